@@ -1,0 +1,55 @@
+// Floors of the house: an import may point to a lower floor only. Fails when it saw no modules (a checker
+// that reads nothing is green for the wrong reason).
+import { cruise } from 'dependency-cruiser';
+import ts from 'typescript';
+
+const floors = [
+  ['bin'],
+  ['cli'],
+  ['api', 'agent'],
+  ['explain', 'pipeline'],
+  ['policy'],
+  ['model'],
+  ['store', 'openflow', 'ovsdb'],
+  ['net'],
+  ['base'],
+];
+const pure = ['model', 'policy', 'pipeline', 'explain', 'openflow/spec'];
+const forbiddenInPure = ['fs', 'net', 'http', 'https', 'dgram', 'child_process', 'worker_threads', 'cluster'];
+
+const forbidden = [{ name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } }];
+floors.forEach((rooms, level) => {
+  for (const room of rooms) {
+    const above = floors.slice(0, level).flat();
+    const beside = rooms.filter((other) => other !== room);
+    const barred = [...above, ...beside];
+    if (barred.length === 0) continue;
+    forbidden.push({
+      name: `${room}-imports-down-only`,
+      severity: 'error',
+      from: { path: `^src/${room}/`, pathNot: '\\.test\\.ts$' },
+      to: { path: `^src/(${barred.join('|')})/` },
+    });
+  }
+});
+for (const room of pure) {
+  forbidden.push({
+    name: `${room.replace('/', '-')}-does-no-io`,
+    severity: 'error',
+    from: { path: `^src/${room}/`, pathNot: '(\\.test\\.ts$|/testing/)' },
+    to: { dependencyTypes: ['core'], path: `^(node:)?(${forbiddenInPure.join('|')})$` },
+  });
+}
+
+const result = await cruise(['src'], {
+  ruleSet: { forbidden },
+  validate: true,
+  tsConfig: { fileName: 'tsconfig.json' },
+  tsPreCompilationDeps: true,
+  doNotFollow: { path: 'node_modules' },
+}, undefined, { tsConfig: ts.readConfigFile('tsconfig.json', ts.sys.readFile).config });
+
+const { violations, totalCruised } = result.output.summary;
+for (const v of violations) console.error(`${v.rule.name}: ${v.from} -> ${v.to}`);
+console.log(`${totalCruised} modules, ${violations.length} violations`);
+if (totalCruised < 10 || violations.some((v) => v.rule.severity === 'error')) process.exit(1);

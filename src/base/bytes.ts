@@ -1,0 +1,163 @@
+/**
+ * Cursors over bytes in network order: `Reader` never reads past its window, `Writer` grows by doubling.
+ * Protocol-free; codecs put their own meaning on top.
+ */
+import { Fault } from './errors.ts';
+
+export type BytesFault = { readonly code: 'Truncated'; readonly offset: number; readonly wanted: number };
+
+/** Reads a window of a buffer; a read past its end throws `Truncated` with the offset. */
+export class Reader {
+  readonly #buffer: Buffer;
+  readonly end: number;
+  offset: number;
+
+  constructor(buffer: Buffer, offset = 0, end = buffer.length) {
+    this.#buffer = buffer;
+    this.offset = offset;
+    this.end = end;
+  }
+
+  get left(): number {
+    return this.end - this.offset;
+  }
+
+  #take(size: number): number {
+    const at = this.offset;
+    if (size < 0 || at + size > this.end) {
+      throw new Fault<BytesFault>(
+        { code: 'Truncated', offset: at, wanted: size },
+        `truncated: ${size} bytes wanted at ${at}, ${this.end - at} left`,
+      );
+    }
+    this.offset = at + size;
+    return at;
+  }
+
+  u8(): number {
+    return this.#buffer.readUInt8(this.#take(1));
+  }
+  u16(): number {
+    return this.#buffer.readUInt16BE(this.#take(2));
+  }
+  u32(): number {
+    return this.#buffer.readUInt32BE(this.#take(4));
+  }
+  u64(): bigint {
+    return this.#buffer.readBigUInt64BE(this.#take(8));
+  }
+  /** An unsigned integer of `size` bytes (any size). */
+  uint(size: number): bigint {
+    const at = this.#take(size);
+    let value = 0n;
+    for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#buffer.readUInt8(at + i));
+    return value;
+  }
+  /** A view, not a copy. */
+  bytes(size: number): Buffer {
+    const at = this.#take(size);
+    return this.#buffer.subarray(at, at + size);
+  }
+  rest(): Buffer {
+    return this.bytes(this.left);
+  }
+  skip(size: number): void {
+    this.#take(size);
+  }
+  /** A reader over the next `size` bytes, which this one then has passed. */
+  window(size: number): Reader {
+    const at = this.#take(size);
+    return new Reader(this.#buffer, at, at + size);
+  }
+}
+
+/** Appends to a buffer that doubles when full; lengths are patched in afterwards with `patchU16`. */
+export class Writer {
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#buffer = Buffer.allocUnsafe(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  #grow(size: number): number {
+    const at = this.#length;
+    const need = at + size;
+    if (need > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(need, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, at);
+      this.#buffer = grown;
+    }
+    this.#length = need;
+    return at;
+  }
+
+  u8(value: number): this {
+    const at = this.#grow(1);
+    this.#buffer[at] = value;
+    return this;
+  }
+  u16(value: number): this {
+    const at = this.#grow(2);
+    this.#buffer.writeUInt16BE(value, at);
+    return this;
+  }
+  u32(value: number): this {
+    const at = this.#grow(4);
+    this.#buffer.writeUInt32BE(value >>> 0, at);
+    return this;
+  }
+  u64(value: bigint): this {
+    const at = this.#grow(8);
+    this.#buffer.writeBigUInt64BE(BigInt.asUintN(64, value), at);
+    return this;
+  }
+  /** An unsigned integer in `size` bytes, high bits dropped. */
+  uint(value: number | bigint, size: number): this {
+    if (typeof value === 'number' && size <= 4) {
+      let at = this.#grow(size) + size;
+      let rest = value;
+      for (let i = 0; i < size; i++) {
+        this.#buffer[--at] = rest & 0xff;
+        rest = Math.floor(rest / 256);
+      }
+      return this;
+    }
+    let at = this.#grow(size) + size;
+    let rest = BigInt(value);
+    for (let i = 0; i < size; i++) {
+      this.#buffer[--at] = Number(rest & 0xffn);
+      rest >>= 8n;
+    }
+    return this;
+  }
+  bytes(data: Uint8Array): this {
+    const at = this.#grow(data.length);
+    this.#buffer.set(data, at);
+    return this;
+  }
+  zeros(count: number): this {
+    const at = this.#grow(count);
+    this.#buffer.fill(0, at, at + count);
+    return this;
+  }
+  /** Zero bytes up to the next multiple of `size`, counted from `from`. */
+  align(size: number, from = 0): this {
+    const over = (this.#length - from) % size;
+    return over === 0 ? this : this.zeros(size - over);
+  }
+  patchU16(at: number, value: number): void {
+    this.#buffer.writeUInt16BE(value, at);
+  }
+  patchU32(at: number, value: number): void {
+    this.#buffer.writeUInt32BE(value >>> 0, at);
+  }
+  /** What was written; a view that the next write may not outlive. */
+  done(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Where each thing lives in the store. Ports, subnets, bindings and link-locals sit under their network, rules
+ * under their group, so that a hypervisor can follow just the prefixes that its ports need.
+ */
+export const keys = {
+  network: (id: string) => `networks/${id}`,
+  subnet: (network: string, id: string) => `subnets/${network}/${id}`,
+  port: (network: string, id: string) => `ports/${network}/${id}`,
+  group: (id: string) => `groups/${id}`,
+  rule: (group: string, id: string) => `rules/${group}/${id}`,
+  /** The project's default group, once: the value is the group's id. */
+  defaultGroup: (project: string) => `default-groups/${project}`,
+  /** Uniqueness: the value is the port's id. */
+  takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
+  takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,
+  /** Written by the host that holds the port. */
+  binding: (network: string, port: string) => `bindings/${network}/${port}`,
+  /** A link-local address that passed duplicate-address detection, first come first served. */
+  linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
+  host: (name: string) => `hosts/${name}`,
+  syncRequest: (id: string) => `sync/request/${id}`,
+  syncAck: (id: string, host: string) => `sync/ack/${id}/${host}`,
+} as const;
+
+export const prefixes = {
+  networks: 'networks/',
+  subnets: 'subnets/',
+  ports: 'ports/',
+  groups: 'groups/',
+  rules: 'rules/',
+  defaultGroups: 'default-groups/',
+  bindings: 'bindings/',
+  linkLocals: 'link-locals/',
+  hosts: 'hosts/',
+  syncRequests: 'sync/request/',
+  syncAcks: 'sync/ack/',
+} as const;

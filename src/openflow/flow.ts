@@ -1,0 +1,103 @@
+/**
+ * The vocabulary in which flows are said: matches, actions, flows. Values only; encoding lives in the codec.
+ * Field names are those of ovs-fields(7); `spec/oxm.ts` holds their table.
+ */
+import type { FieldName } from './spec/oxm.ts';
+
+/** A number suits fields up to 32 bits; wider ones (MAC, IPv6, labels, metadata) need a bigint. */
+export type FieldBits = number | bigint;
+export interface Masked {
+  readonly value: FieldBits;
+  readonly mask: FieldBits;
+}
+export type Match = { readonly [F in FieldName]?: FieldBits | Masked };
+
+/** Bits `[offset, offset + bits)` of a field, bit 0 the lowest. */
+export interface Subfield {
+  readonly field: FieldName;
+  readonly offset: number;
+  readonly bits: number;
+}
+
+export type Action =
+  | { readonly type: 'output'; readonly port: number; readonly maxLen?: number }
+  | { readonly type: 'group'; readonly group: number }
+  | { readonly type: 'meter'; readonly meter: number }
+  | { readonly type: 'push_vlan'; readonly ethertype: number }
+  | { readonly type: 'pop_vlan' }
+  | { readonly type: 'dec_ttl' }
+  /** OF 1.5 masked set-field; also how registers are loaded (OVS turns NXAST_REG_LOAD into it). */
+  | { readonly type: 'set_field'; readonly field: FieldName; readonly value: FieldBits; readonly mask?: FieldBits }
+  /** NXAST_REG_MOVE / OF 1.5 copy_field: `bits` of both subfields are equal. */
+  | { readonly type: 'move'; readonly from: Subfield; readonly to: Subfield }
+  | { readonly type: 'resubmit'; readonly table: number; readonly port?: number }
+  | {
+      readonly type: 'ct';
+      readonly commit?: boolean;
+      readonly force?: boolean;
+      readonly zone: number | Subfield;
+      /** Recirculate to this table with ct_state known. */
+      readonly table?: number;
+      readonly alg?: number;
+      /** Only ct_mark and ct_label may be written inside. */
+      readonly exec?: readonly Action[];
+    }
+  | { readonly type: 'ct_clear' }
+  | { readonly type: 'conjunction'; readonly id: number; readonly clause: number; readonly of: number }
+  | { readonly type: 'learn'; readonly learn: Learn }
+  | { readonly type: 'note'; readonly bytes: Uint8Array }
+  /** NXAST_CONTROLLER2: a copy (or a paused packet) to the controller, answered by NXT_PACKET_IN2. */
+  | {
+      readonly type: 'controller';
+      readonly userdata?: Uint8Array;
+      readonly maxLen?: number;
+      readonly reason?: number;
+      readonly controllerId?: number;
+      readonly meter?: number;
+      readonly pause?: boolean;
+    }
+  /** An action the tables do not know, as it came, header included. */
+  | { readonly type: 'raw'; readonly bytes: Uint8Array };
+
+export interface Learn {
+  readonly idleTimeout: number;
+  readonly hardTimeout: number;
+  readonly priority: number;
+  readonly cookie: bigint;
+  readonly flags: number;
+  readonly table: number;
+  readonly finIdleTimeout: number;
+  readonly finHardTimeout: number;
+  readonly specs: readonly LearnSpec[];
+}
+
+/** One flow_mod_spec of NXAST_LEARN. */
+export type LearnSpec =
+  | { readonly kind: 'match' | 'load'; readonly from: Subfield | { readonly value: bigint }; readonly to: Subfield }
+  | { readonly kind: 'output'; readonly from: Subfield };
+
+/** What a flow does: actions now (one Apply-Actions instruction), then perhaps another table. */
+export interface FlowBody {
+  readonly actions: readonly Action[];
+  readonly goto?: number;
+}
+
+export interface FlowKey {
+  readonly table: number;
+  readonly priority: number;
+  readonly match: Match;
+}
+
+export interface Flow extends FlowKey, FlowBody {
+  readonly cookie: bigint;
+}
+
+/** A flow as the switch reports it (OFPMP_FLOW_DESC). */
+export interface FlowStats extends Flow {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  /** Seconds. */
+  readonly duration: number;
+  readonly idleTimeout: number;
+  readonly hardTimeout: number;
+}

@@ -1,0 +1,92 @@
+/**
+ * The world that policy speaks about: Neutron's records with addresses parsed and every choice resolved.
+ * Both the reference evaluator and the pipeline read it, so it holds facts, no verdicts and no OpenFlow.
+ */
+import type { Cidr, Family } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+
+declare const networkBrand: unique symbol;
+declare const subnetBrand: unique symbol;
+declare const portBrand: unique symbol;
+declare const groupBrand: unique symbol;
+declare const ruleBrand: unique symbol;
+export type NetworkId = string & { readonly [networkBrand]: true };
+export type SubnetId = string & { readonly [subnetBrand]: true };
+export type PortId = string & { readonly [portBrand]: true };
+export type GroupId = string & { readonly [groupBrand]: true };
+export type RuleId = string & { readonly [ruleBrand]: true };
+
+export interface Network {
+  readonly id: NetworkId;
+  readonly adminUp: boolean;
+}
+
+export interface Subnet {
+  readonly id: SubnetId;
+  readonly network: NetworkId;
+  readonly cidr: Cidr;
+  readonly gateway: Cidr | null;
+}
+
+/** An address or prefix that a port may use, always together with one MAC. */
+export interface Pair {
+  readonly mac: Mac;
+  readonly ip: Cidr;
+}
+
+/** strict: pairs only. mac-only: any address, own MACs. off: anything, no security groups. */
+export type GuardMode = 'strict' | 'mac-only' | 'off';
+
+export interface Port {
+  readonly id: PortId;
+  readonly network: NetworkId;
+  readonly adminUp: boolean;
+  readonly mac: Mac;
+  readonly fixedIps: readonly Cidr[];
+  /** Allowed address pairs as given, fixed IPs not among them. */
+  readonly pairs: readonly Pair[];
+  readonly mode: GuardMode;
+  readonly dhcpServer: boolean;
+  readonly groups: readonly GroupId[];
+  /** The host that holds it, or is asked to; null while nobody does. */
+  readonly host: string | null;
+}
+
+/** What a rule asks of the layer above IP; protocol null is any. ICMP's type 0 is a value, null is any. */
+export type Service =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'protocol'; readonly protocol: number }
+  | { readonly kind: 'ports'; readonly protocol: number; readonly min: number; readonly max: number }
+  | { readonly kind: 'icmp'; readonly protocol: 1 | 58; readonly type: number; readonly code: number | null };
+
+export type Remote =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'prefix'; readonly prefix: Cidr }
+  | { readonly kind: 'group'; readonly group: GroupId };
+
+export type Direction = 'ingress' | 'egress';
+
+export interface Rule {
+  readonly id: RuleId;
+  readonly group: GroupId;
+  readonly direction: Direction;
+  readonly family: Family;
+  readonly service: Service;
+  readonly remote: Remote;
+}
+
+/** A link-local address that passed duplicate-address detection on a port. */
+export interface LinkLocal {
+  readonly network: NetworkId;
+  readonly address: Cidr;
+  readonly port: PortId;
+  readonly mac: Mac;
+}
+
+export interface World {
+  readonly networks: ReadonlyMap<NetworkId, Network>;
+  readonly subnets: ReadonlyMap<SubnetId, Subnet>;
+  readonly ports: ReadonlyMap<PortId, Port>;
+  readonly rules: ReadonlyMap<RuleId, Rule>;
+  readonly linkLocals: readonly LinkLocal[];
+}
