@@ -18,8 +18,9 @@ export const keys = {
   /** A link-local address that passed duplicate-address detection, first come first served. */
   linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
   host: (name: string) => `hosts/${name}`,
-  syncRequest: (id: string) => `sync/request/${id}`,
-  syncAck: (id: string, host: string) => `sync/ack/${id}/${host}`,
+  /** A question to the agents (see AskRecord), and each host's answer; the asker deletes both. */
+  ask: (id: string) => `asks/${id}`,
+  answer: (id: string, host: string) => `answers/${id}/${host}`,
 } as const;
 
 export const prefixes = {
@@ -32,6 +33,6 @@ export const prefixes = {
   bindings: 'bindings/',
   linkLocals: 'link-locals/',
   hosts: 'hosts/',
-  syncRequests: 'sync/request/',
-  syncAcks: 'sync/ack/',
+  asks: 'asks/',
+  answers: 'answers/',
 } as const;

@@ -107,3 +107,26 @@ export interface HostRecord {
   readonly heartbeat: number;
   readonly ttl: number;
 }
+
+/**
+ * A question that the API puts to agents through the store, so that it works whatever process they run in.
+ * An agent that sees it at revision R answers only when all that the store held before R is on its switch.
+ */
+export type AskRecord =
+  /** Every live host answers `{}`. */
+  | { readonly kind: 'sync' }
+  /** The host that holds the port answers a CountersAnswer; the others do not answer. */
+  | { readonly kind: 'counters'; readonly port: string; readonly network: string };
+
+export interface DropCounter {
+  /** Stable name of the reason, such as `arp-spoof`. */
+  readonly reason: string;
+  /** The direction as the guest sees it: egress is what it sent. */
+  readonly direction: 'ingress' | 'egress';
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface CountersAnswer {
+  readonly drops: readonly DropCounter[];
+}
