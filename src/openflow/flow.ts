@@ -27,7 +27,12 @@ export type Action =
   | { readonly type: 'pop_vlan' }
   | { readonly type: 'dec_ttl' }
   /** OF 1.5 masked set-field; also how registers are loaded (OVS turns NXAST_REG_LOAD into it). */
-  | { readonly type: 'set_field'; readonly field: FieldName; readonly value: FieldBits; readonly mask?: FieldBits }
+  | {
+      readonly type: 'set_field';
+      readonly field: FieldName;
+      readonly value: FieldBits;
+      readonly mask?: FieldBits;
+    }
   /** NXAST_REG_MOVE / OF 1.5 copy_field: `bits` of both subfields are equal. */
   | { readonly type: 'move'; readonly from: Subfield; readonly to: Subfield }
   | { readonly type: 'resubmit'; readonly table: number; readonly port?: number }
@@ -73,13 +78,19 @@ export interface Learn {
 
 /** One flow_mod_spec of NXAST_LEARN. */
 export type LearnSpec =
-  | { readonly kind: 'match' | 'load'; readonly from: Subfield | { readonly value: bigint }; readonly to: Subfield }
+  | {
+      readonly kind: 'match' | 'load';
+      readonly from: Subfield | { readonly value: bigint };
+      readonly to: Subfield;
+    }
   | { readonly kind: 'output'; readonly from: Subfield };
 
 /** What a flow does: actions now (one Apply-Actions instruction), then perhaps another table. */
 export interface FlowBody {
   readonly actions: readonly Action[];
   readonly goto?: number;
+  /** Instructions of other kinds than Apply-Actions and Goto-Table, as they came. */
+  readonly otherInstructions?: Uint8Array;
 }
 
 export interface FlowKey {
@@ -100,4 +111,6 @@ export interface FlowStats extends Flow {
   readonly duration: number;
   readonly idleTimeout: number;
   readonly hardTimeout: number;
+  /** Match TLVs that the field table does not know, as they came. */
+  readonly unknownMatch?: Uint8Array;
 }
