@@ -1,0 +1,135 @@
+/**
+ * A whole frame taken apart: Ethernet, then ARP or IP, then what lies above IP. Never throws; each layer that
+ * cannot be read is null and what lies above it too, so a guard that needs a field it does not get must refuse.
+ */
+import type { Cidr, Family } from '../cidr.ts';
+import { type Arp, parseArp } from './arp.ts';
+import { type Ethernet, etherTypes, parseEthernet } from './ethernet.ts';
+import { type ParsedIcmp, parseIcmp } from './icmp.ts';
+import { parseIpv4 } from './ipv4.ts';
+import { type Extension, parseIpv6 } from './ipv6.ts';
+import { parseSctp, parseTcp, parseUdp, protocols, type Segment } from './transport.ts';
+
+/** Where a fragment lies in its datagram; `offset` in bytes. An atomic fragment (offset 0, no more) is not one. */
+export interface Fragment {
+  readonly id: number;
+  readonly offset: number;
+  readonly more: boolean;
+}
+
+export type Upper =
+  | ({ readonly kind: 'segment' } & Segment)
+  | ({ readonly kind: 'icmp' } & ParsedIcmp)
+  /** A protocol without ports, such as GRE. */
+  | { readonly kind: 'other' };
+
+export interface Ip {
+  readonly family: Family;
+  readonly src: Cidr;
+  readonly dst: Cidr;
+  /** The number behind all IPv6 extension headers. */
+  readonly protocol: number;
+  /** IPv4's TTL. */
+  readonly hopLimit: number;
+  readonly fragment: Fragment | null;
+  /** Everything above IP; of a fragment, its piece. */
+  readonly payload: Buffer;
+  /** The header checksum of IPv4, the completeness of IPv6's header chain. */
+  readonly sound: boolean;
+  /** Null for a fragment (the switch hides its L4 fields too) and for what is cut. */
+  readonly upper: Upper | null;
+}
+
+export interface Frame {
+  readonly ethernet: Ethernet;
+  readonly arp: Arp | null;
+  readonly ip: Ip | null;
+}
+
+function upperOf(src: Cidr, dst: Cidr, protocol: number, payload: Buffer): Upper | null {
+  switch (protocol) {
+    case protocols.tcp:
+      return segment(parseTcp(src, dst, payload));
+    case protocols.udp:
+      return segment(parseUdp(src, dst, payload));
+    case protocols.sctp:
+      return segment(parseSctp(payload));
+    case protocols.icmp:
+      return src.family === 4 ? icmp(parseIcmp(src, dst, payload)) : { kind: 'other' };
+    case protocols.icmpv6:
+      return src.family === 6 ? icmp(parseIcmp(src, dst, payload)) : { kind: 'other' };
+    default:
+      return { kind: 'other' };
+  }
+}
+
+const segment = (parsed: Segment | null): Upper | null => parsed && { kind: 'segment', ...parsed };
+const icmp = (parsed: ParsedIcmp | null): Upper | null => parsed && { kind: 'icmp', ...parsed };
+
+function ipv4Of(data: Buffer): Ip | null {
+  const parsed = parseIpv4(data);
+  if (parsed === null) return null;
+  const { src, dst, protocol, ttl, id, fragmentOffset, moreFragments } = parsed.header;
+  const whole = !moreFragments && fragmentOffset === 0;
+  const { payload, checksumOk } = parsed;
+  return {
+    family: 4,
+    src,
+    dst,
+    protocol,
+    hopLimit: ttl,
+    fragment: whole ? null : { id, offset: fragmentOffset, more: moreFragments },
+    payload,
+    sound: checksumOk,
+    upper: whole ? upperOf(src, dst, protocol, payload) : null,
+  };
+}
+
+function fragmentOf(extensions: readonly Extension[]): Fragment | null {
+  for (const extension of extensions) {
+    if (extension.kind === 'fragment' && (extension.more || extension.offset !== 0)) return extension;
+  }
+  return null;
+}
+
+function ipv6Of(data: Buffer): Ip | null {
+  const parsed = parseIpv6(data);
+  if (parsed === null) return null;
+  const { header, payload, complete } = parsed;
+  const { src, dst, protocol, hopLimit } = header;
+  const fragment = fragmentOf(header.extensions);
+  const readable = complete && fragment === null;
+  const upper = readable ? upperOf(src, dst, protocol, payload) : null;
+  return { family: 6, src, dst, protocol, hopLimit, fragment, payload, sound: complete, upper };
+}
+
+/** Null only for a frame without a whole Ethernet header. */
+export function parseFrame(bytes: Buffer): Frame | null {
+  const parsed = parseEthernet(bytes);
+  if (parsed === null) return null;
+  const { header: ethernet, payload } = parsed;
+  const { type } = ethernet;
+  const isArp = type === etherTypes.arp || type === etherTypes.rarp;
+  const arp = isArp ? parseArp(payload) : null;
+  const ip = type === etherTypes.ipv4 ? ipv4Of(payload) : type === etherTypes.ipv6 ? ipv6Of(payload) : null;
+  return { ethernet, arp, ip };
+}
+
+/** What a 5-tuple needs of the datagram that an ICMP error quotes; null when too little is quoted. */
+export function parseQuoted(family: Family, quoted: Buffer): Ip | null {
+  if (family === 6) return ipv6Quoted(quoted);
+  if (quoted.length < 20) return null;
+  // The quoted total length names the whole datagram, of which only the start is here.
+  const copy = Buffer.from(quoted);
+  const size = (copy.readUInt8(0) & 0x0f) * 4;
+  if (size < 20 || copy.readUInt16BE(2) < size) return null;
+  copy.writeUInt16BE(Math.min(copy.readUInt16BE(2), copy.length), 2);
+  return ipv4Of(copy);
+}
+
+function ipv6Quoted(quoted: Buffer): Ip | null {
+  if (quoted.length < 40) return null;
+  const copy = Buffer.from(quoted);
+  copy.writeUInt16BE(Math.min(copy.readUInt16BE(4), copy.length - 40), 4);
+  return ipv6Of(copy);
+}
