@@ -1,0 +1,40 @@
+// The count at the end of `npm test`: checks and vitest's tests together, skipped ones by name.
+// usage: summary.mjs DIRECTORY VITEST_EXIT_CODE; anything that did not report counts as a failure.
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+const [directory = '.', vitestExit = '1'] = process.argv.slice(2);
+const failed = [];
+const skipped = [];
+let passed = 0;
+
+const steps = join(directory, 'steps');
+for (const line of existsSync(steps) ? readFileSync(steps, 'utf8').trim().split('\n') : []) {
+  const [verdict, name] = line.split('\t');
+  if (verdict === 'pass') passed += 1;
+  else failed.push(name);
+}
+
+const report = join(directory, 'vitest.json');
+const files = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
+for (const file of files) {
+  const path = relative(process.cwd(), file.name);
+  const before = failed.length;
+  for (const test of file.assertionResults) {
+    const name = `${path} > ${test.fullName}`;
+    if (test.status === 'passed') passed += 1;
+    else if (test.status === 'failed') failed.push(name);
+    else skipped.push(name);
+  }
+  // A file that could not be loaded, or whose clean-up failed, has no failed test to show for it.
+  if (file.status === 'failed' && failed.length === before) failed.push(path);
+}
+if (files.length === 0) failed.push('vitest: no test ran');
+else if (vitestExit !== '0' && failed.length === 0) failed.push(`vitest: exit code ${vitestExit}`);
+
+for (const name of skipped) console.log(`skipped: ${name}`);
+for (const name of failed) console.log(`failed: ${name}`);
+console.log(
+  `${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`,
+);
+process.exitCode = failed.length > 0 ? 1 : 0;

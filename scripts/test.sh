@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# `npm test`: everything that a fresh machine lacks, then build, checks and all tests. The last line counts them.
+# Arguments go to vitest (a file name, -t PATTERN).
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+. scripts/setup.sh
+
+require_node
+# Without root this only says what is missing; the tests that need it are then skipped by name.
+need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping \
+  'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps || ! is_root || exit 1
+need_modules
+if is_root; then need_ovs || exit 1; fi
+
+results=$(mktemp -d) || exit 1
+trap 'rm -rf "$results"' EXIT
+
+step() { # step NAME COMMAND...: one check, counted as a test
+  local name=$1
+  shift
+  if "$@"; then printf 'pass\t%s\n' "$name"; else printf 'fail\t%s\n' "$name"; fi >>"$results/steps"
+}
+step build need_build
+step typecheck npm run --silent typecheck
+step lint npm run --silent lint
+step format npm run --silent format:check
+step layers npm run --silent layers
+
+npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$results/vitest.json" "$@"
+node scripts/summary.mjs "$results" $?

@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { loadConfig } from './config.ts';
+import { settings } from './settings.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'portcullis-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const surroundings = { hostname: 'here', dataDir: '/data', kernelDatapath: false };
+let files = 0;
+
+function load(given: {
+  yaml?: string;
+  environment?: Record<string, string>;
+  flags?: Record<string, unknown>;
+  kernelDatapath?: boolean;
+}) {
+  const file = join(folder, `${(files += 1)}.yaml`);
+  writeFileSync(file, given.yaml ?? '');
+  return loadConfig({
+    file,
+    environment: given.environment ?? {},
+    flags: given.flags ?? {},
+    surroundings: { ...surroundings, kernelDatapath: given.kernelDatapath ?? false },
+  });
+}
+
+describe('where values come from', () => {
+  test('nothing set gives the defaults', () => {
+    expect(load({})).toEqual({
+      listen: '127.0.0.1:9696',
+      data_dir: '/data',
+      ovsdb: 'unix:/var/run/openvswitch/db.sock',
+      openflow: 'unix:/var/run/openvswitch/br-int.mgmt',
+      bridge: 'br-int',
+      host: 'here',
+      datapath_type: 'netdev',
+      log: { level: 'info' },
+      auth: 'none',
+      allow_remote_without_auth: false,
+    });
+    expect(load({ kernelDatapath: true }).datapath_type).toBe('system');
+  });
+
+  test('the file yields to the environment, both to flags', () => {
+    const yaml = 'bridge: br-file\nhost: file\nlog: { level: warn }\n';
+    const environment = { PORTCULLIS_HOST: 'environment', PORTCULLIS_LOG_LEVEL: 'debug' };
+    const config = load({ yaml, environment, flags: { logLevel: 'error' } });
+    expect(config.bridge).toBe('br-file');
+    expect(config.host).toBe('environment');
+    expect(config.log.level).toBe('error');
+  });
+
+  test('the OpenFlow socket lies beside the database, under the name of the bridge', () => {
+    const config = load({ flags: { ovsdb: 'unix:/run/other/db.sock', bridge: 'br0' } });
+    expect(config.openflow).toBe('unix:/run/other/br0.mgmt');
+    expect(load({ flags: { openflow: 'tcp:10.0.0.1:6653' } }).openflow).toBe('tcp:10.0.0.1:6653');
+  });
+
+  test('each setting has names of its own', () => {
+    for (const name of ['env', 'flag', 'option'] as const) {
+      expect(new Set(settings.map((setting) => setting[name])).size).toBe(settings.length);
+    }
+    expect(settings.length).toBeGreaterThan(5);
+  });
+});
+
+describe('what is refused, with the source and the key in the message', () => {
+  test.each([
+    ['unknown key', { yaml: 'brigde: br0' }, /\d\.yaml: unknown key brigde/],
+    ['unknown nested key', { yaml: 'log: { lvl: info }' }, /\.yaml: unknown key log\.lvl/],
+    ['value where a mapping belongs', { yaml: 'log: info' }, /\.yaml: log must be a mapping/],
+    ['list for a file', { yaml: '- 1' }, /must be a mapping/],
+    ['broken YAML', { yaml: 'a: [' }, /\.yaml: /],
+    ['wrong type', { yaml: 'bridge: 7' }, /\.yaml: bridge: .*not 7/],
+    [
+      'unknown environment name',
+      { environment: { PORTCULLIS_BRIGDE: 'x' } },
+      /environment: unknown name PORTCULLIS_BRIGDE/,
+    ],
+    [
+      'no boolean',
+      { environment: { PORTCULLIS_ALLOW_REMOTE_WITHOUT_AUTH: 'yes' } },
+      /must be true or false, not "yes"/,
+    ],
+    [
+      'no such authentication',
+      { environment: { PORTCULLIS_AUTH: 'keystone' } },
+      /environment: auth: .*not "keystone"/,
+    ],
+    ['bad address', { flags: { listen: 'nowhere' } }, /flags: listen must be ADDRESS:PORT, not nowhere/],
+    ['bad database', { flags: { ovsdb: '/var/run/db.sock' } }, /flags: ovsdb: /],
+    [
+      'switch over TCP without its OpenFlow address',
+      { flags: { ovsdb: 'tcp:h:6640' } },
+      /openflow must be set/,
+    ],
+    ['open door', { flags: { listen: '0.0.0.0:9696' } }, /flags: 0\.0\.0\.0:9696 is reachable from outside/],
+  ])('%s', (_name, given, message) => {
+    expect(() => load(given)).toThrow(message);
+  });
+
+  test('a named file that is not there', () => {
+    expect(() =>
+      loadConfig({ file: join(folder, 'absent'), environment: {}, flags: {}, surroundings }),
+    ).toThrow(/absent/);
+  });
+});
+
+test('the command line keeps its own names in the environment', () => {
+  const environment = { PORTCULLIS_ENDPOINT: 'http://127.0.0.1:1', PATH: '/bin' };
+  expect(load({ environment }).bridge).toBe('br-int');
+});
+
+test('an open door may be asked for', () => {
+  expect(load({ flags: { listen: '0.0.0.0:9696', allowRemoteWithoutAuth: true } }).listen).toBe(
+    '0.0.0.0:9696',
+  );
+});

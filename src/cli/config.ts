@@ -1,0 +1,192 @@
+/**
+ * The effective configuration: defaults < file < environment < flags, one closed schema over all of them.
+ * Knows where values come from and says so in errors; knows nothing about what they are used for.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir, hostname, release } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Value } from 'typebox/value';
+import { parse } from 'yaml';
+import { Fault, reasonOf } from '../base/errors.ts';
+import { isLoopback, parseListen } from './listen.ts';
+import type { Settings } from './settings.ts';
+import { settings, settingsSchema } from './settings.ts';
+
+export type ConfigFault = { readonly code: 'BadConfig'; readonly source: string; readonly key: string };
+
+export const defaultConfigFile = '/etc/portcullis/portcullis.yaml';
+/** Names that start like settings but belong to the command line itself. */
+const otherEnvironment = new Set(['PORTCULLIS_CONFIG', 'PORTCULLIS_ENDPOINT']);
+
+/** What the machine says where nobody chose; handed in so that a test can say something else. */
+export interface Surroundings {
+  readonly hostname: string;
+  readonly dataDir: string;
+  readonly kernelDatapath: boolean;
+}
+
+export interface ConfigSources {
+  /** Path given by `--config`: it must exist. */
+  readonly file?: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** commander's options, by option name. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly surroundings?: Surroundings;
+}
+
+type Tree = Record<string, unknown>;
+
+function fail(source: string, key: string, problem: string): never {
+  throw new Fault<ConfigFault>({ code: 'BadConfig', source, key }, `${source}: ${problem}`);
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function put(tree: Tree, path: readonly string[], value: unknown): void {
+  const [name = '', ...rest] = path;
+  if (rest.length === 0) {
+    tree[name] = value;
+    return;
+  }
+  const inner = tree[name];
+  const next: Tree = isTree(inner) ? inner : {};
+  tree[name] = next;
+  put(next, rest, value);
+}
+
+function take(tree: Tree, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, name) => (isTree(at) ? at[name] : undefined), tree);
+}
+
+function rejectUnknownKeys(source: string, tree: Tree, path: readonly string[] = []): void {
+  for (const [name, value] of Object.entries(tree)) {
+    const here = [...path, name];
+    const key = here.join('.');
+    if (settings.some((setting) => setting.key === key)) continue;
+    if (!settings.some((setting) => setting.key.startsWith(`${key}.`)))
+      fail(source, key, `unknown key ${key}`);
+    if (!isTree(value)) fail(source, key, `${key} must be a mapping`);
+    rejectUnknownKeys(source, value, here);
+  }
+}
+
+function fromFile(named: string | undefined): { source: string; tree: Tree } {
+  const path = named ?? defaultConfigFile;
+  if (named === undefined && !existsSync(path)) return { source: path, tree: {} };
+  let tree: unknown;
+  try {
+    tree = parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    fail(path, '', reasonOf(error));
+  }
+  if (!isTree(tree)) fail(path, '', 'must be a mapping of keys to values');
+  rejectUnknownKeys(path, tree);
+  return { source: path, tree };
+}
+
+function fromEnvironment(environment: ConfigSources['environment']): Tree {
+  const tree: Tree = {};
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('PORTCULLIS_') || otherEnvironment.has(name) || text === undefined) continue;
+    const setting = settings.find((known) => known.env === name);
+    if (setting === undefined) fail('environment', name, `unknown name ${name}`);
+    if (setting.kind === 'boolean' && text !== 'true' && text !== 'false') {
+      fail('environment', name, `${name} must be true or false, not ${JSON.stringify(text)}`);
+    }
+    put(tree, setting.path, setting.kind === 'boolean' ? text === 'true' : text);
+  }
+  return tree;
+}
+
+function fromFlags(flags: ConfigSources['flags']): Tree {
+  const tree: Tree = {};
+  for (const setting of settings) {
+    const value = flags[setting.option];
+    if (value !== undefined) put(tree, setting.path, value);
+  }
+  return tree;
+}
+
+/** Loaded, built in, or at hand: the three ways for this kernel to have the openvswitch module. */
+function kernelHasDatapath(): boolean {
+  if (existsSync('/sys/module/openvswitch')) return true;
+  try {
+    return readFileSync(`/lib/modules/${release()}/modules.builtin`, 'utf8').includes('/openvswitch.ko');
+  } catch {
+    return false;
+  }
+}
+
+function surroundingsHere(): Surroundings {
+  const root = process.getuid?.() === 0;
+  return {
+    hostname: hostname(),
+    dataDir: root ? '/var/lib/portcullis' : join(homedir(), '.local/share/portcullis'),
+    kernelDatapath: kernelHasDatapath(),
+  };
+}
+
+function defaults(chosen: Tree, surroundings: Surroundings): Tree {
+  const tree: Tree = {};
+  for (const setting of settings) if (setting.default !== undefined) put(tree, setting.path, setting.default);
+  tree['data_dir'] = surroundings.dataDir;
+  tree['host'] = surroundings.hostname;
+  tree['datapath_type'] = surroundings.kernelDatapath ? 'system' : 'netdev';
+  const ovsdb = String(chosen['ovsdb'] ?? tree['ovsdb']);
+  const bridge = String(chosen['bridge'] ?? tree['bridge']);
+  if (ovsdb.startsWith('unix:')) tree['openflow'] = `unix:${dirname(ovsdb.slice(5))}/${bridge}.mgmt`;
+  return tree;
+}
+
+function check(tree: Tree, sourceOf: (key: string) => string): Settings {
+    const error = Value.Errors(settingsSchema, tree).find(({ instancePath }) => instancePath !== '');
+  if (error !== undefined) {
+    const path = error.instancePath.split('/').slice(1);
+    const key = path.join('.');
+    const value = JSON.stringify(take(tree, path));
+    fail(sourceOf(key), key, `${key}: ${error.message}, not ${value}`);
+  }
+  if (tree['openflow'] === undefined) {
+    fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
+  }
+  const checked = tree as Settings;
+  const listen = parseListen(checked.listen);
+  if (listen === null)
+    fail(sourceOf('listen'), 'listen', `listen must be ADDRESS:PORT, not ${checked.listen}`);
+  if (checked.auth === 'none' && !isLoopback(listen.host) && !checked.allow_remote_without_auth) {
+    fail(
+      sourceOf('listen'),
+      'listen',
+      `${checked.listen} is reachable from outside and auth is none; allow_remote_without_auth permits it`,
+    );
+  }
+  return checked;
+}
+
+/** Throws `BadConfig`, whose text names the source and the key. */
+export function loadConfig(sources: ConfigSources): Settings {
+  const file = fromFile(sources.file ?? sources.environment['PORTCULLIS_CONFIG']);
+  const environment = fromEnvironment(sources.environment);
+  const flags = fromFlags(sources.flags);
+
+  const chosen: Tree = {};
+  for (const tree of [file.tree, environment, flags]) {
+    for (const setting of settings) {
+      const value = take(tree, setting.path);
+      if (value !== undefined && value !== null) put(chosen, setting.path, value);
+    }
+  }
+  const effective = defaults(chosen, sources.surroundings ?? surroundingsHere());
+  for (const setting of settings) {
+    const value = take(chosen, setting.path);
+    if (value !== undefined) put(effective, setting.path, value);
+  }
+  return check(effective, (key) => {
+    const path = key.split('.');
+    if (take(flags, path) !== undefined) return 'flags';
+    if (take(environment, path) !== undefined) return 'environment';
+    return take(file.tree, path) === undefined ? 'configuration' : file.source;
+  });
+}
