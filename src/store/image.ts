@@ -1,0 +1,155 @@
+/**
+ * The durable image of a store in one lmdb environment: the present entries and the revision they are of.
+ * `write` replaces both in one lmdb transaction and resolves only after the flush; `load` reads all of it once.
+ * Holds no history and judges nothing.
+ */
+import { open as openFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { Fault, reasonOf } from '../base/errors.ts';
+import type { Batch, Entry, StoreFault } from './contract.ts';
+
+const revisionKey = Buffer.from([0]);
+const entryMark = 1;
+const format = 1;
+
+export class Image {
+  readonly #database: RootDatabase<string, Buffer>;
+  readonly #path: string;
+
+  private constructor(database: RootDatabase<string, Buffer>, path: string) {
+    this.#database = database;
+    this.#path = path;
+  }
+
+  /** `directory` exists and belongs to this process alone. Throws `StoreCorrupt` for what is not an image. */
+  static async open(directory: string): Promise<Image> {
+    const path = join(directory, 'data.mdb');
+    try {
+      const database = open<string, Buffer>({
+        path: directory,
+        noSubdir: false,
+        encoding: 'string',
+        keyEncoding: 'binary',
+        // A promise then means flushed to disk, not merely written.
+        overlappingSync: false,
+        // With it on, lmdb makes promises of its own that nobody can catch when the disk is full.
+        eventTurnBatching: false,
+      });
+      const image = new Image(database, path);
+      await image.#refuseTruncated();
+      await flushName(directory);
+      return image;
+    } catch (error) {
+      throw corrupt(path, reasonOf(error), error);
+    }
+  }
+
+  load(): { revision: number; entries: Entry[] } {
+    const head = this.#database.get(revisionKey);
+    const entries: Entry[] = [];
+    if (head === undefined) return { revision: 0, entries };
+    const [written, revision] = head.split(' ').map(Number);
+    if (written !== format) throw corrupt(this.#path, `format ${head} is not ${format}`);
+    if (revision === undefined || !Number.isSafeInteger(revision)) throw corrupt(this.#path, 'no revision');
+    for (const { key, value } of this.#database.getRange({ start: Buffer.from([entryMark]) })) {
+      entries.push(this.#decode(key, value, revision));
+    }
+    return { revision, entries };
+  }
+
+  /** Applies the batches, in order, as one atomic and durable change. */
+  async write(batches: readonly Batch[]): Promise<void> {
+    const revision = batches.at(-1)?.revision;
+    if (revision === undefined) return;
+    const last = new Map<string, Entry | null>();
+    for (const { events } of batches) {
+      for (const event of events) {
+        if (event.type === 'put') last.set(event.entry.key, event.entry);
+        else last.set(event.key, null);
+      }
+    }
+    const database = this.#database;
+    try {
+      await database.batch(() => {
+        for (const [key, entry] of last) {
+          if (entry === null) void database.remove(encodeKey(key));
+          else void database.put(encodeKey(key), encodeEntry(entry));
+        }
+        void database.put(revisionKey, `${format} ${revision}`);
+      });
+    } catch (error) {
+      throw await rootOf(error);
+    }
+  }
+
+  /** The revision on disk, read again. */
+  revision(): number {
+    return Number(this.#database.get(revisionKey)?.split(' ')[1] ?? 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  #decode(key: Buffer, value: string, revision: number): Entry {
+    const first = value.indexOf(' ');
+    const second = value.indexOf(' ', first + 1);
+    const modRevision = Number(value.slice(0, first));
+    const createRevision = Number(value.slice(first + 1, second));
+    if (
+      first < 1 ||
+      second < 0 ||
+      !(createRevision >= 1 && createRevision <= modRevision && modRevision <= revision)
+    ) {
+      throw corrupt(this.#path, 'an entry has no valid revisions');
+    }
+    return { key: key.toString('utf8', 1), value: value.slice(second + 1), modRevision, createRevision };
+  }
+
+  /** Pages past the end of a cut file would end the process with SIGBUS when they are first read. */
+  async #refuseTruncated(): Promise<void> {
+    const stats = this.#database.getStats() as { lastPageNumber: number; pageSize: number };
+    const { size } = await stat(this.#path);
+    const wanted = (stats.lastPageNumber + 1) * stats.pageSize;
+    if (size < wanted) {
+      await this.#database.close();
+      throw corrupt(this.#path, `${size} bytes, ${wanted} expected`);
+    }
+  }
+}
+
+function encodeKey(key: string): Buffer {
+  const bytes = Buffer.alloc(Buffer.byteLength(key) + 1, entryMark);
+  bytes.write(key, 1);
+  return bytes;
+}
+
+function encodeEntry(entry: Entry): string {
+  return `${entry.modRevision} ${entry.createRevision} ${entry.value}`;
+}
+
+/** lmdb hides the reason in a promise of the error; left alone, that one would end the process. */
+async function rootOf(error: unknown): Promise<unknown> {
+  try {
+    if (error instanceof Error && 'commitError' in error) await error.commitError;
+  } catch (root) {
+    return root;
+  }
+  return error;
+}
+
+/** A new file's name is durable once its directory is flushed. */
+async function flushName(directory: string): Promise<void> {
+  const handle = await openFile(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function corrupt(path: string, detail: string, cause?: unknown): Fault<StoreFault> {
+  if (cause instanceof Fault) return cause as Fault<StoreFault>;
+  return new Fault<StoreFault>({ code: 'StoreCorrupt', path }, `${path} cannot be read: ${detail}`, cause);
+}
