@@ -1,0 +1,34 @@
+/** The door to this folder: other floors import from here only. */
+export { type Log, Ovsdb, type OvsdbFault, type OvsdbOptions, type TransactOptions } from './client.ts';
+export type { ColumnFault, TextMap } from './column.ts';
+export {
+  addPort,
+  type BridgeSpec,
+  ensureBridge,
+  findByName,
+  type PortSpec,
+  removeBridge,
+  removePort,
+  setBridgeExternalIds,
+} from './configuration.ts';
+export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
+export type { MonitorFault, Start } from './monitor.ts';
+export { PathWatch } from './path-watch.ts';
+export type { ReplicaFault } from './replica.ts';
+export { type CallOptions, Rpc, type RpcFault, type RpcOptions } from './rpc.ts';
+export type { Batch, Change, Row, RowSource, TableName } from './schema.ts';
+export { parseTarget, type Target, type TargetFault } from './target.ts';
+export {
+  type Atom,
+  type Condition,
+  type Mutation,
+  mapOf,
+  namedUuid,
+  type Operation,
+  type OperationResult,
+  setOf,
+  type TransactionFault,
+  uuid,
+  type WireRow,
+  type WireValue,
+} from './transaction.ts';

@@ -1,0 +1,47 @@
+/** Runs a program to its end and collects what it printed. */
+import { execFile } from 'node:child_process';
+
+export interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Milliseconds; 60000. */
+  readonly timeout?: number;
+  readonly input?: string;
+}
+
+export interface CommandResult {
+  /** Exit code; 128 and the signal's number are not distinguished from it: null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Resolves however the program ended; rejects when it could not be started. */
+export function runAnyway(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const { env = process.env, timeout = 60_000, input } = options;
+    const limits = { env, timeout, killSignal: 'SIGKILL', maxBuffer: 256 * 1024 * 1024 } as const;
+    const child = execFile(program, args, limits, (error, stdout, stderr) => {
+      const code = error ? error.code : 0;
+      if (typeof code === 'string') reject(error);
+      else resolve({ code: code ?? null, stdout, stderr });
+    });
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
+/** Resolves with standard output; rejects with the program's words when it failed. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await runAnyway(program, args, options);
+  if (code !== 0)
+    throw new Error(`${program} ${args.join(' ')}: exit ${code}: ${stderr.trim() || stdout.trim()}`);
+  return stdout;
+}

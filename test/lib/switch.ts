@@ -1,0 +1,205 @@
+/**
+ * A private Open vSwitch: its own directory, database, ovs-vswitchd and control socket, ended with everything
+ * it made when stopped or when the test process dies. Any number of them run beside each other and beside the
+ * machine's own. With `dummy` it needs no root and no network device.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Control } from '../../src/ovsdb/index.ts';
+import { run } from './command.ts';
+import { PcapTail } from './pcap.ts';
+import { Reaper } from './reaper.ts';
+import { until } from './wait.ts';
+
+export { PcapTail, readPcap } from './pcap.ts';
+
+export interface SwitchOptions {
+  /** Dummy ports and the dummy datapath only, for `addBridge` and `addDummyPorts`. */
+  readonly dummy?: boolean;
+  /** Start the database alone when false. */
+  readonly vswitchd?: boolean;
+  /** A clustered database of one server, which remembers its last transactions. */
+  readonly clustered?: boolean;
+}
+
+export interface DummyPort {
+  readonly name: string;
+  readonly ofport?: number;
+  readonly externalIds?: Readonly<Record<string, string>>;
+}
+
+type Daemon = 'ovsdb-server' | 'ovs-vswitchd';
+
+// The order is that of dependence. A process counts as ours only while its command line names our directory.
+const reaperScript = `
+dir=$1; dummy=$2
+taps=''
+[ "$dummy" = no ] && taps=$(timeout 5 ovs-vsctl --no-wait --db="unix:$dir/db.sock" --bare --columns=name find Interface type=internal)
+for name in ovs-vswitchd ovsdb-server; do
+  pid=$(cat "$dir/$name.pid" 2>/dev/null) || continue
+  tr '\\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/$name.pid" || continue
+  [ $name = ovs-vswitchd ] && timeout 5 ovs-appctl -t "$dir/$name.$pid.ctl" exit --cleanup >/dev/null 2>&1
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    tr '\\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/$name.pid" || break
+    [ $name = ovsdb-server ] || [ $i -gt 5 ] && kill -9 "$pid"
+    sleep 0.1
+  done
+done
+for tap in $taps; do [ -e "/sys/class/net/$tap/tun_flags" ] && ip link del "$tap"; done
+rm -rf "$dir"
+`;
+
+export class Switch {
+  readonly dir: string;
+  readonly #options: SwitchOptions;
+  readonly #reaper: Reaper;
+  readonly control: Control;
+
+  constructor(dir: string, options: SwitchOptions) {
+    this.dir = dir;
+    this.#options = options;
+    this.#reaper = new Reaper(reaperScript, [dir, options.dummy ? 'yes' : 'no']);
+    this.control = new Control({ rundir: dir });
+  }
+
+  get dbTarget(): string {
+    return `unix:${this.dir}/db.sock`;
+  }
+
+  /** Where the bridge speaks OpenFlow, as a target. */
+  mgmt(bridge: string): string {
+    return `unix:${this.dir}/${bridge}.mgmt`;
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, OVS_RUNDIR: this.dir, OVS_LOGDIR: this.dir, OVS_DBDIR: this.dir };
+  }
+
+  vsctl(...args: string[]): Promise<string> {
+    return run('ovs-vsctl', [`--db=${this.dbTarget}`, '--timeout=30', ...args], { env: this.#env });
+  }
+
+  /** ovs-ofctl with OpenFlow 1.5 and the private sockets: `ofctl('dump-flows', 'br0')`. */
+  ofctl(...args: string[]): Promise<string> {
+    return run('ovs-ofctl', ['-O', 'OpenFlow15', ...args], { env: this.#env });
+  }
+
+  appctl(command: string, ...args: string[]): Promise<string> {
+    return this.control.call(command, args);
+  }
+
+  /** The process id of a daemon that runs, else null. */
+  pidOf(daemon: Daemon): number | null {
+    try {
+      const pid = Number(readFileSync(join(this.dir, `${daemon}.pid`), 'utf8'));
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${this.dir}/${daemon}.pid`) ? pid : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async startDatabase(): Promise<void> {
+    const { dir } = this;
+    const args = [`${dir}/conf.db`, `--remote=punix:${dir}/db.sock`, '--no-chdir'];
+    await this.#startDaemon('ovsdb-server', args);
+  }
+
+  async startVswitchd(): Promise<void> {
+    const dummy = this.#options.dummy ? ['--enable-dummy', '--disable-system'] : [];
+    await this.#startDaemon('ovs-vswitchd', [this.dbTarget, ...dummy]);
+  }
+
+  async #startDaemon(daemon: Daemon, args: readonly string[]): Promise<void> {
+    const common = [`--pidfile=${this.dir}/${daemon}.pid`, '--detach', '--log-file', '-vconsole:off'];
+    await run(daemon, [...args, ...common], { env: this.#env });
+  }
+
+  /** Ends a daemon and waits until it is gone; 'kill' is kill -9. */
+  async stopDaemon(daemon: Daemon, how: 'graceful' | 'kill' = 'graceful'): Promise<void> {
+    const pid = this.pidOf(daemon);
+    if (pid === null) return;
+    process.kill(pid, how === 'kill' ? 'SIGKILL' : 'SIGTERM');
+    await until(() => this.pidOf(daemon) !== pid, { what: `${daemon} ends` });
+  }
+
+  /** Returns when the new process has configured its bridges. */
+  async restartVswitchd(how: 'graceful' | 'kill' = 'graceful'): Promise<void> {
+    await this.stopDaemon('ovs-vswitchd', how);
+    await this.startVswitchd();
+    await this.vsctl('set', 'Open_vSwitch', '.', 'external_ids:restarted=true');
+  }
+
+  async restartDatabase(how: 'graceful' | 'kill' = 'graceful'): Promise<void> {
+    await this.stopDaemon('ovsdb-server', how);
+    await this.startDatabase();
+  }
+
+  /** A bridge of the dummy datapath, or of the userspace one, with fail mode secure. */
+  async addBridge(name: string): Promise<void> {
+    const type = this.#options.dummy ? 'dummy' : 'netdev';
+    const settings = [`datapath_type=${type}`, 'fail_mode=secure'];
+    await this.vsctl('add-br', name, '--', 'set', 'Bridge', name, ...settings);
+  }
+
+  /** Adds a port whose outgoing frames go to `capture(name)`. */
+  addDummyPort(bridge: string, name: string, ofport?: number): Promise<void> {
+    return this.addDummyPorts(bridge, [ofport === undefined ? { name } : { name, ofport }]);
+  }
+
+  /** All in one transaction. */
+  async addDummyPorts(bridge: string, ports: readonly DummyPort[]): Promise<void> {
+    await this.vsctl(
+      ...ports.flatMap(({ name, ofport, externalIds = {} }) => [
+        ...`-- add-port ${bridge} ${name} -- set Interface ${name} type=dummy`.split(' '),
+        `options:tx_pcap=${this.captureFile(name)}`,
+        ...(ofport === undefined ? [] : [`ofport_request=${ofport}`]),
+        ...Object.entries(externalIds).map(([key, value]) => `external_ids:${key}="${value}"`),
+      ]),
+    );
+  }
+
+  captureFile(port: string): string {
+    return join(this.dir, `${port}.pcap`);
+  }
+
+  /** The frames that leave through a dummy port, as they come. */
+  capture(port: string): PcapTail {
+    return new PcapTail(this.captureFile(port));
+  }
+
+  /** Lets frames arrive on a dummy port; what they cause has happened when it resolves. */
+  inject(port: string, frames: readonly Uint8Array[]): Promise<void> {
+    return this.control.receive(port, frames);
+  }
+
+  /** Ends all and removes what it made. May be called twice. */
+  async stop(): Promise<void> {
+    this.control.close();
+    await this.#reaper.finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** A running switch without bridges; ends itself when it cannot be started. */
+export async function startSwitch(options: SwitchOptions = {}): Promise<Switch> {
+  const dir = await mkdtemp(join(tmpdir(), 'portcullis-'));
+  const made = new Switch(dir, options);
+  try {
+    const schema = '/usr/share/openvswitch/vswitch.ovsschema';
+    if (options.clustered)
+      await run('ovsdb-tool', ['create-cluster', `${dir}/conf.db`, schema, `unix:${dir}/raft.sock`]);
+    else await run('ovsdb-tool', ['create', `${dir}/conf.db`, schema]);
+    await made.startDatabase();
+    await made.vsctl('--no-wait', 'init');
+    if (options.vswitchd !== false) await made.startVswitchd();
+    return made;
+  } catch (error) {
+    await made.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+/** Waiting for a condition, in place of sleeping for luck. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../../src/base/errors.ts';
+
+export interface UntilOptions {
+  /** Milliseconds; 10000. */
+  readonly timeout?: number;
+  /** What is waited for, for the message of the failure. */
+  readonly what?: string;
+  /** Milliseconds between looks; 5. */
+  readonly interval?: number;
+}
+
+/**
+ * Resolves with the predicate's first truthy value. A predicate that throws has not come true yet; the last
+ * error is the cause of the failure when time runs out.
+ */
+export async function until<T>(
+  predicate: () => T | Promise<T>,
+  options: UntilOptions = {},
+): Promise<NonNullable<Exclude<T, false>>> {
+  const { timeout = 10_000, what = String(predicate), interval = 5 } = options;
+  const deadline = performance.now() + timeout;
+  for (;;) {
+    let last: unknown;
+    try {
+      const value = await predicate();
+      if (value) return value as NonNullable<Exclude<T, false>>;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() >= deadline) {
+      const because = last === undefined ? '' : ` (${reasonOf(last)})`;
+      throw new Error(`not in ${timeout} ms: ${what}${because}`, { cause: last });
+    }
+    await sleep(interval);
+  }
+}
