@@ -150,6 +150,10 @@ export class Writer {
     const over = (this.#length - from) % size;
     return over === 0 ? this : this.zeros(size - over);
   }
+  /** Forgets all past `length`, keeping the room. */
+  truncate(length: number): void {
+    this.#length = Math.min(length, this.#length);
+  }
   patchU16(at: number, value: number): void {
     this.#buffer.writeUInt16BE(value, at);
   }

@@ -48,6 +48,7 @@ export type Action =
       readonly exec?: readonly Action[];
     }
   | { readonly type: 'ct_clear' }
+  /** `clause` counts from 1, as ovs-ofctl prints it. */
   | { readonly type: 'conjunction'; readonly id: number; readonly clause: number; readonly of: number }
   | { readonly type: 'learn'; readonly learn: Learn }
   | { readonly type: 'note'; readonly bytes: Uint8Array }

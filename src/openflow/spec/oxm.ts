@@ -144,8 +144,11 @@ export const oxmFields = {
 
 export type FieldName = keyof typeof oxmFields;
 
-/** Bytes of a field's value in a TLV. */
-export const bytesOf = (field: FieldName): number => Math.ceil(oxmFields[field].bits / 8);
+/** Bytes of a field's value in a TLV; labels of 20 bits take four. */
+export function bytesOf(field: FieldName): number {
+  const bits = oxmFields[field].bits;
+  return bits > 16 && bits <= 32 ? 4 : Math.ceil(bits / 8);
+}
 
 /** Bits of the field ct_state. */
 export const ctState = { new: 1, est: 2, rel: 4, rpl: 8, inv: 16, trk: 32, snat: 64, dnat: 128 } as const;
@@ -155,3 +158,39 @@ export const ipFrag = { any: 1, later: 2 } as const;
 
 /** OFPVID_PRESENT: the frame has a tag. */
 export const vlanPresent = 0x1000;
+
+/** NXM twins of fields listed above in their OXM form; read, never written. */
+export const nxmTwins = {
+  nxm0: {
+    eth_dst: 1,
+    eth_src: 2,
+    eth_type: 3,
+    ip_proto: 6,
+    ip_src: 7,
+    ip_dst: 8,
+    tcp_src: 9,
+    tcp_dst: 10,
+    udp_src: 11,
+    udp_dst: 12,
+    icmp_type: 13,
+    icmp_code: 14,
+    arp_op: 15,
+    arp_spa: 16,
+    arp_tpa: 17,
+  },
+  nxm1: {
+    tun_id: 16,
+    arp_sha: 17,
+    arp_tha: 18,
+    ipv6_src: 19,
+    ipv6_dst: 20,
+    icmpv6_type: 21,
+    icmpv6_code: 22,
+    nd_target: 23,
+    nd_sll: 24,
+    nd_tll: 25,
+    ipv6_label: 27,
+    ip_ecn: 28,
+    tcp_flags: 34,
+  },
+} as const satisfies Record<'nxm0' | 'nxm1', Partial<Record<FieldName, number>>>;

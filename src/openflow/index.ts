@@ -1,0 +1,18 @@
+/**
+ * OpenFlow 1.5 with Nicira's extensions: the only door for other floors.
+ */
+export { canonicalBody, canonicalKey } from './canonical.ts';
+export { normalMatch } from './codec/match.ts';
+export type * from './flow.ts';
+export type * from './message.ts';
+export { learnFlags } from './spec/actions.ts';
+export {
+  allGroups,
+  allMeters,
+  allTables,
+  flowFlags,
+  meterFlags,
+  packetInReasons,
+  ports,
+} from './spec/numbers.ts';
+export { ctState, type FieldName, ipFrag, oxmFields, vlanPresent } from './spec/oxm.ts';
