@@ -2,13 +2,17 @@
  * The process's log: JSON lines on standard error, so that standard output carries answers only. Whoever
  * logs takes a `Log` and makes a child with its component's name; data goes in fields, the text is one sentence.
  */
-import { destination, pino } from 'pino';
+
 import type { Logger } from 'pino';
+import { destination, pino } from 'pino';
 
 export type Log = Logger;
 
 export function createLog(level: string): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ fd: 2, sync: true }));
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    destination({ fd: 2, sync: true }),
+  );
 }
 
 /** For callers that want no log, such as tests. */

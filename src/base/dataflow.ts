@@ -1,0 +1,303 @@
+/**
+ * Incremental derivation: keyed relations, each a pure function of relations declared before it.
+ *
+ * Inputs are set from outside; `map` derives one value a key; `index` spreads each source entry over other keys
+ * and gathers them there. What a derivation reads of other relations through `read` is recorded, so when an
+ * entry changes exactly the entries that depended on it are derived again. A value that comes out equal stops
+ * there. Declaration order is the order of propagation, which makes one pass enough and cycles impossible.
+ *
+ * Owns no domain knowledge, does no I/O. A relation's values must be treated as immutable by readers; an
+ * index's gathered map is live and must not be kept.
+ */
+export type Key = string | number;
+
+/** Reads another relation's entry and makes the running derivation depend on it (also on its absence). */
+export type Read = <K extends Key, V>(relation: Relation<K, V>, key: K) => V | undefined;
+
+export interface Relation<K extends Key, V> {
+  readonly name: string;
+  get(key: K): V | undefined;
+  entries(): IterableIterator<[K, V]>;
+  readonly size: number;
+}
+
+type Equal<V> = (a: V, b: V) => boolean;
+
+/** One (node, key) whose derivation read something. */
+interface Reader {
+  readonly node: Derived;
+  readonly key: Key;
+}
+
+abstract class Node<K extends Key, V> implements Relation<K, V> {
+  readonly name: string;
+  protected readonly values = new Map<K, V>();
+  readonly followers: Derived[] = [];
+  readonly #readers = new Map<K, Map<Derived, Set<Key>>>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get(key: K): V | undefined {
+    return this.values.get(key);
+  }
+  entries(): IterableIterator<[K, V]> {
+    return this.values.entries();
+  }
+  get size(): number {
+    return this.values.size;
+  }
+
+  addReader(key: K, { node, key: readerKey }: Reader): void {
+    let byNode = this.#readers.get(key);
+    if (byNode === undefined) this.#readers.set(key, (byNode = new Map()));
+    const keys = byNode.get(node);
+    if (keys === undefined) byNode.set(node, new Set([readerKey]));
+    else keys.add(readerKey);
+  }
+
+  dropReader(key: K, { node, key: readerKey }: Reader): void {
+    const byNode = this.#readers.get(key);
+    const keys = byNode?.get(node);
+    if (byNode === undefined || keys === undefined) return;
+    keys.delete(readerKey);
+    if (keys.size === 0) byNode.delete(node);
+    if (byNode.size === 0) this.#readers.delete(key);
+  }
+
+  protected announce(key: K): void {
+    for (const follower of this.followers) follower.soil(key);
+    for (const [node, keys] of this.#readers.get(key) ?? [])
+      for (const readerKey of keys) node.soil(readerKey);
+  }
+}
+
+/** Facts from outside. */
+export class Input<K extends Key, V> extends Node<K, V> {
+  readonly #equal: Equal<V>;
+
+  constructor(name: string, equal: Equal<V>) {
+    super(name);
+    this.#equal = equal;
+  }
+
+  set(key: K, value: V): void {
+    const old = this.values.get(key);
+    if (old !== undefined && this.#equal(old, value)) return;
+    this.values.set(key, value);
+    this.announce(key);
+  }
+
+  delete(key: K): void {
+    if (this.values.delete(key)) this.announce(key);
+  }
+}
+
+interface Derived {
+  readonly name: string;
+  soil(key: Key): void;
+  settle(): number;
+}
+
+abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, V> implements Derived {
+  protected readonly source: Relation<S, SV>;
+  #dirty = new Set<S>();
+  readonly #reads = new Map<S, [Node<Key, unknown>, Key][]>();
+
+  constructor(name: string, source: Node<S, SV>) {
+    super(name);
+    this.source = source;
+    source.followers.push(this);
+    for (const [key] of source.entries()) this.#dirty.add(key);
+  }
+
+  soil(key: Key): void {
+    this.#dirty.add(key as S);
+  }
+
+  /** Derives every dirty entry again; returns how many derivations ran. */
+  settle(): number {
+    if (this.#dirty.size === 0) return 0;
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const key of dirty) this.#derive(key);
+    this.finish();
+    return dirty.size;
+  }
+
+  #derive(key: S): void {
+    const reader: Reader = { node: this, key };
+    for (const [node, read] of this.#reads.get(key) ?? []) node.dropReader(read, reader);
+    const value = this.source.get(key);
+    if (value === undefined) {
+      this.#reads.delete(key);
+      this.update(key, undefined, neverRead);
+      return;
+    }
+    const reads: [Node<Key, unknown>, Key][] = [];
+    this.update(key, value, (relation, readKey) => {
+      const node = relation as unknown as Node<Key, unknown>;
+      node.addReader(readKey, reader);
+      reads.push([node, readKey]);
+      return relation.get(readKey);
+    });
+    if (reads.length === 0) this.#reads.delete(key);
+    else this.#reads.set(key, reads);
+  }
+
+  protected abstract update(key: S, value: SV | undefined, read: Read): void;
+  protected finish(): void {}
+}
+
+const neverRead: Read = () => undefined;
+
+interface MapOptions<V> {
+  readonly equal?: Equal<V>;
+  /** Called when an entry goes away for good or is replaced. */
+  readonly dispose?: (value: V) => void;
+}
+
+class MapNode<K extends Key, SV, V> extends DerivedNode<K, SV, K, V> {
+  readonly #fn: (key: K, value: SV, read: Read) => V | undefined;
+  readonly #options: MapOptions<V>;
+
+  constructor(
+    name: string,
+    source: Node<K, SV>,
+    fn: (key: K, value: SV, read: Read) => V | undefined,
+    options: MapOptions<V>,
+  ) {
+    super(name, source);
+    this.#fn = fn;
+    this.#options = options;
+  }
+
+  protected update(key: K, value: SV | undefined, read: Read): void {
+    const old = this.values.get(key);
+    const next = value === undefined ? undefined : this.#fn(key, value, read);
+    if (old === undefined && next === undefined) return;
+    if (old !== undefined && next !== undefined && (this.#options.equal ?? Object.is)(old, next)) return;
+    if (next === undefined) this.values.delete(key);
+    else this.values.set(key, next);
+    if (old !== undefined) this.#options.dispose?.(old);
+    this.announce(key);
+  }
+}
+
+class IndexNode<S extends Key, SV, K extends Key, V> extends DerivedNode<S, SV, K, ReadonlyMap<S, V>> {
+  readonly #fn: (key: S, value: SV, read: Read) => Iterable<readonly [K, V]>;
+  readonly #equal: Equal<V>;
+  readonly #spread = new Map<S, Map<K, V>>();
+  readonly #changed = new Set<K>();
+
+  constructor(
+    name: string,
+    source: Node<S, SV>,
+    fn: (key: S, value: SV, read: Read) => Iterable<readonly [K, V]>,
+    equal: Equal<V>,
+  ) {
+    super(name, source);
+    this.#fn = fn;
+    this.#equal = equal;
+  }
+
+  protected update(key: S, value: SV | undefined, read: Read): void {
+    const old = this.#spread.get(key);
+    const next = value === undefined ? new Map<K, V>() : new Map(this.#fn(key, value, read));
+    for (const target of old?.keys() ?? []) if (!next.has(target)) this.#remove(target, key);
+    for (const [target, item] of next) {
+      const before = old?.get(target);
+      if (before === undefined || !this.#equal(before, item)) this.#put(target, key, item);
+    }
+    if (next.size === 0) this.#spread.delete(key);
+    else this.#spread.set(key, next);
+  }
+
+  #put(target: K, key: S, item: V): void {
+    const gathered = this.values.get(target);
+    if (gathered === undefined) this.values.set(target, new Map([[key, item]]));
+    else (gathered as Map<S, V>).set(key, item);
+    this.#changed.add(target);
+  }
+
+  #remove(target: K, key: S): void {
+    const gathered = this.values.get(target) as Map<S, V> | undefined;
+    gathered?.delete(key);
+    if (gathered?.size === 0) this.values.delete(target);
+    this.#changed.add(target);
+  }
+
+  protected override finish(): void {
+    for (const target of this.#changed) this.announce(target);
+    this.#changed.clear();
+  }
+}
+
+/** Hears of each entry that changed, once a run. */
+class Sink<K extends Key, V> extends DerivedNode<K, V, K, never> {
+  readonly #onChange: (key: K, value: V | undefined) => void;
+
+  constructor(name: string, source: Node<K, V>, onChange: (key: K, value: V | undefined) => void) {
+    super(name, source);
+    this.#onChange = onChange;
+  }
+
+  protected update(key: K, value: V | undefined): void {
+    this.#onChange(key, value);
+  }
+}
+
+/** Declares relations in order and propagates changes through them. */
+export class Dataflow {
+  readonly #order: Derived[] = [];
+  readonly #derivations = new Map<string, number>();
+
+  input<K extends Key, V>(name: string, equal: Equal<V> = Object.is): Input<K, V> {
+    return new Input<K, V>(name, equal);
+  }
+
+  map<K extends Key, SV, V>(
+    name: string,
+    source: Relation<K, SV>,
+    fn: (key: K, value: SV, read: Read) => V | undefined,
+    options: MapOptions<V> = {},
+  ): Relation<K, V> {
+    return this.#declare(new MapNode(name, source as Node<K, SV>, fn, options));
+  }
+
+  index<S extends Key, SV, K extends Key, V>(
+    name: string,
+    source: Relation<S, SV>,
+    fn: (key: S, value: SV, read: Read) => Iterable<readonly [K, V]>,
+    equal: Equal<V> = Object.is,
+  ): Relation<K, ReadonlyMap<S, V>> {
+    return this.#declare(new IndexNode(name, source as Node<S, SV>, fn, equal));
+  }
+
+  sink<K extends Key, V>(
+    name: string,
+    source: Relation<K, V>,
+    onChange: (key: K, value: V | undefined) => void,
+  ): void {
+    this.#declare(new Sink(name, source as Node<K, V>, onChange));
+  }
+
+  #declare<N extends Derived>(node: N): N {
+    this.#order.push(node);
+    return node;
+  }
+
+  /** Propagates all that inputs have changed since the last run. */
+  run(): void {
+    for (const node of this.#order) {
+      const count = node.settle();
+      if (count > 0) this.#derivations.set(node.name, (this.#derivations.get(node.name) ?? 0) + count);
+    }
+  }
+
+  /** How many derivations each relation has run since the start: what a change cost, and what it left alone. */
+  get derivations(): ReadonlyMap<string, number> {
+    return this.#derivations;
+  }
+}

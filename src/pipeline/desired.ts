@@ -1,0 +1,124 @@
+/**
+ * The flows that the switch ought to have, merged from what derivations contribute.
+ * Owns the merge (one match, many conjunctions), the cookie of each provenance, and the list of keys that
+ * changed since somebody last looked. Knows nothing of what is installed.
+ */
+import { bug } from '../base/errors.ts';
+import { type Action, canonicalBody, canonicalKey, type Flow, type FlowBody } from '../openflow/index.ts';
+import type { Conjunction, Draft, Provenance } from './draft.ts';
+import { hash64 } from './ids.ts';
+
+interface Slot {
+  readonly draft: Draft;
+  /** Contributions of the same whole flow (owners may coincide in one, never contradict). */
+  bodies: { readonly body: FlowBody; readonly why: Provenance }[];
+  /** By conjunction id and clause: how many contributions. */
+  shares: Map<string, { readonly conjunction: Conjunction; count: number }>;
+}
+
+const provenanceText = (why: Provenance): string =>
+  [why.stage, why.reason, why.port, why.network, why.rule, why.drop].join('|');
+
+const shareKey = ({ id, clause }: Conjunction): string => `${id}/${clause}`;
+
+export class DesiredFlows {
+  readonly #slots = new Map<string, Slot>();
+  readonly #owned = new Map<string, readonly Draft[]>();
+  readonly #cookies = new Map<string, bigint>();
+  readonly #provenance = new Map<bigint, Provenance>();
+  #changed = new Set<string>();
+
+  /** Replaces all that `owner` contributes; an empty list withdraws it. */
+  contribute(owner: string, drafts: readonly Draft[]): void {
+    const old = this.#owned.get(owner);
+    for (const draft of drafts) this.#add(draft);
+    for (const draft of old ?? []) this.#remove(draft);
+    if (drafts.length === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, drafts);
+  }
+
+  #add(draft: Draft): void {
+    const key = canonicalKey(draft.table, draft.priority, draft.match);
+    let slot = this.#slots.get(key);
+    if (slot === undefined) this.#slots.set(key, (slot = { draft, bodies: [], shares: new Map() }));
+    if ('body' in draft) {
+      const first = slot.bodies[0];
+      if (first !== undefined && canonicalBody(first.body) !== canonicalBody(draft.body)) {
+        // The newer one wins until the older is withdrawn, which happens within the same change.
+        slot.bodies.unshift({ body: draft.body, why: draft.why });
+      } else slot.bodies.push({ body: draft.body, why: draft.why });
+    } else {
+      const share = slot.shares.get(shareKey(draft.conjunction));
+      if (share === undefined)
+        slot.shares.set(shareKey(draft.conjunction), { conjunction: draft.conjunction, count: 1 });
+      else share.count++;
+    }
+    this.#changed.add(key);
+  }
+
+  #remove(draft: Draft): void {
+    const key = canonicalKey(draft.table, draft.priority, draft.match);
+    const slot = this.#slots.get(key) ?? bug(`no slot for a contributed flow: ${key}`);
+    if ('body' in draft) {
+      const at = slot.bodies.findIndex(({ body }) => body === draft.body);
+      if (at === -1) bug(`a contributed flow is not in its slot: ${key}`);
+      slot.bodies.splice(at, 1);
+    } else {
+      const share = slot.shares.get(shareKey(draft.conjunction));
+      if (share === undefined) bug(`a contributed clause is not in its slot: ${key}`);
+      else if (--share.count === 0) slot.shares.delete(shareKey(draft.conjunction));
+    }
+    if (slot.bodies.length === 0 && slot.shares.size === 0) this.#slots.delete(key);
+    this.#changed.add(key);
+  }
+
+  /** The keys that may have changed since the last call, and forgets them. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  /** The flow wanted at a key, or undefined when none is. */
+  get(key: string): Flow | undefined {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return undefined;
+    const { table, priority, match } = slot.draft;
+    const whole = slot.bodies[0];
+    const why = whole?.why ?? slot.draft.why;
+    const body = whole?.body ?? { actions: conjunctions(slot) };
+    return { table, priority, match, ...body, cookie: this.#cookieOf(why) };
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#slots.keys();
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** What a cookie stands for; undefined when this process never gave it out. */
+  provenanceOf(cookie: bigint): Provenance | undefined {
+    return this.#provenance.get(cookie);
+  }
+
+  #cookieOf(why: Provenance): bigint {
+    const text = provenanceText(why);
+    let cookie = this.#cookies.get(text);
+    if (cookie === undefined) {
+      cookie = hash64(text);
+      this.#cookies.set(text, cookie);
+      this.#provenance.set(cookie, why);
+    }
+    return cookie;
+  }
+}
+
+/** In a fixed order, so that the same set is the same flow. */
+function conjunctions(slot: Slot): Action[] {
+  return [...slot.shares.values()]
+    .map(({ conjunction }) => conjunction)
+    .sort((a, b) => a.id - b.id || a.clause - b.clause)
+    .map((conjunction) => ({ type: 'conjunction', ...conjunction }));
+}

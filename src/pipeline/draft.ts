@@ -1,0 +1,105 @@
+/**
+ * How a stage says a flow: typed by its table's row, with the reason it exists. Values only.
+ * Two kinds: a whole flow, and a share in a conjunctive flow, which is merged with the shares that other
+ * rules have in the same match (one match at one priority is one flow to the switch).
+ */
+import type { Action, FlowBody, Match } from '../openflow/index.ts';
+import type { Direction, NetworkId, PortId, RuleId } from '../policy/world.ts';
+import {
+  type LoadField,
+  type MatchField,
+  type NextTable,
+  register,
+  type TableName,
+  tables,
+} from './tables.ts';
+
+/** Why a flow is there. Drops are counted by `reason` and `port`. */
+export interface Provenance {
+  readonly stage: TableName;
+  /** Stable, for people and metrics: `mac-spoof`, `established`, `deliver` … */
+  readonly reason: string;
+  readonly port?: PortId;
+  readonly network?: NetworkId;
+  readonly rule?: RuleId;
+  /** Set on drops: which way the packet went, as the guest sees it. */
+  readonly drop?: Direction;
+}
+
+export interface Conjunction {
+  readonly id: number;
+  readonly clause: number;
+  readonly of: number;
+}
+
+interface Place {
+  readonly table: number;
+  readonly priority: number;
+  readonly match: Match;
+  readonly why: Provenance;
+}
+export type Draft = Place & ({ readonly body: FlowBody } | { readonly conjunction: Conjunction });
+
+export type MatchIn<T extends TableName> = Pick<Match, MatchField<T>>;
+/** A match with no field that its table's row does not name (spread objects escape the usual check). */
+type Only<T extends TableName, M> = M & { readonly [F in Exclude<keyof M, MatchField<T>>]: never };
+type Why = Omit<Provenance, 'stage'>;
+
+export interface Then<T extends TableName> {
+  readonly load?: { readonly [F in LoadField<T>]?: number };
+  readonly actions?: readonly Action[];
+  readonly goto?: NextTable<T>;
+}
+
+const loads = (values: Then<TableName>['load']): Action[] =>
+  Object.entries(values ?? {}).map(([field, value]) => ({
+    type: 'set_field',
+    field: field as (typeof register)[keyof typeof register],
+    value: value as number,
+  }));
+
+export function flow<T extends TableName, M extends MatchIn<T>>(
+  table: T,
+  priority: number,
+  match: Only<T, M>,
+  then: Then<T>,
+  why: Why,
+): Draft {
+  const actions = [...loads(then.load as Then<TableName>['load']), ...(then.actions ?? [])];
+  const next = then.goto as TableName | undefined;
+  const body: FlowBody = next === undefined ? { actions } : { actions, goto: tables[next].id };
+  return { table: tables[table].id, priority, match, body, why: { stage: table, ...why } };
+}
+
+/** An explicit, counted end. */
+export function drop<T extends TableName, M extends MatchIn<T>>(
+  table: T,
+  priority: number,
+  match: Only<T, M>,
+  reason: string,
+  direction: Direction,
+  port?: PortId,
+): Draft {
+  const why = { reason, drop: direction };
+  return flow(table, priority, match, {}, port === undefined ? why : { ...why, port });
+}
+
+export function clause<T extends TableName, M extends MatchIn<T>>(
+  table: T,
+  priority: number,
+  match: Only<T, M>,
+  conjunction: Conjunction,
+): Draft {
+  return { table: tables[table].id, priority, match, conjunction, why: { stage: table, reason: 'clause' } };
+}
+
+/** Loads and a resubmit, for packets that go to more than one receiver. */
+export function branch<T extends TableName>(
+  load: { readonly [F in LoadField<T>]?: number },
+  next: NextTable<T>,
+): Action[] {
+  return [
+    ...loads(load as Then<TableName>['load']),
+    { type: 'resubmit', table: tables[next as TableName].id },
+  ];
+}

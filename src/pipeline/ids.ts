@@ -1,0 +1,42 @@
+/**
+ * Small numbers for names, to stand in registers. An id is a hash of its name, so it is the same after a restart
+ * without being stored anywhere; a collision takes the next free id. Zero is never given out.
+ */
+function hash32(text: string, seed: number): number {
+  let h = seed;
+  for (let i = 0; i < text.length; i++) {
+    h = Math.imul(h ^ text.charCodeAt(i), 0x85ebca6b);
+    h = (h << 13) | (h >>> 19);
+  }
+  h = Math.imul(h ^ (h >>> 16), 0xc2b2ae35);
+  return (h ^ (h >>> 15)) >>> 0;
+}
+
+/** 64 bits of a text, for cookies: wide enough that collisions need no care. */
+export function hash64(text: string): bigint {
+  return (BigInt(hash32(text, 0x2545f491)) << 32n) | BigInt(hash32(text, 0x9e3779b9));
+}
+
+export class IdSpace {
+  readonly #ids = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+
+  /** The name's id, in [1, 2^32 - 2]. */
+  of(name: string): number {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    let id = hash32(name, 0x9747b28c);
+    while (id === 0 || id === 0xffffffff || this.#names.has(id)) id = (id + 1) >>> 0;
+    this.#ids.set(name, id);
+    this.#names.set(id, name);
+    return id;
+  }
+
+  /** Forgets a name that nothing refers to any more. */
+  release(name: string): void {
+    const id = this.#ids.get(name);
+    if (id === undefined) return;
+    this.#ids.delete(name);
+    this.#names.delete(id);
+  }
+}

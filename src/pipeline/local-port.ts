@@ -1,0 +1,66 @@
+/**
+ * One port of this host with all that its flows need to know: its keys, and every address it may use.
+ * Pure derivation from the world; no flows here.
+ */
+import { type Cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import type { GroupId, LinkLocal, Pair, Port } from '../policy/world.ts';
+
+export interface LocalPort {
+  readonly port: Port;
+  /** OpenFlow port number of its interface. */
+  readonly ofport: number;
+  /** Stands for the port in registers and connection labels. */
+  readonly key: number;
+  /** The network's key and conntrack zone. */
+  readonly zone: number;
+  /** Stands for the port's set of security groups; 0 is the empty set. */
+  readonly set: number;
+  readonly macs: readonly Mac[];
+  /** Fixed IPs and allowed pairs. */
+  readonly pairs: readonly Pair[];
+  /** Pairs and link-locals: what an IPv6 source, target or destination of the port may be. */
+  readonly pairs6: readonly Pair[];
+  readonly pairs4: readonly Pair[];
+}
+
+/** The canonical name of a set of groups. */
+export const setName = (groups: readonly GroupId[]): string => [...new Set(groups)].sort().join(',');
+
+/** Fixed IPs with the port's MAC, then the allowed pairs, each once. */
+export function pairsOf(port: Port): Pair[] {
+  const pairs = [...port.fixedIps.map((ip): Pair => ({ mac: port.mac, ip })), ...port.pairs];
+  const seen = new Map(
+    pairs.map((pair) => [`${pair.mac}|${pair.ip.bits}/${pair.ip.length}/${pair.ip.family}`, pair]),
+  );
+  return [...seen.values()];
+}
+
+export function macsOf(port: Port): Mac[] {
+  return [...new Set([port.mac, ...port.pairs.map(({ mac }) => mac)])];
+}
+
+export function localPort(
+  port: Port,
+  linkLocals: Iterable<LinkLocal>,
+  place: Pick<LocalPort, 'ofport' | 'key' | 'zone' | 'set'>,
+): LocalPort {
+  const macs = macsOf(port);
+  const pairs = pairsOf(port);
+  const ownLinkLocals = new Map<string, Pair>();
+  for (const mac of macs) ownLinkLocals.set(`${mac}|${linkLocalOf(mac).bits}`, { mac, ip: linkLocalOf(mac) });
+  for (const { mac, address } of linkLocals)
+    ownLinkLocals.set(`${mac}|${address.bits}`, { mac, ip: address });
+  const of = (family: Family): Pair[] => pairs.filter(({ ip }) => ip.family === family);
+  return {
+    port,
+    ...place,
+    macs,
+    pairs,
+    pairs4: of(4),
+    pairs6: [...of(6), ...ownLinkLocals.values()],
+  };
+}
+
+/** Addresses named one by one, as opposed to prefixes. */
+export const hostAddresses = (pairs: readonly Pair[]): Cidr[] => pairs.map(({ ip }) => ip).filter(isHost);

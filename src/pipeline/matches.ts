@@ -1,0 +1,56 @@
+/** Pieces of matches that several tables share. Values only. */
+import { type Cidr, isHost, maskOf } from '../net/cidr.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
+import { protocols } from '../net/packet/transport.ts';
+import type { FieldBits, Masked } from '../openflow/index.ts';
+
+export const arp = { eth_type: etherTypes.arp } as const;
+export const rarp = { eth_type: etherTypes.rarp } as const;
+export const ipv4 = { eth_type: etherTypes.ipv4 } as const;
+export const ipv6 = { eth_type: etherTypes.ipv6 } as const;
+export const udp4 = { ...ipv4, ip_proto: protocols.udp } as const;
+export const udp6 = { ...ipv6, ip_proto: protocols.udp } as const;
+export const icmp4 = { ...ipv4, ip_proto: protocols.icmp } as const;
+export const icmp6 = { ...ipv6, ip_proto: protocols.icmpv6 } as const;
+export const ipOf = (family: Cidr['family']) => (family === 4 ? ipv4 : ipv6);
+
+/** DHCP by who speaks; unfragmented only, since fragments show no ports. */
+export const dhcp = {
+  client4: { ...udp4, udp_src: 68, udp_dst: 67 },
+  server4: { ...udp4, udp_src: 67, udp_dst: 68 },
+  client6: { ...udp6, udp_src: 546, udp_dst: 547 },
+  server6: { ...udp6, udp_src: 547, udp_dst: 546 },
+} as const;
+
+/** A frame with any 802.1Q tag. */
+export const tagged = { vlan_vid: { value: 0x1000, mask: 0x1000 } } as const;
+const groupBit = 1n << 40n;
+/** The Ethernet group bit: broadcast and multicast. */
+export const groupAddress: Masked = { value: groupBit, mask: groupBit };
+export const multicast4: Masked = { value: 0xe0000000, mask: 0xf0000000 };
+export const multicast6: Masked = { value: 0xffn << 120n, mask: 0xffn << 120n };
+
+/** A prefix as the value of an address field. */
+export function address({ family, bits, length }: Cidr): FieldBits | Masked {
+  const mask = maskOf(family, length);
+  if (family === 6) return isHost({ family, bits, length }) ? bits : { value: bits, mask };
+  const value = Number(bits);
+  return length === 32 ? value : { value, mask: Number(mask) };
+}
+
+const state = { new: 1, established: 2, related: 4, reply: 8, invalid: 16, tracked: 32 } as const;
+type StateBit = keyof typeof state;
+
+/** A ct_state match: bits that must be set, then bits that must not be. */
+export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = []): Masked {
+  const sum = (bits: readonly StateBit[]): number => bits.reduce((total, bit) => total | state[bit], 0);
+  return { value: sum(set), mask: sum(set) | sum(clear) };
+}
+
+/** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
+export const anyFragment: Masked = { value: 1, mask: 1 };
+
+/** The two halves of a connection's label: the ports that admitted it. */
+const half = 0xffffffffn;
+export const originator = (key: number): Masked => ({ value: BigInt(key), mask: half });
+export const responder = (key: number): Masked => ({ value: BigInt(key) << 32n, mask: half << 32n });

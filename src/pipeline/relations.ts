@@ -1,0 +1,232 @@
+/**
+ * What the pipeline knows and what follows from it, as a graph of relations: the facts that the agent sets, and
+ * everything between them and the flows. The stages read these and nothing else.
+ * No flows, no I/O; ids of ports, sets, classes and rules are handed out here.
+ */
+import { Dataflow, type Input, type Relation } from '../base/dataflow.ts';
+import { type Cidr, contains, formatCidr, isHost, overlaps } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import type {
+  Direction,
+  GroupId,
+  LinkLocal,
+  Network,
+  NetworkId,
+  Pair,
+  Port,
+  PortId,
+  Rule,
+  RuleId,
+  Subnet,
+  SubnetId,
+} from '../policy/world.ts';
+import { IdSpace } from './ids.ts';
+import { type LocalPort, localPort, setName } from './local-port.ts';
+
+/** How a port holds an address: as its own, as an allowed pair, or as part of a prefix pair. */
+export interface Holder {
+  readonly how: 'fixed' | 'pair' | 'prefix';
+  readonly port: Port;
+  readonly mac: Mac;
+  readonly address: Cidr;
+}
+
+/** The set of locally named groups to which an address belongs; `name` is empty for none. */
+export interface PeerClass {
+  readonly name: string;
+  readonly network: NetworkId;
+  readonly address: Cidr;
+}
+
+/** Facts from outside, set by the agent. */
+export interface Facts {
+  readonly networks: Input<NetworkId, Network>;
+  readonly subnets: Input<SubnetId, Subnet>;
+  readonly ports: Input<PortId, Port>;
+  readonly rules: Input<RuleId, Rule>;
+  /** By `network|address`. */
+  readonly linkLocals: Input<string, LinkLocal>;
+  /** OpenFlow port number of each port that is plugged here. */
+  readonly ofports: Input<PortId, number>;
+  /** Conntrack zone of each network that has ports here, in [1, 65535]. */
+  readonly zones: Input<NetworkId, number>;
+}
+
+export interface Relations {
+  readonly locals: Relation<PortId, LocalPort>;
+  /** Zone of each network with a port on this host. */
+  readonly zoneOf: Relation<NetworkId, number>;
+  readonly localsOf: Relation<NetworkId, ReadonlyMap<PortId, LocalPort>>;
+  readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
+  /** By `zone|mac`: the local ports that may use the MAC. */
+  readonly macHolders: Relation<string, ReadonlyMap<PortId, LocalPort>>;
+  /** By `network|address`. */
+  readonly holders: Relation<string, ReadonlyMap<PortId, Holder>>;
+  /** Rules of groups that local ports have. */
+  readonly activeRules: Relation<RuleId, Rule>;
+  /** Sets of groups in use here, by name. */
+  readonly sets: Relation<string, true>;
+  readonly rulesOfGroup: Relation<GroupId, ReadonlyMap<RuleId, Rule>>;
+  /** By `direction|group`: the active rules that name the group as remote. */
+  readonly rulesNaming: Relation<string, ReadonlyMap<RuleId, Rule>>;
+  readonly peerClasses: Readonly<Record<Direction, Relation<string, PeerClass>>>;
+  /** Class names in use, by direction. */
+  readonly classes: Readonly<Record<Direction, Relation<string, true>>>;
+}
+
+export interface Ids {
+  readonly ports: IdSpace;
+  readonly sets: IdSpace;
+  readonly classes: IdSpace;
+  readonly rules: IdSpace;
+}
+
+export const newIds = (): Ids => ({
+  ports: new IdSpace(),
+  sets: new IdSpace(),
+  classes: new IdSpace(),
+  rules: new IdSpace(),
+});
+
+/** The register value of a set or class; the empty name is 0. */
+export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));
+
+export function declareFacts(graph: Dataflow): Facts {
+  return {
+    networks: graph.input('networks'),
+    subnets: graph.input('subnets'),
+    ports: graph.input('ports'),
+    rules: graph.input('rules'),
+    linkLocals: graph.input('link-locals'),
+    ofports: graph.input('ofports'),
+    zones: graph.input('zones'),
+  };
+}
+
+export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relations {
+  const linkLocalsOf = graph.index('link-locals-of', facts.linkLocals, (_, item) => [
+    [item.port, item] as const,
+  ]);
+
+  const locals = graph.map('locals', facts.ofports, (id, ofport, read) => {
+    const port = read(facts.ports, id);
+    const zone = port && read(facts.zones, port.network);
+    if (port === undefined || zone === undefined) return undefined;
+    const groups = port.mode === 'off' ? '' : setName(port.groups);
+    return localPort(port, read(linkLocalsOf, id)?.values() ?? [], {
+      ofport,
+      zone,
+      key: ids.ports.of(id),
+      set: idOrZero(ids.sets, groups),
+    });
+  });
+
+  const localsOf = graph.index('locals-of', locals, (_, local) => [[local.port.network, local] as const]);
+  const zoneOf = graph.map('zone-of', localsOf, (_, members) => {
+    for (const { zone } of members.values()) return zone;
+    return undefined;
+  });
+  const subnetsOf = graph.index('subnets-of', facts.subnets, (_, subnet) => [
+    [subnet.network, subnet] as const,
+  ]);
+  const macHolders = graph.index('mac-holders', locals, (_, local) =>
+    local.port.adminUp ? local.macs.map((mac) => [`${local.zone}|${mac}`, local] as const) : [],
+  );
+
+  const holders = graph.index('holders', facts.ports, (_, port, read) => {
+    if (read(zoneOf, port.network) === undefined) return [];
+    const subnets = port.pairs.every(({ ip }) => isHost(ip))
+      ? []
+      : [...(read(subnetsOf, port.network)?.values() ?? [])];
+    return holdings(port, subnets).map(
+      (holder) => [`${port.network}|${formatCidr(holder.address)}`, holder] as const,
+    );
+  });
+  const prefixesOf = graph.index('prefixes-of', holders, (_, held) => {
+    const first = [...held.values()].find(({ how }) => how === 'prefix');
+    return first === undefined ? [] : [[first.port.network, first.address] as const];
+  });
+
+  const localGroups = graph.index('local-groups', locals, (_, { port }) =>
+    port.mode === 'off' ? [] : port.groups.map((group) => [group, true as const] as const),
+  );
+  const groupIsLocal = graph.map('group-is-local', localGroups, () => true as const);
+  const activeRules = graph.map('active-rules', facts.rules, (_, rule, read) =>
+    read(groupIsLocal, rule.group) ? rule : undefined,
+  );
+  const rulesOfGroup = graph.index('rules-of-group', activeRules, (_, rule) => [[rule.group, rule] as const]);
+  const rulesNaming = graph.index('rules-naming', activeRules, (_, rule) =>
+    rule.remote.kind === 'group' ? [[`${rule.direction}|${rule.remote.group}`, rule] as const] : [],
+  );
+  const isNamed = graph.map('is-named', rulesNaming, () => true as const);
+
+  const setPorts = graph.index('set-ports', locals, (_, { port }) => {
+    const name = port.mode === 'off' ? '' : setName(port.groups);
+    return name === '' ? [] : [[name, true as const] as const];
+  });
+  const sets = graph.map('sets', setPorts, () => true as const);
+
+  const peerClassesOf = (direction: Direction) =>
+    graph.map<string, ReadonlyMap<PortId, Holder>, PeerClass>(
+      `${direction}-peer-classes`,
+      holders,
+      (_, held, read) => {
+        const [first] = held.values();
+        if (first === undefined) return undefined;
+        const { address, port } = first;
+        const groups = new Set<GroupId>();
+        for (const holder of held.values()) {
+          if (holder.port.mode === 'off') continue;
+          for (const group of holder.port.groups)
+            if (read(isNamed, `${direction}|${group}`)) groups.add(group);
+        }
+        if (groups.size > 0) return { name: setName([...groups]), network: port.network, address };
+        // An address inside somebody's prefix pair that another port holds must not pass for a member.
+        const wider = [...(read(prefixesOf, port.network)?.values() ?? [])];
+        const covered = wider.some((prefix) => prefix.length < address.length && contains(prefix, address));
+        return covered ? { name: '', network: port.network, address } : undefined;
+      },
+      { equal: (a, b) => a.name === b.name && a.network === b.network },
+    );
+  const peerClasses = { ingress: peerClassesOf('ingress'), egress: peerClassesOf('egress') };
+
+  const classesOf = (direction: Direction) => {
+    const users = graph.index(`${direction}-class-users`, peerClasses[direction], (_, { name }) =>
+      name === '' ? [] : [[name, true as const] as const],
+    );
+    return graph.map(`${direction}-classes`, users, () => true as const);
+  };
+  const classes = { ingress: classesOf('ingress'), egress: classesOf('egress') };
+
+  return {
+    locals,
+    zoneOf,
+    localsOf,
+    subnetsOf,
+    macHolders,
+    holders,
+    activeRules,
+    sets,
+    rulesOfGroup,
+    rulesNaming,
+    peerClasses,
+    classes,
+  };
+}
+
+/**
+ * The addresses that a port holds. A prefix pair counts only as far as the network's subnets reach, so that a
+ * wide one (0.0.0.0/0) never makes the whole world a member of the port's groups.
+ */
+function holdings(port: Port, subnets: readonly Subnet[]): Holder[] {
+  const pair = ({ mac, ip }: Pair): Holder[] => {
+    if (isHost(ip)) return [{ how: 'pair', port, mac, address: ip }];
+    return subnets
+      .filter((subnet) => overlaps(subnet.cidr, ip))
+      .map((subnet) => ({ how: 'prefix', port, mac, address: contains(ip, subnet.cidr) ? subnet.cidr : ip }));
+  };
+  return [
+    ...port.pairs.flatMap(pair),
+    ...port.fixedIps.map((address): Holder => ({ how: 'fixed', port, mac: port.mac, address })),
+  ];
+}

@@ -1,0 +1,38 @@
+/**
+ * ARP and RARP of a guarded port: eth_src, sender hardware and sender protocol address are one pair of the port.
+ * A probe (RFC 5227) may ask only for the port's own address: asking for another's makes its holder give it up.
+ * RARP is the announcement that a hypervisor sends for a migrated guest: no addresses in it but the MAC.
+ */
+
+import { macToBits } from '../../net/mac.ts';
+import { arpOps } from '../../net/packet/arp.ts';
+import { type Draft, drop, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { address, arp, rarp } from '../matches.ts';
+import { register } from '../tables.ts';
+
+export function guardArp({ port, key, macs, pairs4 }: LocalPort): Draft[] {
+  const from = { [register.source]: key };
+  const pass = { goto: 'services' } as const;
+  const because = (reason: string) => ({ reason, port: port.id });
+  const drafts: Draft[] = [drop('guard_arp', 1, from, 'arp-spoof', 'egress', port.id)];
+
+  for (const mac of macs) {
+    const own = { ...from, eth_src: macToBits(mac), arp_sha: macToBits(mac) };
+    const announcement = { ...rarp, ...own, arp_op: arpOps.reverseRequest, arp_spa: 0, arp_tpa: 0 };
+    drafts.push(flow('guard_arp', 100, { ...announcement, arp_tha: macToBits(mac) }, pass, because('rarp')));
+    if (port.mode === 'mac-only')
+      drafts.push(flow('guard_arp', 100, { ...arp, ...own }, pass, because('own-mac')));
+  }
+  if (port.mode === 'mac-only') return drafts;
+
+  for (const { mac, ip } of pairs4) {
+    const own = { ...arp, ...from, eth_src: macToBits(mac), arp_sha: macToBits(mac) };
+    const probe = { ...own, arp_op: arpOps.request, arp_spa: 0, arp_tpa: address(ip) };
+    drafts.push(
+      flow('guard_arp', 100, { ...own, arp_spa: address(ip) }, pass, because('pair')),
+      flow('guard_arp', 90, probe, pass, because('probe')),
+    );
+  }
+  return drafts;
+}

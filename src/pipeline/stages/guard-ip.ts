@@ -1,0 +1,45 @@
+/**
+ * IP sources of a guarded port: eth_src and source address are one pair of the port. DHCP clients may speak
+ * before they have an address; DHCP servers (unless trusted) and redirects are nobody's.
+ * Fragments show no ports here, so what must not be said in fragments either is caught again after conntrack
+ * has put them together.
+ */
+import { macToBits } from '../../net/mac.ts';
+import { icmpTypes } from '../../net/packet/icmp.ts';
+import { type Draft, drop, flow, type MatchIn } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { address, dhcp, icmp4, ipv4, ipv6 } from '../matches.ts';
+import { register } from '../tables.ts';
+
+export function guardIp({ port, key, macs, pairs4, pairs6 }: LocalPort): Draft[] {
+  const from = { [register.source]: key };
+  const verified = { goto: 'egress_ct' } as const;
+  const because = (reason: string) => ({ reason, port: port.id });
+  const never = (match: MatchIn<'guard_ip'>, reason: string): Draft =>
+    drop('guard_ip', 300, { ...match, ...from }, reason, 'egress', port.id);
+
+  const drafts: Draft[] = [
+    never({ ...icmp4, icmp_type: icmpTypes.redirect }, 'redirect'),
+    drop('guard_ip', 1, from, 'ip-spoof', 'egress', port.id),
+  ];
+  if (!port.dhcpServer) drafts.push(never(dhcp.server4, 'dhcp-server'), never(dhcp.server6, 'dhcp-server'));
+
+  if (port.mode === 'mac-only') {
+    for (const family of [ipv4, ipv6])
+      drafts.push(flow('guard_ip', 100, { ...family, ...from }, verified, because('own-mac')));
+    return drafts;
+  }
+  for (const mac of macs) {
+    const client = { ...dhcp.client4, ...from, eth_src: macToBits(mac), ip_src: 0 };
+    drafts.push(flow('guard_ip', 200, client, { goto: 'services' }, because('dhcp-client')));
+  }
+  for (const { mac, ip } of pairs4) {
+    const own = { ...ipv4, ...from, eth_src: macToBits(mac), ip_src: address(ip) };
+    drafts.push(flow('guard_ip', 100, own, verified, because('pair')));
+  }
+  for (const { mac, ip } of pairs6) {
+    const own = { ...ipv6, ...from, eth_src: macToBits(mac), ipv6_src: address(ip) };
+    drafts.push(flow('guard_ip', 100, own, verified, because('pair')));
+  }
+  return drafts;
+}

@@ -1,0 +1,35 @@
+/**
+ * Layer 2 of port security: a guarded port sends untagged frames from its own MACs, of four ethertypes.
+ * ICMPv6 that speaks for the link (neighbour and listener discovery) is told apart here, by types that a
+ * fragment never shows.
+ */
+import { macToBits } from '../../net/mac.ts';
+import { type Draft, drop, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { arp, groupAddress, icmp6, ipv4, ipv6, rarp, tagged } from '../matches.ts';
+import { register } from '../tables.ts';
+import { listenerTypes, neighbourTypes } from './icmpv6-types.ts';
+
+export function guardMac({ port, key, macs }: LocalPort): Draft[] {
+  const from = { [register.source]: key };
+  const why = { reason: 'own-mac', port: port.id };
+  return [
+    drop('guard_mac', 200, { ...from, ...tagged }, 'vlan-tagged', 'egress', port.id),
+    drop('guard_mac', 150, { ...from, eth_src: groupAddress }, 'multicast-source', 'egress', port.id),
+    ...macs.map((mac) =>
+      flow('guard_mac', 100, { ...from, eth_src: macToBits(mac) }, { goto: 'guard_type' }, why),
+    ),
+    drop('guard_mac', 1, from, 'mac-spoof', 'egress', port.id),
+    drop('guard_type', 1, from, 'ethertype', 'egress', port.id),
+  ];
+}
+
+export const guardTypeDefaults: readonly Draft[] = [
+  flow('guard_type', 100, arp, { goto: 'guard_arp' }, { reason: 'arp' }),
+  flow('guard_type', 100, rarp, { goto: 'guard_arp' }, { reason: 'rarp' }),
+  ...[...neighbourTypes, ...listenerTypes].map((type) =>
+    flow('guard_type', 110, { ...icmp6, icmpv6_type: type }, { goto: 'guard_nd' }, { reason: 'nd' }),
+  ),
+  flow('guard_type', 100, ipv4, { goto: 'guard_ip' }, { reason: 'ipv4' }),
+  flow('guard_type', 100, ipv6, { goto: 'guard_ip' }, { reason: 'ipv6' }),
+];

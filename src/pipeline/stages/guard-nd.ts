@@ -1,0 +1,93 @@
+/**
+ * Neighbour and listener discovery of a guarded port: targets and link-layer options must be its own, and the
+ * hop limit 255 (RFC 4861 §7.1; 1 for listener reports). Source addresses are left to guard_ip, which every
+ * packet with one passes next. Router advertisements, redirects and listener queries never come from a guest.
+ *
+ * The option fields read 0 where the option is absent, so "absent or own" is two flows.
+ */
+
+import { linkLocalPrefix } from '../../net/cidr.ts';
+import { macToBits } from '../../net/mac.ts';
+import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
+import { type Draft, drop, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { address, icmp6, multicast6 } from '../matches.ts';
+import { register } from '../tables.ts';
+import { reportTypes } from './icmpv6-types.ts';
+
+/** Marks the packet-in of a duplicate-address probe for a link-local address that nobody is known to hold. */
+export const linkLocalProbe = 'link-local-probe';
+
+export function guardNd(
+  local: LocalPort,
+  punt: { readonly userdata: Uint8Array; readonly meter: number },
+): Draft[] {
+  const { port, key, macs, pairs6 } = local;
+  const from = { ...icmp6, [register.source]: key };
+  const ends = (type: number, reason: string): Draft =>
+    drop('guard_nd', 50, { ...from, icmpv6_type: type }, reason, 'egress', port.id);
+  const drafts: Draft[] = [
+    ends(types.routerAdvertisement, 'ra'),
+    ends(types.redirect, 'redirect'),
+    ends(types.listenerQuery, 'mld-query'),
+    drop('guard_nd', 1, { [register.source]: key }, 'nd-spoof', 'egress', port.id),
+  ];
+  const strict = port.mode === 'strict';
+  const verified = { goto: strict ? 'guard_ip' : 'services' } as const;
+  const because = (reason: string) => ({ reason, port: port.id });
+
+  for (const mac of macs) {
+    const bits = macToBits(mac);
+    const neighbour = { ...from, eth_src: bits, nw_ttl: 255 };
+    const solicitation = { ...neighbour, icmpv6_type: types.neighbourSolicitation };
+    for (const option of [0n, bits]) {
+      drafts.push(flow('guard_nd', 100, { ...solicitation, nd_sll: option }, verified, because('ns')));
+      if (strict) continue;
+      const advertisement = { ...neighbour, icmpv6_type: types.neighbourAdvertisement, nd_tll: option };
+      drafts.push(flow('guard_nd', 100, advertisement, verified, because('na')));
+    }
+    const routers = { ...neighbour, icmpv6_type: types.routerSolicitation };
+    drafts.push(flow('guard_nd', 100, routers, verified, because('rs')));
+    for (const type of reportTypes) {
+      const report = { ...from, eth_src: bits, nw_ttl: 1, icmpv6_type: type, ipv6_dst: multicast6 };
+      drafts.push(
+        flow('guard_nd', 100, report, verified, because('mld-report')),
+        flow('guard_nd', 120, { ...report, ipv6_src: 0n }, { goto: 'services' }, because('mld-report')),
+      );
+    }
+    if (!strict) continue;
+
+    const unspecified = { ...neighbour, ipv6_src: 0n };
+    const probe = { ...unspecified, icmpv6_type: types.neighbourSolicitation };
+    drafts.push(
+      flow(
+        'guard_nd',
+        120,
+        { ...unspecified, icmpv6_type: types.routerSolicitation },
+        { goto: 'services' },
+        because('rs'),
+      ),
+      drop('guard_nd', 110, probe, 'nd-spoof', 'egress', port.id),
+      flow(
+        'guard_nd',
+        115,
+        { ...probe, nd_sll: 0n, nd_target: address(linkLocalPrefix) },
+        { actions: [{ type: 'controller', userdata: punt.userdata, meter: punt.meter }] },
+        because(linkLocalProbe),
+      ),
+    );
+  }
+  if (!strict) return drafts;
+
+  for (const { mac, ip } of pairs6) {
+    const bits = macToBits(mac);
+    const own = { ...from, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
+    const probe = { ...own, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n, nd_sll: 0n };
+    drafts.push(flow('guard_nd', 120, probe, { goto: 'services' }, because('dad')));
+    for (const option of [0n, bits]) {
+      const advertisement = { ...own, icmpv6_type: types.neighbourAdvertisement, nd_tll: option };
+      drafts.push(flow('guard_nd', 100, advertisement, verified, because('na')));
+    }
+  }
+  return drafts;
+}

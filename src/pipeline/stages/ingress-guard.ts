@@ -1,0 +1,74 @@
+/**
+ * Inbound side of port security: a guarded port gets untagged frames, and of IP what is addressed to it, to
+ * broadcast or to multicast.
+ */
+import { lastOf } from '../../net/cidr.ts';
+import type { Subnet } from '../../policy/world.ts';
+import { type Draft, drop, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { address, arp, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../matches.ts';
+import { register } from '../tables.ts';
+
+export function ingressGuard({ port, key, pairs4, pairs6 }: LocalPort): Draft[] {
+  if (port.mode === 'off' || !port.adminUp) return [];
+  const to = { [register.destination]: key };
+  const check = { goto: 'ingress_ct' } as const;
+  const because = (reason: string) => ({ reason, port: port.id });
+  const drafts: Draft[] = [
+    flow('ingress_guard', 400, { ...to, [register.source]: key }, {}, because('own-echo')),
+    drop('ingress_guard', 350, { ...to, ...tagged }, 'vlan-tagged', 'ingress', port.id),
+    drop('ingress_guard', 1, to, 'ethertype', 'ingress', port.id),
+  ];
+  for (const family of [ipv4, ipv6]) {
+    drafts.push(
+      port.mode === 'mac-only'
+        ? flow('ingress_guard', 200, { ...family, ...to }, check, because('own-mac'))
+        : drop('ingress_guard', 100, { ...family, ...to }, 'foreign-destination', 'ingress', port.id),
+    );
+  }
+  if (port.mode === 'mac-only') return drafts;
+  // One address may be in several pairs, with several MACs.
+  const own = new Map<string, Draft>();
+  for (const { ip } of pairs4) {
+    const match = { ...ipv4, ...to, ip_dst: address(ip) };
+    own.set(`4/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, check, because('own-address')));
+  }
+  for (const { ip } of pairs6) {
+    const match = { ...ipv6, ...to, ipv6_dst: address(ip) };
+    own.set(`6/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, check, because('own-address')));
+  }
+  return [...drafts, ...own.values()];
+}
+
+/** Directed broadcast of a subnet; /31 and /32 have none. */
+export function subnetBroadcast(zone: number, { cidr, network }: Subnet): Draft[] {
+  if (cidr.family === 6 || cidr.length > 30) return [];
+  const match = { ...ipv4, [register.network]: zone, ip_dst: Number(lastOf(cidr)) };
+  return [flow('ingress_guard', 200, match, { goto: 'ingress_ct' }, { reason: 'subnet-broadcast', network })];
+}
+
+export const ingressGuardDefaults: readonly Draft[] = [
+  flow('ingress_guard', 300, arp, { goto: 'commit' }, { reason: 'arp' }),
+  flow('ingress_guard', 300, rarp, { goto: 'commit' }, { reason: 'rarp' }),
+  flow(
+    'ingress_guard',
+    200,
+    { ...ipv4, ip_dst: multicast4 },
+    { goto: 'ingress_ct' },
+    { reason: 'multicast' },
+  ),
+  flow(
+    'ingress_guard',
+    200,
+    { ...ipv4, ip_dst: 0xffffffff },
+    { goto: 'ingress_ct' },
+    { reason: 'broadcast' },
+  ),
+  flow(
+    'ingress_guard',
+    200,
+    { ...ipv6, ipv6_dst: multicast6 },
+    { goto: 'ingress_ct' },
+    { reason: 'multicast' },
+  ),
+];

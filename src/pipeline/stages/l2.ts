@@ -1,0 +1,44 @@
+/**
+ * Destination MAC → the local port that holds it; several holders of one MAC (a VRRP address) all get the
+ * frame, broadcast and multicast go to every port of the network. The sender's own copy ends at the guard of
+ * the receiving side, and an output to the port of entry is none.
+ */
+import type { Action } from '../../openflow/index.ts';
+import type { NetworkId } from '../../policy/world.ts';
+import { branch, type Draft, drop, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { groupAddress } from '../matches.ts';
+import { register } from '../tables.ts';
+
+const loadsOf = ({ key, set }: LocalPort) => ({
+  [register.destination]: key,
+  [register.destinationSet]: set,
+});
+const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingress_guard');
+
+const toEach = (receivers: Iterable<LocalPort>): Action[] =>
+  [...receivers]
+    .sort((a, b) => a.key - b.key)
+    .flatMap((local) => branch<'l2'>(loadsOf(local), nextOf(local)));
+
+export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown, LocalPort>): Draft[] {
+  const match = { [register.network]: zone, eth_dst: mac };
+  const [first, ...others] = holders.values();
+  if (first === undefined) return [];
+  if (others.length > 0) {
+    return [flow('l2', 100, match, { actions: toEach(holders.values()) }, { reason: 'shared-mac' })];
+  }
+  const then = { load: loadsOf(first), goto: nextOf(first) } as const;
+  return [flow('l2', 100, match, then, { reason: 'known-mac', port: first.port.id })];
+}
+
+export function flood(network: NetworkId, zone: number, members: ReadonlyMap<unknown, LocalPort>): Draft[] {
+  const receivers = [...members.values()].filter(({ port }) => port.adminUp);
+  const match = { [register.network]: zone, eth_dst: groupAddress };
+  return [flow('l2', 200, match, { actions: toEach(receivers) }, { reason: 'flood', network })];
+}
+
+export function unknownDestination({ port, key }: LocalPort): Draft[] {
+  if (!port.adminUp) return [];
+  return [drop('l2', 1, { [register.source]: key }, 'unknown-destination', 'egress', port.id)];
+}

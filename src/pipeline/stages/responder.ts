@@ -1,0 +1,116 @@
+/**
+ * Answers to "who has this address?" where the answer is known, so that the question need not be flooded.
+ * Only for a fixed IP that nobody else may claim, of a port that some host holds. Never for a probe or a
+ * gratuitous packet, never to the address's own holder (it would see a duplicate), and never to an unguarded
+ * sender, whose packets may claim anything.
+ */
+import { broadcastMac, macToBits } from '../../net/mac.ts';
+import { arpOps } from '../../net/packet/arp.ts';
+import { icmpv6Types, naFlags, solicitedNodePrefix } from '../../net/packet/icmpv6.ts';
+import { type Action, type FieldBits, type FieldName, ports } from '../../openflow/index.ts';
+import { type Draft, flow } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { address, arp, icmp6 } from '../matches.ts';
+import type { Holder } from '../relations.ts';
+import { flag, register } from '../tables.ts';
+
+const set = (field: FieldName, value: FieldBits): Action => ({ type: 'set_field', field, value });
+const copy = (from: FieldName, to: FieldName, bits: number): Action => ({
+  type: 'move',
+  from: { field: from, offset: 0, bits },
+  to: { field: to, offset: 0, bits },
+});
+const back: Action = { type: 'output', port: ports.inPort };
+
+const request = { ...arp, arp_op: arpOps.request, eth_dst: macToBits(broadcastMac) } as const;
+const solicitation = {
+  ...icmp6,
+  nw_ttl: 255,
+  icmpv6_type: icmpv6Types.neighbourSolicitation,
+  icmpv6_code: 0,
+  ipv6_dst: address(solicitedNodePrefix),
+  nd_options_type: 1,
+} as const;
+
+/** The port that holds an address alone and for good; undefined when the answer may change or differ. */
+export function soleHolder(held: ReadonlyMap<unknown, Holder>): Holder | undefined {
+  const [only, ...others] = held.values();
+  const known = only?.how === 'fixed' && only.port.adminUp && only.port.host !== null;
+  return others.length === 0 && known ? only : undefined;
+}
+
+/** `answersNd`: whether the datapath can rewrite neighbour-discovery options. */
+export function answer(zone: number, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
+  const why = { reason: 'answer', network: port.network };
+  const bits = macToBits(mac);
+  const turned = [copy('eth_src', 'eth_dst', 48), set('eth_src', bits)];
+  if (ip.family === 4) {
+    const match = { ...request, [register.network]: zone, arp_tpa: address(ip) };
+    const actions = [
+      ...turned,
+      set('arp_op', arpOps.reply),
+      copy('arp_sha', 'arp_tha', 48),
+      set('arp_sha', bits),
+      copy('arp_spa', 'arp_tpa', 32),
+      set('arp_spa', Number(ip.bits)),
+      back,
+    ];
+    return [flow('services', 200, match, { actions }, why)];
+  }
+  if (!answersNd) return [];
+  const match = { ...solicitation, [register.network]: zone, nd_target: ip.bits };
+  const actions = [
+    ...turned,
+    copy('ipv6_src', 'ipv6_dst', 128),
+    set('ipv6_src', ip.bits),
+    set('icmpv6_type', icmpv6Types.neighbourAdvertisement),
+    set('nd_reserved', naFlags.solicited | naFlags.override),
+    set('nd_options_type', 2),
+    set('nd_tll', bits),
+    back,
+  ];
+  return [flow('services', 200, match, { actions }, why)];
+}
+
+/** Questions about addresses that the asker itself may hold go to the others. */
+export function ownQuestions({ port, key, pairs4, pairs6 }: LocalPort): Draft[] {
+  if (port.mode !== 'strict' || !port.adminUp) return [];
+  const from = { [register.source]: key };
+  const pass = { goto: 'l2' } as const;
+  const why = { reason: 'own-address', port: port.id };
+  const targets = new Map<string, Draft>();
+  for (const { ip } of pairs4) {
+    const match = { ...arp, ...from, arp_tpa: address(ip) };
+    targets.set(`${ip.bits}/${ip.length}`, flow('services', 250, match, pass, why));
+  }
+  for (const { ip } of pairs6) {
+    const match = {
+      ...icmp6,
+      icmpv6_type: icmpv6Types.neighbourSolicitation,
+      ...from,
+      nw_ttl: 255,
+      nd_target: address(ip),
+    };
+    targets.set(`${ip.bits}/${ip.length}/6`, flow('services', 250, match, pass, why));
+  }
+  return [...targets.values()];
+}
+
+export const responderDefaults: readonly Draft[] = [
+  flow(
+    'services',
+    300,
+    { [register.flags]: { value: flag.unguarded, mask: flag.unguarded } },
+    { goto: 'l2' },
+    { reason: 'unguarded' },
+  ),
+  flow('services', 300, { ...arp, arp_spa: 0 }, { goto: 'l2' }, { reason: 'probe' }),
+  flow(
+    'services',
+    300,
+    { ...icmp6, icmpv6_type: icmpv6Types.neighbourSolicitation, nw_ttl: 255, ipv6_src: 0n },
+    { goto: 'l2' },
+    { reason: 'probe' },
+  ),
+  flow('services', 0, {}, { goto: 'l2' }, { reason: 'no-service' }),
+];

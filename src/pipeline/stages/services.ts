@@ -1,0 +1,84 @@
+/**
+ * Matches for what a security-group rule asks of the layer above IP.
+ * A datagram's fragments show no ports, not even the first one; for them the tuple that conntrack read from the
+ * whole datagram is matched instead, so a fragment is judged as its datagram is.
+ */
+import type { Family } from '../../net/cidr.ts';
+import { protocols } from '../../net/packet/transport.ts';
+import { portMasks } from '../../net/port-range.ts';
+import type { Masked } from '../../openflow/index.ts';
+import type { Service } from '../../policy/world.ts';
+import type { MatchIn } from '../draft.ts';
+import { anyFragment, ctState, ipOf } from '../matches.ts';
+
+export type ServiceMatch = Pick<
+  MatchIn<'egress_rules'>,
+  | 'eth_type'
+  | 'ip_proto'
+  | 'tcp_dst'
+  | 'udp_dst'
+  | 'sctp_dst'
+  | 'icmp_type'
+  | 'icmp_code'
+  | 'icmpv6_type'
+  | 'icmpv6_code'
+  | 'ct_state'
+  | 'ip_frag'
+  | 'ct_nw_proto'
+  | 'ct_tp_src'
+  | 'ct_tp_dst'
+>;
+
+const destinationPort: { readonly [protocol: number]: 'tcp_dst' | 'udp_dst' | 'sctp_dst' } = {
+  [protocols.tcp]: 'tcp_dst',
+  [protocols.udp]: 'udp_dst',
+  [protocols.sctp]: 'sctp_dst',
+};
+
+/** The tuple is that of the connection's originator, so it speaks for this packet in that direction only. */
+const fragment = (family: Family, protocol: number) => ({
+  ...ipOf(family),
+  ip_frag: anyFragment,
+  ct_state: ctState(['tracked'], ['invalid', 'reply']),
+  ct_nw_proto: protocol,
+});
+
+/** The matches of a service, or null when it asks for nothing. */
+export function serviceMatches(family: Family, service: Service): ServiceMatch[] | null {
+  switch (service.kind) {
+    case 'any':
+      return null;
+    case 'protocol': {
+      const { protocol } = service;
+      return [{ ...ipOf(family), ip_proto: protocol }, fragment(family, protocol)];
+    }
+    case 'ports': {
+      const { protocol } = service;
+      const field = destinationPort[protocol];
+      // Ports of other protocols cannot be matched; the API refuses them rather than let a rule be widened.
+      if (field === undefined) return [];
+      return portMasks(service.min, service.max).flatMap((range): ServiceMatch[] => {
+        const port: number | Masked = range.mask === 0xffff ? range.value : range;
+        return [
+          { ...ipOf(family), ip_proto: protocol, [field]: port },
+          { ...fragment(family, protocol), ct_tp_dst: port },
+        ];
+      });
+    }
+    case 'icmp': {
+      const { protocol, type, code } = service;
+      const [typeField, codeField] =
+        protocol === protocols.icmp
+          ? (['icmp_type', 'icmp_code'] as const)
+          : (['icmpv6_type', 'icmpv6_code'] as const);
+      const whole = { ...ipOf(family), ip_proto: protocol, [typeField]: type };
+      const pieces = { ...fragment(family, protocol), ct_tp_src: type };
+      return code === null
+        ? [unfragmented(whole), pieces]
+        : [unfragmented({ ...whole, [codeField]: code }), { ...pieces, ct_tp_dst: code }];
+    }
+  }
+}
+
+/** Type 0 is what a fragment shows for want of a type; only a whole packet means it. */
+const unfragmented = (match: ServiceMatch): ServiceMatch => ({ ...match, ip_frag: { value: 0, mask: 1 } });

@@ -1,0 +1,199 @@
+/**
+ * The pipeline on one page: every table, what it may match, which registers it may load, and where it may go.
+ * A flow that breaks its table's row does not type-check. Numbers leave gaps for stages to come; names are set
+ * on the switch, so a dump reads by itself.
+ */
+import type { FieldName } from '../openflow/index.ts';
+
+/** What each register carries; they hold constants only, never copies of header fields. */
+export const register = {
+  /** Key of the local port that sent the packet. */
+  source: 'reg0',
+  /** Key of the network, which is its conntrack zone on this host. */
+  network: 'reg1',
+  /** Id of the set of security groups of the sender. */
+  sourceSet: 'reg2',
+  /** Key of the local port that shall get the packet. */
+  destination: 'reg3',
+  destinationSet: 'reg4',
+  /** Scratch: class of the peer's address, the set of locally named groups that it belongs to. */
+  peer: 'reg5',
+  flags: 'reg6',
+} as const;
+
+export const flag = {
+  /** A rule, not an earlier verdict, let the packet through: the connection is to be committed. */
+  commit: 1,
+  /** The sender is not held to its addresses, so nothing may be concluded from what it claims. */
+  unguarded: 2,
+} as const;
+
+interface TableRow {
+  readonly id: number;
+  readonly match: readonly FieldName[];
+  readonly load: readonly FieldName[];
+  readonly next: readonly string[];
+}
+
+const { source, network, sourceSet, destination, destinationSet, peer, flags } = register;
+const port4 = ['udp_src', 'udp_dst'] as const;
+const tracked = ['ct_state', 'ct_label'] as const;
+const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
+const service = [
+  'eth_type',
+  'ip_proto',
+  'tcp_dst',
+  'udp_dst',
+  'sctp_dst',
+  'icmp_type',
+  'icmp_code',
+  'icmpv6_type',
+  'icmpv6_code',
+  'ct_state',
+  ...originalTuple,
+] as const;
+
+export const tables = {
+  /** in_port → who sends, in which network, with which groups. */
+  classify: {
+    id: 0,
+    match: ['in_port'],
+    load: [source, network, sourceSet, flags],
+    next: ['guard_mac', 'services'],
+  },
+  /** Untagged, from one of the port's own MACs. */
+  guard_mac: { id: 5, match: [source, 'vlan_vid', 'eth_src'], load: [], next: ['guard_type'] },
+  guard_type: {
+    id: 6,
+    match: [source, 'eth_type', 'ip_proto', 'icmpv6_type'],
+    load: [],
+    next: ['guard_arp', 'guard_nd', 'guard_ip'],
+  },
+  /** ARP and RARP: eth_src, sha and spa of one pair. */
+  guard_arp: {
+    id: 7,
+    match: [source, 'eth_type', 'eth_src', 'arp_op', 'arp_sha', 'arp_spa', 'arp_tha', 'arp_tpa'],
+    load: [],
+    next: ['services'],
+  },
+  /** Neighbour and multicast-listener discovery: targets and link-layer options; sources are guard_ip's. */
+  guard_nd: {
+    id: 8,
+    match: [
+      source,
+      'eth_type',
+      'eth_src',
+      'ip_proto',
+      'nw_ttl',
+      'icmpv6_type',
+      'ipv6_src',
+      'ipv6_dst',
+      'nd_target',
+      'nd_sll',
+      'nd_tll',
+    ],
+    load: [],
+    next: ['guard_ip', 'services'],
+  },
+  guard_ip: {
+    id: 9,
+    match: [source, 'eth_type', 'eth_src', 'ip_proto', 'ip_src', 'ipv6_src', 'icmp_type', ...port4],
+    load: [],
+    next: ['egress_ct', 'services'],
+  },
+  /** The one conntrack lookup of a packet that a guarded port sent. */
+  egress_ct: {
+    id: 10,
+    match: ['eth_type', 'ip_proto', 'icmpv6_type', ...port4],
+    load: [],
+    next: ['egress_state', 'services'],
+  },
+  egress_state: {
+    id: 11,
+    match: [source, 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
+    load: [],
+    next: ['egress_peer', 'l2'],
+  },
+  egress_peer: {
+    id: 12,
+    match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
+    load: [peer],
+    next: ['egress_rules'],
+  },
+  egress_rules: {
+    id: 13,
+    match: [source, sourceSet, peer, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    load: [flags],
+    next: ['l2'],
+  },
+  /** Answers for neighbours whose addresses are known. */
+  services: {
+    id: 20,
+    match: [
+      source,
+      network,
+      flags,
+      'eth_type',
+      'eth_dst',
+      'ip_proto',
+      'nw_ttl',
+      'arp_op',
+      'arp_spa',
+      'arp_tpa',
+      'icmpv6_type',
+      'icmpv6_code',
+      'ipv6_src',
+      'ipv6_dst',
+      'nd_target',
+      'nd_options_type',
+    ],
+    load: [],
+    next: ['l2'],
+  },
+  /** Destination MAC → the port or ports that hold it. */
+  l2: {
+    id: 35,
+    match: [source, network, 'eth_dst'],
+    load: [destination, destinationSet],
+    next: ['ingress_guard', 'commit'],
+  },
+  /** A port hears its own addresses, broadcast and multicast. */
+  ingress_guard: {
+    id: 40,
+    match: [source, network, destination, 'vlan_vid', 'eth_type', 'ip_dst', 'ipv6_dst'],
+    load: [],
+    next: ['ingress_ct', 'commit'],
+  },
+  ingress_ct: {
+    id: 41,
+    match: ['eth_type', 'ip_proto', 'icmpv6_type', 'ct_state', ...port4],
+    load: [],
+    next: ['ingress_state', 'commit'],
+  },
+  ingress_state: { id: 42, match: [destination, ...tracked], load: [], next: ['ingress_peer', 'commit'] },
+  ingress_peer: {
+    id: 43,
+    match: [network, 'eth_type', 'ip_src', 'ipv6_src'],
+    load: [peer],
+    next: ['ingress_rules'],
+  },
+  ingress_rules: {
+    id: 44,
+    match: [destination, destinationSet, peer, 'conj_id', 'ip_src', 'ipv6_src', ...service],
+    load: [flags],
+    next: ['commit'],
+  },
+  /** After the last verdict on this host: a connection is remembered with the two ports that admitted it. */
+  commit: { id: 50, match: [flags, 'eth_dst', 'eth_type', 'ct_state'], load: [], next: ['dispatch'] },
+  dispatch: { id: 51, match: [destination], load: [], next: [] },
+} as const satisfies Record<string, TableRow>;
+
+export type TableName = keyof typeof tables;
+export type MatchField<T extends TableName> = (typeof tables)[T]['match'][number];
+export type LoadField<T extends TableName> = (typeof tables)[T]['load'][number];
+export type NextTable<T extends TableName> = (typeof tables)[T]['next'][number];
+
+/** For the switch's own listing: table id → name. */
+export const tableNames: ReadonlyMap<number, TableName> = new Map(
+  (Object.keys(tables) as TableName[]).map((name) => [tables[name].id, name]),
+);
