@@ -61,13 +61,16 @@ export class EmbeddedStore implements Store {
       if (error instanceof Fault) throw error;
       throw unavailable(`${directory} cannot be used: ${reasonOf(error)}`, error);
     }
+    let image: Image | null = null;
     try {
-      const image = await Image.open(directory);
+      image = await Image.open(directory);
       const { revision, entries } = image.load();
       return new EmbeddedStore(lock, image, new Engine(revision, entries, options));
     } catch (error) {
+      await image?.close();
       await lock.release();
-      throw error;
+      if (error instanceof Fault) throw error;
+      throw unavailable(`${directory} cannot be used: ${reasonOf(error)}`, error);
     }
   }
 
@@ -142,10 +145,19 @@ export class EmbeddedStore implements Store {
     this.#gathering = [];
     this.#engine.abandon();
     const fault = unavailable(`the write was not made: ${reasonOf(cause)}`, cause);
-    if (this.#image.revision() !== this.#engine.revision) {
+    if (!this.#agrees()) {
       this.#broken = unavailable('a failed write left the disk in doubt; open the store again', cause);
     }
     for (const { reject } of fallen) reject(fault);
+  }
+
+  /** Whether the disk holds exactly what readers were shown. */
+  #agrees(): boolean {
+    try {
+      return this.#image.revision() === this.#engine.revision;
+    } catch {
+      return false;
+    }
   }
 }
 

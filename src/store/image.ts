@@ -3,11 +3,12 @@
  * `write` replaces both in one lmdb transaction and resolves only after the flush; `load` reads all of it once.
  * Holds no history and judges nothing.
  */
-import { open as openFile, stat } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, reasonOf } from '../base/errors.ts';
 import type { Batch, Entry, StoreFault } from './contract.ts';
+import { damageOf } from './image-check.ts';
 
 const revisionKey = Buffer.from([0]);
 const entryMark = 1;
@@ -25,6 +26,8 @@ export class Image {
   /** `directory` exists and belongs to this process alone. Throws `StoreCorrupt` for what is not an image. */
   static async open(directory: string): Promise<Image> {
     const path = join(directory, 'data.mdb');
+    const damage = await damageOf(path);
+    if (damage !== null) throw corrupt(path, damage);
     try {
       const database = open<string, Buffer>({
         path: directory,
@@ -37,14 +40,16 @@ export class Image {
         eventTurnBatching: false,
       });
       const image = new Image(database, path);
-      await image.#refuseTruncated();
       await flushName(directory);
       return image;
     } catch (error) {
+      // Positive codes are the system's (no permission, no space), negative ones lmdb's verdict on the file.
+      if (error instanceof Error && 'code' in error && Number(error.code) > 0) throw error;
       throw corrupt(path, reasonOf(error), error);
     }
   }
 
+  /** Everything, with the revision it is of. Throws `StoreCorrupt`. */
   load(): { revision: number; entries: Entry[] } {
     const head = this.#database.get(revisionKey);
     const entries: Entry[] = [];
@@ -106,17 +111,6 @@ export class Image {
     }
     return { key: key.toString('utf8', 1), value: value.slice(second + 1), modRevision, createRevision };
   }
-
-  /** Pages past the end of a cut file would end the process with SIGBUS when they are first read. */
-  async #refuseTruncated(): Promise<void> {
-    const stats = this.#database.getStats() as { lastPageNumber: number; pageSize: number };
-    const { size } = await stat(this.#path);
-    const wanted = (stats.lastPageNumber + 1) * stats.pageSize;
-    if (size < wanted) {
-      await this.#database.close();
-      throw corrupt(this.#path, `${size} bytes, ${wanted} expected`);
-    }
-  }
 }
 
 function encodeKey(key: string): Buffer {
@@ -150,6 +144,5 @@ async function flushName(directory: string): Promise<void> {
 }
 
 function corrupt(path: string, detail: string, cause?: unknown): Fault<StoreFault> {
-  if (cause instanceof Fault) return cause as Fault<StoreFault>;
   return new Fault<StoreFault>({ code: 'StoreCorrupt', path }, `${path} cannot be read: ${detail}`, cause);
 }

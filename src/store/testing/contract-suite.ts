@@ -1,0 +1,503 @@
+/**
+ * The contract of a store as tests. It speaks only the `Store` interface and waits for conditions, so it holds
+ * for a store in another process as well; revisions are compared, never counted from a known start.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { bug } from '../../base/errors.ts';
+import type { Condition, Entry, Store, TxnResult, Write } from '../contract.ts';
+import { randomHistories } from './random-histories.ts';
+import { eventually, type Recorder, record } from './recorder.ts';
+
+/** `makeStore` gives an empty store that nobody else uses; the suite closes it. */
+export function storeContract(name: string, makeStore: () => Promise<Store>): void {
+  describe(`${name}: the contract of a store`, () => {
+    const opened: Store[] = [];
+    const fresh = async (): Promise<Store> => {
+      const store = await makeStore();
+      opened.push(store);
+      return store;
+    };
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((store) => store.close()));
+    });
+
+    describe('transactions', () => transactions(fresh));
+    describe('order and prefixes', () => ordering(fresh));
+    describe('watches', () => watches(fresh));
+    describe('compaction', () => compaction(fresh));
+    describe('concurrency', () => concurrency(fresh));
+    describe('close', () => closing(fresh));
+    test('any history of transactions reads, and is watched, as a plain map says', async () => {
+      await randomHistories(fresh);
+    });
+  });
+}
+
+type Fresh = () => Promise<Store>;
+
+function transactions(fresh: Fresh): void {
+  test('what was put reads back with its revisions', async () => {
+    const store = await fresh();
+    expect(await store.get('a')).toBeNull();
+    const first = await commit(store, [put('a', '1')]);
+    expect(await store.get('a')).toEqual(entry('a', '1', first, first));
+    const second = await commit(store, [put('a', '2')]);
+    expect(second).toBeGreaterThan(first);
+    expect(await store.get('a')).toEqual(entry('a', '2', second, first));
+  });
+
+  test('a key that is deleted and made again has a new create revision', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('a', '1')]);
+    const deletion = await commit(store, [remove('a')]);
+    expect(await store.get('a')).toBeNull();
+    const second = await commit(store, [put('a', '2')]);
+    expect(first < deletion && deletion < second).toBe(true);
+    expect(await store.get('a')).toEqual(entry('a', '2', second, second));
+  });
+
+  test('all writes of a transaction carry one revision', async () => {
+    const store = await fresh();
+    const revision = await commit(store, [put('a', '1'), put('b', '2'), put('c', '3')]);
+    const { entries } = await store.range('');
+    expect(entries.map((e) => e.modRevision)).toEqual([revision, revision, revision]);
+  });
+
+  const given: readonly Write[] = [put('here', '1'), put('dir/x', '1')];
+  const cases: readonly (readonly [string, (at: number) => Condition, boolean])[] = [
+    ['absent, of a key that is not there', () => ({ key: 'no', is: 'absent' }), true],
+    ['absent, of a key that is there', () => ({ key: 'here', is: 'absent' }), false],
+    ['present, of a key that is there', () => ({ key: 'here', is: 'present' }), true],
+    ['present, of a key that is not there', () => ({ key: 'no', is: 'present' }), false],
+    ['unchanged since its write', (at) => ({ key: 'here', is: 'unchanged', modRevision: at }), true],
+    ['unchanged since another write', (at) => ({ key: 'here', is: 'unchanged', modRevision: at + 1 }), false],
+    [
+      'unchanged, of a key that is not there',
+      (at) => ({ key: 'no', is: 'unchanged', modRevision: at }),
+      false,
+    ],
+    ['quiet since the last write', (at) => ({ prefix: 'dir/', is: 'quiet', revision: at }), true],
+    ['quiet since before it', (at) => ({ prefix: 'dir/', is: 'quiet', revision: at - 1 }), false],
+    ['quiet, of a prefix without keys', () => ({ prefix: 'dir/y', is: 'quiet', revision: 0 }), true],
+  ];
+  for (const [what, condition, holds] of cases) {
+    test(`condition ${what}: ${holds ? 'holds' : 'fails'}`, async () => {
+      const store = await fresh();
+      const tested = condition(await commit(store, given));
+      const result = await store.txn([tested], [put('new', '1')]);
+      expect(result.ok).toBe(holds);
+      if (!result.ok) expect(result.failed).toEqual([tested]);
+      expect((await store.get('new')) !== null).toBe(holds);
+      expect((await store.txn([tested], [])).ok).toBe(holds);
+    });
+  }
+
+  test('quiet passes deletions, and sees a key written again after them', async () => {
+    const store = await fresh();
+    const at = await commit(store, [put('dir/x', '1'), put('dir/y', '1')]);
+    const quiet: Condition = { prefix: 'dir/', is: 'quiet', revision: at };
+    await commit(store, [put('dir/z', '1')]);
+    expect((await store.txn([quiet], [])).ok).toBe(false);
+    await commit(store, [remove('dir/z')]);
+    await commit(store, [remove('dir/x')]);
+    expect((await store.txn([quiet], [])).ok).toBe(true);
+    await commit(store, [put('dir/x', '1')]);
+    expect((await store.txn([quiet], [])).ok).toBe(false);
+  });
+
+  test('one failed condition of many stops every write, and only the failed ones are named', async () => {
+    const store = await fresh();
+    await commit(store, [put('a', '1')]);
+    const failing: Condition = { key: 'b', is: 'present' };
+    const result = await store.txn([{ key: 'a', is: 'present' }, failing], [put('a', '2'), put('c', '1')]);
+    expect(result).toEqual({ ok: false, failed: [failing] });
+    expect((await store.range('')).entries.map((e) => [e.key, e.value])).toEqual([['a', '1']]);
+  });
+
+  test('the deletion of a missing key changes nothing', async () => {
+    const store = await fresh();
+    const at = await commit(store, [put('a', '1')]);
+    const watch = record(store, '', at);
+    await commit(store, [remove('b')]);
+    const last = await commit(store, [put('c', '1')]);
+    await watch.reached(last);
+    expect(watch.batches.map((b) => b.events.length)).toEqual([1, 1]);
+  });
+
+  test('a key that is written twice, empty, or half a character is refused', async () => {
+    const store = await fresh();
+    await expect(store.txn([], [put('a', '1'), remove('a')])).rejects.toThrow(/twice/);
+    await expect(store.txn([], [put('', '1')])).rejects.toThrow(/key/);
+    await expect(store.txn([], [put('a\ud800', '1')])).rejects.toThrow(/key/);
+    expect((await store.range('')).entries).toEqual([]);
+  });
+}
+
+function ordering(fresh: Fresh): void {
+  test('a prefix has its keys in code-unit order, and no neighbour', async () => {
+    const store = await fresh();
+    const written = ['a0', 'a/', 'a/b', 'a', 'a/a', 'a.', 'b/a', 'a/b/c', 'A/a', 'a/0'];
+    await commit(
+      store,
+      written.map((key) => put(key, key)),
+    );
+    expect(await keysUnder(store, 'a/')).toEqual(['a/', 'a/0', 'a/a', 'a/b', 'a/b/c']);
+    expect(await keysUnder(store, 'a')).toEqual(['a', 'a.', 'a/', 'a/0', 'a/a', 'a/b', 'a/b/c', 'a0']);
+    expect(await keysUnder(store, 'a/b')).toEqual(['a/b', 'a/b/c']);
+    expect(await keysUnder(store, 'z')).toEqual([]);
+    expect(await keysUnder(store, '')).toEqual(written.toSorted());
+  });
+
+  test('keys and values of any script come back as they were', async () => {
+    const store = await fresh();
+    const texts = [
+      'é',
+      'e\u0301',
+      'ключ',
+      '鍵',
+      '\u{1f511}/x',
+      '\uffee',
+      'with space',
+      'q"\\',
+      '\u0000',
+      '\u007f',
+    ];
+    await commit(
+      store,
+      texts.map((text) => put(`k/${text}`, text)),
+    );
+    const { entries } = await store.range('k/');
+    expect(new Map(entries.map((e) => [e.key, e.value]))).toEqual(new Map(texts.map((t) => [`k/${t}`, t])));
+    expect(await keysUnder(store, 'k/\u{1f511}')).toEqual(['k/\u{1f511}/x']);
+    expect((await store.get('k/\u0000'))?.value).toBe('\u0000');
+  });
+
+  test('empty and large values are kept', async () => {
+    const store = await fresh();
+    const large = 'ü'.repeat(200_000);
+    await commit(store, [put('empty', ''), put('large', large)]);
+    expect((await store.get('empty'))?.value).toBe('');
+    expect((await store.get('large'))?.value).toBe(large);
+  });
+
+  test('some thousands of keys, removed and added across the order, stay in order', async () => {
+    const store = await fresh();
+    const keys = Array.from({ length: 3000 }, (_, i) => `n/${String((i * 7919) % 3000).padStart(4, '0')}`);
+    for (const part of slices(keys, 100))
+      await commit(
+        store,
+        part.map((key) => put(key, '')),
+      );
+    for (const part of slices(
+      keys.filter((_, i) => i % 3 !== 0),
+      100,
+    ))
+      await commit(store, part.map(remove));
+    const left = keys.filter((_, i) => i % 3 === 0);
+    expect(await keysUnder(store, 'n/')).toEqual(left.toSorted());
+    expect(await keysUnder(store, 'n/1')).toEqual(left.filter((key) => key.startsWith('n/1')).toSorted());
+  });
+}
+
+function watches(fresh: Fresh): void {
+  test('a transaction is one batch, with its own entries', async () => {
+    const store = await fresh();
+    const at = await commit(store, [put('a', '1'), put('gone', '1')]);
+    const watch = record(store, '', at + 1);
+    const revision = await commit(store, [put('a', '2'), remove('gone'), put('b', '1')]);
+    await watch.reached(revision);
+    expect(watch.batches).toHaveLength(1);
+    expect(sorted(watch)).toEqual([
+      ['put', 'a', '2', revision, at],
+      ['put', 'b', '1', revision, revision],
+      ['delete', 'gone'],
+    ]);
+  });
+
+  test('only what is under the prefix comes, and only revisions that touch it', async () => {
+    const store = await fresh();
+    const { revision } = await store.range('');
+    const watch = record(store, 'a/', revision + 1);
+    const first = await commit(store, [put('a/1', ''), put('a0', ''), put('b', '')]);
+    await commit(store, [put('b', '2')]);
+    const last = await commit(store, [remove('a/1')]);
+    await watch.reached(last);
+    expect(watch.batches.map((b) => [b.revision, b.events.length])).toEqual([
+      [first, 1],
+      [last, 1],
+    ]);
+  });
+
+  test('a watch resumes at any revision, each batch once and in order', async () => {
+    const store = await fresh();
+    const revisions: number[] = [];
+    for (let i = 0; i < 20; i++) revisions.push(await commit(store, [put(`k/${i % 3}`, String(i))]));
+    const started = revisions.map((from) => record(store, 'k/', from));
+    for (let i = 0; i < 5; i++) revisions.push(await commit(store, [put(`k/${i}`, 'later')]));
+    const last = revisions.at(-1) ?? 0;
+    await Promise.all(started.map((watch) => watch.reached(last)));
+    expect(started.map((watch) => watch.batches.map((b) => b.revision))).toEqual(
+      started.map((_, i) => revisions.slice(i)),
+    );
+  });
+
+  test('list, then watch from the next revision, misses and repeats nothing under load', async () => {
+    const store = await fresh();
+    const stop = new AbortController();
+    const writers = [0, 1, 2].map(async (writer) => {
+      for (let i = 0; !stop.signal.aborted; i++)
+        await commit(store, [put(`k/${writer}/${i % 5}`, String(i))]);
+    });
+    for (let round = 0; round < 10; round++) {
+      const snapshot = await store.range('k/');
+      const view = new Map(snapshot.entries.map((e) => [e.key, e]));
+      const watch = record(store, 'k/', snapshot.revision + 1);
+      const mark = await commit(store, [put('k/mark', String(round))]);
+      await watch.reached(mark);
+      for (const batch of watch.batches.filter((b) => b.revision <= mark)) {
+        expect(batch.revision).toBeGreaterThan(snapshot.revision);
+        for (const event of batch.events) if (event.type === 'put') view.set(event.entry.key, event.entry);
+      }
+      const now = await store.range('k/');
+      const old = now.entries.filter((e) => e.modRevision <= mark);
+      expect(old.every((e) => view.get(e.key)?.value === e.value)).toBe(true);
+      watch.close();
+    }
+    stop.abort();
+    await Promise.all(writers);
+  });
+
+  test('a watch from a revision to come is silent until then', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('a', '1')]);
+    const watch = record(store, '', first + 3);
+    let last = first;
+    while (last < first + 5) last = await commit(store, [put('a', String(last))]);
+    await watch.reached(last);
+    expect(Math.min(...watch.batches.map((b) => b.revision))).toBeGreaterThanOrEqual(first + 3);
+  });
+
+  test('a reader sees nothing before watch() has returned, and writes from its handler without re-entry', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('n', '0')]);
+    let returned = false;
+    let inside = 0;
+    let deepest = 0;
+    const results: Promise<TxnResult>[] = [];
+    const watch = record(store, 'n', first, (batch) => {
+      expect(returned).toBe(true);
+      deepest = Math.max(deepest, ++inside);
+      const event = batch.events[0];
+      const value = event?.type === 'put' ? Number(event.entry.value) : Number.NaN;
+      if (value < 20) results.push(store.txn([], [put('n', String(value + 1))]));
+      inside--;
+    });
+    returned = true;
+    await eventually(() => expect(watch.batches).toHaveLength(21));
+    expect((await Promise.all(results)).every((result) => result.ok)).toBe(true);
+    expect(deepest).toBe(1);
+    expect(watch.batches.map((b) => b.revision)).toEqual(
+      watch.batches.map((b) => b.revision).toSorted((a, b) => a - b),
+    );
+  });
+
+  test('a closed watch is silent, also when it is closed from its own handler', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('a', '1')]);
+    await commit(store, [put('a', '2')]);
+    const own: Recorder = record(store, '', first, () => own.close());
+    const other = record(store, '', first);
+    other.close();
+    const witness = record(store, '', first);
+    await witness.reached(await commit(store, [put('a', '3')]));
+    await eventually(() => expect(own.batches).toHaveLength(1));
+    await witness.reached(await commit(store, [put('a', '4')]));
+    expect([own.batches.length, other.batches.length]).toEqual([1, 0]);
+    expect([...own.lost, ...other.lost]).toEqual([]);
+  });
+
+  test('a reader that throws loses its own watch and nobody else', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('a', '1')]);
+    const bad = record(store, '', first, () => bug('a reader failed'));
+    const good = record(store, '', first);
+    expect((await bad.ended()).data.code).toBe('StoreUnavailable');
+    await good.reached(await commit(store, [put('a', '2')]));
+    expect([bad.batches.length, good.batches.length]).toEqual([1, 2]);
+  });
+}
+
+function compaction(fresh: Fresh): void {
+  test('history goes, values stay, and a watch from before is told', async () => {
+    const store = await fresh();
+    const old = await commit(store, [put('old', '1')]);
+    await commit(store, [put('a', '1')]);
+    const limit = await commit(store, [put('a', '2')]);
+    const after = await commit(store, [put('a', '3')]);
+    await store.compact(limit);
+    expect((await store.get('old'))?.modRevision).toBe(old);
+    const late = record(store, '', old);
+    const fault = await late.ended();
+    expect(fault.data.code).toBe('Compacted');
+    if (fault.data.code === 'Compacted') expect(fault.data.revision).toBeGreaterThanOrEqual(limit);
+    expect(late.batches).toEqual([]);
+    const next = record(store, '', limit + 1);
+    await next.reached(after);
+    expect(next.batches.map((b) => b.revision)).toEqual([after]);
+    expect(next.lost).toEqual([]);
+  });
+
+  test('a watch that is under way loses nothing by it', async () => {
+    const store = await fresh();
+    const { revision } = await store.range('');
+    const watch = record(store, '', revision + 1);
+    const revisions = [];
+    for (let i = 0; i < 30; i++) {
+      revisions.push(await commit(store, [put('a', String(i))]));
+      if (i % 10 === 9) {
+        await watch.reached(revisions.at(-1) ?? 0);
+        await store.compact((revisions.at(-1) ?? 0) - 1);
+      }
+    }
+    await watch.reached(revisions.at(-1) ?? 0);
+    expect(watch.batches.map((b) => b.revision)).toEqual(revisions);
+    expect(watch.lost).toEqual([]);
+  });
+
+  test('conditions on revisions that were forgotten still judge right', async () => {
+    const store = await fresh();
+    const first = await commit(store, [put('dir/a', '1')]);
+    await commit(store, [put('dir/b', '1')]);
+    const limit = await commit(store, [put('other', '1')]);
+    await store.compact(limit);
+    expect((await store.txn([{ prefix: 'dir/', is: 'quiet', revision: first }], [])).ok).toBe(false);
+    expect((await store.txn([{ prefix: 'dir/a', is: 'quiet', revision: first }], [])).ok).toBe(true);
+    expect((await store.txn([{ key: 'dir/a', is: 'unchanged', modRevision: first }], [])).ok).toBe(true);
+  });
+}
+
+function concurrency(fresh: Fresh): void {
+  test('of many that create one key exactly one wins', async () => {
+    const store = await fresh();
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        store.txn([{ key: 'k', is: 'absent' }], [put('k', String(i)), put(`by/${i}`, '')]),
+      ),
+    );
+    const winners = results.flatMap((result, i) => (result.ok ? [i] : []));
+    expect(winners).toHaveLength(1);
+    expect((await store.get('k'))?.value).toBe(String(winners[0]));
+    expect(await keysUnder(store, 'by/')).toEqual([`by/${winners[0]}`]);
+  });
+
+  test('of many that add under a quiet prefix exactly one wins', async () => {
+    const store = await fresh();
+    const { revision } = await store.range('');
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        store.txn([{ prefix: 'dir/', is: 'quiet', revision }], [put(`dir/${i}`, '')]),
+      ),
+    );
+    expect(results.filter((result) => result.ok)).toHaveLength(1);
+    expect(await keysUnder(store, 'dir/')).toHaveLength(1);
+  });
+
+  test('2000 increments by compare-and-swap from 16 writers add up, each revision its own', async () => {
+    const store = await fresh();
+    await commit(store, [put('n', '0')]);
+    const revisions = new Set<number>();
+    let left = 2000;
+    const writer = async (): Promise<void> => {
+      while (left > 0) {
+        left--;
+        for (;;) {
+          const now = (await store.get('n')) ?? bug('the counter is gone');
+          const unchanged: Condition = { key: 'n', is: 'unchanged', modRevision: now.modRevision };
+          const result = await store.txn([unchanged], [put('n', String(Number(now.value) + 1))]);
+          if (result.ok) {
+            revisions.add(result.revision);
+            break;
+          }
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, writer));
+    expect((await store.get('n'))?.value).toBe('2000');
+    expect(revisions.size).toBe(2000);
+  }, 60_000);
+
+  test('an acknowledged write is read by its writer at once', async () => {
+    const store = await fresh();
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        const revision = await commit(store, [put(`k/${i}`, '')]);
+        expect((await store.get(`k/${i}`))?.modRevision).toBe(revision);
+        expect((await store.range('k/')).revision).toBeGreaterThanOrEqual(revision);
+      }),
+    );
+  });
+}
+
+function closing(fresh: Fresh): void {
+  test('calls are refused, watches end, a second close is harmless', async () => {
+    const store = await fresh();
+    const revision = await commit(store, [put('a', '1')]);
+    const watch = record(store, '', revision + 1);
+    const closedBefore = record(store, '', revision + 1);
+    closedBefore.close();
+    await store.close();
+    await store.close();
+    const refused = { data: { code: 'StoreClosed' } };
+    await expect(store.get('a')).rejects.toMatchObject(refused);
+    await expect(store.range('')).rejects.toMatchObject(refused);
+    await expect(store.txn([], [put('a', '2')])).rejects.toMatchObject(refused);
+    await expect(store.compact(1)).rejects.toMatchObject(refused);
+    expect((await watch.ended()).data.code).toBe('StoreClosed');
+    expect((await record(store, '', revision + 1).ended()).data.code).toBe('StoreClosed');
+    expect(closedBefore.lost).toEqual([]);
+  });
+
+  test('what was begun before is answered', async () => {
+    const store = await fresh();
+    const begun = Array.from({ length: 20 }, (_, i) => store.txn([], [put(`k/${i}`, '')]));
+    const [, ...results] = await Promise.all([store.close(), ...begun]);
+    expect(results.every((result) => result.ok)).toBe(true);
+  });
+}
+
+function put(key: string, value: string): Write {
+  return { op: 'put', key, value };
+}
+
+function remove(key: string): Write {
+  return { op: 'delete', key };
+}
+
+function entry(key: string, value: string, modRevision: number, createRevision: number): Entry {
+  return { key, value, modRevision, createRevision };
+}
+
+async function commit(store: Store, writes: readonly Write[]): Promise<number> {
+  const result = await store.txn([], writes);
+  return result.ok ? result.revision : bug('a transaction without conditions failed');
+}
+
+async function keysUnder(store: Store, prefix: string): Promise<string[]> {
+  return (await store.range(prefix)).entries.map((e) => e.key);
+}
+
+function slices<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+/** The first batch's events as rows, by key. */
+function sorted(watch: Recorder): unknown[] {
+  const rows = (watch.batches[0]?.events ?? []).map((event) =>
+    event.type === 'put'
+      ? ['put', event.entry.key, event.entry.value, event.entry.modRevision, event.entry.createRevision]
+      : ['delete', event.key],
+  );
+  return rows.toSorted((a, b) => (String(a[1]) < String(b[1]) ? -1 : 1));
+}

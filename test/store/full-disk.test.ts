@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { TxnResult } from '../../src/store/contract.ts';
+import { openStore } from '../../src/store/index.ts';
+import { record } from '../../src/store/testing/recorder.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+test.skipIf(!isRoot)(
+  'a full disk refuses writes, shows none of them, and takes them again (needs root)',
+  async () => {
+    const mountPoint = await mkdtemp(join(tmpdir(), 'portcullis-full-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mountPoint]);
+    try {
+      const ballast = join(mountPoint, 'ballast');
+      await writeFile(ballast, Buffer.alloc(1_000_000));
+      const dir = join(mountPoint, 'store');
+      const store = await openStore({ kind: 'embedded', dir });
+      const watch = record(store, '', 1);
+      const write = (number: number): Promise<TxnResult> =>
+        store.txn(
+          [],
+          [0, 1, 2, 3].map((i) => ({ op: 'put', key: `t/${number}/${i}`, value: 'x'.repeat(2000) })),
+        );
+      const kept: number[] = [];
+      let failures = 0;
+      for (let number = 0; failures === 0 && number < 1000; number += 4) {
+        const numbers = [0, 1, 2, 3].map((i) => number + i);
+        const settled = await Promise.allSettled(numbers.map(write));
+        for (const [i, outcome] of settled.entries()) {
+          if (outcome.status === 'fulfilled') kept.push(numbers[i] ?? -1);
+          else expect(outcome.reason).toMatchObject({ data: { code: 'StoreUnavailable' } });
+        }
+        failures += settled.filter((outcome) => outcome.status === 'rejected').length;
+      }
+      expect(failures).toBeGreaterThan(0);
+      const shown = await store.range('');
+      expect(shown.entries).toHaveLength(kept.length * 4);
+
+      await unlink(ballast);
+      const again = await write(5000);
+      expect(again).toMatchObject({ ok: true });
+      kept.push(5000);
+      const before = await store.range('');
+      await watch.reached(before.revision);
+      expect(watch.batches).toHaveLength(kept.length);
+      await store.close();
+
+      const reopened = await openStore({ kind: 'embedded', dir });
+      const after = await reopened.range('');
+      await reopened.close();
+      expect(after).toEqual(before);
+    } finally {
+      execFileSync('umount', ['--lazy', mountPoint]);
+      await rm(mountPoint, { recursive: true, force: true });
+    }
+  },
+);
