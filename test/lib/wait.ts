@@ -7,7 +7,7 @@ export interface UntilOptions {
   readonly timeout?: number;
   /** What is waited for, for the message of the failure. */
   readonly what?: string;
-  /** Milliseconds between looks; 5. */
+  /** Milliseconds between looks; 5. At 0 a predicate that waits for input is its own pace. */
   readonly interval?: number;
 }
 
@@ -33,6 +33,6 @@ export async function until<T>(
       const because = last === undefined ? '' : ` (${reasonOf(last)})`;
       throw new Error(`not in ${timeout} ms: ${what}${because}`, { cause: last });
     }
-    await sleep(interval);
+    if (interval > 0) await sleep(interval);
   }
 }
