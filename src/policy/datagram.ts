@@ -1,0 +1,62 @@
+/**
+ * Fragments put together again as the switch's connection tracking does it, refusing what it refuses.
+ */
+import { buildEthernet } from '../net/packet/ethernet.ts';
+import { type Fragment, type Frame, type Ip, parseFrame } from '../net/packet/frame.ts';
+import { buildIpv4 } from '../net/packet/ipv4.ts';
+import { buildIpv6 } from '../net/packet/ipv6.ts';
+
+/** Bytes of IP that every fragment but the last must have: smaller ones are refused by the userspace datapath. */
+const smallest = { 4: 1200, 6: 1280 } as const;
+
+interface Piece extends Fragment {
+  readonly frame: Frame;
+  readonly ip: Ip;
+}
+
+/** Bytes of the IP packet, headers included, without Ethernet padding; IPv6 counts only its first extension. */
+const sizeOf = ({ ip }: Piece): number => ip.payload.length + (ip.family === 4 ? 20 : 48);
+
+function pieceOf(frame: Frame): Piece | null {
+  const { ip } = frame;
+  if (ip === null || ip.fragment === null || !ip.sound) return null;
+  return { frame, ip, id: ip.fragment.id, offset: ip.fragment.offset, more: ip.fragment.more };
+}
+
+function sameDatagram(a: Piece, b: Piece): boolean {
+  const ids = a.id === b.id && a.ip.family === b.ip.family && a.ip.protocol === b.ip.protocol;
+  return ids && a.ip.src.bits === b.ip.src.bits && a.ip.dst.bits === b.ip.dst.bits;
+}
+
+/** Gapless, not overlapping, ended by the one piece without "more". */
+function isComplete(pieces: readonly Piece[]): boolean {
+  let expected = 0;
+  return pieces.every((piece, at) => {
+    const fits = piece.offset === expected && piece.more === at < pieces.length - 1;
+    expected += piece.ip.payload.length;
+    return fits && (!piece.more || sizeOf(piece) >= smallest[piece.ip.family]);
+  });
+}
+
+/** The whole datagram in the Ethernet header of its first piece; null when it does not come together. */
+export function reassemble(frames: readonly Frame[]): Frame | null {
+  const pieces: Piece[] = [];
+  for (const frame of frames) {
+    const piece = pieceOf(frame);
+    if (piece === null) return null;
+    pieces.push(piece);
+  }
+  pieces.sort((a, b) => a.offset - b.offset);
+  const [first] = pieces;
+  if (first === undefined || !pieces.every((piece) => sameDatagram(first, piece)) || !isComplete(pieces))
+    return null;
+  const payload = Buffer.concat(pieces.map((piece) => piece.ip.payload));
+  const { src, dst, protocol, hopLimit } = first.ip;
+  if (first.ip.family === 6) {
+    const header = { src, dst, protocol, hopLimit, trafficClass: 0, flowLabel: 0, extensions: [] };
+    return parseFrame(buildEthernet(first.frame.ethernet, buildIpv6(header, payload)));
+  }
+  const fields = { tos: 0, id: 0, dontFragment: false, moreFragments: false, fragmentOffset: 0 };
+  const header = { src, dst, protocol, ttl: hopLimit, ...fields, options: Buffer.alloc(0) };
+  return parseFrame(buildEthernet(first.frame.ethernet, buildIpv4(header, payload)));
+}

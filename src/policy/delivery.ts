@@ -1,0 +1,61 @@
+/**
+ * Where a frame goes on one host: the ports that hold its destination, or an answer by the switch itself.
+ */
+
+import type { Cidr } from '../net/cidr.ts';
+import { contains, isHost } from '../net/cidr.ts';
+import { broadcastMac, isMulticastMac } from '../net/mac.ts';
+import { arpOps } from '../net/packet/arp.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
+import type { Frame } from '../net/packet/frame.ts';
+import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
+import { identityOf, namesAddress, portsOf, sameIp, unspecified4, unspecified6 } from './identity.ts';
+import { icmpv6TypeOf } from './packet.ts';
+import type { Reply } from './verdict.ts';
+import type { Port, World } from './world.ts';
+
+/** The local ports that a frame is taken to, in the world's order, never its sender. */
+export function receiversOf(world: World, host: string, sender: Port, frame: Frame): Port[] {
+  const { dst } = frame.ethernet;
+  const flooded = isMulticastMac(dst);
+  return portsOf(world, sender.network).filter(
+    (port) =>
+      port.id !== sender.id &&
+      port.host === host &&
+      port.adminUp &&
+      (flooded || identityOf(world, port).macs.has(dst)),
+  );
+}
+
+/** The only port that has an address, when it is a fixed IP, in use somewhere, and not the asking port's. */
+function soleOwner(world: World, asking: Port, address: Cidr): Port | null {
+  const named = portsOf(world, asking.network).filter((port) => namesAddress(port, address));
+  const [owner] = named;
+  if (owner === undefined || named.length > 1 || owner.id === asking.id) return null;
+  if (!owner.adminUp || owner.host === null) return null;
+  return owner.fixedIps.some((ip) => isHost(ip) && sameIp(ip, address)) ? owner : null;
+}
+
+function askedByArp({ ethernet, arp }: Frame): Cidr | null {
+  if (ethernet.type !== etherTypes.arp || arp === null) return null;
+  if (ethernet.dst !== broadcastMac || arp.op !== arpOps.request) return null;
+  return sameIp(arp.spa, unspecified4) || sameIp(arp.spa, arp.tpa) ? null : arp.tpa;
+}
+
+function askedByNeighbour({ ethernet, ip }: Frame): Cidr | null {
+  if (ip?.upper?.kind !== 'icmp' || icmpv6TypeOf(ip) !== icmpv6Types.neighbourSolicitation) return null;
+  if (!isMulticastMac(ethernet.dst) || !contains(solicitedNodePrefix, ip.dst)) return null;
+  const message = parseNeighbour(ip.upper);
+  const answerable = message !== null && message.source === ethernet.src && !sameIp(ip.src, unspecified6);
+  return answerable ? message.target : null;
+}
+
+/** The answer to a question that `sender`'s guards have let pass; null leaves it to the network. */
+export function replyTo(world: World, sender: Port, frame: Frame): Reply | null {
+  if (sender.mode !== 'strict') return null;
+  const arp = askedByArp(frame);
+  const address = arp ?? askedByNeighbour(frame);
+  if (address === null) return null;
+  const owner = soleOwner(world, sender, address);
+  return owner === null ? null : { kind: arp === null ? 'nd' : 'arp', address, mac: owner.mac };
+}

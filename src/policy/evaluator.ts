@@ -1,0 +1,160 @@
+/**
+ * The reference evaluator: one frame (or the fragments of one datagram) of one port on one host, to a verdict for
+ * the sender and each receiver. It knows no OpenFlow; the pipeline's flows are measured against it.
+ */
+import { isMulticastMac } from '../net/mac.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
+import { type Ip, parseFrame } from '../net/packet/frame.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import { commit, type Lookup, lookUp, type Tracker, vouches } from './conntrack.ts';
+import { reassemble } from './datagram.ts';
+import { receiversOf, replyTo } from './delivery.ts';
+import { guardReceiver, guardSender } from './guard.ts';
+import {
+  icmpv6TypeOf,
+  isDhcpFromServer,
+  isListenerReport,
+  isNeighbourDiscovery,
+  type Subject,
+} from './packet.ts';
+import { admits } from './security-group.ts';
+import { type DropReason, dropped, type Outcome, passed, type Verdict } from './verdict.ts';
+import type { Direction, Port, PortId, World } from './world.ts';
+
+/** What the packet's way through the host has learnt so far; `lookup` is null until somebody tracked it. */
+interface Passage {
+  tracker: Tracker;
+  lookup: Lookup | null;
+}
+
+/** Connection tracking and rules of one side. Tracks the packet unless the other side has done so. */
+function judge(world: World, port: Port, direction: Direction, ip: Ip, passage: Passage): DropReason | null {
+  if (passage.lookup === null) {
+    const { lookup, tracker } = lookUp(passage.tracker, port.network, ip);
+    passage.lookup = lookup;
+    passage.tracker = tracker;
+  }
+  if (passage.lookup.state === 'invalid') return 'ct-invalid';
+  if (vouches(passage.lookup, port.id, direction)) return null;
+  if (admits(world, port, direction, ip)) return null;
+  return direction === 'egress' ? 'egress-rules' : 'ingress-rules';
+}
+
+/** What a receiver gets whatever its rules say: without it, addresses are neither found nor leased. */
+function isAlwaysShown({ frame, fragmented }: Subject): boolean {
+  const { ethernet, ip } = frame;
+  if (ethernet.type === etherTypes.arp || ethernet.type === etherTypes.rarp) return true;
+  if (ip === null) return false;
+  if (isDhcpFromServer(ip)) return true;
+  const type = fragmented ? null : icmpv6TypeOf(ip);
+  return isNeighbourDiscovery(type) || type === icmpv6Types.listenerQuery || isListenerReport(type);
+}
+
+function leave(world: World, sender: Port, subject: Subject, passage: Passage): DropReason | null {
+  if (sender.mode === 'off') return null;
+  const guard = guardSender(world, sender, subject);
+  if (guard.answer === 'drop') return guard.reason;
+  const { ip } = subject.frame;
+  if (guard.answer === 'bypass' || ip === null) return null;
+  return judge(world, sender, 'egress', ip, passage);
+}
+
+/** Untracked packets are tracked anew at each receiver, hence the copy. */
+function arrive(world: World, sender: Port, receiver: Port, subject: Subject, passage: Passage): Outcome {
+  const own: Passage = { ...passage };
+  const { frame } = subject;
+  if (receiver.mode !== 'off') {
+    const reason = guardReceiver(world, receiver, frame);
+    if (reason !== null) return dropped(reason);
+    if (!isAlwaysShown(subject)) {
+      const { ip } = frame;
+      const refused = ip === null ? 'ct-invalid' : judge(world, receiver, 'ingress', ip, own);
+      passage.tracker = own.tracker;
+      if (refused !== null) return dropped(refused);
+    }
+  }
+  if (own.lookup !== null && !isMulticastMac(frame.ethernet.dst)) {
+    passage.tracker = commit(own.tracker, own.lookup, sender.id, receiver.id);
+  }
+  return passed;
+}
+
+function evaluateSubject(
+  world: World,
+  host: string,
+  tracker: Tracker,
+  sender: Port,
+  subject: Subject,
+): Verdict {
+  const passage: Passage = { tracker, lookup: null };
+  const receivers = new Map<PortId, Outcome>();
+  const end = (outcome: Outcome, reply: Verdict['reply'] = null): Verdict => ({
+    sender: outcome,
+    receivers,
+    reply,
+    tracker: passage.tracker,
+  });
+  const reason = leave(world, sender, subject, passage);
+  if (reason !== null) return end(dropped(reason));
+  const reply = subject.fragmented ? null : replyTo(world, sender, subject.frame);
+  if (reply !== null) return end(passed, reply);
+  const ports = receiversOf(world, host, sender, subject.frame);
+  if (ports.length === 0 && !isMulticastMac(subject.frame.ethernet.dst))
+    return end(dropped('unknown-destination'));
+  for (const port of ports) receivers.set(port.id, arrive(world, sender, port, subject, passage));
+  return end(passed);
+}
+
+/** The sending port, when it may send at all. */
+function senderOf(world: World, host: string, id: PortId): Port | null {
+  const port = world.ports.get(id);
+  if (port === undefined || port.host !== host || !port.adminUp) return null;
+  return world.networks.get(port.network)?.adminUp === true ? port : null;
+}
+
+/**
+ * The verdict on one frame that `sender` put on its wire on `host`. A lone fragment never gets through connection
+ * tracking; use `evaluateDatagram` for all pieces of a datagram.
+ */
+export function evaluate(
+  world: World,
+  host: string,
+  tracker: Tracker,
+  sender: PortId,
+  bytes: Buffer,
+): Verdict {
+  const nothing = { receivers: new Map<PortId, Outcome>(), reply: null, tracker };
+  const port = senderOf(world, host, sender);
+  if (port === null) return { ...nothing, sender: dropped('admin-down') };
+  const frame = parseFrame(bytes);
+  if (frame === null) return { ...nothing, sender: dropped('mac-spoof') };
+  const fragmented = (frame.ip?.fragment ?? null) !== null;
+  return evaluateSubject(world, host, tracker, port, { frame, fragmented });
+}
+
+/**
+ * The verdict on a datagram sent in pieces. "Passed" of a receiver means that every piece reaches it. Each piece must
+ * pass the sender's guard by itself; tracking then judges the whole.
+ */
+export function evaluateDatagram(
+  world: World,
+  host: string,
+  tracker: Tracker,
+  sender: PortId,
+  pieces: readonly [Buffer, ...Buffer[]],
+): Verdict {
+  const port = senderOf(world, host, sender);
+  const frames = pieces.map(parseFrame).filter((frame) => frame !== null);
+  const alone = evaluate(world, host, tracker, sender, pieces[0]);
+  if (port === null || pieces.length === 1 || frames.length < pieces.length) return alone;
+  for (const frame of port.mode === 'off' ? [] : frames) {
+    const guard = guardSender(world, port, { frame, fragmented: true });
+    if (guard.answer !== 'drop') continue;
+    return { sender: dropped(guard.reason), receivers: new Map(), reply: null, tracker };
+  }
+  const whole = reassemble(frames);
+  // What does not come together is a row of lone fragments: nobody whose packets are tracked gets any.
+  return whole === null
+    ? alone
+    : evaluateSubject(world, host, tracker, port, { frame: whole, fragmented: true });
+}

@@ -1,0 +1,140 @@
+/**
+ * Who a sender says it is, and what a receiver may be shown: the guards of both directions, without security
+ * groups. Ports whose mode is off never come here.
+ */
+
+import { bug } from '../base/errors.ts';
+import { type Cidr, contains, lastOf, parseCidr } from '../net/cidr.ts';
+import { isMulticastMac, type Mac } from '../net/mac.ts';
+import { type Arp, arpOps } from '../net/packet/arp.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
+import type { Frame, Ip } from '../net/packet/frame.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import {
+  type Identity,
+  identityOf,
+  ownsAddress,
+  ownsLinkLocal,
+  ownsPair,
+  sameIp,
+  unspecified4,
+  unspecified6,
+} from './identity.ts';
+import { guardNeighbour } from './neighbour-guard.ts';
+import {
+  icmpv6TypeOf,
+  isDhcpFromClient,
+  isDhcpFromServer,
+  isIcmpRedirect,
+  isListenerReport,
+  isNeighbourDiscovery,
+  type Subject,
+} from './packet.ts';
+import type { DropReason } from './verdict.ts';
+import type { GuardMode, Port, World } from './world.ts';
+
+/** `bypass`: neither connection tracking nor the sender's security groups are asked. */
+export type GuardAnswer =
+  | { readonly answer: 'drop'; readonly reason: DropReason }
+  | { readonly answer: 'pass' }
+  | { readonly answer: 'bypass' };
+
+const drop = (reason: DropReason): GuardAnswer => ({ answer: 'drop', reason });
+const pass: GuardAnswer = { answer: 'pass' };
+const bypass: GuardAnswer = { answer: 'bypass' };
+
+function prefix(text: string): Cidr {
+  return parseCidr(text) ?? bug(`not a prefix: ${text}`);
+}
+const multicast4 = prefix('224.0.0.0/4');
+const multicast6 = prefix('ff00::/8');
+const broadcast4 = prefix('255.255.255.255');
+
+function guardArp(own: Identity, mode: GuardMode, mac: Mac, arp: Arp): boolean {
+  if (arp.sha !== mac) return false;
+  if (mode === 'mac-only' || ownsPair(own, arp.spa, mac)) return true;
+  // RFC 5227: a probe asks whether anybody has the address that the port is about to use.
+  return arp.op === arpOps.request && sameIp(arp.spa, unspecified4) && ownsPair(own, arp.tpa, mac);
+}
+
+/** A hypervisor's announcement for a guest that has just moved: nothing but the MAC is in it. */
+function guardRarp(mac: Mac, arp: Arp): boolean {
+  const silent = sameIp(arp.spa, unspecified4) && sameIp(arp.tpa, unspecified4);
+  return arp.op === arpOps.reverseRequest && arp.sha === mac && arp.tha === mac && silent;
+}
+
+function isOwnReport(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
+  if (ip.hopLimit !== 1 || !contains(multicast6, ip.dst)) return false;
+  return mode === 'mac-only' || sameIp(ip.src, unspecified6) || ownsAddress(own, ip.src, mac);
+}
+
+function isOwnDhcp(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
+  if (!isDhcpFromClient(ip)) return false;
+  if (mode === 'mac-only') return true;
+  const booting = ip.family === 4 && sameIp(ip.src, unspecified4);
+  return booting || ownsPair(own, ip.src, mac) || ownsLinkLocal(own, ip.src, mac);
+}
+
+function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
+  const { mode } = port;
+  if (!fragmented) {
+    const type = icmpv6TypeOf(ip);
+    if (isNeighbourDiscovery(type)) {
+      const reason = guardNeighbour(own, mode, mac, ip, type);
+      return reason === null ? bypass : drop(reason);
+    }
+    if (type === icmpv6Types.listenerQuery) return drop('mld-query');
+    if (isListenerReport(type) && isOwnReport(own, mode, mac, ip)) return bypass;
+    if (isOwnDhcp(own, mode, mac, ip)) return bypass;
+  }
+  if (mode === 'strict' && !ownsAddress(own, ip.src, mac)) return drop('ip-spoof');
+  if (isDhcpFromServer(ip) && !port.dhcpServer) return drop('dhcp-server');
+  if (isIcmpRedirect(ip)) return drop('redirect');
+  return pass;
+}
+
+export function guardSender(world: World, port: Port, { frame, fragmented }: Subject): GuardAnswer {
+  const { ethernet, arp, ip } = frame;
+  const own = identityOf(world, port);
+  if (ethernet.tags.length > 0) return drop('vlan-tagged');
+  if (isMulticastMac(ethernet.src)) return drop('multicast-source');
+  if (!own.macs.has(ethernet.src)) return drop('mac-spoof');
+  switch (ethernet.type) {
+    case etherTypes.arp:
+      return arp !== null && guardArp(own, port.mode, ethernet.src, arp) ? bypass : drop('arp-spoof');
+    case etherTypes.rarp:
+      return arp !== null && guardRarp(ethernet.src, arp) ? bypass : drop('arp-spoof');
+    case etherTypes.ipv4:
+    case etherTypes.ipv6:
+      // A header that cannot be read names no address; with any address allowed, tracking refuses it.
+      if (ip === null) return port.mode === 'strict' ? drop('ip-spoof') : drop('ct-invalid');
+      return guardIp(port, own, ethernet.src, ip, fragmented);
+    default:
+      return drop('ethertype');
+  }
+}
+
+function isForPort(world: World, port: Port, dst: Cidr): boolean {
+  if (ownsAddress(identityOf(world, port), dst, null)) return true;
+  if (dst.family === 6) return contains(multicast6, dst);
+  if (contains(multicast4, dst) || sameIp(dst, broadcast4)) return true;
+  return [...world.subnets.values()].some(
+    ({ network, cidr }) => network === port.network && cidr.family === 4 && lastOf(cidr) === dst.bits,
+  );
+}
+
+/** Null shows the frame to the port, as far as its guard is concerned. */
+export function guardReceiver(world: World, port: Port, { ethernet, ip }: Frame): DropReason | null {
+  if (ethernet.tags.length > 0) return 'vlan-tagged';
+  switch (ethernet.type) {
+    case etherTypes.arp:
+    case etherTypes.rarp:
+      return null;
+    case etherTypes.ipv4:
+    case etherTypes.ipv6:
+      if (port.mode === 'mac-only') return null;
+      return ip !== null && isForPort(world, port, ip.dst) ? null : 'foreign-destination';
+    default:
+      return 'ethertype';
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The sender's guard for neighbour discovery (RFC 4861): addresses, target and link-layer options must agree with
+ * one identity. Router advertisements and redirects come from nobody who is guarded.
+ */
+import { contains, linkLocalPrefix } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import type { Ip } from '../net/packet/frame.ts';
+import { icmpv6Types, type Neighbour, parseNeighbour } from '../net/packet/icmpv6.ts';
+import { type Identity, ownsAddress, sameIp, unspecified6 } from './identity.ts';
+import type { DropReason } from './verdict.ts';
+import type { GuardMode } from './world.ts';
+
+/** A zero address in an option cannot be told from an absent one on the switch, and misleads about nobody else. */
+const zeroMac = '00:00:00:00:00:00';
+const ownOption = (option: Mac | null, mac: Mac): boolean =>
+  option === null || option === zeroMac || option === mac;
+
+function duplicateDetection(own: Identity, mac: Mac, message: Neighbour): DropReason | null {
+  if (message.source !== null && message.source !== zeroMac) return 'nd-spoof';
+  if (ownsAddress(own, message.target, mac)) return null;
+  return contains(linkLocalPrefix, message.target) ? 'dad-pending' : 'nd-spoof';
+}
+
+function solicitation(
+  own: Identity,
+  mode: GuardMode,
+  mac: Mac,
+  ip: Ip,
+  message: Neighbour,
+): DropReason | null {
+  if (mode === 'mac-only') return ownOption(message.source, mac) ? null : 'nd-spoof';
+  if (sameIp(ip.src, unspecified6)) return duplicateDetection(own, mac, message);
+  return ownsAddress(own, ip.src, mac) && ownOption(message.source, mac) ? null : 'nd-spoof';
+}
+
+function advertisement(
+  own: Identity,
+  mode: GuardMode,
+  mac: Mac,
+  ip: Ip,
+  message: Neighbour,
+): DropReason | null {
+  if (!ownOption(message.targetMac, mac)) return 'nd-spoof';
+  if (mode === 'mac-only') return null;
+  return ownsAddress(own, ip.src, mac) && ownsAddress(own, message.target, mac) ? null : 'nd-spoof';
+}
+
+/** Null lets the packet pass. `type` is its ICMPv6 type; `mac` its Ethernet source, already known to be own. */
+export function guardNeighbour(
+  own: Identity,
+  mode: GuardMode,
+  mac: Mac,
+  ip: Ip,
+  type: 133 | 134 | 135 | 136 | 137,
+): DropReason | null {
+  if (type === icmpv6Types.routerAdvertisement) return 'ra';
+  if (type === icmpv6Types.redirect) return 'redirect';
+  // RFC 4861 3.1: 255 proves that no router forwarded it; receivers ignore anything else.
+  if (ip.hopLimit !== 255 || ip.upper?.kind !== 'icmp') return 'nd-spoof';
+  if (type === icmpv6Types.routerSolicitation) {
+    const open = mode === 'mac-only' || sameIp(ip.src, unspecified6);
+    return open || ownsAddress(own, ip.src, mac) ? null : 'nd-spoof';
+  }
+  const message = parseNeighbour(ip.upper);
+  if (message === null || sameIp(message.target, unspecified6)) return 'nd-spoof';
+  return type === icmpv6Types.neighbourSolicitation
+    ? solicitation(own, mode, mac, ip, message)
+    : advertisement(own, mode, mac, ip, message);
+}

@@ -1,0 +1,58 @@
+/**
+ * The few kinds of packets that policy names: neighbour discovery, listener reports, DHCP, redirects.
+ */
+
+import { dhcpPorts } from '../net/packet/dhcp.ts';
+import type { Frame, Ip } from '../net/packet/frame.ts';
+import { icmpTypes } from '../net/packet/icmp.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import { protocols } from '../net/packet/transport.ts';
+
+/** A frame, or the datagram put together from several; `fragmented` says which. */
+export interface Subject {
+  readonly frame: Frame;
+  readonly fragmented: boolean;
+}
+
+/** The ICMPv6 type; null when it is no ICMPv6 or not readable. */
+export function icmpv6TypeOf(ip: Ip): number | null {
+  if (ip.family !== 6 || ip.protocol !== protocols.icmpv6 || ip.upper?.kind !== 'icmp') return null;
+  return ip.upper.type;
+}
+
+export const isNeighbourDiscovery = (type: number | null): type is 133 | 134 | 135 | 136 | 137 =>
+  type !== null && type >= icmpv6Types.routerSolicitation && type <= icmpv6Types.redirect;
+
+const reports: ReadonlySet<number> = new Set([
+  icmpv6Types.listenerReport,
+  icmpv6Types.listenerDone,
+  icmpv6Types.listenerReport2,
+]);
+
+export const isListenerReport = (type: number | null): boolean => type !== null && reports.has(type);
+
+function isUdp(ip: Ip, src: number, dst: number): boolean {
+  const { upper } = ip;
+  return (
+    ip.protocol === protocols.udp &&
+    upper?.kind === 'segment' &&
+    upper.srcPort === src &&
+    upper.dstPort === dst
+  );
+}
+
+export const isDhcpFromClient = (ip: Ip): boolean =>
+  ip.family === 4
+    ? isUdp(ip, dhcpPorts.client, dhcpPorts.server)
+    : isUdp(ip, dhcpPorts.client6, dhcpPorts.server6);
+
+export const isDhcpFromServer = (ip: Ip): boolean =>
+  ip.family === 4
+    ? isUdp(ip, dhcpPorts.server, dhcpPorts.client)
+    : isUdp(ip, dhcpPorts.server6, dhcpPorts.client6);
+
+export const isIcmpRedirect = (ip: Ip): boolean =>
+  ip.family === 4 &&
+  ip.protocol === protocols.icmp &&
+  ip.upper?.kind === 'icmp' &&
+  ip.upper.type === icmpTypes.redirect;

@@ -1,0 +1,41 @@
+/**
+ * Security groups: whether the union of a port's rules admits a packet. A port without groups admits nothing.
+ */
+import { type Cidr, contains } from '../net/cidr.ts';
+import type { Ip } from '../net/packet/frame.ts';
+import { protocols } from '../net/packet/transport.ts';
+import { holdersOf } from './identity.ts';
+import type { Direction, NetworkId, Port, Remote, Service, World } from './world.ts';
+
+const withPorts: ReadonlySet<number> = new Set([protocols.tcp, protocols.udp, protocols.sctp]);
+
+export function serves(service: Service, ip: Ip): boolean {
+  if (service.kind === 'any') return true;
+  if (service.protocol !== ip.protocol) return false;
+  const { upper } = ip;
+  if (service.kind === 'protocol') return true;
+  if (service.kind === 'icmp') {
+    if (upper?.kind !== 'icmp' || upper.type !== service.type) return false;
+    return service.code === null || upper.code === service.code;
+  }
+  if (upper?.kind !== 'segment' || !withPorts.has(service.protocol)) return false;
+  return upper.dstPort >= service.min && upper.dstPort <= service.max;
+}
+
+/** Whether a peer's address belongs to a rule's remote side, seen from `network`. */
+export function isRemote(world: World, network: NetworkId, remote: Remote, peer: Cidr): boolean {
+  if (remote.kind === 'any') return true;
+  if (remote.kind === 'prefix') return contains(remote.prefix, peer);
+  return holdersOf(world, network, peer).some((port) => port.groups.includes(remote.group));
+}
+
+/** `direction` as the port sees it: the peer of an ingress packet is its source. */
+export function admits(world: World, port: Port, direction: Direction, ip: Ip): boolean {
+  const peer = direction === 'egress' ? ip.dst : ip.src;
+  for (const rule of world.rules.values()) {
+    if (rule.direction !== direction || rule.family !== ip.family || !port.groups.includes(rule.group))
+      continue;
+    if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return true;
+  }
+  return false;
+}
