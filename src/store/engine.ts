@@ -192,15 +192,15 @@ export class Engine {
     }
     const written = (key: string): boolean =>
       key.startsWith(prefix) && (this.#atHead(key)?.modRevision ?? 0) > revision;
-    // Callers ask about a moment ago: the history since then is shorter than the prefix's keys.
-    if (revision >= this.#compacted) {
-      for (let i = this.#firstAfter(revision); i < this.#history.length; i++) {
-        const events = this.#history[i]?.events ?? [];
-        if (events.some((event) => event.type === 'put' && written(event.entry.key))) return false;
-      }
-      return true;
+    const wrote = (event: StoreEvent): boolean => event.type === 'put' && written(event.entry.key);
+    // Either way answers: the keys under the prefix, or the history since then. The shorter one is taken, since
+    // a prefix may have thousands of keys and a caller may ask about long ago.
+    const from = this.#firstAfter(revision);
+    let budget = revision >= this.#compacted ? this.#history.length - from : Number.POSITIVE_INFINITY;
+    for (const key of this.#keys.under(prefix)) {
+      if (budget-- <= 0) return !this.#history.slice(from).some((batch) => batch.events.some(wrote));
+      if (written(key)) return false;
     }
-    for (const key of this.#keys.under(prefix)) if (written(key)) return false;
     return true;
   }
 }
