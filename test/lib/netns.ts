@@ -108,7 +108,8 @@ export class Guest {
     const offload = ['tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off'];
     await run('ethtool', ['-K', this.outer, ...offload]);
     await this.run('ethtool', '-K', 'eth0', ...offload);
-    // The host's own stack must not speak on the outer end.
+    // The host's own stack must not speak on the outer end: it would answer ARP for any address it has.
+    await run('ip', ['link', 'set', this.outer, 'arp', 'off', 'multicast', 'off']);
     await runAnyway('sysctl', ['-qw', `net.ipv6.conf.${this.outer}.disable_ipv6=1`]);
     if (mtu !== undefined) {
       await run('ip', ['link', 'set', this.outer, 'mtu', String(mtu)]);
