@@ -141,7 +141,7 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
 }
 
 function check(tree: Tree, sourceOf: (key: string) => string): Settings {
-    const error = Value.Errors(settingsSchema, tree).find(({ instancePath }) => instancePath !== '');
+  const error = Value.Errors(settingsSchema, tree).find(({ instancePath }) => instancePath !== '');
   if (error !== undefined) {
     const path = error.instancePath.split('/').slice(1);
     const key = path.join('.');
@@ -178,10 +178,11 @@ export function loadConfig(sources: ConfigSources): Settings {
       if (value !== undefined && value !== null) put(chosen, setting.path, value);
     }
   }
-  const effective = defaults(chosen, sources.surroundings ?? surroundingsHere());
-  for (const setting of settings) {
-    const value = take(chosen, setting.path);
-    if (value !== undefined) put(effective, setting.path, value);
+  const fallback = defaults(chosen, sources.surroundings ?? surroundingsHere());
+  const effective: Tree = {};
+  for (const { path } of settings) {
+    const value = take(chosen, path) ?? take(fallback, path);
+    if (value !== undefined) put(effective, path, value);
   }
   return check(effective, (key) => {
     const path = key.split('.');

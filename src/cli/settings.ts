@@ -74,13 +74,14 @@ export interface Setting {
   readonly option: string;
   readonly kind: 'string' | 'boolean';
   readonly description: string;
-  readonly default: unknown;
+  /** Undefined where the surroundings decide. */
+  readonly default: string | boolean | undefined;
 }
 
 interface Annotations {
   readonly type?: string;
   readonly description?: string;
-  readonly default?: unknown;
+  readonly default?: string | boolean;
   readonly properties?: Readonly<Record<string, TSchema>>;
 }
 

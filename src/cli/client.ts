@@ -1,0 +1,108 @@
+/**
+ * The command line's way to the API: JSON over HTTP, with the server's own message in every failure.
+ * Holds no command's logic and prints nothing.
+ */
+import { Fault, reasonOf } from '../base/errors.ts';
+
+export type ClientFault =
+  | { readonly code: 'Unreachable'; readonly endpoint: string }
+  /** The API answered with an error; `body` is its JSON, or null where it sent none. */
+  | { readonly code: 'Refused'; readonly status: number; readonly body: unknown }
+  | { readonly code: 'NoSuchPort'; readonly reference: string }
+  | { readonly code: 'AmbiguousPort'; readonly reference: string; readonly ids: readonly string[] };
+
+/** The members of Neutron's port that the command line reads. */
+export interface PortView {
+  readonly id: string;
+  readonly name: string;
+  readonly network_id: string;
+  readonly mac_address: string;
+  readonly admin_state_up: boolean;
+  readonly status: string;
+  readonly fixed_ips: readonly { readonly subnet_id: string; readonly ip_address: string }[];
+}
+
+export interface SubnetView {
+  readonly id: string;
+  readonly cidr: string;
+  readonly gateway_ip: string | null;
+}
+
+export interface NetworkView {
+  readonly id: string;
+  readonly mtu: number;
+}
+
+export class Client {
+  readonly #endpoint: string;
+
+  constructor(endpoint: string) {
+    this.#endpoint = endpoint.replace(/\/+$/, '');
+  }
+
+  /** `path` starts with `/`. Throws `Unreachable` or `Refused`. */
+  async get<T>(path: string): Promise<T> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${this.#endpoint}${path}`, { headers: { accept: 'application/json' } });
+      text = await response.text();
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      throw new Fault<ClientFault>(
+        { code: 'Unreachable', endpoint: this.#endpoint },
+        `no answer from ${this.#endpoint}: ${reasonOf(cause)}`,
+        error,
+      );
+    }
+    const body = parsed(text);
+    if (response.ok && body !== null) return body as T;
+    throw new Fault<ClientFault>(
+      { code: 'Refused', status: response.status, body },
+      messageOf(body) ?? `${this.#endpoint}${path} answered ${response.status} ${response.statusText}`,
+    );
+  }
+
+  /** By id or by name. Throws `NoSuchPort` or `AmbiguousPort`. */
+  async port(reference: string): Promise<PortView> {
+    const query = (field: string) => `/v2.0/ports?${field}=${encodeURIComponent(reference)}`;
+    const byId = await this.get<{ ports: PortView[] }>(query('id'));
+    const { ports } = byId.ports.length > 0 ? byId : await this.get<{ ports: PortView[] }>(query('name'));
+    const [port] = ports;
+    if (port === undefined) {
+      throw new Fault<ClientFault>(
+        { code: 'NoSuchPort', reference },
+        `no port has the name or id ${reference}`,
+      );
+    }
+    if (ports.length > 1) {
+      const ids = ports.map(({ id }) => id);
+      throw new Fault<ClientFault>(
+        { code: 'AmbiguousPort', reference, ids },
+        `${ports.length} ports have the name ${reference}: ${ids.join(', ')}`,
+      );
+    }
+    return port;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+function messageOf(body: unknown): string | null {
+  const message = (body as { NeutronError?: { message?: unknown } } | null)?.NeutronError?.message;
+  return typeof message === 'string' ? message : null;
+}
+
+/** True for a fault of this client with the given code. */
+export function isClientFault<C extends ClientFault['code']>(
+  error: unknown,
+  code: C,
+): error is Fault<Extract<ClientFault, { code: C }>> {
+  return error instanceof Fault && (error.data as { code: string }).code === code;
+}
