@@ -4,8 +4,12 @@
 export { canonicalBody, canonicalKey } from './canonical.ts';
 export { normalMatch } from './codec/match.ts';
 export type * from './flow.ts';
+export { flowMod } from './flow-mod.ts';
 export type * from './message.ts';
+export { Session, type SessionOptions, type SessionState } from './session.ts';
+export type { SessionFault } from './session-fault.ts';
 export { learnFlags } from './spec/actions.ts';
+export { describeError } from './spec/errors.ts';
 export {
   allGroups,
   allMeters,

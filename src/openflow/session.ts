@@ -1,0 +1,319 @@
+/**
+ * A lasting session with one switch: connects, reconnects, and offers what a controller asks of a switch.
+ * Flows are not remembered here: whoever is told `onUp` reads the switch and sends the difference.
+ */
+import { Backoff, type BackoffOptions } from '../base/backoff.ts';
+import { reasonOf } from '../base/errors.ts';
+import { applyAll, commitBundle } from './bundle.ts';
+import { Connection, type ConnectionCounts } from './connection.ts';
+import type { FlowStats } from './flow.ts';
+import type {
+  Aggregate,
+  BundleMember,
+  CtFlush,
+  Features,
+  FlowFilter,
+  FlowRemoved,
+  Message,
+  MeterMod,
+  MultipartEntries,
+  MultipartKind,
+  MultipartRequest,
+  PacketIn,
+  PacketOut,
+  Port,
+  PortStatus,
+  TableFeatures,
+} from './message.ts';
+import { sessionFault } from './session-fault.ts';
+import { packetInFormats } from './spec/nicira.ts';
+import { ports, wholePacket } from './spec/numbers.ts';
+import { Appearance, open, parseTarget, type Target } from './target.ts';
+
+export interface SessionOptions {
+  /** `unix:PATH` or `tcp:HOST:PORT`. */
+  readonly target: string;
+  readonly backoff?: BackoffOptions;
+  /** Milliseconds of silence after which the switch is asked whether it lives; three of them end it. */
+  readonly probeInterval?: number;
+  /** Milliseconds for connecting and greeting. */
+  readonly handshakeTimeout?: number;
+  readonly signal?: AbortSignal;
+  readonly onUp?: (features: Features) => void;
+  readonly onDown?: (reason: string) => void;
+  readonly onPacketIn?: (packet: PacketIn) => void;
+  readonly onPortStatus?: (status: PortStatus) => void;
+  readonly onFlowRemoved?: (removed: FlowRemoved) => void;
+  readonly log?: (text: string) => void;
+}
+
+export type SessionState = 'connecting' | 'up' | 'closed';
+
+const everything = 0xffffffff;
+/** A socket's name appears a moment before anyone listens on it. */
+const afterAppearance = 1;
+
+/** What a connection needs before it is of use: packet-ins with userdata, whole, to this controller. */
+const preparation: readonly Message[] = [
+  { type: 'set_packet_in_format', format: packetInFormats.v2 },
+  {
+    type: 'set_async_config',
+    packetIn: [everything, 0],
+    portStatus: [everything, everything],
+    flowRemoved: [everything, 0],
+  },
+  { type: 'set_config', flags: 0, missSendLen: wholePacket },
+];
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #target: Target;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Set<{ resolve: (features: Features) => void; reject: (error: unknown) => void }>();
+  readonly #ended: Promise<void>;
+  #state: SessionState = 'connecting';
+  #connection: Connection | undefined;
+  #features: Features | undefined;
+
+  private constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#target = parseTarget(options.target);
+    options.signal?.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    if (options.signal?.aborted === true) this.#stop.abort();
+    this.#ended = this.#run();
+  }
+
+  /** Starts at once and goes on until closed; throws `BadTarget` only. */
+  static connect(options: SessionOptions): Session {
+    return new Session(options);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get features(): Features | undefined {
+    return this.#features;
+  }
+
+  get counts(): Readonly<ConnectionCounts> | undefined {
+    return this.#connection?.counts;
+  }
+
+  /** Bytes that the switch has not read yet. */
+  get backlog(): number {
+    return this.#connection?.backlog ?? 0;
+  }
+
+  /** Resolves when the session is up; rejects when it is closed before. */
+  ready(): Promise<Features> {
+    if (this.#features !== undefined && this.#state === 'up') return Promise.resolve(this.#features);
+    if (this.#state === 'closed') return Promise.reject(notConnected());
+    return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+  }
+
+  /** Ends the session; resolves when the socket is gone. Requests under way reject as `Disconnected`. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const appearance = new Appearance(this.#target);
+    let backoff = new Backoff(this.#options.backoff);
+    while (!signal.aborted) {
+      const reason = await this.#live(() => backoff.reset());
+      if (signal.aborted) break;
+      this.#log(`not connected: ${reason}`);
+      const appeared = await appearance.wait(backoff.next(), signal);
+      if (appeared)
+        backoff = new Backoff({ first: afterAppearance, ceiling: this.#options.backoff?.ceiling ?? 2000 });
+    }
+    appearance.close();
+    this.#state = 'closed';
+    for (const { reject } of this.#waiting) reject(notConnected());
+    this.#waiting.clear();
+  }
+
+  /** One connection's life; gives the reason of its end. */
+  async #live(established: () => void): Promise<string> {
+    const socket = open(this.#target);
+    let ended: (reason: string) => void = () => undefined;
+    const end = new Promise<string>((resolve) => {
+      ended = resolve;
+    });
+    const connection = new Connection(socket, {
+      onMessage: (message) => this.#deliver(message),
+      onClose: (reason) => ended(reason),
+      log: (text) => this.#log(text),
+    });
+    const abort = (): void => connection.close('closed by us');
+    this.#stop.signal.addEventListener('abort', abort, { once: true });
+    const timeout = setTimeout(
+      () => connection.close('no greeting in time'),
+      this.#options.handshakeTimeout ?? 5000,
+    );
+    try {
+      const features = await this.#prepare(connection);
+      established();
+      this.#up(connection, features);
+    } catch (error) {
+      connection.close(reasonOf(error));
+    } finally {
+      clearTimeout(timeout);
+    }
+    const reason = await end;
+    this.#stop.signal.removeEventListener('abort', abort);
+    this.#down(reason);
+    return reason;
+  }
+
+  async #prepare(connection: Connection): Promise<Features> {
+    await connection.greet();
+    const features = await connection.request({ type: 'features_request' });
+    if (features.type !== 'features_reply') throw unexpected(features);
+    await applyAll(connection, preparation);
+    connection.keepAlive(this.#options.probeInterval ?? 5000);
+    return features;
+  }
+
+  #up(connection: Connection, features: Features): void {
+    if (connection.closed) return;
+    this.#connection = connection;
+    this.#features = features;
+    this.#state = 'up';
+    for (const { resolve } of this.#waiting) resolve(features);
+    this.#waiting.clear();
+    this.#guard(() => this.#options.onUp?.(features));
+  }
+
+  #down(reason: string): void {
+    if (this.#state !== 'up') return;
+    this.#state = this.#stop.signal.aborted ? 'closed' : 'connecting';
+    this.#connection = undefined;
+    this.#features = undefined;
+    this.#guard(() => this.#options.onDown?.(reason));
+  }
+
+  #deliver(message: Message): void {
+    this.#guard(() => {
+      if (message.type === 'packet_in') this.#options.onPacketIn?.(message);
+      else if (message.type === 'port_status') this.#options.onPortStatus?.(message);
+      else if (message.type === 'flow_removed') this.#options.onFlowRemoved?.(message);
+      else this.#log(`skipped an unexpected ${message.type}`);
+    });
+  }
+
+  /** A listener's own failure must not end the connection that called it. */
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#log(`a listener failed: ${reasonOf(error)}`);
+    }
+  }
+
+  #log(text: string): void {
+    this.#options.log?.(text);
+  }
+
+  #link(): Connection {
+    const connection = this.#connection;
+    if (connection === undefined || connection.closed) throw notConnected();
+    return connection;
+  }
+
+  /** Sends one message without waiting; what the switch says against it is logged. Throws `NotConnected`. */
+  send(message: Message): void {
+    this.#link().send(message);
+  }
+
+  /** Sends one message that has a reply, and gives the reply. */
+  async request(message: Message): Promise<Message> {
+    return this.#link().request(message);
+  }
+
+  /** Messages without replies, done in order by the time it resolves; the first complaint rejects. */
+  async apply(messages: readonly Message[]): Promise<void> {
+    return applyAll(this.#link(), messages);
+  }
+
+  /** Resolves when the switch has done all that was sent before. */
+  async barrier(): Promise<void> {
+    await this.#link().request({ type: 'barrier_request' });
+  }
+
+  /**
+   * All or nothing, atomic and ordered. Rejects with `Unencodable` or `Refused` and the member's index,
+   * `Disconnected` when nothing was committed, `OutcomeUnknown` when the answer to the commit was lost.
+   * Meters have no place in a bundle: apply additions before it, deletions after it.
+   */
+  async bundle(members: readonly BundleMember[]): Promise<void> {
+    return commitBundle(this.#link(), members);
+  }
+
+  /** All entries that answer a multipart request. */
+  async multipart<K extends MultipartKind>(
+    request: Extract<MultipartRequest, { kind: K }> | MultipartRequest,
+    kind: K,
+  ): Promise<readonly MultipartEntries[K][]> {
+    const reply = await this.#link().request({ type: 'multipart_request', body: request });
+    if (reply.type !== 'multipart_reply' || reply.body.kind !== kind) throw unexpected(reply);
+    return reply.body.entries as readonly MultipartEntries[K][];
+  }
+
+  /** Flows in the normal form of matches: registers never wide, full masks left out. */
+  async dumpFlows(filter: FlowFilter = {}): Promise<readonly FlowStats[]> {
+    return this.multipart({ kind: 'flow', filter }, 'flow');
+  }
+
+  /** Sums over all flows that pass the filter. */
+  async aggregate(filter: FlowFilter = {}): Promise<Aggregate> {
+    const [sum] = await this.multipart({ kind: 'aggregate', filter }, 'aggregate');
+    return sum ?? { packets: 0n, bytes: 0n, flows: 0 };
+  }
+
+  async ports(): Promise<readonly Port[]> {
+    return this.multipart({ kind: 'port_desc' }, 'port_desc');
+  }
+
+  /** Names tables (at most 31 bytes each), leaving the other tables and all other features alone. */
+  async setTableNames(names: ReadonlyMap<number, string>): Promise<void> {
+    const known = await this.multipart({ kind: 'table_features', tables: [] }, 'table_features');
+    const tables: TableFeatures[] = [];
+    for (const { properties: _, ...features } of known) {
+      const name = names.get(features.table);
+      if (name !== undefined && name !== features.name) tables.push({ ...features, command: 'modify', name });
+    }
+    if (tables.length > 0) await this.multipart({ kind: 'table_features', tables }, 'table_features');
+  }
+
+  /** Adds, changes or deletes meters, in order. */
+  async meters(mods: readonly MeterMod[]): Promise<void> {
+    return this.apply(mods);
+  }
+
+  /** Forgets all connections of a conntrack zone. */
+  async flushZone(zone: number): Promise<void> {
+    return this.apply([{ type: 'ct_flush_zone', zone }]);
+  }
+
+  /** Forgets the connections that each filter describes. */
+  async flushConntrack(...filters: readonly Omit<CtFlush, 'type'>[]): Promise<void> {
+    return this.apply(filters.map((filter) => ({ type: 'ct_flush', ...filter })));
+  }
+
+  /** Sends a packet; `inPort` is the controller's when left out. */
+  packetOut(packet: Omit<PacketOut, 'type' | 'inPort'> & { readonly inPort?: number }): void {
+    this.send({ type: 'packet_out', ...packet, inPort: packet.inPort ?? ports.controller });
+  }
+}
+
+const notConnected = (): Error => sessionFault({ code: 'NotConnected' }, 'the switch is not connected');
+
+const unexpected = (reply: Message): Error =>
+  sessionFault(
+    { code: 'UnexpectedReply', type: reply.type },
+    `an unexpected ${reply.type} instead of the reply`,
+  );
