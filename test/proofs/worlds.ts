@@ -1,0 +1,121 @@
+/**
+ * Worlds from short descriptions, for tests that name their cases.
+ */
+import type {
+  Direction,
+  GroupId,
+  GuardMode,
+  LinkLocal,
+  NetworkId,
+  Pair,
+  Port,
+  PortId,
+  Remote,
+  Rule,
+  RuleId,
+  Service,
+  SubnetId,
+  World,
+} from '../../src/policy/world.ts';
+import { ip, mac, net } from '../lib/frames.ts';
+
+export const host = 'here';
+
+export interface PortText {
+  readonly id: string;
+  readonly network?: string;
+  readonly mac: string;
+  readonly ips?: readonly string[];
+  /** Address or prefix, and its MAC when it is not the port's. */
+  readonly pairs?: readonly (readonly [ip: string, mac?: string])[];
+  readonly mode?: GuardMode;
+  readonly groups?: readonly string[];
+  readonly adminUp?: boolean;
+  readonly dhcpServer?: boolean;
+  /** `here` unless told. */
+  readonly host?: string | null;
+}
+
+export interface RuleText {
+  readonly group: string;
+  readonly direction: Direction;
+  readonly family?: 4 | 6;
+  readonly service?: Service;
+  /** A prefix, or a group's name behind `@`; any when absent. */
+  readonly remote?: string;
+}
+
+export interface WorldText {
+  readonly ports: readonly PortText[];
+  readonly rules?: readonly RuleText[];
+  /** Prefixes of network `n1`. */
+  readonly subnets?: readonly string[];
+  readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
+}
+
+export function portFrom(text: PortText): Port {
+  const own = mac(text.mac);
+  const pairs: Pair[] = (text.pairs ?? []).map(([address, other]) => ({
+    mac: other === undefined ? own : mac(other),
+    ip: net(address),
+  }));
+  return {
+    id: text.id as PortId,
+    network: (text.network ?? 'n1') as NetworkId,
+    adminUp: text.adminUp ?? true,
+    mac: own,
+    fixedIps: (text.ips ?? []).map(ip),
+    pairs,
+    mode: text.mode ?? 'strict',
+    dhcpServer: text.dhcpServer ?? false,
+    groups: (text.groups ?? []) as GroupId[],
+    host: text.host === undefined ? host : text.host,
+  };
+}
+
+function remoteFrom(text: string | undefined): Remote {
+  if (text === undefined) return { kind: 'any' };
+  if (text.startsWith('@')) return { kind: 'group', group: text.slice(1) as GroupId };
+  return { kind: 'prefix', prefix: net(text) };
+}
+
+export function ruleFrom(text: RuleText, at: number): Rule {
+  return {
+    id: `r${at}` as RuleId,
+    group: text.group as GroupId,
+    direction: text.direction,
+    family: text.family ?? 4,
+    service: text.service ?? { kind: 'any' },
+    remote: remoteFrom(text.remote),
+  };
+}
+
+export function worldFrom(text: WorldText): World {
+  const ports = new Map(text.ports.map(portFrom).map((port) => [port.id, port]));
+  const names = new Set<NetworkId>([...ports.values()].map((port) => port.network));
+  const subnets = (text.subnets ?? ['10.0.0.0/24', '2001:db8::/64']).map((prefix, at) => ({
+    id: `s${at}` as SubnetId,
+    network: 'n1' as NetworkId,
+    cidr: net(prefix),
+    gateway: null,
+  }));
+  const linkLocals: LinkLocal[] = (text.linkLocals ?? []).map((entry) => ({
+    network: ports.get(entry.port as PortId)?.network ?? ('n1' as NetworkId),
+    address: ip(entry.address),
+    port: entry.port as PortId,
+    mac: mac(entry.mac),
+  }));
+  return {
+    networks: new Map([...names].map((id) => [id, { id, adminUp: true }])),
+    subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),
+    ports,
+    rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
+    linkLocals,
+  };
+}
+
+/** Rules of a group that admits everything both ways. */
+export const openGroup = (group: string): RuleText[] =>
+  (['ingress', 'egress'] as const).flatMap((direction) =>
+    ([4, 6] as const).map((family) => ({ group, direction, family })),
+  );
