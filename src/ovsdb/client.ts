@@ -35,7 +35,7 @@ export interface OvsdbOptions {
   readonly onUpdate: (batch: Batch) => void;
   /** The rows equal the database, on a fresh connection; after the batch that made them so. */
   readonly onUp?: (start: Start) => void;
-  /** The connection that was up is lost; rows stay as they were. */
+  /** The connection that was up is lost, not by the signal; rows stay as they were. */
   readonly onDown?: (reason: string) => void;
   /** Milliseconds of silence before the peer is probed; 5000. */
   readonly probeInterval?: number;
@@ -191,7 +191,7 @@ export class Ovsdb implements RowSource {
       onClose: (reason) => {
         const wasUp = this.#rpc === rpc;
         this.#rpc = null;
-        if (wasUp) this.#tell('onDown', () => this.#options.onDown?.(reason.message));
+        if (wasUp && !signal.aborted) this.#tell('onDown', () => this.#options.onDown?.(reason.message));
         ended(reason.message);
       },
     });
