@@ -10,6 +10,9 @@ export const keys = {
   rule: (group: string, id: string) => `rules/${group}/${id}`,
   /** The project's default group, once: the value is the group's id. */
   defaultGroup: (project: string) => `default-groups/${project}`,
+  /** Something (a port, or a rule of another group) that names the group: what a group's removal must not overlook. */
+  groupUse: (group: string, user: string) => `uses/groups/${group}/${user}`,
+  groupUses: (group: string) => `uses/groups/${group}/`,
   /** Uniqueness: the value is the port's id. */
   takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
   takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,

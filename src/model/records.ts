@@ -106,6 +106,9 @@ export interface HostRecord {
   /** Milliseconds since 1970; a host is live while its last heartbeat is younger than `ttl`. */
   readonly heartbeat: number;
   readonly ttl: number;
+  /** The integration bridge and its `datapath_type`, for those who plug interfaces (`binding:vif_details`). */
+  readonly bridge?: string;
+  readonly datapath_type?: string;
 }
 
 /**

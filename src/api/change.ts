@@ -1,0 +1,125 @@
+/**
+ * One transaction in the making: conditions, writes, and claims on scarce values (addresses, MACs) that keep
+ * requests of this server from choosing the same one. Claims are courtesy; the store's conditions are the law.
+ */
+import { keys } from '../model/keys.ts';
+import type { Condition, Write } from '../store/contract.ts';
+import type { Row } from './table.ts';
+
+/** Another request under way holds what this one needs: wait for it, then decide again. */
+export class Contended extends Error {}
+
+export class Claims {
+  readonly #holders = new Map<string, Change>();
+  #waiters: (() => void)[] = [];
+
+  holder(value: string): Change | undefined {
+    return this.#holders.get(value);
+  }
+
+  hold(value: string, change: Change): void {
+    this.#holders.set(value, change);
+  }
+
+  release(values: readonly string[]): void {
+    if (values.length === 0) return;
+    for (const value of values) this.#holders.delete(value);
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** Resolves at the next release. */
+  async released(): Promise<void> {
+    if (this.#holders.size === 0) return;
+    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+}
+
+export class Change {
+  readonly now = new Date();
+  /** Default groups that this change creates: project to group. */
+  readonly planted = new Map<string, string>();
+  /** The view's revision that all decisions of this change are made on. */
+  readonly revision: number;
+  /** 0 at first; later ones lost a race. */
+  readonly attempt: number;
+  readonly #claims: Claims;
+  #claimed: string[] = [];
+  readonly #conditions = new Map<string, Condition>();
+  readonly #writes = new Map<string, Write>();
+
+  constructor(revision: number, attempt: number, claims: Claims) {
+    this.revision = revision;
+    this.attempt = attempt;
+    this.#claims = claims;
+  }
+
+  get conditions(): readonly Condition[] {
+    return [...this.#conditions.values()];
+  }
+
+  get writes(): readonly Write[] {
+    return [...this.#writes.values()];
+  }
+
+  requirePresent(key: string): void {
+    // What this change itself creates needs no proof.
+    if (this.#writes.get(key)?.op !== 'put') this.#conditions.set(`present ${key}`, { key, is: 'present' });
+  }
+
+  requireAbsent(key: string): void {
+    this.#conditions.set(`absent ${key}`, { key, is: 'absent' });
+  }
+
+  requireUnchanged(row: Pick<Row<unknown>, 'key' | 'modRevision'>): void {
+    this.#conditions.set(`unchanged ${row.key}`, {
+      key: row.key,
+      is: 'unchanged',
+      modRevision: row.modRevision,
+    });
+  }
+
+  /** Nothing under the prefix was written since the view's revision. */
+  requireQuiet(prefix: string): void {
+    this.#conditions.set(`quiet ${prefix}`, { prefix, is: 'quiet', revision: this.revision });
+  }
+
+  put(key: string, value: unknown): void {
+    this.#writes.set(key, {
+      op: 'put',
+      key,
+      value: typeof value === 'string' ? value : JSON.stringify(value),
+    });
+  }
+
+  remove(key: string): void {
+    this.#writes.set(key, { op: 'delete', key });
+  }
+
+  /** Whether `value` is free as far as requests of this server go. */
+  standing(value: string): 'free' | 'own' | 'foreign' {
+    const holder = this.#claims.holder(value);
+    if (holder === undefined) return 'free';
+    return holder === this ? 'own' : 'foreign';
+  }
+
+  /** False when this very change claimed it before. Throws `Contended` when another one holds it. */
+  claim(value: string): boolean {
+    const standing = this.standing(value);
+    if (standing === 'foreign') throw new Contended(value);
+    if (standing === 'own') return false;
+    this.#claims.hold(value, this);
+    this.#claimed.push(value);
+    return true;
+  }
+
+  /** Gives up what was claimed; to be called once the change is settled either way. */
+  settle(): void {
+    const claimed = this.#claimed;
+    this.#claimed = [];
+    this.#claims.release(claimed);
+  }
+}
+
+/** A claim has the name of the store key that backs it. */
+export const ipClaim = keys.takenIp;
+export const macClaim = keys.takenMac;

@@ -1,0 +1,49 @@
+/** The default security group of a project: made when first needed, once per project whatever races there are. */
+import { keys } from '../model/keys.ts';
+import type { SecurityGroupRecord } from '../model/records.ts';
+import { defaultGroupName, initialRules, newGroup } from '../model/security-group.ts';
+import type { Caller } from './caller.ts';
+import type { Change } from './change.ts';
+import { type Filters, wantedOf } from './filters.ts';
+import type { Context } from './resource.ts';
+
+/** Puts a group with its first rules on the change. */
+export function plantGroup(change: Change, group: SecurityGroupRecord, newId: () => string): void {
+  change.put(keys.group(group.id), group);
+  for (const rule of initialRules(group, newId, change.now)) change.put(keys.rule(group.id, rule.id), rule);
+}
+
+/** The id of the project's default group; the change creates it when it is not there. */
+export function ensureDefaultGroup(change: Change, context: Context, project: string): string {
+  const known = context.view.state.defaultGroups.get(project) ?? change.planted.get(project);
+  if (known !== undefined) return known;
+  const birth = { id: context.newId(), project, now: change.now };
+  const draft = { name: defaultGroupName, description: 'Default security group', stateful: true };
+  change.requireAbsent(keys.defaultGroup(project));
+  change.put(keys.defaultGroup(project), birth.id);
+  plantGroup(change, newGroup(birth, draft, true), context.newId);
+  change.planted.set(project, birth.id);
+  return birth.id;
+}
+
+/** The projects that a list is about get their default group first. */
+export async function prepareDefaultGroups(
+  context: Context,
+  filters: Filters,
+  caller: Caller,
+): Promise<void> {
+  const projects = wantedOf(filters, 'project_id') ?? [caller.project];
+  const mine = caller.admin ? projects : projects.filter((project) => project === caller.project);
+  const known = context.view.state.defaultGroups;
+  // A list must not make groups for projects that exist only in a mistyped filter.
+  const needed = mine.filter(
+    (project) => !known.has(project) && (project === caller.project || owns(context, project)),
+  );
+  if (needed.length === 0) return;
+  await context.committer.commit((change) => {
+    for (const project of needed) ensureDefaultGroup(change, context, project);
+  });
+}
+
+const owns = ({ view: { state } }: Context, project: string): boolean =>
+  state.networks.by('project', project).size > 0 || state.groups.by('project', project).size > 0;

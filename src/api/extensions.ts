@@ -1,0 +1,68 @@
+/**
+ * The extensions that are whole here, and only those: clients and test suites decide by them what to use. Some
+ * older clients go by the name rather than the alias, so names are Neutron's.
+ */
+import type { FastifyInstance } from 'fastify';
+import { refuse } from '../model/faults.ts';
+
+interface Extension {
+  readonly alias: string;
+  readonly name: string;
+  readonly description: string;
+}
+
+const extensions: readonly Extension[] = [
+  [
+    'aap-reject-multicast',
+    'Allowed address pairs reject multicast',
+    'Multicast addresses in pairs are refused',
+  ],
+  ['allowed-address-pairs', 'Allowed Address Pairs', 'Further addresses that a port may use'],
+  ['binding', 'Port Binding', 'The host that holds a port and how it is plugged'],
+  ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],
+  ['filter-validation', 'Filter parameters validation', 'Unknown filters are refused'],
+  ['ip-substring-filtering', 'IP address substring filtering', 'Filtering ports by a part of an address'],
+  ['net-mtu', 'Network MTU', 'The MTU of a network'],
+  ['net-mtu-writable', 'Network MTU (writable)', 'The MTU of a network can be set'],
+  ['pagination', 'Pagination support', 'Lists in pages'],
+  [
+    'port-security',
+    'Port Security',
+    'Port security can be switched off for a port or for new ports of a network',
+  ],
+  ['port-security-mode', 'Port security mode', 'Strict or MAC-only port security, and trust in DHCP servers'],
+  ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
+  ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
+  ['security-group', 'security-group', 'Security groups'],
+  [
+    'security-groups-normalized-cidr',
+    'Normalized CIDR field for security group rules',
+    'Prefixes without host bits',
+  ],
+  [
+    'security-groups-port-filtering',
+    'Port filtering on security groups',
+    'Filtering ports by security group',
+  ],
+  [
+    'security-groups-rules-belongs-to-default-sg',
+    'Security group rules belongs to default SG',
+    'Whether a rule is one of a default group',
+  ],
+  ['sorting', 'Sorting support', 'Lists in an order'],
+  ['standard-attr-description', 'standard-attr-description', 'Descriptions on all resources'],
+  ['standard-attr-revisions', 'Resource revision numbers', 'Revision numbers on all resources'],
+  ['standard-attr-timestamp', 'Resource timestamps', 'Times of creation and of the last change'],
+].map(([alias = '', name = '', description = '']) => ({ alias, name, description }));
+
+const shown = (extension: Extension) => ({ ...extension, updated: '2026-01-01T00:00:00-00:00', links: [] });
+
+export function registerExtensions(app: FastifyInstance): void {
+  app.get('/v2.0/extensions', async () => ({ extensions: extensions.map(shown) }));
+  app.get<{ Params: { alias: string } }>('/v2.0/extensions/:alias', async ({ params: { alias } }) => {
+    const extension = extensions.find((one) => one.alias === alias);
+    return extension === undefined
+      ? refuse({ code: 'ExtensionNotFound', alias })
+      : { extension: shown(extension) };
+  });
+}

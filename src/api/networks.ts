@@ -1,0 +1,94 @@
+/** Networks: what creating, changing and removing one means for its subnets and ports. */
+
+import type { Draft } from '../model/attribute.ts';
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import { type NetworkDraft, networkAttributes, newNetwork } from '../model/network.ts';
+import type { NetworkRecord } from '../model/records.ts';
+import type { Caller } from './caller.ts';
+import type { Change } from './change.ts';
+import { ensureDefaultGroup } from './default-group.ts';
+import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { isDisposable, removePort } from './port-writes.ts';
+import { type Context, ownerOf, type Resource } from './resource.ts';
+import type { Row } from './table.ts';
+
+export class Networks implements Resource<NetworkRecord> {
+  readonly name = 'network';
+  readonly collection = 'networks';
+  readonly path = 'networks';
+  readonly table = networkAttributes;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<NetworkRecord> | undefined {
+    return this.#context.view.state.networks.get(id);
+  }
+
+  candidates(filters: Filters): Iterable<Row<NetworkRecord>> {
+    const { networks } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => networks.get(id)) ??
+      rowsByIndex(filters, 'name', (name) => networks.by('name', name)) ??
+      networks.all()
+    );
+  }
+
+  missing(id: string) {
+    return { code: 'NetworkNotFound', id } as const;
+  }
+
+  show(network: NetworkRecord): Record<string, unknown> {
+    const { subnets } = this.#context.view.state;
+    return {
+      ...network,
+      tenant_id: network.project_id,
+      status: 'ACTIVE',
+      subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
+    };
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly NetworkRecord[] {
+    return drafts.map((draft) => {
+      const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
+      const network = newNetwork(birth, draft as unknown as NetworkDraft);
+      ensureDefaultGroup(change, this.#context, birth.project);
+      change.put(keys.network(network.id), network);
+      return network;
+    });
+  }
+
+  update(change: Change, row: Row<NetworkRecord>, draft: Draft): NetworkRecord {
+    const before = row.record;
+    const after = { ...before, ...(draft as Partial<NetworkDraft>) };
+    if (before.shared && !after.shared) this.#refuseForeignPorts(change, before);
+    return after;
+  }
+
+  remove(change: Change, row: Row<NetworkRecord>): void {
+    const { id } = row.record;
+    const { ports, subnets } = this.#context.view.state;
+    const portRows = [...ports.by('network', id)];
+    const used = portRows.filter((port) => !isDisposable(port.record));
+    if (used.length > 0) refuse({ code: 'NetworkInUse', id, ports: used.map((port) => port.record.id) });
+    change.requireQuiet(keys.port(id, ''));
+    change.requireQuiet(keys.subnet(id, ''));
+    for (const port of portRows) {
+      change.requireUnchanged(port);
+      removePort(change, this.#context, port.record);
+    }
+    for (const subnet of subnets.by('network', id)) change.remove(subnet.key);
+    change.remove(row.key);
+  }
+
+  #refuseForeignPorts(change: Change, network: NetworkRecord): void {
+    change.requireQuiet(keys.port(network.id, ''));
+    for (const { record } of this.#context.view.state.ports.by('network', network.id)) {
+      if (record.project_id !== network.project_id)
+        refuse({ code: 'InvalidSharedSetting', network: network.id });
+    }
+  }
+}

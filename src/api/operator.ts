@@ -1,0 +1,74 @@
+/** `/v1`, `/healthz` and `/metrics`: what an operator needs and Neutron's API has no word for. */
+import type { FastifyInstance } from 'fastify';
+import { isObject } from '../model/checks.ts';
+import { badRequest, refuse } from '../model/faults.ts';
+import { type Asker, isLive } from './ask.ts';
+import { refuseRequest } from './request-faults.ts';
+import type { View } from './view.ts';
+
+export interface OperatorParts {
+  readonly view: View;
+  readonly asker: Asker;
+  readonly metrics: (() => Promise<string>) | undefined;
+}
+
+const maxTimeout = 3600;
+/** Seconds that a host has for telling its counters. */
+const countersTimeout = 10;
+
+/** Seconds in the query, in milliseconds. */
+function timeoutOf(query: unknown, fallback: number): number {
+  const text = isObject(query) ? query['timeout'] : undefined;
+  if (text === undefined) return fallback * 1000;
+  const seconds = typeof text === 'string' && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= maxTimeout))
+    badRequest(`timeout must be a number of seconds up to ${maxTimeout}`);
+  return seconds * 1000;
+}
+
+export function registerOperatorRoutes(app: FastifyInstance, { view, asker, metrics }: OperatorParts): void {
+  app.get('/healthz', async () => ({ status: 'ok', revision: view.revision }));
+
+  app.get('/v1/hosts', async () => {
+    const now = Date.now();
+    const bindings = [...view.state.bindings.values()];
+    const hosts = [...view.state.hosts.values()].map((host) => ({
+      name: host.name,
+      live: isLive(host, now),
+      heartbeat: new Date(host.heartbeat).toISOString(),
+      ttl: host.ttl,
+      ports: bindings.filter((binding) => binding.host === host.name).length,
+    }));
+    return { hosts };
+  });
+
+  app.get('/v1/sync', async (request, reply) => {
+    const timeout = timeoutOf(request.query, 30);
+    // A host that has just come up and written its record counts, even if this server has not heard of it yet.
+    await view.catchUp();
+    const hosts = asker.liveHosts();
+    const { revision, answers, late } = await asker.ask({ kind: 'sync' }, hosts, timeout);
+    if (late.length > 0) return reply.code(504).send({ late, hosts: [...answers.keys()], revision });
+    return { hosts: [...answers.keys()], revision };
+  });
+
+  app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', async (request) => {
+    const { id } = request.params;
+    const port = view.state.ports.get(id)?.record ?? refuse({ code: 'PortNotFound', id });
+    const binding = view.state.bindings.get(id) ?? refuseRequest({ code: 'PortNotBound', port: id });
+    const question = { kind: 'counters', port: id, network: port.network_id } as const;
+    const timeout = timeoutOf(request.query, countersTimeout);
+    const { answers } = await asker.ask(question, [binding.host], timeout);
+    const answer = answers.get(binding.host);
+    if (!isObject(answer) || !Array.isArray(answer['drops'])) {
+      return refuseRequest({ code: 'HostSilent', host: binding.host });
+    }
+    return { port: id, drops: answer['drops'] };
+  });
+
+  if (metrics !== undefined) {
+    app.get('/metrics', async (_request, reply) =>
+      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
+    );
+  }
+}

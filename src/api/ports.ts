@@ -1,0 +1,194 @@
+/** Ports: addresses, groups and port security of a new or changed one, and what a reader sees of its binding. */
+
+import { resolvePairs } from '../model/address-pairs.ts';
+import type { Draft } from '../model/attribute.ts';
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import {
+  checkGuardOfChange,
+  groupsOfNewPort,
+  guardOfNewPort,
+  type PortDraft,
+  type PortPatch,
+  portAttributes,
+} from '../model/port.ts';
+import type { FixedIp, PortRecord } from '../model/records.ts';
+import { born } from '../model/standard-attributes.ts';
+import { isAutoAddressed } from '../model/subnet.ts';
+import type { Caller } from './caller.ts';
+import { type Change, macClaim } from './change.ts';
+import { ensureDefaultGroup } from './default-group.ts';
+import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { PortAddresses } from './port-addresses.ts';
+import { removePort, writePort } from './port-writes.ts';
+import { type Context, ownerOf, type Resource } from './resource.ts';
+import type { Row } from './table.ts';
+
+export class Ports implements Resource<PortRecord> {
+  readonly name = 'port';
+  readonly collection = 'ports';
+  readonly path = 'ports';
+  readonly table = portAttributes;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<PortRecord> | undefined {
+    return this.#context.view.state.ports.get(id);
+  }
+
+  candidates(filters: Filters): Iterable<Row<PortRecord>> {
+    const { ports } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => ports.get(id)) ??
+      rowsByIndex(filters, 'device_id', (device) => ports.by('device', device)) ??
+      rowsByIndex(filters, 'name', (name) => ports.by('name', name)) ??
+      rowsByIndex(filters, 'security_groups', (group) => ports.by('group', group)) ??
+      rowsByIndex(filters, 'network_id', (network) => ports.by('network', network)) ??
+      ports.all()
+    );
+  }
+
+  missing(id: string) {
+    return { code: 'PortNotFound', id } as const;
+  }
+
+  show(port: PortRecord): Record<string, unknown> {
+    const { bindings, hosts } = this.#context.view.state;
+    const binding = bindings.get(port.id);
+    const host = binding === undefined ? undefined : hosts.get(binding.host);
+    return {
+      ...port,
+      tenant_id: port.project_id,
+      status: binding?.status ?? 'DOWN',
+      'binding:host_id': port['binding:host_id'] === '' ? (binding?.host ?? '') : port['binding:host_id'],
+      'binding:vif_type': binding === undefined ? 'unbound' : 'ovs',
+      'binding:vif_details':
+        binding === undefined
+          ? {}
+          : {
+              port_filter: true,
+              ovs_hybrid_plug: false,
+              connectivity: 'l2',
+              bridge_name: host?.bridge ?? 'br-int',
+              datapath_type: host?.datapath_type ?? 'system',
+            },
+    };
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly PortRecord[] {
+    const asked = drafts.map((draft) => ({
+      draft: draft as unknown as PortDraft,
+      owner: ownerOf(draft, caller),
+    }));
+    // Named addresses of the whole request are claimed before any is chosen freely.
+    const order = asked
+      .map((_, at) => at)
+      .sort((a, b) => namesAddresses(asked[b]?.draft) - namesAddresses(asked[a]?.draft));
+    const created: PortRecord[] = [];
+    for (const at of order) {
+      const one = asked[at];
+      if (one !== undefined) created[at] = this.#createOne(change, one.draft, one.owner);
+    }
+    return created;
+  }
+
+  update(change: Change, row: Row<PortRecord>, draft: Draft): PortRecord {
+    const before = row.record;
+    const patch = draft as PortPatch;
+    const { allowed_address_pairs: pairs, fixed_ips: asked, ...plain } = patch;
+    const mac = patch.mac_address ?? before.mac_address;
+    if (mac !== before.mac_address) this.#takeMac(change, before, mac);
+    const merged: PortRecord = {
+      ...before,
+      ...plain,
+      allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
+    };
+    this.#checkGroups(patch.security_groups ?? []);
+    const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
+    return checkGuardOfChange(before, patch, addressed);
+  }
+
+  write(change: Change, before: PortRecord, after: PortRecord): void {
+    writePort(change, before, after);
+  }
+
+  remove(change: Change, row: Row<PortRecord>): void {
+    removePort(change, this.#context, row.record);
+  }
+
+  #createOne(change: Change, draft: PortDraft, owner: string): PortRecord {
+    const { addresses, newId, view } = this.#context;
+    const network = view.state.networks.get(draft.network_id);
+    if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
+    change.requirePresent(network.key);
+    const guard = guardOfNewPort(draft, network.record);
+    const choice = groupsOfNewPort(draft, guard.port_security_enabled);
+    if (choice !== 'default') this.#checkGroups(choice);
+    const mac = draft.mac_address ?? addresses.newMac(change, network.record.id);
+    this.#claimMac(change, network.record.id, mac);
+    const identity = { network_id: network.record.id, mac_address: mac, device_owner: draft.device_owner };
+    const chooser = new PortAddresses(this.#context, change, identity, []);
+    // A subnet that appears meanwhile would have to be considered.
+    change.requireQuiet(keys.subnet(network.record.id, ''));
+    const port: PortRecord = {
+      ...born({ id: newId(), project: owner, now: change.now }, draft.description),
+      name: draft.name,
+      ...identity,
+      admin_state_up: draft.admin_state_up,
+      fixed_ips: draft.fixed_ips === undefined ? chooser.chooseAll() : chooser.resolve(draft.fixed_ips),
+      device_id: draft.device_id,
+      security_groups: choice === 'default' ? [ensureDefaultGroup(change, this.#context, owner)] : choice,
+      allowed_address_pairs: resolvePairs(draft.allowed_address_pairs, mac),
+      ...guard,
+      'binding:host_id': draft['binding:host_id'],
+      'binding:vnic_type': draft['binding:vnic_type'],
+      'binding:profile': draft['binding:profile'],
+    };
+    writePort(change, null, port);
+    return port;
+  }
+
+  #checkGroups(ids: readonly string[]): void {
+    for (const id of ids) {
+      if (this.#context.view.state.groups.get(id) === undefined)
+        refuse({ code: 'SecurityGroupNotFound', id });
+    }
+  }
+
+  #claimMac(change: Change, network: string, mac: string): void {
+    const taken = this.#context.view.state.ports.by('mac', `${network}/${mac}`).size > 0;
+    if (taken || !change.claim(macClaim(network, mac))) refuse({ code: 'MacAddressInUse', network, mac });
+  }
+
+  #takeMac(change: Change, before: PortRecord, mac: string): void {
+    if (this.#context.view.state.bindings.has(before.id)) {
+      refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
+    }
+    this.#claimMac(change, before.network_id, mac);
+  }
+
+  /** Addresses that the MAC determines follow a new MAC; the others stay unless the request lists them. */
+  #newAddresses(
+    change: Change,
+    before: PortRecord,
+    after: PortRecord,
+    asked: PortPatch['fixed_ips'],
+  ): readonly FixedIp[] {
+    const moved = after.mac_address !== before.mac_address;
+    if (asked === undefined && !moved) return before.fixed_ips;
+    const automatic = (subnet: string | undefined): boolean => {
+      const record = this.#context.view.state.subnets.get(subnet ?? '')?.record;
+      return record !== undefined && isAutoAddressed(record);
+    };
+    const own = moved ? before.fixed_ips.filter((ip) => !automatic(ip.subnet_id)) : before.fixed_ips;
+    const wanted =
+      asked ?? before.fixed_ips.map((ip) => (automatic(ip.subnet_id) ? { subnet_id: ip.subnet_id } : ip));
+    return new PortAddresses(this.#context, change, after, own).resolve(wanted);
+  }
+}
+
+const namesAddresses = (draft: PortDraft | undefined): number =>
+  Number(draft?.fixed_ips?.some((ip) => ip.ip_address !== undefined) ?? false);

@@ -1,0 +1,15 @@
+/** Refusals that are about HTTP or about agents rather than about a resource. */
+import { Fault } from '../base/errors.ts';
+
+export type RequestFault =
+  | { readonly code: 'UnknownPath' }
+  | { readonly code: 'WrongMethod'; readonly method: string }
+  | { readonly code: 'WrongMediaType' }
+  | { readonly code: 'BodyTooLarge' }
+  | { readonly code: 'WrongHost' }
+  | { readonly code: 'PortNotBound'; readonly port: string }
+  | { readonly code: 'HostSilent'; readonly host: string };
+
+export function refuseRequest(data: RequestFault): never {
+  throw new Fault(data, JSON.stringify(data));
+}

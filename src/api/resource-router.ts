@@ -1,0 +1,159 @@
+/**
+ * The routes that every resource has: list, show, create (one or many), update, delete. Knows HTTP and the table;
+ * the resource knows its own rules.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Fault } from '../base/errors.ts';
+import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
+import { badRequest, refuse } from '../model/faults.ts';
+import type { StandardAttributes } from '../model/records.ts';
+import { differs, touched } from '../model/standard-attributes.ts';
+import { readResource, readResources, refuseBody } from './body.ts';
+import { unauthenticatedCaller } from './caller.ts';
+import type { Change } from './change.ts';
+import { matches, parseFilters } from './filters.ts';
+import { page, pageLinks, parseFields, parsePaging, reduced } from './paging.ts';
+import { refuseRequest } from './request-faults.ts';
+import type { Context, Resource } from './resource.ts';
+import type { Row, Shown } from './table.ts';
+import { originOf } from './versions.ts';
+
+type ById = { Params: { id: string } };
+
+const json = 'application/json';
+const callerOf = (_request: FastifyRequest) => unauthenticatedCaller;
+
+/** What readers see of a row, made once per change of it. */
+function shownOf<R extends StandardAttributes>(resource: Resource<R>, row: Row<R>): Shown {
+  row.shown ??= { body: resource.show(row.record), text: null };
+  return row.shown;
+}
+
+function textOf(shown: Shown): string {
+  shown.text ??= JSON.stringify(shown.body);
+  return shown.text;
+}
+
+/** The revision that If-Match asks for; null when the request is unconditional. */
+function expectedRevision(request: FastifyRequest): number | null {
+  const header = request.headers['if-match'];
+  if (header === undefined) return null;
+  const match = /^"?revision_number=(\d{1,15})"?$/.exec(header.trim());
+  if (match === null) return badRequest(`Invalid or unsupported If-Match header: ${header}`);
+  return Number(match[1]);
+}
+
+function requireExpected(change: Change, row: Row<StandardAttributes>, expected: number | null): void {
+  const current = row.record.revision_number;
+  if (expected !== null && expected !== current) {
+    refuse({ code: 'RevisionNumberConstraintFailed', expected, current });
+  }
+  change.requireUnchanged(row);
+}
+
+export function registerResource<R extends StandardAttributes>(
+  app: FastifyInstance,
+  context: Context,
+  resource: Resource<R>,
+): void {
+  const { name, collection, table } = resource;
+  const many = `/v2.0/${resource.path}`;
+  const one = `${many}/:id`;
+  const found = (id: string): Row<R> => {
+    const row = resource.find(id);
+    if (row !== undefined) return row;
+    const fault = resource.missing(id);
+    throw new Fault(fault, JSON.stringify(fault));
+  };
+  /** The text of a record that was just written; the view has it unless somebody else was at it again. */
+  const textOfWritten = (record: R): string => {
+    const row = resource.find(record.id);
+    return row === undefined ? JSON.stringify(resource.show(record)) : textOf(shownOf(resource, row));
+  };
+
+  app.get(many, async (request, reply) => {
+    const url = new URL(request.url, originOf(request));
+    const query = url.searchParams;
+    const filters = parseFilters(table, query);
+    const paging = parsePaging(table, query);
+    const fields = parseFields(table, query);
+    await resource.prepareList?.(filters, callerOf(request));
+    const matching: Shown[] = [];
+    for (const row of resource.candidates(filters)) {
+      const shown = shownOf(resource, row);
+      if (matches(shown.body, filters)) matching.push(shown);
+    }
+    const items = page(matching, paging);
+    const texts = items.map((shown) =>
+      fields === null ? textOf(shown) : JSON.stringify(reduced(shown.body, fields)),
+    );
+    const links = pageLinks(items, paging, url);
+    const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
+    return send(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
+  });
+
+  app.get<ById>(one, async (request, reply) => {
+    const query = new URL(request.url, originOf(request)).searchParams;
+    const fields = parseFields(table, query);
+    const shown = shownOf(resource, found(request.params.id));
+    const text = fields === null ? textOf(shown) : JSON.stringify(reduced(shown.body, fields));
+    return send(reply, 200, `{"${name}":${text}}`);
+  });
+
+  app.post(many, async (request, reply) => {
+    const { bulk, items } = readResources(request, name, collection);
+    const drafts = items.map((item) => draftForCreate(table, name, item));
+    const caller = callerOf(request);
+    const records = await context.committer.commit((change) => resource.create(change, drafts, caller));
+    const texts = records.map(textOfWritten);
+    return send(
+      reply,
+      201,
+      bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`,
+    );
+  });
+
+  app.put<ById>(one, async (request, reply) => {
+    const { id } = request.params;
+    if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
+    const expected = expectedRevision(request);
+    const draft = draftForUpdate(table, name, readResource(request, name));
+    const caller = callerOf(request);
+    const record = await context.committer.commit((change) => {
+      const row = found(id);
+      const before = row.record;
+      requireExpected(change, row, expected);
+      const after = resource.update?.(change, row, draft, caller) ?? before;
+      if (!differs(before, after)) return before;
+      const stamped = touched(after, change.now);
+      if (resource.write === undefined) change.put(row.key, stamped);
+      else resource.write(change, before, stamped);
+      return stamped;
+    });
+    return send(reply, 200, `{"${name}":${textOfWritten(record)}}`);
+  });
+
+  app.delete<ById>(one, async (request, reply) => {
+    refuseBody(request);
+    const { id } = request.params;
+    const expected = expectedRevision(request);
+    const caller = callerOf(request);
+    await context.committer.commit((change) => {
+      const row = found(id);
+      requireExpected(change, row, expected);
+      resource.remove(change, row, caller);
+    });
+    return reply.code(204).send();
+  });
+
+  app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
+  app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
+}
+
+function refuseMethod(request: FastifyRequest): never {
+  return refuseRequest({ code: 'WrongMethod', method: request.method });
+}
+
+function send(reply: FastifyReply, status: number, text: string): FastifyReply {
+  return reply.code(status).header('content-type', json).send(text);
+}

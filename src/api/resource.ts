@@ -1,0 +1,54 @@
+/**
+ * What the generic router needs to know of a resource: its table, where its rows are, and its own rules for
+ * creating, changing and removing. A new resource is one more of these.
+ */
+import type { AttributeTable, Draft } from '../model/attribute.ts';
+import type { ModelFault } from '../model/faults.ts';
+import type { StandardAttributes } from '../model/records.ts';
+import type { AddressBook } from './address-book.ts';
+import type { Caller } from './caller.ts';
+import type { Change } from './change.ts';
+import type { Committer } from './committer.ts';
+import type { Filters } from './filters.ts';
+import type { Row } from './table.ts';
+import type { View } from './view.ts';
+
+/** What all resources share in one server. */
+export interface Context {
+  readonly view: View;
+  readonly committer: Committer;
+  readonly addresses: AddressBook;
+  /** A fresh UUID. */
+  readonly newId: () => string;
+}
+
+export interface Resource<R extends StandardAttributes> {
+  /** The key that wraps one in a body. */
+  readonly name: string;
+  /** The key that wraps several. */
+  readonly collection: string;
+  /** The last part of the URL. */
+  readonly path: string;
+  readonly table: AttributeTable;
+  find(id: string): Row<R> | undefined;
+  /** Rows among which all that match the filters are. */
+  candidates(filters: Filters): Iterable<Row<R>>;
+  missing(id: string): ModelFault;
+  show(record: R): Record<string, unknown>;
+  /** Plans all drafts of one request; returns the records in their order. */
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly R[];
+  /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
+  update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
+  /** Writes a changed record with what hangs on it; absent: the record alone. */
+  write?(change: Change, before: R, after: R): void;
+  /** The row's being unchanged is already a condition. */
+  remove(change: Change, row: Row<R>, caller: Caller): void;
+  /** What must exist before a list is right. */
+  prepareList?(filters: Filters, caller: Caller): Promise<void>;
+}
+
+/** The project that a draft is for. */
+export function ownerOf(draft: Draft, caller: Caller): string {
+  const named = draft['project_id'];
+  return typeof named === 'string' ? named : caller.project;
+}

@@ -1,0 +1,118 @@
+/** Security-group rules: no two of a group say the same, and each is a revision of its group. */
+
+import type { Draft } from '../model/attribute.ts';
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import type { SecurityGroupRecord, SecurityGroupRuleRecord } from '../model/records.ts';
+import {
+  newRule,
+  type RuleDraft,
+  ruleIdentity,
+  securityGroupRuleAttributes,
+} from '../model/security-group-rule.ts';
+import { touched } from '../model/standard-attributes.ts';
+import type { Caller } from './caller.ts';
+import type { Change } from './change.ts';
+import { prepareDefaultGroups } from './default-group.ts';
+import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { type Context, ownerOf, type Resource } from './resource.ts';
+import { showRule } from './rule-view.ts';
+import type { Row } from './table.ts';
+
+export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
+  readonly name = 'security_group_rule';
+  readonly collection = 'security_group_rules';
+  readonly path = 'security-group-rules';
+  readonly table = securityGroupRuleAttributes;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<SecurityGroupRuleRecord> | undefined {
+    return this.#context.view.state.rules.get(id);
+  }
+
+  candidates(filters: Filters): Iterable<Row<SecurityGroupRuleRecord>> {
+    const { rules } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => rules.get(id)) ??
+      rowsByIndex(filters, 'security_group_id', (group) => rules.by('group', group)) ??
+      rowsByIndex(filters, 'remote_group_id', (group) => rules.by('remote', group)) ??
+      rules.all()
+    );
+  }
+
+  missing(id: string) {
+    return { code: 'SecurityGroupRuleNotFound', id } as const;
+  }
+
+  show(rule: SecurityGroupRuleRecord): Record<string, unknown> {
+    return showRule(rule, this.#context.view.state.groups.get(rule.security_group_id)?.record);
+  }
+
+  async prepareList(filters: Filters, caller: Caller): Promise<void> {
+    await prepareDefaultGroups(this.#context, filters, caller);
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SecurityGroupRuleRecord[] {
+    const asked = drafts.map((draft) => draft as unknown as RuleDraft);
+    if (new Set(asked.map((draft) => draft.security_group_id)).size > 1) {
+      refuse({ code: 'SecurityGroupNotSingleGroupRules' });
+    }
+    if (new Set(drafts.map((draft) => ownerOf(draft, caller))).size > 1) {
+      refuse({ code: 'SecurityGroupRulesNotSingleProject' });
+    }
+    const { groups, rules } = this.#context.view.state;
+    const id = asked[0]?.security_group_id ?? '';
+    const created = asked.map((draft, at) => {
+      const birth = {
+        id: this.#context.newId(),
+        project: ownerOf(drafts[at] ?? {}, caller),
+        now: change.now,
+      };
+      return newRule(birth, draft);
+    });
+    const group = groups.get(id);
+    if (group === undefined) return refuse({ code: 'SecurityGroupNotFound', id });
+    const present = new Map(
+      [...rules.by('group', id)].map((row) => [ruleIdentity(row.record), row.record.id]),
+    );
+    const own = new Set<string>();
+    for (const rule of created) {
+      const identity = ruleIdentity(rule);
+      if (own.has(identity)) refuse({ code: 'DuplicateSecurityGroupRuleInPost' });
+      own.add(identity);
+      const twin = present.get(identity);
+      if (twin !== undefined) refuse({ code: 'SecurityGroupRuleExists', rule: twin });
+      this.#useRemote(change, rule);
+      change.put(keys.rule(id, rule.id), rule);
+    }
+    this.#touchGroup(change, group);
+    return created;
+  }
+
+  remove(change: Change, row: Row<SecurityGroupRuleRecord>): void {
+    const { id, security_group_id: groupId, remote_group_id: remote } = row.record;
+    change.remove(row.key);
+    if (remote !== null && remote !== groupId) change.remove(keys.groupUse(remote, id));
+    const group = this.#context.view.state.groups.get(groupId);
+    if (group !== undefined) this.#touchGroup(change, group);
+  }
+
+  /** Also what keeps two requests from adding the same rule, or a rule to a group that is being removed. */
+  #touchGroup(change: Change, group: Row<SecurityGroupRecord>): void {
+    change.requireUnchanged(group);
+    change.put(group.key, touched(group.record, change.now));
+  }
+
+  #useRemote(change: Change, rule: SecurityGroupRuleRecord): void {
+    const remote = rule.remote_group_id;
+    if (remote === null || remote === rule.security_group_id) return;
+    if (this.#context.view.state.groups.get(remote) === undefined)
+      refuse({ code: 'SecurityGroupNotFound', id: remote });
+    change.requirePresent(keys.group(remote));
+    change.put(keys.groupUse(remote, rule.id), '');
+  }
+}

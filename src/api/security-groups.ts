@@ -1,0 +1,109 @@
+/** Security groups: the default group's privileges, and what removing a group takes along. */
+
+import type { Draft } from '../model/attribute.ts';
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import type { SecurityGroupRecord } from '../model/records.ts';
+import {
+  type GroupDraft,
+  isDefaultName,
+  newGroup,
+  securityGroupAttributes,
+} from '../model/security-group.ts';
+import { touched } from '../model/standard-attributes.ts';
+import type { Caller } from './caller.ts';
+import type { Change } from './change.ts';
+import { ensureDefaultGroup, plantGroup, prepareDefaultGroups } from './default-group.ts';
+import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { type Context, ownerOf, type Resource } from './resource.ts';
+import { showRule } from './rule-view.ts';
+import type { Row } from './table.ts';
+
+export class SecurityGroups implements Resource<SecurityGroupRecord> {
+  readonly name = 'security_group';
+  readonly collection = 'security_groups';
+  readonly path = 'security-groups';
+  readonly table = securityGroupAttributes;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<SecurityGroupRecord> | undefined {
+    return this.#context.view.state.groups.get(id);
+  }
+
+  candidates(filters: Filters): Iterable<Row<SecurityGroupRecord>> {
+    const { groups } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => groups.get(id)) ??
+      rowsByIndex(filters, 'name', (name) => groups.by('name', name)) ??
+      groups.all()
+    );
+  }
+
+  missing(id: string) {
+    return { code: 'SecurityGroupNotFound', id } as const;
+  }
+
+  show(group: SecurityGroupRecord): Record<string, unknown> {
+    const { is_default: _, ...shown } = group;
+    const rules = [...this.#context.view.state.rules.by('group', group.id)];
+    return {
+      ...shown,
+      tenant_id: group.project_id,
+      security_group_rules: rules.map((row) => showRule(row.record, group)),
+    };
+  }
+
+  async prepareList(filters: Filters, caller: Caller): Promise<void> {
+    await prepareDefaultGroups(this.#context, filters, caller);
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SecurityGroupRecord[] {
+    return drafts.map((draft) => {
+      const asked = draft as unknown as GroupDraft;
+      if (isDefaultName(asked.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
+      const project = ownerOf(draft, caller);
+      ensureDefaultGroup(change, this.#context, project);
+      const group = newGroup({ id: this.#context.newId(), project, now: change.now }, asked, false);
+      plantGroup(change, group, this.#context.newId);
+      return group;
+    });
+  }
+
+  update(_change: Change, row: Row<SecurityGroupRecord>, draft: Draft): SecurityGroupRecord {
+    const before = row.record;
+    const after = { ...before, ...(draft as Partial<GroupDraft>) };
+    if (after.name !== before.name) {
+      if (before.is_default) refuse({ code: 'SecurityGroupCannotUpdateDefault' });
+      if (isDefaultName(after.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
+    }
+    return after;
+  }
+
+  remove(change: Change, row: Row<SecurityGroupRecord>, caller: Caller): void {
+    const group = row.record;
+    const { ports, rules, groups } = this.#context.view.state;
+    if (group.is_default && !caller.admin) refuse({ code: 'SecurityGroupCannotRemoveDefault' });
+    if (ports.by('group', group.id).size > 0) refuse({ code: 'SecurityGroupInUse', id: group.id });
+    change.requireQuiet(keys.groupUses(group.id));
+    for (const rule of rules.by('group', group.id)) {
+      change.remove(rule.key);
+      const remote = rule.record.remote_group_id;
+      if (remote !== null && remote !== group.id) change.remove(keys.groupUse(remote, rule.record.id));
+    }
+    // Rules of other groups that name this one would otherwise admit nobody, silently.
+    for (const rule of rules.by('remote', group.id)) {
+      const owner = groups.get(rule.record.security_group_id);
+      if (owner === undefined || owner.record.id === group.id) continue;
+      change.remove(rule.key);
+      change.remove(keys.groupUse(group.id, rule.record.id));
+      change.requireUnchanged(owner);
+      change.put(owner.key, touched(owner.record, change.now));
+    }
+    if (group.is_default) change.remove(keys.defaultGroup(group.project_id));
+    change.remove(row.key);
+  }
+}

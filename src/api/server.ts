@@ -1,0 +1,155 @@
+/**
+ * Builds the HTTP server over a store: routes, the in-memory view, error answers and who may connect. There is no
+ * authentication yet, so it listens on loopback only unless told otherwise, and answers for no foreign host name.
+ */
+import { randomUUID } from 'node:crypto';
+import { type AddressInfo, isIP } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Fault } from '../base/errors.ts';
+import type { Store } from '../store/contract.ts';
+import { AddressBook } from './address-book.ts';
+import { Asker } from './ask.ts';
+import { registerBodyParser } from './body.ts';
+import { Committer } from './committer.ts';
+import { answerFor, internalError } from './errors.ts';
+import { registerExtensions } from './extensions.ts';
+import { Networks } from './networks.ts';
+import { registerOperatorRoutes } from './operator.ts';
+import { Ports } from './ports.ts';
+import { refuseRequest } from './request-faults.ts';
+import type { Context } from './resource.ts';
+import { registerResource } from './resource-router.ts';
+import { SecurityGroupRules } from './security-group-rules.ts';
+import { SecurityGroups } from './security-groups.ts';
+import { Subnets } from './subnets.ts';
+import { registerVersions } from './versions.ts';
+import { View } from './view.ts';
+
+export type ListenFault = { readonly code: 'RemoteWithoutAuth'; readonly host: string };
+
+export interface ApiOptions {
+  readonly store: Store;
+  readonly log: Logger;
+  /** Port 0 takes any free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Lets anybody who reaches the address do anything. */
+  readonly allowRemoteWithoutAuth?: boolean;
+  /** Prometheus text for `GET /metrics`; without it the path is unknown. */
+  readonly metrics?: () => Promise<string>;
+}
+
+export interface Api {
+  /** Resolves when requests are served. Throws `RemoteWithoutAuth` or what listening threw. */
+  listen(): Promise<void>;
+  /** Finishes the requests under way. The store stays open. */
+  close(): Promise<void>;
+  /** `http://host:port`; only while listening. */
+  readonly address: string;
+  /** For requests without a socket. */
+  readonly app: FastifyInstance;
+  /** Fills the in-memory copy; `listen` does so too. */
+  ready(): Promise<void>;
+}
+
+/** Bulk requests of a few thousand ports fit. */
+const bodyLimit = 8 * 1024 * 1024;
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+export function createApi(options: ApiOptions): Api {
+  const { store, log, listen } = options;
+  const view = new View(store, log);
+  const committer = new Committer(store, view);
+  const context: Context = { view, committer, addresses: new AddressBook(view), newId: randomUUID };
+  const app = fastify({
+    logger: false,
+    bodyLimit,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+  });
+  registerBodyParser(app);
+  registerErrors(app, log);
+  if (options.allowRemoteWithoutAuth !== true) {
+    app.addHook('onRequest', async (request) => refuseForeignName(request, listen.host));
+  }
+  const networks = new Networks(context);
+  const subnets = new Subnets(context);
+  const ports = new Ports(context);
+  const groups = new SecurityGroups(context);
+  const rules = new SecurityGroupRules(context);
+  registerVersions(app, [networks, subnets, ports, groups, rules]);
+  registerExtensions(app);
+  registerResource(app, context, networks);
+  registerResource(app, context, subnets);
+  registerResource(app, context, ports);
+  registerResource(app, context, groups);
+  registerResource(app, context, rules);
+  registerOperatorRoutes(app, { view, asker: new Asker(store, view), metrics: options.metrics });
+
+  let started: Promise<void> | null = null;
+  const ready = async (): Promise<void> => {
+    started ??= view.start();
+    await started;
+  };
+  return {
+    app,
+    ready,
+    async listen() {
+      if (!isLoopback(listen.host) && options.allowRemoteWithoutAuth !== true) {
+        throw new Fault<ListenFault>(
+          { code: 'RemoteWithoutAuth', host: listen.host },
+          `refusing to listen on ${listen.host}: without authentication only loopback addresses are safe`,
+        );
+      }
+      await ready();
+      await app.listen({ host: listen.host, port: listen.port });
+    },
+    async close() {
+      await app.close();
+      view.close();
+    },
+    get address() {
+      const { address, family, port } = app.server.address() as AddressInfo;
+      return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    },
+  };
+}
+
+/** A web page that points its own name at loopback (DNS rebinding) must not speak to an unauthenticated API. */
+function refuseForeignName(request: FastifyRequest, listenHost: string): void {
+  const { hostname } = request;
+  const name = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(name) === 0 && name !== 'localhost' && name !== listenHost) refuseRequest({ code: 'WrongHost' });
+}
+
+function registerErrors(app: FastifyInstance, log: Logger): void {
+  app.setErrorHandler((error, request, reply) => {
+    const answer = answerFor(translated(error));
+    if (answer === null)
+      log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+    const { status, body } = answer ?? internalError;
+    if (status === 503)
+      log.warn({ err: error, method: request.method, url: request.url }, 'a request was put off');
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler(() => refuseRequest({ code: 'UnknownPath' }));
+}
+
+/** Fastify's own refusals of a request, in our words. */
+function translated(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : null;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new Fault({ code: 'BodyTooLarge' }, 'body too large', error);
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new Fault({ code: 'WrongMediaType' }, 'media type', error);
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new Fault(
+      { code: 'BadRequest', message: 'The request is malformed.' },
+      'malformed request',
+      error,
+    );
+  }
+  return error;
+}

@@ -1,0 +1,137 @@
+/**
+ * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
+ */
+
+import type {
+  BindingRecord,
+  HostRecord,
+  LinkLocalRecord,
+  NetworkRecord,
+  PortRecord,
+  SecurityGroupRecord,
+  SecurityGroupRuleRecord,
+  SubnetRecord,
+} from '../model/records.ts';
+import type { StoreEvent } from '../store/contract.ts';
+import { Table } from './table.ts';
+
+/** An address of a subnet that no port has any more. */
+export type OnReleased = (subnet: string, address: string) => void;
+
+export class State {
+  readonly networks = new Table<NetworkRecord, 'name' | 'project'>({
+    name: (network) => [network.name],
+    project: (network) => [network.project_id],
+  });
+  readonly subnets = new Table<SubnetRecord, 'name' | 'network'>({
+    name: (subnet) => [subnet.name],
+    network: (subnet) => [subnet.network_id],
+  });
+  readonly ports = new Table<PortRecord, 'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet'>({
+    name: (port) => [port.name],
+    network: (port) => [port.network_id],
+    device: (port) => [port.device_id],
+    group: (port) => port.security_groups,
+    mac: (port) => [`${port.network_id}/${port.mac_address}`],
+    ip: (port) => port.fixed_ips.map((ip) => `${port.network_id}/${ip.ip_address}`),
+    subnet: (port) => port.fixed_ips.map((ip) => ip.subnet_id),
+  });
+  readonly groups = new Table<SecurityGroupRecord, 'name' | 'project'>({
+    name: (group) => [group.name],
+    project: (group) => [group.project_id],
+  });
+  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote'>({
+    group: (rule) => [rule.security_group_id],
+    remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
+  });
+  /** By port. */
+  readonly bindings = new Map<string, BindingRecord>();
+  /** Keys of a port's link-local addresses. */
+  readonly #linkLocals = new Map<string, { readonly port: string }>();
+  readonly #linkLocalsOfPort = new Map<string, Set<string>>();
+  readonly hosts = new Map<string, HostRecord>();
+  /** Project to its default group. */
+  readonly defaultGroups = new Map<string, string>();
+  readonly #onReleased: OnReleased;
+
+  constructor(onReleased: OnReleased) {
+    this.#onReleased = onReleased;
+  }
+
+  linkLocalKeys(port: string): ReadonlySet<string> {
+    return this.#linkLocalsOfPort.get(port) ?? new Set();
+  }
+
+  apply(event: StoreEvent): void {
+    const key = event.type === 'put' ? event.entry.key : event.key;
+    const [kind = '', first = '', second = ''] = key.split('/');
+    const entry = event.type === 'put' ? event.entry : null;
+    switch (kind) {
+      case 'networks':
+        if (entry === null) this.networks.delete(first);
+        else this.networks.put(key, JSON.parse(entry.value) as NetworkRecord, entry.modRevision);
+        break;
+      case 'subnets':
+        if (entry === null) this.subnets.delete(second);
+        else this.subnets.put(key, JSON.parse(entry.value) as SubnetRecord, entry.modRevision);
+        this.networks.outdate(first);
+        break;
+      case 'ports':
+        this.#applyPort(key, second, entry);
+        break;
+      case 'groups':
+        if (entry === null) this.groups.delete(first);
+        else this.groups.put(key, JSON.parse(entry.value) as SecurityGroupRecord, entry.modRevision);
+        break;
+      case 'rules':
+        if (entry === null) this.rules.delete(second);
+        else this.rules.put(key, JSON.parse(entry.value) as SecurityGroupRuleRecord, entry.modRevision);
+        this.groups.outdate(first);
+        break;
+      case 'bindings':
+        if (entry === null) this.bindings.delete(second);
+        else this.bindings.set(second, JSON.parse(entry.value) as BindingRecord);
+        this.ports.outdate(second);
+        break;
+      case 'link-locals':
+        this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
+        break;
+      case 'hosts':
+        if (entry === null) this.hosts.delete(first);
+        else this.hosts.set(first, JSON.parse(entry.value) as HostRecord);
+        break;
+      case 'default-groups':
+        if (entry === null) this.defaultGroups.delete(key.slice(kind.length + 1));
+        else this.defaultGroups.set(key.slice(kind.length + 1), entry.value);
+        break;
+      default:
+    }
+  }
+
+  #applyPort(
+    key: string,
+    id: string,
+    entry: { readonly value: string; readonly modRevision: number } | null,
+  ): void {
+    const after = entry === null ? null : (JSON.parse(entry.value) as PortRecord);
+    const before =
+      after === null ? this.ports.delete(id) : this.ports.put(key, after, entry?.modRevision ?? 0);
+    if (before === null || before.fixed_ips.length === 0) return;
+    const kept = new Set(after?.fixed_ips.map((ip) => ip.ip_address));
+    for (const ip of before.fixed_ips) {
+      if (!kept.has(ip.ip_address)) this.#onReleased(ip.subnet_id, ip.ip_address);
+    }
+  }
+
+  #applyLinkLocal(key: string, record: LinkLocalRecord | null): void {
+    const before = this.#linkLocals.get(key);
+    if (before !== undefined) {
+      this.#linkLocalsOfPort.get(before.port)?.delete(key);
+      this.#linkLocals.delete(key);
+    }
+    if (record === null) return;
+    this.#linkLocals.set(key, record);
+    const keys = this.#linkLocalsOfPort.get(record.port) ?? new Set();
+    this.#linkLocalsOfPort.set(record.port, keys.add(key));
+  }
+}

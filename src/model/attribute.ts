@@ -1,0 +1,89 @@
+/**
+ * What an attribute table is and the one procedure that reads it: which attributes a request may carry, their
+ * defaults, conversion and validation, in Neutron's words. Rules that look at several attributes or at other
+ * resources belong to the resource's own file.
+ */
+import { badRequest } from './faults.ts';
+import { pythonText } from './python-text.ts';
+
+/** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */
+export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs';
+
+export interface Attribute {
+  readonly post: 'required' | 'allowed' | 'refused';
+  readonly put: boolean;
+  /** Taken at creation when the request is silent; without one the attribute stays out of the draft. */
+  readonly fallback?: unknown;
+  /** Runs before `validate`; may refuse by itself. */
+  readonly convert?: (value: unknown) => unknown;
+  /** The reason why the value is not acceptable, or null. */
+  readonly validate?: (value: unknown) => string | null;
+  readonly filter?: FilterKind;
+  readonly sort?: true;
+  /** Accepted but never shown. */
+  readonly hidden?: true;
+}
+
+export type AttributeTable = Readonly<Record<string, Attribute>>;
+export type Draft = Readonly<Record<string, unknown>>;
+
+export function attributeOf(table: AttributeTable, name: string): Attribute | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+function settle(name: string, attribute: Attribute, value: unknown): unknown {
+  const converted = attribute.convert === undefined ? value : attribute.convert(value);
+  const reason = attribute.validate?.(converted) ?? null;
+  if (reason !== null) badRequest(`Invalid input for ${name}. Reason: ${reason}.`);
+  return converted;
+}
+
+/** Both names of the owner mean the same; the draft knows only `project_id`. */
+function withOneOwner(body: unknown, resource: string): Record<string, unknown> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    return badRequest(`Invalid input for ${resource}. Reason: '${pythonText(body)}' is not a dictionary.`);
+  }
+  const { tenant_id: tenant, ...rest } = body as Record<string, unknown>;
+  if (tenant === undefined) return rest;
+  if (Object.hasOwn(rest, 'project_id') && rest['project_id'] !== tenant) {
+    badRequest("'project_id' and 'tenant_id' do not match");
+  }
+  return { ...rest, project_id: tenant };
+}
+
+function refuseUnknown(table: AttributeTable, sent: Draft): void {
+  const unknown = Object.keys(sent).filter((name) => !Object.hasOwn(table, name));
+  if (unknown.length > 0) badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
+}
+
+/** The draft of a new resource: what was sent, converted, and defaults. */
+export function draftForCreate(table: AttributeTable, resource: string, body: unknown): Draft {
+  const sent = withOneOwner(body, resource);
+  refuseUnknown(table, sent);
+  const draft: Record<string, unknown> = {};
+  for (const [name, attribute] of Object.entries(table)) {
+    if (Object.hasOwn(sent, name)) {
+      if (attribute.post === 'refused') badRequest(`Attribute '${name}' not allowed in POST`);
+      draft[name] = settle(name, attribute, sent[name]);
+    } else if (attribute.post === 'required') {
+      badRequest(`Failed to parse request. Required attribute '${name}' not specified`);
+    } else if (Object.hasOwn(attribute, 'fallback')) {
+      draft[name] = attribute.fallback;
+    }
+  }
+  return draft;
+}
+
+/** What an update asks for; only attributes that were sent are in it. */
+export function draftForUpdate(table: AttributeTable, resource: string, body: unknown): Draft {
+  const sent = withOneOwner(body, resource);
+  refuseUnknown(table, sent);
+  const draft: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(sent)) {
+    const attribute = attributeOf(table, name);
+    if (attribute === undefined) continue;
+    if (!attribute.put) badRequest(`Cannot update read-only attribute ${name}`);
+    draft[name] = settle(name, attribute, value);
+  }
+  return draft;
+}

@@ -1,0 +1,113 @@
+/**
+ * Converters and validators that attribute tables are made of. A validator returns the reason in Neutron's words
+ * or null; a converter returns the stored form and leaves what it cannot read for the validator to name.
+ */
+import { formatCidr, parseCidr, parseIp, widthOf } from '../net/cidr.ts';
+import { parseMac } from '../net/mac.ts';
+import { invalidInput } from './faults.ts';
+import { pythonText } from './python-text.ts';
+
+export type Check = (value: unknown) => string | null;
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const text =
+  (max: number): Check =>
+  (value) => {
+    if (typeof value !== 'string') return `'${pythonText(value)}' is not a valid string`;
+    return value.length > max ? `'${value}' exceeds maximum length of ${max}` : null;
+  };
+
+/** A project's id is part of a store key, so it is held to printable ASCII. */
+export const projectId: Check = (value) =>
+  typeof value === 'string' && /^[!-~]{1,255}$/.test(value)
+    ? null
+    : `'${pythonText(value)}' is not a valid project id`;
+
+export const oneOf =
+  (allowed: readonly unknown[]): Check =>
+  (value) =>
+    allowed.includes(value) ? null : `'${pythonText(value)}' is not in ${pythonText(allowed)}`;
+
+export const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null ? null : check(value);
+
+const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
+export const uuid: Check = (value) =>
+  typeof value === 'string' && uuidPattern.test(value) ? null : `'${pythonText(value)}' is not a valid UUID`;
+
+export const uuidList: Check = (value) => {
+  if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
+  for (const item of value) {
+    const reason = uuid(item);
+    if (reason !== null) return reason;
+  }
+  if (new Set(value).size !== value.length) return `Duplicate items in the list: '${pythonText(value)}'`;
+  return null;
+};
+
+export const integerBetween =
+  (min: number, max: number): Check =>
+  (value) => {
+    if (typeof value !== 'number' || !Number.isInteger(value))
+      return `'${pythonText(value)}' is not an integer`;
+    if (value < min) return `'${value}' is too small - must be at least '${min}'`;
+    return value > max ? `'${value}' is too large - must be no larger than '${max}'` : null;
+  };
+
+/** Neutron takes whole numbers written as text. */
+export const toInteger = (value: unknown): unknown =>
+  typeof value === 'string' && /^-?\d{1,15}$/.test(value.trim()) ? Number(value) : value;
+
+/** Neutron takes the words and digits for booleans that its oldest clients send. */
+export function toBoolean(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  const word = typeof value === 'string' ? value.toLowerCase() : value;
+  if (word === 'true' || word === '1' || word === 1) return true;
+  if (word === 'false' || word === '0' || word === 0) return false;
+  return invalidInput(`'${pythonText(value)}' cannot be converted to boolean`);
+}
+
+export const ipAddress: Check = (value) =>
+  typeof value === 'string' && parseIp(value) !== null
+    ? null
+    : `'${pythonText(value)}' is not a valid IP address`;
+
+export const ipSubnet: Check = (value) =>
+  typeof value === 'string' && value.includes('/') && parseCidr(value) !== null
+    ? null
+    : `'${pythonText(value)}' is not a valid IP subnet`;
+
+/** RFC 5952 text of an address, so that equal addresses are equal texts; the rest is left for `ipAddress`. */
+export function toCanonicalIp(value: unknown): unknown {
+  const address = typeof value === 'string' ? parseIp(value) : null;
+  return address === null ? value : formatCidr(address);
+}
+
+/** A prefix with its host bits cleared, always with its length. */
+export function toCanonicalCidr(value: unknown): unknown {
+  const prefix = typeof value === 'string' && value.includes('/') ? parseCidr(value) : null;
+  if (prefix === null) return value;
+  const shown = formatCidr(prefix);
+  return prefix.length === widthOf(prefix.family) ? `${shown}/${prefix.length}` : shown;
+}
+
+export const toMac = (value: unknown): unknown =>
+  typeof value === 'string' ? (parseMac(value) ?? value) : value;
+
+export const macAddress: Check = (value) => {
+  const mac = typeof value === 'string' ? parseMac(value) : null;
+  const usable = mac !== null && mac !== '00:00:00:00:00:00' && mac !== 'ff:ff:ff:ff:ff:ff';
+  return usable ? null : `'${pythonText(value)}' is not a valid MAC address`;
+};
+
+export const dictionary: Check = (value) =>
+  isObject(value) ? null : `'${pythonText(value)}' is not a dictionary`;
+
+export const nullTo =
+  (replacement: unknown) =>
+  (value: unknown): unknown =>
+    value === null ? replacement : value;

@@ -1,0 +1,87 @@
+/**
+ * Every refusal that the API's rules know, as data. The code is also Neutron's exception name where it has one;
+ * texts and HTTP statuses live in the API's error table, so nothing here may depend on HTTP.
+ */
+import { Fault } from '../base/errors.ts';
+
+export type ModelFault =
+  | { readonly code: 'BadRequest'; readonly message: string }
+  | { readonly code: 'InvalidInput'; readonly message: string }
+  | { readonly code: 'NetworkNotFound'; readonly id: string }
+  | { readonly code: 'SubnetNotFound'; readonly id: string }
+  | { readonly code: 'PortNotFound'; readonly id: string }
+  | { readonly code: 'SecurityGroupNotFound'; readonly id: string }
+  | { readonly code: 'SecurityGroupRuleNotFound'; readonly id: string }
+  | { readonly code: 'ExtensionNotFound'; readonly alias: string }
+  | { readonly code: 'NetworkInUse'; readonly id: string; readonly ports: readonly string[] }
+  | { readonly code: 'SubnetInUse'; readonly id: string }
+  | { readonly code: 'InvalidSharedSetting'; readonly network: string }
+  | { readonly code: 'GatewayConflictWithAllocationPools'; readonly gateway: string; readonly pool: string }
+  | {
+      readonly code: 'OverlappingAllocationPools';
+      readonly first: string;
+      readonly second: string;
+      readonly cidr: string;
+    }
+  | { readonly code: 'OutOfBoundsAllocationPool'; readonly pool: string; readonly cidr: string }
+  | { readonly code: 'InvalidAllocationPool'; readonly pool: string }
+  | { readonly code: 'DNSNameServersExhausted'; readonly subnet: string; readonly quota: number }
+  | { readonly code: 'HostRoutesExhausted'; readonly subnet: string; readonly quota: number }
+  | { readonly code: 'MacAddressInUse'; readonly network: string; readonly mac: string }
+  | { readonly code: 'InvalidIpForNetwork'; readonly address: string }
+  | { readonly code: 'InvalidIpForSubnet'; readonly address: string }
+  | { readonly code: 'IpAddressAlreadyAllocated'; readonly address: string; readonly subnet: string }
+  | { readonly code: 'IpAddressGenerationFailure'; readonly network: string }
+  | { readonly code: 'AllocationOnAutoAddressSubnet'; readonly address: string; readonly subnet: string }
+  | { readonly code: 'PortBound'; readonly port: string; readonly oldMac: string; readonly newMac: string }
+  | { readonly code: 'AllowedAddressPairsMissingIP' }
+  | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
+  | { readonly code: 'DuplicateAddressPairInRequest'; readonly mac: string; readonly ip: string }
+  | { readonly code: 'AddressPairAndPortSecurityRequired' }
+  | { readonly code: 'PortSecurityPortHasSecurityGroup' }
+  | { readonly code: 'PortSecurityAndIPRequiredForSecurityGroups' }
+  | { readonly code: 'SecurityGroupDefaultAlreadyExists' }
+  | { readonly code: 'SecurityGroupCannotUpdateDefault' }
+  | { readonly code: 'SecurityGroupCannotRemoveDefault' }
+  | { readonly code: 'SecurityGroupInUse'; readonly id: string }
+  | { readonly code: 'SecurityGroupRuleExists'; readonly rule: string }
+  | { readonly code: 'DuplicateSecurityGroupRuleInPost' }
+  | { readonly code: 'SecurityGroupNotSingleGroupRules' }
+  | { readonly code: 'SecurityGroupRulesNotSingleProject' }
+  | { readonly code: 'SecurityGroupRuleInvalidProtocol'; readonly protocol: string }
+  | { readonly code: 'SecurityGroupRuleInvalidEtherType'; readonly ethertype: string }
+  | {
+      readonly code: 'SecurityGroupEthertypeConflictWithProtocol';
+      readonly ethertype: string;
+      readonly protocol: string;
+    }
+  | { readonly code: 'SecurityGroupProtocolRequiredWithPorts' }
+  | { readonly code: 'SecurityGroupInvalidProtocolForPort'; readonly protocol: string }
+  | { readonly code: 'SecurityGroupInvalidPortRange' }
+  | { readonly code: 'SecurityGroupInvalidPortValue'; readonly port: string }
+  | {
+      readonly code: 'SecurityGroupInvalidIcmpValue';
+      readonly field: 'type' | 'code';
+      readonly attribute: string;
+      readonly value: number;
+    }
+  | { readonly code: 'SecurityGroupMissingIcmpType'; readonly value: number }
+  | { readonly code: 'SecurityGroupMultipleRemoteEntites' }
+  | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
+  | { readonly code: 'InvalidCIDR'; readonly input: string }
+  | { readonly code: 'RevisionNumberConstraintFailed'; readonly expected: number; readonly current: number };
+
+/** Throws the refusal; its text here is for logs only. */
+export function refuse(data: ModelFault): never {
+  throw new Fault(data, JSON.stringify(data));
+}
+
+/** A malformed request: Neutron's HTTPBadRequest with a text of its own. */
+export function badRequest(message: string): never {
+  return refuse({ code: 'BadRequest', message });
+}
+
+/** A well-formed request that asks for something impossible: Neutron's InvalidInput. */
+export function invalidInput(message: string): never {
+  return refuse({ code: 'InvalidInput', message });
+}

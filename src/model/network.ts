@@ -1,0 +1,62 @@
+/** Networks: their attribute table and the record of a new one. */
+import type { AttributeTable } from './attribute.ts';
+import { integerBetween, oneOf, toBoolean, toInteger } from './checks.ts';
+import type { NetworkRecord, PortSecurityMode } from './records.ts';
+import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+
+const defaultMtu = 1500;
+const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
+
+/** 0 asks for the default, as in Neutron; 68 is IPv4's smallest (RFC 791). */
+const mtuRange = integerBetween(68, 65_535);
+
+export const networkAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  admin_state_up: { ...boolean, fallback: true },
+  shared: { ...boolean, fallback: false },
+  mtu: {
+    post: 'allowed',
+    put: true,
+    fallback: defaultMtu,
+    convert: (value) => (value === null || value === 0 || value === '0' ? defaultMtu : toInteger(value)),
+    validate: mtuRange,
+    filter: 'integer',
+    sort: true,
+  },
+  port_security_enabled: { ...boolean, fallback: true },
+  port_security_mode: {
+    post: 'allowed',
+    put: true,
+    fallback: 'strict',
+    validate: oneOf(['strict', 'mac-only']),
+    filter: 'text',
+  },
+  dhcp_trusted: { ...boolean, fallback: false },
+  status: { post: 'refused', put: false, filter: 'text', sort: true },
+  subnets: { post: 'refused', put: false, filter: 'list' },
+} as const satisfies AttributeTable;
+
+export interface NetworkDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly admin_state_up: boolean;
+  readonly shared: boolean;
+  readonly mtu: number;
+  readonly port_security_enabled: boolean;
+  readonly port_security_mode: PortSecurityMode;
+  readonly dhcp_trusted: boolean;
+}
+
+export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
+  return {
+    ...born(birth, draft.description),
+    name: draft.name,
+    admin_state_up: draft.admin_state_up,
+    shared: draft.shared,
+    mtu: draft.mtu,
+    port_security_enabled: draft.port_security_enabled,
+    port_security_mode: draft.port_security_mode,
+    dhcp_trusted: draft.dhcp_trusted,
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * Ports: attribute table and the rules of port security, groups and pairs on one port. Choosing addresses needs the
+ * other ports and is the API's matter.
+ */
+import { type Cidr, cidr } from '../net/cidr.ts';
+import { type Mac, macToBits } from '../net/mac.ts';
+import { type PairDraft, toPairDrafts } from './address-pairs.ts';
+import type { AttributeTable } from './attribute.ts';
+import {
+  dictionary,
+  ipAddress,
+  isObject,
+  macAddress,
+  nullTo,
+  oneOf,
+  text,
+  toBoolean,
+  toCanonicalIp,
+  toMac,
+  uuid,
+  uuidList,
+} from './checks.ts';
+import { refuse } from './faults.ts';
+import { pythonText } from './python-text.ts';
+import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
+import { nameAttribute, standardAttributes } from './standard-attributes.ts';
+
+const vnicTypes = [
+  'normal',
+  'macvtap',
+  'direct',
+  'baremetal',
+  'direct-physical',
+  'virtio-forwarder',
+  'smart-nic',
+  'vdpa',
+];
+
+/** An entry of a request's `fixed_ips`: one of both at least. */
+export interface FixedIpDraft {
+  readonly subnet_id?: string;
+  readonly ip_address?: string;
+}
+
+function toFixedIps(value: unknown): unknown {
+  if (value === null) return [];
+  if (!Array.isArray(value)) return value;
+  return value.map((item: unknown) => {
+    if (!isObject(item)) return item;
+    const kept = Object.entries(item).filter(([, part]) => part !== null);
+    return Object.fromEntries(
+      kept.map(([key, part]) => [key, key === 'ip_address' ? toCanonicalIp(part) : part]),
+    );
+  });
+}
+
+function fixedIps(value: unknown): string | null {
+  if (!Array.isArray(value)) return `Invalid data format for fixed IP: '${pythonText(value)}'`;
+  const seen = new Set<unknown>();
+  for (const item of value) {
+    if (!isObject(item)) return `Invalid data format for fixed IP: '${pythonText(item)}'`;
+    const unknown = Object.keys(item).filter((key) => key !== 'subnet_id' && key !== 'ip_address');
+    if (unknown.length > 0 || Object.keys(item).length === 0) {
+      return `Invalid data format for fixed IP: '${pythonText(item)}'`;
+    }
+    const { subnet_id: subnet, ip_address: address } = item;
+    const reason =
+      (subnet === undefined ? null : uuid(subnet)) ?? (address === undefined ? null : ipAddress(address));
+    if (reason !== null) return reason;
+    if (address !== undefined && seen.has(address)) return `Duplicate IP address '${pythonText(address)}'`;
+    seen.add(address);
+  }
+  return null;
+}
+
+const choice = { post: 'allowed', put: true, filter: 'text', sort: true } as const;
+const bindingText = { ...choice, fallback: '', convert: nullTo(''), validate: text(255) } as const;
+
+export const portAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
+  admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
+  mac_address: { ...choice, convert: toMac, validate: macAddress },
+  fixed_ips: { post: 'allowed', put: true, convert: toFixedIps, validate: fixedIps, filter: 'fixed-ips' },
+  device_id: bindingText,
+  device_owner: bindingText,
+  security_groups: { post: 'allowed', put: true, convert: nullTo([]), validate: uuidList, filter: 'list' },
+  allowed_address_pairs: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: toPairDrafts,
+    filter: 'address-pairs',
+  },
+  port_security_enabled: { ...choice, convert: toBoolean, filter: 'boolean' },
+  port_security_mode: { ...choice, validate: oneOf(['strict', 'mac-only']) },
+  dhcp_trusted: { ...choice, convert: toBoolean, filter: 'boolean' },
+  'binding:host_id': bindingText,
+  'binding:vnic_type': {
+    ...choice,
+    fallback: 'normal',
+    convert: nullTo('normal'),
+    validate: oneOf(vnicTypes),
+  },
+  'binding:profile': { post: 'allowed', put: true, fallback: {}, convert: nullTo({}), validate: dictionary },
+  'binding:vif_type': { post: 'refused', put: false, filter: 'text' },
+  'binding:vif_details': { post: 'refused', put: false },
+  status: { post: 'refused', put: false, filter: 'text', sort: true },
+} as const satisfies AttributeTable;
+
+export interface PortDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly network_id: string;
+  readonly admin_state_up: boolean;
+  readonly mac_address?: string;
+  /** Absent: the network's choice; empty: none. */
+  readonly fixed_ips?: readonly FixedIpDraft[];
+  readonly device_id: string;
+  readonly device_owner: string;
+  readonly security_groups?: readonly string[];
+  readonly allowed_address_pairs: readonly PairDraft[];
+  readonly port_security_enabled?: boolean;
+  readonly port_security_mode?: PortSecurityMode;
+  readonly dhcp_trusted?: boolean;
+  readonly 'binding:host_id': string;
+  readonly 'binding:vnic_type': string;
+  readonly 'binding:profile': Readonly<Record<string, unknown>>;
+}
+
+export type PortPatch = Partial<Omit<PortDraft, 'network_id'>>;
+
+/** Ports of the network's own services (routers, DHCP): never filtered, whatever the request says. */
+export const isTrustedOwner = (deviceOwner: string): boolean => deviceOwner.startsWith('network:');
+
+/** The groups a request names: `default` when it is silent on a guarded port. */
+export type GroupChoice = readonly string[] | 'default';
+
+export interface PortGuard {
+  readonly port_security_enabled: boolean;
+  readonly port_security_mode: PortSecurityMode;
+  readonly dhcp_trusted: boolean;
+}
+
+/** Port security of a new port: the network is a template, the request's own word wins. */
+export function guardOfNewPort(draft: PortDraft, network: NetworkRecord): PortGuard {
+  return {
+    port_security_enabled:
+      !isTrustedOwner(draft.device_owner) && (draft.port_security_enabled ?? network.port_security_enabled),
+    port_security_mode: draft.port_security_mode ?? network.port_security_mode,
+    dhcp_trusted: draft.dhcp_trusted ?? network.dhcp_trusted,
+  };
+}
+
+export function groupsOfNewPort(draft: PortDraft, secured: boolean): GroupChoice {
+  if (isTrustedOwner(draft.device_owner)) {
+    if (draft.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
+    return [];
+  }
+  if (!secured) {
+    if (draft.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
+    if ((draft.security_groups?.length ?? 0) > 0)
+      refuse({ code: 'PortSecurityAndIPRequiredForSecurityGroups' });
+    return [];
+  }
+  return draft.security_groups ?? 'default';
+}
+
+/** Port security, groups and pairs of a changed port; a port without port security has neither of the others. */
+export function checkGuardOfChange(before: PortRecord, patch: PortPatch, after: PortRecord): PortRecord {
+  const trusted = isTrustedOwner(after.device_owner);
+  const guarded = trusted
+    ? {
+        ...after,
+        port_security_enabled: false,
+        security_groups: patch.security_groups === undefined ? [] : after.security_groups,
+      }
+    : after;
+  if (guarded.port_security_enabled) return guarded;
+  if (guarded.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
+  if (patch.security_groups !== undefined && patch.security_groups.length > 0) {
+    refuse({ code: 'PortSecurityAndIPRequiredForSecurityGroups' });
+  }
+  if (guarded.security_groups.length > 0 && before.security_groups.length > 0) {
+    refuse({ code: 'PortSecurityPortHasSecurityGroup' });
+  }
+  return guarded;
+}
+
+/** The address that a host with this MAC gives itself on a /64 (RFC 4291 appendix A). */
+export function eui64Address(prefix: Cidr, mac: Mac): Cidr {
+  const bits = macToBits(mac);
+  const high = (bits >> 24n) ^ 0x020000n;
+  return cidr(6, prefix.bits | (high << 40n) | (0xfffen << 24n) | (bits & 0xffffffn));
+}

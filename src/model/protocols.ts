@@ -1,0 +1,46 @@
+/** IP protocols by the names that Neutron's rules use (IANA's numbers). */
+export const protocolNumbers: Readonly<Record<string, number>> = {
+  ah: 51,
+  dccp: 33,
+  egp: 8,
+  esp: 50,
+  gre: 47,
+  hopopt: 0,
+  icmp: 1,
+  icmpv6: 58,
+  igmp: 2,
+  ip: 0,
+  ipip: 4,
+  'ipv6-encap': 41,
+  'ipv6-frag': 44,
+  'ipv6-icmp': 58,
+  'ipv6-nonxt': 59,
+  'ipv6-opts': 60,
+  'ipv6-route': 43,
+  ospf: 89,
+  pgm: 113,
+  rsvp: 46,
+  sctp: 132,
+  tcp: 6,
+  udp: 17,
+  udplite: 136,
+  vrrp: 112,
+};
+
+/** Names that only make sense under IPv6. */
+export const ipv6OnlyProtocols: ReadonlySet<string> = new Set([
+  'icmpv6',
+  'ipv6-encap',
+  'ipv6-frag',
+  'ipv6-icmp',
+  'ipv6-nonxt',
+  'ipv6-opts',
+  'ipv6-route',
+]);
+
+/** The number of a stored protocol (a name of the list or decimal digits); null for any. */
+export function protocolNumber(protocol: string | null): number | null {
+  if (protocol === null) return null;
+  if (Object.hasOwn(protocolNumbers, protocol)) return protocolNumbers[protocol] ?? null;
+  return Number(protocol);
+}

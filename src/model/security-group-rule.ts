@@ -1,0 +1,169 @@
+/** Security-group rules: attribute table, what one rule may say, and when two rules are the same. */
+import { formatCidr, isHost, parseCidr, parseIp } from '../net/cidr.ts';
+import type { AttributeTable } from './attribute.ts';
+import { oneOf, orNull, uuid } from './checks.ts';
+import { refuse } from './faults.ts';
+import { ipv6OnlyProtocols, protocolNumber, protocolNumbers } from './protocols.ts';
+import { pythonText } from './python-text.ts';
+import type { SecurityGroupRuleRecord } from './records.ts';
+import { type Birth, born, standardAttributes } from './standard-attributes.ts';
+
+function toEthertype(value: unknown): 'IPv4' | 'IPv6' {
+  const word = typeof value === 'string' ? value.toLowerCase() : null;
+  if (word === 'ipv4') return 'IPv4';
+  if (word === 'ipv6') return 'IPv6';
+  return refuse({ code: 'SecurityGroupRuleInvalidEtherType', ethertype: pythonText(value) });
+}
+
+function toProtocol(value: unknown): string | null {
+  if (value === null) return null;
+  const word =
+    typeof value === 'number' ? String(value) : typeof value === 'string' ? value.toLowerCase() : '';
+  if (word === 'any') return null;
+  if (/^\d{1,3}$/.test(word) && Number(word) <= 255) return String(Number(word));
+  if (Object.hasOwn(protocolNumbers, word)) return word;
+  return refuse({ code: 'SecurityGroupRuleInvalidProtocol', protocol: pythonText(value) });
+}
+
+function toPortValue(value: unknown): number | null {
+  if (value === null) return null;
+  const number = typeof value === 'string' && /^-?\d{1,9}$/.test(value) ? Number(value) : value;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= 65_535)
+    return number;
+  return refuse({ code: 'SecurityGroupInvalidPortValue', port: pythonText(value) });
+}
+
+/** A prefix with its host bits as sent; a bare address gets its full length. */
+function toRemotePrefix(value: unknown): string | null {
+  if (value === null) return null;
+  const prefix = typeof value === 'string' ? parseCidr(value) : null;
+  if (typeof value !== 'string' || prefix === null)
+    return refuse({ code: 'InvalidCIDR', input: pythonText(value) });
+  const [address = '', length] = value.split('/');
+  const parsed = parseIp(address);
+  const canonical = parsed === null ? address : formatCidr(parsed);
+  return `${canonical}/${length ?? String(prefix.length)}`;
+}
+
+const fixed = { put: false, filter: 'text', sort: true } as const;
+const optional = { ...fixed, post: 'allowed', fallback: null } as const;
+
+export const securityGroupRuleAttributes = {
+  ...standardAttributes,
+  // A rule has no update; Neutron refuses the verb.
+  description: { ...standardAttributes.description, put: false },
+  security_group_id: { ...fixed, post: 'required', validate: uuid },
+  direction: { ...fixed, post: 'required', validate: oneOf(['ingress', 'egress']) },
+  ethertype: { ...fixed, post: 'allowed', fallback: 'IPv4', convert: toEthertype },
+  protocol: { ...optional, convert: toProtocol },
+  port_range_min: { ...optional, convert: toPortValue, filter: 'integer' },
+  port_range_max: { ...optional, convert: toPortValue, filter: 'integer' },
+  remote_ip_prefix: { ...optional, convert: toRemotePrefix },
+  remote_group_id: { ...optional, validate: orNull(uuid) },
+  normalized_cidr: { ...fixed, post: 'refused' },
+  belongs_to_default_sg: { put: false, post: 'refused', filter: 'boolean' },
+} as const satisfies AttributeTable;
+
+export interface RuleDraft {
+  readonly description: string;
+  readonly security_group_id: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly ethertype: 'IPv4' | 'IPv6';
+  readonly protocol: string | null;
+  readonly port_range_min: number | null;
+  readonly port_range_max: number | null;
+  readonly remote_ip_prefix: string | null;
+  readonly remote_group_id: string | null;
+}
+
+/** IPv6 has its own ICMP, whatever it was called. */
+function canonicalProtocol(draft: RuleDraft): string | null {
+  const { protocol, ethertype } = draft;
+  if (protocol !== null && ethertype === 'IPv4' && ipv6OnlyProtocols.has(protocol)) {
+    refuse({ code: 'SecurityGroupEthertypeConflictWithProtocol', ethertype, protocol });
+  }
+  if (ethertype === 'IPv4') return protocol;
+  if (protocol === 'icmp' || protocol === 'icmpv6') return 'ipv6-icmp';
+  return protocol === '1' ? '58' : protocol;
+}
+
+interface PortRange {
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+const noPorts: PortRange = { min: null, max: null };
+/** The switch can match these protocols' ports; Neutron also names DCCP and UDP-Lite, which it cannot. */
+const matchable = new Set([6, 17, 132]);
+const icmp = new Set([1, 58]);
+
+function canonicalPorts(protocol: string | null, { min, max }: PortRange): PortRange {
+  if (min === null && max === null) return noPorts;
+  const number = protocolNumber(protocol);
+  if (protocol === null || number === null) return refuse({ code: 'SecurityGroupProtocolRequiredWithPorts' });
+  if (icmp.has(number)) {
+    const fields = [
+      ['type', 'port_range_min', min],
+      ['code', 'port_range_max', max],
+    ] as const;
+    for (const [field, attribute, value] of fields) {
+      if (value !== null && value > 255)
+        refuse({ code: 'SecurityGroupInvalidIcmpValue', field, attribute, value });
+    }
+    if (min === null && max !== null) refuse({ code: 'SecurityGroupMissingIcmpType', value: max });
+    return { min, max };
+  }
+  if (!matchable.has(number)) return refuse({ code: 'SecurityGroupInvalidProtocolForPort', protocol });
+  if (min === 0 || max === 0) return refuse({ code: 'SecurityGroupInvalidPortValue', port: '0' });
+  if (min === null || max === null || min > max) return refuse({ code: 'SecurityGroupInvalidPortRange' });
+  return min === 1 && max === 65_535 ? noPorts : { min, max };
+}
+
+export function newRule(birth: Birth, draft: RuleDraft): SecurityGroupRuleRecord {
+  if (draft.remote_ip_prefix !== null && draft.remote_group_id !== null) {
+    refuse({ code: 'SecurityGroupMultipleRemoteEntites' });
+  }
+  const prefix = draft.remote_ip_prefix === null ? null : parseCidr(draft.remote_ip_prefix);
+  if (prefix !== null && prefix.family !== (draft.ethertype === 'IPv4' ? 4 : 6)) {
+    refuse({
+      code: 'SecurityGroupRuleParameterConflict',
+      ethertype: draft.ethertype,
+      cidr: draft.remote_ip_prefix ?? '',
+    });
+  }
+  const protocol = canonicalProtocol(draft);
+  const ports = canonicalPorts(protocol, { min: draft.port_range_min, max: draft.port_range_max });
+  return {
+    ...born(birth, draft.description),
+    security_group_id: draft.security_group_id,
+    direction: draft.direction,
+    ethertype: draft.ethertype,
+    protocol,
+    port_range_min: ports.min,
+    port_range_max: ports.max,
+    remote_ip_prefix: draft.remote_ip_prefix,
+    remote_group_id: draft.remote_group_id,
+  };
+}
+
+/** The prefix with host bits cleared, always with its length; null without one. */
+export function normalizedCidr(rule: Pick<SecurityGroupRuleRecord, 'remote_ip_prefix'>): string | null {
+  const prefix = rule.remote_ip_prefix === null ? null : parseCidr(rule.remote_ip_prefix);
+  if (prefix === null) return null;
+  return isHost(prefix) ? `${formatCidr(prefix)}/${prefix.length}` : formatCidr(prefix);
+}
+
+/** Equal for rules that say the same; a prefix of length 0 says as much as none. Descriptions do not count. */
+export function ruleIdentity(rule: SecurityGroupRuleRecord): string {
+  const cidr = normalizedCidr(rule);
+  return JSON.stringify([
+    rule.security_group_id,
+    rule.direction,
+    rule.ethertype,
+    protocolNumber(rule.protocol),
+    rule.port_range_min,
+    rule.port_range_max,
+    cidr !== null && cidr.endsWith('/0') ? null : cidr,
+    rule.remote_group_id,
+  ]);
+}

@@ -1,0 +1,64 @@
+/**
+ * The rows that every resource's attribute table begins with, and the stamps of creation and change.
+ */
+import type { AttributeTable } from './attribute.ts';
+import { nullTo, projectId, text } from './checks.ts';
+import type { StandardAttributes } from './records.ts';
+
+export const nameAttribute = {
+  post: 'allowed',
+  put: true,
+  fallback: '',
+  convert: nullTo(''),
+  validate: text(255),
+  filter: 'text',
+  sort: true,
+} as const;
+
+export const standardAttributes = {
+  id: { post: 'refused', put: false, filter: 'text', sort: true },
+  project_id: { post: 'allowed', put: false, validate: projectId, filter: 'text', sort: true },
+  description: {
+    post: 'allowed',
+    put: true,
+    fallback: '',
+    convert: nullTo(''),
+    validate: text(255),
+    filter: 'text',
+    sort: true,
+  },
+  created_at: { post: 'refused', put: false, filter: 'text', sort: true },
+  updated_at: { post: 'refused', put: false, filter: 'text', sort: true },
+  revision_number: { post: 'refused', put: false, filter: 'integer', sort: true },
+} as const satisfies AttributeTable;
+
+/** UTC to the second, as Neutron prints it. */
+export const timestamp = (now: Date): string => `${now.toISOString().slice(0, 19)}Z`;
+
+export interface Birth {
+  readonly id: string;
+  readonly project: string;
+  readonly now: Date;
+}
+
+export function born(birth: Birth, description: string): StandardAttributes {
+  const at = timestamp(birth.now);
+  return {
+    id: birth.id,
+    project_id: birth.project,
+    description,
+    created_at: at,
+    updated_at: at,
+    revision_number: 1,
+  };
+}
+
+/** The record after a change of its own or of a child: one revision on. */
+export function touched<R extends StandardAttributes>(record: R, now: Date): R {
+  return { ...record, updated_at: timestamp(now), revision_number: record.revision_number + 1 };
+}
+
+/** Whether two records differ in anything but their stamps. */
+export function differs<R extends StandardAttributes>(before: R, after: R): boolean {
+  return JSON.stringify(before) !== JSON.stringify(after);
+}

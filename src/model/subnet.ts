@@ -1,0 +1,291 @@
+/** Subnets: attribute table, and the rules of one subnet by itself (its siblings and ports are the API's matter). */
+import { type Cidr, cidr, contains, linkLocalPrefix, overlaps, parseCidr, parseIp } from '../net/cidr.ts';
+import {
+  type AddressPool,
+  checkGatewayOutsidePools,
+  checkPools,
+  defaultGateway,
+  defaultPools,
+  isHostAddress,
+} from './address-pools.ts';
+import type { AttributeTable } from './attribute.ts';
+import {
+  ipAddress,
+  ipSubnet,
+  isObject,
+  nullTo,
+  oneOf,
+  orNull,
+  toBoolean,
+  toCanonicalCidr,
+  toCanonicalIp,
+  toInteger,
+  uuid,
+} from './checks.ts';
+import { invalidInput, refuse } from './faults.ts';
+import { pythonText } from './python-text.ts';
+import type { SubnetRecord } from './records.ts';
+import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+
+const maxNameservers = 5;
+const maxRoutes = 20;
+const ipv6Modes = ['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac'];
+
+/** A list of objects with exactly these keys, each an address or prefix; the reason otherwise. */
+function listOf(what: string, fields: Readonly<Record<string, (value: unknown) => string | null>>) {
+  return (value: unknown): string | null => {
+    if (!Array.isArray(value)) return `Invalid data format for ${what}: '${pythonText(value)}'`;
+    const seen = new Set<string>();
+    for (const item of value) {
+      if (!isObject(item) || Object.keys(item).sort().join() !== Object.keys(fields).sort().join()) {
+        return `Invalid data format for ${what}: '${pythonText(item)}'`;
+      }
+      for (const [field, check] of Object.entries(fields)) {
+        const reason = check(item[field]);
+        if (reason !== null) return reason;
+      }
+      const text = JSON.stringify(Object.keys(fields).map((field) => item[field]));
+      if (seen.has(text)) return `Duplicate ${what} '${pythonText(item)}'`;
+      seen.add(text);
+    }
+    return null;
+  };
+}
+
+function nameservers(value: unknown): string | null {
+  if (!Array.isArray(value)) return `Invalid data format for nameserver: '${pythonText(value)}'`;
+  for (const host of value) {
+    const reason = ipAddress(host);
+    if (reason !== null) return `'${pythonText(host)}' is not a valid nameserver. ${reason}`;
+  }
+  const twice = value.find((host, at) => value.indexOf(host) !== at);
+  return twice === undefined ? null : `Duplicate nameserver '${pythonText(twice)}'`;
+}
+
+const eachIn =
+  (convert: (item: unknown) => unknown) =>
+  (value: unknown): unknown =>
+    value === null ? [] : Array.isArray(value) ? value.map(convert) : value;
+
+const canonicalFields =
+  (converts: Readonly<Record<string, (value: unknown) => unknown>>) =>
+  (item: unknown): unknown =>
+    isObject(item)
+      ? Object.fromEntries(Object.entries(item).map(([key, value]) => [key, converts[key]?.(value) ?? value]))
+      : item;
+
+const mode = {
+  post: 'allowed',
+  put: false,
+  fallback: null,
+  validate: orNull(oneOf(ipv6Modes)),
+  filter: 'text',
+  sort: true,
+} as const;
+
+export const subnetAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
+  ip_version: {
+    post: 'required',
+    put: false,
+    convert: toInteger,
+    validate: oneOf([4, 6]),
+    filter: 'integer',
+    sort: true,
+  },
+  cidr: {
+    post: 'required',
+    put: false,
+    convert: toCanonicalCidr,
+    validate: ipSubnet,
+    filter: 'text',
+    sort: true,
+  },
+  gateway_ip: {
+    post: 'allowed',
+    put: true,
+    convert: toCanonicalIp,
+    validate: orNull(ipAddress),
+    filter: 'text',
+    sort: true,
+  },
+  allocation_pools: {
+    post: 'allowed',
+    put: true,
+    convert: eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonicalIp })),
+    validate: listOf('IP pool', { start: ipAddress, end: ipAddress }),
+  },
+  dns_nameservers: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: eachIn(toCanonicalIp),
+    validate: nameservers,
+  },
+  host_routes: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp })),
+    validate: listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress }),
+  },
+  enable_dhcp: {
+    post: 'allowed',
+    put: true,
+    fallback: true,
+    convert: toBoolean,
+    filter: 'boolean',
+    sort: true,
+  },
+  ipv6_ra_mode: mode,
+  ipv6_address_mode: { ...mode, convert: nullTo(null) },
+} as const satisfies AttributeTable;
+
+export interface SubnetDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly network_id: string;
+  readonly ip_version: 4 | 6;
+  readonly cidr: string;
+  /** Absent: the first host address; null: none. */
+  readonly gateway_ip?: string | null;
+  readonly allocation_pools?: readonly AddressPool[];
+  readonly dns_nameservers: readonly string[];
+  readonly host_routes: SubnetRecord['host_routes'];
+  readonly enable_dhcp: boolean;
+  readonly ipv6_ra_mode: string | null;
+  readonly ipv6_address_mode: string | null;
+}
+
+export type SubnetPatch = Partial<
+  Pick<
+    SubnetRecord,
+    | 'name'
+    | 'description'
+    | 'gateway_ip'
+    | 'allocation_pools'
+    | 'dns_nameservers'
+    | 'host_routes'
+    | 'enable_dhcp'
+  >
+>;
+
+const unusable4 = [cidr(4, 0xe0000000n, 4), cidr(4, 0x7f000000n, 8), cidr(4, 0n, 8)];
+const unusable6 = [cidr(6, 0xffn << 120n, 8), cidr(6, 1n), cidr(6, 0n)];
+
+/** The parsed prefix of a subnet's record. */
+export function prefixOf(subnet: Pick<SubnetRecord, 'cidr'>): Cidr {
+  return parseCidr(subnet.cidr) ?? invalidInput(`Invalid CIDR ${subnet.cidr}`);
+}
+
+/** Hosts of the subnet make their own addresses from their MAC (RFC 4862), so Neutron computes the same ones. */
+export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode'>): boolean {
+  return subnet.ipv6_address_mode === 'slaac' || subnet.ipv6_address_mode === 'dhcpv6-stateless';
+}
+
+function checkPrefix(draft: SubnetDraft, prefix: Cidr): void {
+  if (prefix.family !== draft.ip_version) {
+    invalidInput(`cidr '${draft.cidr}' does not match the ip_version '${draft.ip_version}'`);
+  }
+  if (prefix.length === 0) invalidInput('0 is not allowed as CIDR prefix length');
+  const unusable = prefix.family === 4 ? unusable4 : unusable6;
+  if (unusable.some((bad) => overlaps(bad, prefix))) {
+    invalidInput(`cidr '${draft.cidr}' is a multicast, loopback or unspecified range`);
+  }
+}
+
+function checkDhcp(prefix: Cidr, enabled: boolean): void {
+  if (enabled && prefix.length > (prefix.family === 4 ? 30 : 126)) {
+    invalidInput('Subnet has a prefix length that is incompatible with DHCP service enabled');
+  }
+}
+
+function checkModes(draft: SubnetDraft, prefix: Cidr): void {
+  const { ipv6_ra_mode: ra, ipv6_address_mode: address } = draft;
+  if (ra === null && address === null) return;
+  if (draft.ip_version === 4)
+    invalidInput('ipv6_ra_mode and ipv6_address_mode are not valid for an IPv4 subnet');
+  if (!draft.enable_dhcp) {
+    invalidInput('ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False');
+  }
+  if (ra !== null && address !== null && ra !== address) {
+    invalidInput(
+      `ipv6_ra_mode set to '${ra}' with ipv6_address_mode set to '${address}' is not valid. ` +
+        'If both attributes are set, they must be the same value',
+    );
+  }
+  if ((ra ?? address) !== 'dhcpv6-stateful' && prefix.length !== 64) {
+    invalidInput(
+      `Invalid CIDR ${draft.cidr} for IPv6 address mode. ` +
+        'The EUI-64 address format requires the prefix to be /64',
+    );
+  }
+}
+
+function checkGateway(prefix: Cidr, gateway: string): void {
+  const address = parseIp(gateway);
+  const linkLocal = address !== null && contains(linkLocalPrefix, address);
+  if (address === null || !(isHostAddress(prefix, address) || linkLocal)) {
+    invalidInput('Gateway is not valid on subnet');
+  }
+}
+
+/** What a client may set at any time: counts, families and DHCP's need for room. */
+function checkServices(id: string, prefix: Cidr, subnet: SubnetRecord): void {
+  checkDhcp(prefix, subnet.enable_dhcp);
+  if (subnet.dns_nameservers.length > maxNameservers) {
+    refuse({ code: 'DNSNameServersExhausted', subnet: id, quota: maxNameservers });
+  }
+  if (subnet.host_routes.length > maxRoutes) {
+    refuse({ code: 'HostRoutesExhausted', subnet: id, quota: maxRoutes });
+  }
+  for (const { destination, nexthop } of subnet.host_routes) {
+    for (const address of [destination, nexthop]) {
+      if (parseCidr(address)?.family !== prefix.family) {
+        invalidInput(`'${address}' in host_routes does not match the ip_version '${prefix.family}'`);
+      }
+    }
+  }
+}
+
+export function newSubnet(birth: Birth, draft: SubnetDraft): SubnetRecord {
+  const prefix = prefixOf(draft);
+  checkPrefix(draft, prefix);
+  checkModes(draft, prefix);
+  const gateway = draft.gateway_ip === undefined ? defaultGateway(prefix) : draft.gateway_ip;
+  if (gateway !== null && draft.gateway_ip !== undefined) checkGateway(prefix, gateway);
+  const pools = draft.allocation_pools ?? defaultPools(prefix, gateway);
+  checkPools(pools, prefix, draft.cidr);
+  if (gateway !== null) checkGatewayOutsidePools(gateway, pools);
+  const subnet: SubnetRecord = {
+    ...born(birth, draft.description),
+    name: draft.name,
+    network_id: draft.network_id,
+    ip_version: draft.ip_version,
+    cidr: draft.cidr,
+    gateway_ip: gateway,
+    enable_dhcp: draft.enable_dhcp,
+    allocation_pools: pools,
+    dns_nameservers: draft.dns_nameservers,
+    host_routes: draft.host_routes,
+    ipv6_address_mode: draft.ipv6_address_mode,
+    ipv6_ra_mode: draft.ipv6_ra_mode,
+  };
+  checkServices(birth.id, prefix, subnet);
+  return subnet;
+}
+
+export function changedSubnet(subnet: SubnetRecord, patch: SubnetPatch): SubnetRecord {
+  const changed: SubnetRecord = { ...subnet, ...patch };
+  const prefix = prefixOf(subnet);
+  if (patch.allocation_pools !== undefined) checkPools(changed.allocation_pools, prefix, subnet.cidr);
+  if (patch.gateway_ip !== undefined && patch.gateway_ip !== null) checkGateway(prefix, patch.gateway_ip);
+  if (changed.gateway_ip !== null) checkGatewayOutsidePools(changed.gateway_ip, changed.allocation_pools);
+  if ((changed.ipv6_ra_mode ?? changed.ipv6_address_mode) !== null && !changed.enable_dhcp) {
+    invalidInput('ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False');
+  }
+  checkServices(subnet.id, prefix, changed);
+  return changed;
+}
