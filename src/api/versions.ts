@@ -28,5 +28,4 @@ export function registerVersions(app: FastifyInstance, resources: readonly Resou
   });
   app.get('/', async (request) => ({ versions: [version(request)] }));
   app.get('/v2.0', resourceList);
-  app.get('/v2.0/', resourceList);
 }
