@@ -65,8 +65,8 @@ export function flow<T extends TableName, M extends MatchIn<T>>(
   then: Then<T>,
   why: Why,
 ): Draft {
-  const actions = [...loads(then.load as Then<TableName>['load']), ...(then.actions ?? [])];
-  const next = then.goto as TableName | undefined;
+  const actions = [...loads(then.load), ...(then.actions ?? [])];
+  const next = then.goto;
   const body: FlowBody = next === undefined ? { actions } : { actions, goto: tables[next].id };
   return { table: tables[table].id, priority, match, body, why: { stage: table, ...why } };
 }
@@ -99,7 +99,7 @@ export function branch<T extends TableName>(
   next: NextTable<T>,
 ): Action[] {
   return [
-    ...loads(load as Then<TableName>['load']),
+    ...loads(load),
     { type: 'resubmit', table: tables[next as TableName].id },
   ];
 }

@@ -1,0 +1,113 @@
+/**
+ * The one place that changes the switch. Keeps its flows equal to what the pipeline wants: after each
+ * (re)connection it reads the switch and sends the difference; from then on it sends what changed. All of one
+ * change goes in one bundle. An outcome that is not known is found out by reading again.
+ *
+ * Flows that nobody wants are removed too: the bridge is ours. Forwarding is never interrupted: nothing is
+ * cleared first.
+ */
+import type { Logger } from 'pino';
+import { Fault, reasonOf } from '../base/errors.ts';
+import {
+  canonicalBody,
+  canonicalKey,
+  type Flow,
+  type FlowKey,
+  flowMod,
+  type Session,
+} from '../openflow/index.ts';
+import type { DesiredFlows } from '../pipeline/desired.ts';
+
+/** What the switch has at one key. */
+interface Installed extends FlowKey {
+  readonly print: string;
+}
+
+export interface Applied {
+  /** Flows added or replaced, and removed. */
+  readonly put: number;
+  readonly removed: number;
+}
+
+const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
+const nothing: Applied = { put: 0, removed: 0 };
+
+export class Applier {
+  readonly #desired: DesiredFlows;
+  readonly #log: Logger;
+  /** Null while what the switch has is not known. */
+  #installed: Map<string, Installed> | null = null;
+
+  constructor(desired: DesiredFlows, log: Logger) {
+    this.#desired = desired;
+    this.#log = log;
+  }
+
+  /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
+  forget(): void {
+    this.#installed = null;
+  }
+
+  get installedFlows(): number {
+    return this.#installed?.size ?? 0;
+  }
+
+  /**
+   * Makes the switch equal to what is wanted now; resolves when the switch has acknowledged it.
+   * Rejects when it could not: the next call starts from a fresh reading.
+   */
+  async apply(session: Session): Promise<Applied> {
+    try {
+      if (this.#installed === null) return await this.#resync(session);
+      return await this.#send(session, this.#installed, this.#desired.takeChanged());
+    } catch (error) {
+      this.forget();
+      if (error instanceof Fault && error.name === 'Refused')
+        this.#log.error({ error: reasonOf(error) }, 'the switch refused a change');
+      throw error;
+    }
+  }
+
+  async #resync(session: Session): Promise<Applied> {
+    const installed = new Map<string, Installed>();
+    for (const flow of await session.dumpFlows()) {
+      const { table, priority, match } = flow;
+      installed.set(canonicalKey(table, priority, match), { table, priority, match, print: print(flow) });
+    }
+    this.#desired.takeChanged();
+    const applied = await this.#send(
+      session,
+      installed,
+      new Set([...installed.keys(), ...this.#desired.keys()]),
+    );
+    this.#installed = installed;
+    this.#log.info({ flows: installed.size, ...applied }, 'switch and pipeline are equal');
+    return applied;
+  }
+
+  async #send(
+    session: Session,
+    installed: Map<string, Installed>,
+    keys: ReadonlySet<string>,
+  ): Promise<Applied> {
+    const puts: [string, Flow, string][] = [];
+    const removals: [string, Installed][] = [];
+    for (const key of keys) {
+      const wanted = this.#desired.get(key);
+      const present = installed.get(key);
+      if (wanted !== undefined) {
+        const printed = print(wanted);
+        if (present?.print !== printed) puts.push([key, wanted, printed]);
+      } else if (present !== undefined) removals.push([key, present]);
+    }
+    if (puts.length === 0 && removals.length === 0) return nothing;
+    await session.bundle([
+      ...puts.map(([, flow]) => flowMod.add(flow)),
+      ...removals.map(([, flow]) => flowMod.remove(flow)),
+    ]);
+    for (const [key, { table, priority, match }, printed] of puts)
+      installed.set(key, { table, priority, match, print: printed });
+    for (const [key] of removals) installed.delete(key);
+    return { put: puts.length, removed: removals.length };
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Who holds which port, said to the store: ACTIVE after the switch acknowledged the port's flows, DOWN when its
+ * interface is gone. Writes only what differs, one transaction a round, and never for a port that the store no
+ * longer has or that another host took meanwhile.
+ */
+import { keys } from '../model/keys.ts';
+import type { BindingRecord } from '../model/records.ts';
+import type { NetworkId, PortId } from '../policy/world.ts';
+import type { Condition, Store, Write } from '../store/contract.ts';
+import type { Topology } from './topology.ts';
+
+export class Bindings {
+  readonly #store: Store;
+  readonly #topology: Topology;
+  readonly #host: string;
+  /** Ports that this host has said to hold and not yet given up. */
+  readonly #held = new Map<PortId, NetworkId>();
+  #adopted = false;
+
+  constructor(store: Store, topology: Topology, host: string) {
+    this.#store = store;
+    this.#topology = topology;
+    this.#host = host;
+  }
+
+  /** `wired`: the ports whose flows the switch has acknowledged. Rejects when the store does. */
+  async report(wired: ReadonlySet<PortId>): Promise<void> {
+    const changes: Promise<void>[] = [];
+    if (!this.#adopted) this.#adopt();
+    for (const port of wired) {
+      const network = this.#topology.networkOf(port);
+      if (network === undefined) continue;
+      this.#held.set(port, network);
+      changes.push(this.#write(port, network, 'ACTIVE'));
+    }
+    for (const [port, network] of this.#held) {
+      if (wired.has(port)) continue;
+      this.#held.delete(port);
+      if (this.#topology.bindingOf(port)?.host === this.#host)
+        changes.push(this.#write(port, network, 'DOWN'));
+    }
+    await Promise.all(changes);
+  }
+
+  /** Takes over what an earlier agent of this host left, so that ports which went meanwhile are marked. */
+  #adopt(): void {
+    this.#adopted = true;
+    for (const [port, network, binding] of this.#topology.bindings())
+      if (binding.host === this.#host && binding.status === 'ACTIVE') this.#held.set(port, network);
+  }
+
+  async #write(port: PortId, network: NetworkId, status: BindingRecord['status']): Promise<void> {
+    const present = this.#topology.bindingOf(port);
+    if (present?.host === this.#host && present.status === status) return;
+    const record: BindingRecord = { host: this.#host, status };
+    const conditions: Condition[] = [{ key: keys.port(network, port), is: 'present' }];
+    const writes: Write[] = [{ op: 'put', key: keys.binding(network, port), value: JSON.stringify(record) }];
+    await this.#store.txn(conditions, writes);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The agent's derivation side: the pipeline, the store's part that feeds it, and the plugged ports and zones of
+ * the host. One round takes what is known at one moment, and gives what the switch must do for it.
+ * Talks to the store only to follow it; the switch is changed by its owner through the applier.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../base/errors.ts';
+import { prefixes } from '../model/keys.ts';
+import type { AskRecord } from '../model/records.ts';
+import { type Operation, type RowSource, setBridgeExternalIds } from '../ovsdb/index.ts';
+import type { Features } from '../pipeline/pipeline.ts';
+import { Pipeline } from '../pipeline/pipeline.ts';
+import type { NetworkId, PortId } from '../policy/world.ts';
+import type { Store } from '../store/contract.ts';
+import { follow } from '../store/feed.ts';
+import type { Answers } from './answers.ts';
+import { type PluggedInterface, pluggedInterfaces } from './interfaces.ts';
+import { Topology, topologyPrefixes } from './topology.ts';
+import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
+
+export interface CoreOptions {
+  readonly store: Store;
+  readonly host: string;
+  readonly bridge: string;
+  readonly features: Features;
+  readonly answers: Answers;
+  readonly log: Logger;
+  readonly onChange: () => void;
+}
+
+export interface Round {
+  /** Ports whose flows will be on the switch once this round is applied. */
+  readonly wired: ReadonlySet<PortId>;
+  /** Questions that may be answered then. */
+  readonly asks: ReadonlyMap<string, AskRecord>;
+}
+
+/** What must be written to the switch's database, and which zones flushed, before the next round. */
+export interface ZonePlan {
+  readonly operations: readonly Operation[];
+  readonly fresh: readonly number[];
+}
+
+export class Core {
+  readonly #options: CoreOptions;
+  readonly #stop = new AbortController();
+  readonly pipeline: Pipeline;
+  readonly topology: Topology;
+  #fed = false;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    const { features, store, answers, log, onChange } = options;
+    this.pipeline = new Pipeline(features);
+    this.topology = new Topology(this.pipeline.facts, (key) => log.warn({ key }, 'a record cannot be read'));
+    void follow(store, [...topologyPrefixes, prefixes.asks], {
+      signal: this.#stop.signal,
+      onReset: (snapshot) => {
+        this.topology.reset(snapshot);
+        answers.reset(snapshot);
+        this.#fed = true;
+        onChange();
+      },
+      onBatch: (batch) => {
+        this.topology.apply(batch);
+        answers.apply(batch);
+        onChange();
+      },
+      onTrouble: (error) => log.warn({ error: reasonOf(error) }, 'lost the store, listing it again'),
+    });
+  }
+
+  /** Whether the store has been read; before that nothing may be concluded from what is missing. */
+  get fed(): boolean {
+    return this.#fed;
+  }
+
+  /** Networks of the given ports that still need a zone, as changes to the bridge's record. */
+  planZones(rows: RowSource): ZonePlan {
+    const { bridge } = this.#options;
+    const needed = [...this.#ours(rows).values()].map(({ network }) => network);
+    const known = (network: NetworkId): boolean => this.pipeline.facts.networks.get(network) !== undefined;
+    const { fresh, forgotten } = allocateZones(recordedZones(rows, bridge), needed, known);
+    const entries = [
+      ...[...fresh].map(([network, zone]) => [zoneRecord(network), String(zone)] as const),
+      ...forgotten.map((network) => [zoneRecord(network), null] as const),
+    ];
+    const operations = setBridgeExternalIds(rows, bridge, Object.fromEntries(entries));
+    return { operations, fresh: [...fresh.values()] };
+  }
+
+  /** Derives everything from what the rows and the store say now. Synchronous: one moment, one round. */
+  derive(rows: RowSource): Round {
+    const { facts, relations } = this.pipeline;
+    const zones = recordedZones(rows, this.#options.bridge);
+    for (const [network] of [...facts.zones.entries()]) if (!zones.has(network)) facts.zones.delete(network);
+    for (const [network, zone] of zones) facts.zones.set(network, zone);
+    const ours = this.#ours(rows);
+    for (const [port] of [...facts.ofports.entries()]) if (!ours.has(port)) facts.ofports.delete(port);
+    for (const [port, { ofport }] of ours) facts.ofports.set(port, ofport);
+    const asks = this.#options.answers.take();
+    this.pipeline.run();
+    const wired = [...relations.locals.entries()].filter(([, { port }]) => port.adminUp).map(([id]) => id);
+    return { wired: new Set(wired), asks };
+  }
+
+  /** Plugged ports that the store knows and that no caller has asked another host to hold. */
+  #ours(rows: RowSource): Map<PortId, PluggedInterface & { readonly network: NetworkId }> {
+    const ours = new Map<PortId, PluggedInterface & { readonly network: NetworkId }>();
+    for (const [id, plugged] of pluggedInterfaces(rows, this.#options.bridge)) {
+      const network = this.topology.networkOf(id);
+      const asked = this.topology.requestedHost(id);
+      if (network !== undefined && (asked === '' || asked === this.#options.host))
+        ours.set(id, { ...plugged, network });
+    }
+    return ours;
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+}

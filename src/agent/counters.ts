@@ -1,0 +1,38 @@
+/**
+ * What was dropped at a port and why, read from the switch's own flow counters: every drop is a flow whose
+ * cookie names its reason.
+ */
+import type { DropCounter } from '../model/records.ts';
+import type { Session } from '../openflow/index.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { register } from '../pipeline/tables.ts';
+import type { PortId } from '../policy/world.ts';
+
+/** Drops of a port on this host, every reason that can occur there, zero included; null when it is not here. */
+export async function portDrops(
+  session: Session,
+  pipeline: Pipeline,
+  port: PortId,
+): Promise<DropCounter[] | null> {
+  const local = pipeline.relations.locals.get(port);
+  if (local === undefined) return null;
+  const flows = [
+    ...(await session.dumpFlows({ match: { [register.source]: local.key } })),
+    ...(await session.dumpFlows({ match: { [register.destination]: local.key } })),
+    ...(await session.dumpFlows({ match: { in_port: local.ofport } })),
+  ];
+  const sums = new Map<string, DropCounter>();
+  for (const { cookie, packets, bytes } of flows) {
+    const why = pipeline.desired.provenanceOf(cookie);
+    if (why?.drop === undefined || why.port !== port) continue;
+    const key = `${why.drop}|${why.reason}`;
+    const sum = sums.get(key);
+    sums.set(key, {
+      reason: why.reason,
+      direction: why.drop,
+      packets: (sum?.packets ?? 0) + Number(packets),
+      bytes: (sum?.bytes ?? 0) + Number(bytes),
+    });
+  }
+  return [...sums.values()].sort((a, b) => (a.direction + a.reason < b.direction + b.reason ? -1 : 1));
+}

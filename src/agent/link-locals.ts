@@ -1,0 +1,103 @@
+/**
+ * Link-local addresses that guests make up for themselves (RFC 7217, RFC 8981). A guest's duplicate-address
+ * probe for one reaches the agent instead of the network. If nobody in the network is known to hold the address
+ * it is recorded, first come first served, and the probe then goes its way; otherwise it is dropped, which is
+ * what its holder would have made of it. A dead agent delays only addresses never seen before.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../base/errors.ts';
+import { keys } from '../model/keys.ts';
+import type { LinkLocalRecord } from '../model/records.ts';
+import { type Cidr, contains, formatCidr, linkLocalOf, linkLocalPrefix } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import { parseFrame } from '../net/packet/frame.ts';
+import { parseNeighbour } from '../net/packet/icmpv6.ts';
+import type { PacketIn } from '../openflow/index.ts';
+import { type LocalPort, macsOf } from '../pipeline/local-port.ts';
+import type { Facts, Relations } from '../pipeline/relations.ts';
+import type { LinkLocal, NetworkId, PortId } from '../policy/world.ts';
+import type { Store } from '../store/contract.ts';
+
+/** A guest needs one a MAC; some make a new one at each start. Beyond this the oldest go first. */
+const mostPerPort = 8;
+
+export interface LinkLocalsOptions {
+  readonly store: Store;
+  readonly facts: Facts;
+  readonly relations: Relations;
+  readonly log: Logger;
+}
+
+export class LinkLocals {
+  readonly #options: LinkLocalsOptions;
+
+  constructor(options: LinkLocalsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the probe was for an address that the port may have: then it is recorded when this resolves. */
+  async claim(packet: PacketIn): Promise<boolean> {
+    const { relations, store, log } = this.#options;
+    const port = Buffer.from(packet.userdata ?? []).toString() as PortId;
+    const local = relations.locals.get(port);
+    const probe = readProbe(packet);
+    if (local === undefined || probe === null || !local.macs.includes(probe.mac)) return false;
+    const { network } = local.port;
+    if (this.#heldByOther(local, probe.target)) {
+      log.warn(
+        { port, address: formatCidr(probe.target) },
+        'a link-local address is claimed that another port holds',
+      );
+      return false;
+    }
+    const record: LinkLocalRecord = { port, mac: probe.mac };
+    const key = keys.linkLocal(network, formatCidr(probe.target));
+    try {
+      const oldest = this.#recordsOf(port).slice(0, -(mostPerPort - 1));
+      const { ok } = await store.txn(
+        [
+          { key, is: 'absent' },
+          { key: keys.port(network, port), is: 'present' },
+        ],
+        [
+          { op: 'put', key, value: JSON.stringify(record) },
+          ...oldest.map(
+            ({ address }) => ({ op: 'delete', key: keys.linkLocal(network, formatCidr(address)) }) as const,
+          ),
+        ],
+      );
+      return ok;
+    } catch (error) {
+      log.error({ error: reasonOf(error) }, 'a link-local address could not be recorded');
+      return false;
+    }
+  }
+
+  #recordsOf(port: PortId): LinkLocal[] {
+    return [...this.#options.facts.linkLocals.entries()]
+      .map(([, item]) => item)
+      .filter((item) => item.port === port);
+  }
+
+  /** Recorded, or the EUI-64 form of a MAC that another port of the network may use. */
+  #heldByOther({ port }: LocalPort, target: Cidr): boolean {
+    const { facts } = this.#options;
+    const recorded = facts.linkLocals.get(`${port.network}|${formatCidr(target)}`);
+    if (recorded !== undefined) return recorded.port !== port.id;
+    return [...facts.ports.entries()].some(
+      ([id, other]) =>
+        id !== port.id &&
+        other.network === (port.network as NetworkId) &&
+        macsOf(other).some((mac) => linkLocalOf(mac).bits === target.bits),
+    );
+  }
+}
+
+function readProbe(packet: PacketIn): { readonly mac: Mac; readonly target: Cidr } | null {
+  const frame = parseFrame(Buffer.from(packet.data));
+  if (frame?.ip?.upper?.kind !== 'icmp') return null;
+  const target = parseNeighbour(frame.ip.upper)?.target;
+  return target !== undefined && contains(linkLocalPrefix, target)
+    ? { mac: frame.ethernet.src, target }
+    : null;
+}

@@ -1,0 +1,135 @@
+/**
+ * The agent's two lines to its switch: OVSDB, which says what is plugged where, and OpenFlow, which carries the
+ * flows. Makes the bridge when there is none and keeps it in the shape that flows rely on. Tells its owner when
+ * anything changed; decides nothing about flows.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../base/errors.ts';
+import { type PacketIn, Session } from '../openflow/index.ts';
+import { Control, ensureBridge, findByName, Ovsdb } from '../ovsdb/index.ts';
+
+export interface SwitchLinksOptions {
+  /** `unix:PATH` or `tcp:HOST:PORT`, of the database and of the bridge's OpenFlow service. */
+  readonly ovsdb: string;
+  readonly openflow: string;
+  /** Directory of the control socket; null when the switch is on another machine. */
+  readonly rundir: string | null;
+  readonly bridge: string;
+  /** For a bridge that has to be made; an existing one keeps its own. */
+  readonly datapathType: string;
+  readonly log: Logger;
+  readonly onChange: () => void;
+  /** A new OpenFlow connection: what the switch has is unknown. */
+  readonly onSession: () => void;
+  readonly onPacketIn: (packet: PacketIn) => void;
+}
+
+/** How long a bridge may be gone before it is made again: an operator may be about to do that. */
+const bridgeGrace = 1000;
+
+export class SwitchLinks {
+  readonly #options: SwitchLinksOptions;
+  readonly #stop = new AbortController();
+  readonly ovsdb: Ovsdb;
+  readonly session: Session;
+  readonly #control: Control | null;
+  #bridgeTimer: NodeJS.Timeout | undefined;
+  #synced = false;
+
+  constructor(options: SwitchLinksOptions) {
+    this.#options = options;
+    const { log, onChange, rundir } = options;
+    this.#control = rundir === null ? null : new Control({ rundir });
+    this.ovsdb = new Ovsdb({
+      target: options.ovsdb,
+      signal: this.#stop.signal,
+      log,
+      onUpdate: () => {
+        if (this.#synced) this.#checkBridge(bridgeGrace);
+        onChange();
+      },
+      onUp: () => {
+        log.info('connected to the switch database');
+        const first = !this.#synced;
+        this.#synced = true;
+        this.#checkBridge(first ? 0 : bridgeGrace);
+        onChange();
+      },
+      onDown: (reason) => log.warn({ reason }, 'lost the switch database'),
+    });
+    this.session = Session.connect({
+      target: options.openflow,
+      signal: this.#stop.signal,
+      log: (text) => log.debug(text),
+      onUp: () => {
+        log.info('connected to the switch');
+        options.onSession();
+        onChange();
+      },
+      onDown: (reason) => log.warn({ reason }, 'lost the switch'),
+      onPacketIn: options.onPacketIn,
+    });
+  }
+
+  /** Both lines are up and the bridge is there. */
+  get ready(): boolean {
+    return this.#synced && this.session.state === 'up' && this.#bridge !== undefined;
+  }
+
+  get #bridge() {
+    return findByName(this.ovsdb, 'Bridge', this.#options.bridge)?.row;
+  }
+
+  #checkBridge(grace: number): void {
+    const missing = this.#bridge === undefined;
+    if (!missing || grace === 0) {
+      clearTimeout(this.#bridgeTimer);
+      this.#bridgeTimer = undefined;
+      void this.#ensureBridge();
+    } else this.#bridgeTimer ??= setTimeout(() => this.#checkBridge(0), grace);
+  }
+
+  async #ensureBridge(): Promise<void> {
+    const { bridge, datapathType, log } = this.#options;
+    const shape = { name: bridge, failMode: 'secure', protocols: ['OpenFlow15'] } as const;
+    const spec = this.#bridge === undefined ? { ...shape, datapathType } : shape;
+    try {
+      const operations = ensureBridge(this.ovsdb, spec);
+      if (operations.length === 0) return;
+      await this.ovsdb.transact(operations);
+      log.info({ bridge }, 'made the bridge or put it right');
+    } catch (error) {
+      log.warn({ bridge, error: reasonOf(error) }, 'the bridge could not be put right');
+    }
+  }
+
+  /**
+   * Resolves when packets meet the flows that the switch has acknowledged: cached decisions made before have
+   * been looked at again.
+   */
+  async revalidated(): Promise<void> {
+    try {
+      await this.#control?.call('revalidator/wait');
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'no control socket to wait for revalidation');
+    }
+  }
+
+  /** Whether the datapath can rewrite neighbour-discovery options; false when it cannot be asked. */
+  async answersNd(): Promise<boolean> {
+    try {
+      const features = await this.#control?.datapathFeatures(this.#options.bridge);
+      return features?.get('IPv6 ND Extension') === 'Yes';
+    } catch (error) {
+      this.#options.log.warn({ error: reasonOf(error) }, 'the datapath could not be asked for its features');
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#bridgeTimer);
+    this.#stop.abort();
+    this.#control?.close();
+    await Promise.all([this.session.close(), this.ovsdb.done]);
+  }
+}
