@@ -108,9 +108,7 @@ export async function commitBundle(connection: Connection, members: readonly Bun
     putMessage(closing, control('commit_request'), commit);
     connection.write(closing.done());
     await committed.catch((error: unknown) => {
-      // TypeScript does not see that the watch may have set it meanwhile.
-      const reason = complaint as Complaint | undefined;
-      if (reason !== undefined) throw refused(reason.error, reason.member);
+      if (complaint !== undefined) throw refused(complaint.error, complaint.member);
       if (!isDisconnect(error)) throw error;
       throw sessionFault(
         { code: 'OutcomeUnknown', reason: error.message },

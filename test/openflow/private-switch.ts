@@ -43,7 +43,12 @@ export class PrivateSwitch {
 
   #daemon(name: string, args: readonly string[]): Promise<unknown> {
     const env = { ...process.env, OVS_RUNDIR: this.dir, OVS_LOGDIR: this.dir, OVS_DBDIR: this.dir };
-    const usual = [`--pidfile=${this.dir}/${name}.pid`, '--detach', '--no-chdir', `--log-file=${this.dir}/${name}.log`];
+    const usual = [
+      `--pidfile=${this.dir}/${name}.pid`,
+      '--detach',
+      '--no-chdir',
+      `--log-file=${this.dir}/${name}.log`,
+    ];
     return run(name, [...args, ...usual], { env });
   }
 

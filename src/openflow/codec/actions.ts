@@ -20,7 +20,7 @@ import { packetInReasons, ports, wholePacket } from '../spec/numbers.ts';
 import { copyOf, malformed, unencodable } from './fault.ts';
 import { fieldNamed, fieldOf, isMasked, putField, putFieldHeader, takeBits } from './fields.ts';
 import { checkSubfield, putLearn, takeLearn } from './learn.ts';
-import { putProperty, takeProperties } from './properties.ts';
+import { putProperty, putProperty16, takeProperties } from './properties.ts';
 
 type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>;
 
@@ -42,10 +42,10 @@ function writeController(w: Writer, action: ActionOf<'controller'>): void {
   const { userdata, maxLen, reason, controllerId, meter, pause } = action;
   experimenter(w, niciraActions.controller2).zeros(6);
   if (maxLen !== undefined && maxLen !== wholePacket) {
-    putProperty(w, controllerProperties.maxLen, (p) => p.u16(maxLen));
+    putProperty16(w, controllerProperties.maxLen, maxLen);
   }
   if (controllerId !== undefined && controllerId !== 0) {
-    putProperty(w, controllerProperties.controllerId, (p) => p.u16(controllerId));
+    putProperty16(w, controllerProperties.controllerId, controllerId);
   }
   if (reason !== undefined && reason !== packetInReasons.action) {
     putProperty(w, controllerProperties.reason, (p) => p.u8(reason));

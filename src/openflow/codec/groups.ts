@@ -16,7 +16,7 @@ import type {
 import { bucketIds, groupCommands, groupTypes, meterBands, meterCommands } from '../spec/numbers.ts';
 import { putActions, takeActions } from './actions.ts';
 import { copyOf, malformed, namesOf } from './fault.ts';
-import { putProperty, takeProperties } from './properties.ts';
+import { putProperty, putProperty16, takeProperties } from './properties.ts';
 
 const groupCommandOf = namesOf(groupCommands);
 const groupTypeOf = namesOf(groupTypes);
@@ -35,7 +35,8 @@ function putBucket(w: Writer, bucket: Bucket): void {
   for (const key of ['weight', 'watchPort', 'watchGroup'] as const) {
     const value = bucket[key];
     if (value === undefined) continue;
-    putProperty(w, bucketProperties[key], (p) => (key === 'weight' ? p.u16(value) : p.u32(value)));
+    if (key === 'weight') putProperty16(w, bucketProperties.weight, value);
+    else putProperty(w, bucketProperties[key], (p) => p.u32(value));
   }
   if (bucket.otherProperties !== undefined) w.bytes(bucket.otherProperties);
   w.patchU16(start, w.length - start);

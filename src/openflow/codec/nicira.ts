@@ -4,7 +4,7 @@ import type { CtFlush, CtTuple, Message, TlvMapping } from '../message.ts';
 import { ctFlushProperties, ctTupleProperties, niciraMessages, tlvCommands } from '../spec/nicira.ts';
 import { malformed, namesOf } from './fault.ts';
 import { putPacketIn2, takePacketIn2 } from './packets.ts';
-import { putNested, putProperty, takeProperties } from './properties.ts';
+import { putNested, putProperty, putProperty16, takeProperties } from './properties.ts';
 
 type MessageOf<T extends Message['type']> = Extract<Message, { type: T }>;
 type NiciraType = 'packet_in' | Exclude<keyof typeof niciraMessages, 'packet_in2'>;
@@ -21,7 +21,7 @@ function putTuple(w: Writer, tuple: CtTuple): void {
   }
   for (const key of tuplePorts) {
     const value = tuple[key];
-    if (value !== undefined) putProperty(w, ctTupleProperties[key], (p) => p.u16(value));
+    if (value !== undefined) putProperty16(w, ctTupleProperties[key], value);
   }
   for (const key of tupleBytes) {
     const value = tuple[key];
@@ -49,7 +49,7 @@ function putCtFlush(w: Writer, flush: CtFlush): void {
   w.u8(flush.protocol).zeros(7);
   if (original !== undefined) putNested(w, ctFlushProperties.original, (p) => putTuple(p, original));
   if (reply !== undefined) putNested(w, ctFlushProperties.reply, (p) => putTuple(p, reply));
-  if (zone !== undefined) putProperty(w, ctFlushProperties.zone, (p) => p.u16(zone));
+  if (zone !== undefined) putProperty16(w, ctFlushProperties.zone, zone);
   if (flush.otherProperties !== undefined) w.bytes(flush.otherProperties);
 }
 

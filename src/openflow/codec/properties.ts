@@ -14,6 +14,11 @@ export function putProperty(w: Writer, type: number, body: (w: Writer) => void):
   w.align(8, start);
 }
 
+/** A 16-bit value, whose padding counts into the length as Open vSwitch writes it. */
+export function putProperty16(w: Writer, type: number, value: number): void {
+  w.u16(type).u16(8).u16(value).zeros(2);
+}
+
 /** A property of properties: four bytes of padding, then the nested ones. */
 export function putNested(w: Writer, type: number, body: (w: Writer) => void): void {
   putProperty(w, type, (inner) => body(inner.zeros(4)));

@@ -35,7 +35,7 @@ export const oxmFields = {
   actset_output: exact('basic', 43, 32),
   metadata: masked('basic', 2, 64),
   tun_id: masked('basic', 38, 64),
-  tun_flags: masked('nxm1', 104, 1),
+  tun_flags: masked('nxm1', 104, 16),
   tun_src: masked('nxm1', 31, 32),
   tun_dst: masked('nxm1', 32, 32),
   tun_ipv6_src: masked('nxm1', 109, 128),
