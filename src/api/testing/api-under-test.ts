@@ -1,0 +1,130 @@
+/**
+ * An API on a throw-away store for tests, with short words for the requests they make. Many servers may share one
+ * store. Must not be used outside tests.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect } from 'vitest';
+import type { Store } from '../../store/contract.ts';
+import { openStore } from '../../store/index.ts';
+import { type Api, type ApiOptions, createApi } from '../server.ts';
+
+export type StoreKind = 'memory' | 'embedded';
+export type Json = Record<string, unknown>;
+
+export interface Reply {
+  readonly status: number;
+  /** Empty when the answer has no body. */
+  readonly body: Json;
+}
+
+export interface Client {
+  readonly api: Api;
+  call(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Reply>;
+  /** POSTs one resource; the answer must be 201. */
+  make(path: string, attributes: Json): Promise<Json>;
+  /** PUTs; the answer must be 200. */
+  change(path: string, id: unknown, attributes: Json): Promise<Json>;
+  show(path: string, id: unknown): Promise<Json>;
+  list(path: string, query?: string): Promise<Json[]>;
+  remove(path: string, id: unknown): Promise<void>;
+}
+
+const singular: Record<string, string> = {
+  networks: 'network',
+  subnets: 'subnet',
+  ports: 'port',
+  'security-groups': 'security_group',
+  'security-group-rules': 'security_group_rule',
+};
+
+export const nameOf = (path: string): string => singular[path] ?? path;
+export const collectionOf = (path: string): string => path.replaceAll('-', '_');
+
+export function clientOf(api: Api): Client {
+  const call: Client['call'] = async (method, url, body, headers = {}) => {
+    const json = body === undefined ? {} : { 'content-type': 'application/json' };
+    const response = await api.app.inject({
+      method,
+      url,
+      headers: { host: '127.0.0.1:9696', ...json, ...headers },
+      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    return {
+      status: response.statusCode,
+      body: response.body === '' ? {} : (JSON.parse(response.body) as Json),
+    };
+  };
+  const one = async (expected: number, path: string, reply: Promise<Reply>): Promise<Json> => {
+    const { status, body } = await reply;
+    expect(body, JSON.stringify(body)).toHaveProperty(nameOf(path));
+    expect(status).toBe(expected);
+    return body[nameOf(path)] as Json;
+  };
+  return {
+    api,
+    call,
+    make: (path, attributes) => one(201, path, call('POST', `/v2.0/${path}`, { [nameOf(path)]: attributes })),
+    change: (path, id, attributes) =>
+      one(200, path, call('PUT', `/v2.0/${path}/${String(id)}`, { [nameOf(path)]: attributes })),
+    show: (path, id) => one(200, path, call('GET', `/v2.0/${path}/${String(id)}`)),
+    async list(path, query = '') {
+      const { status, body } = await call('GET', `/v2.0/${path}${query === '' ? '' : `?${query}`}`);
+      expect(status, JSON.stringify(body)).toBe(200);
+      return body[collectionOf(path)] as Json[];
+    },
+    async remove(path, id) {
+      const { status, body } = await call('DELETE', `/v2.0/${path}/${String(id)}`);
+      expect(status, JSON.stringify(body)).toBe(204);
+    },
+  };
+}
+
+/** Checks Neutron's error shape; returns the message. */
+export function expectRefusal(reply: Reply, status: number, type: string): string {
+  const error = reply.body['NeutronError'] as { type: string; message: string; detail: string } | undefined;
+  expect({ status: reply.status, type: error?.type }, JSON.stringify(reply.body)).toEqual({ status, type });
+  expect(error?.detail).toBe('');
+  return error?.message ?? '';
+}
+
+export interface UnderTest {
+  readonly store: Store;
+  /** One more server on the same store. */
+  server(options?: Partial<ApiOptions>): Promise<Client>;
+  /** Everything in the store but heartbeats, to see that a refused request changed nothing. */
+  content(): Promise<readonly (readonly [string, string])[]>;
+  close(): Promise<void>;
+}
+
+export async function openUnderTest(kind: StoreKind): Promise<UnderTest> {
+  const dir = kind === 'embedded' ? await mkdtemp(join(tmpdir(), 'portcullis-api-')) : null;
+  const store = await openStore(dir === null ? { kind: 'memory' } : { kind: 'embedded', dir });
+  const servers: Api[] = [];
+  return {
+    store,
+    async server(options = {}) {
+      const log = pino({ level: 'silent' });
+      const api = createApi({ store, log, listen: { host: '127.0.0.1', port: 0 }, ...options });
+      servers.push(api);
+      await api.ready();
+      return clientOf(api);
+    },
+    async content() {
+      const { entries } = await store.range('');
+      return entries.map((entry) => [entry.key, entry.value] as const);
+    },
+    async close() {
+      await Promise.all(servers.map((api) => api.close()));
+      await store.close();
+      if (dir !== null) await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
