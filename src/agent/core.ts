@@ -93,10 +93,10 @@ export class Core {
   derive(rows: RowSource): Round {
     const { facts, relations } = this.pipeline;
     const zones = recordedZones(rows, this.#options.bridge);
-    for (const [network] of [...facts.zones.entries()]) if (!zones.has(network)) facts.zones.delete(network);
+    for (const [network] of facts.zones.entries()) if (!zones.has(network)) facts.zones.delete(network);
     for (const [network, zone] of zones) facts.zones.set(network, zone);
     const ours = this.#ours(rows);
-    for (const [port] of [...facts.ofports.entries()]) if (!ours.has(port)) facts.ofports.delete(port);
+    for (const [port] of facts.ofports.entries()) if (!ours.has(port)) facts.ofports.delete(port);
     for (const [port, { ofport }] of ours) facts.ofports.set(port, ofport);
     const asks = this.#options.answers.take();
     this.pipeline.run();

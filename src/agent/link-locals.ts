@@ -15,7 +15,7 @@ import { parseNeighbour } from '../net/packet/icmpv6.ts';
 import type { PacketIn } from '../openflow/index.ts';
 import { type LocalPort, macsOf } from '../pipeline/local-port.ts';
 import type { Facts, Relations } from '../pipeline/relations.ts';
-import type { LinkLocal, NetworkId, PortId } from '../policy/world.ts';
+import type { LinkLocal, PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
 
 /** A guest needs one a MAC; some make a new one at each start. Beyond this the oldest go first. */
@@ -87,7 +87,7 @@ export class LinkLocals {
     return [...facts.ports.entries()].some(
       ([id, other]) =>
         id !== port.id &&
-        other.network === (port.network as NetworkId) &&
+        other.network === port.network &&
         macsOf(other).some((mac) => linkLocalOf(mac).bits === target.bits),
     );
   }

@@ -52,10 +52,10 @@ export interface Then<T extends TableName> {
 }
 
 const loads = (values: Then<TableName>['load']): Action[] =>
-  Object.entries(values ?? {}).map(([field, value]) => ({
+  Object.entries<number>(values ?? {}).map(([field, value]) => ({
     type: 'set_field',
     field: field as (typeof register)[keyof typeof register],
-    value: value as number,
+    value,
   }));
 
 export function flow<T extends TableName, M extends MatchIn<T>>(
@@ -98,8 +98,5 @@ export function branch<T extends TableName>(
   load: { readonly [F in LoadField<T>]?: number },
   next: NextTable<T>,
 ): Action[] {
-  return [
-    ...loads(load),
-    { type: 'resubmit', table: tables[next as TableName].id },
-  ];
+  return [...loads(load), { type: 'resubmit', table: tables[next as TableName].id }];
 }

@@ -148,8 +148,10 @@ export const tables = {
       'nd_options_type',
     ],
     load: [],
-    next: ['l2'],
+    next: ['l2', 'answer_nd'],
   },
+  /** Second half of a neighbour advertisement, which only a packet that is one already can get. */
+  answer_nd: { id: 21, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,

@@ -66,10 +66,8 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
     set('icmpv6_type', icmpv6Types.neighbourAdvertisement),
     set('nd_reserved', naFlags.solicited | naFlags.override),
     set('nd_options_type', 2),
-    set('nd_tll', bits),
-    back,
   ];
-  return [flow('services', 200, match, { actions }, why)];
+  return [flow('services', 200, match, { actions, goto: 'answer_nd' }, why)];
 }
 
 /** Questions about addresses that the asker itself may hold go to the others. */
@@ -113,4 +111,11 @@ export const responderDefaults: readonly Draft[] = [
     { reason: 'probe' },
   ),
   flow('services', 0, {}, { goto: 'l2' }, { reason: 'no-service' }),
+  flow(
+    'answer_nd',
+    100,
+    { ...icmp6, icmpv6_type: icmpv6Types.neighbourAdvertisement },
+    { actions: [copy('eth_src', 'nd_tll', 48), back] },
+    { reason: 'answer' },
+  ),
 ];
