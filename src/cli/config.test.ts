@@ -97,7 +97,6 @@ describe('what is refused, with the source and the key in the message', () => {
       { flags: { ovsdb: 'tcp:h:6640' } },
       /openflow must be set/,
     ],
-    ['open door', { flags: { listen: '0.0.0.0:9696' } }, /flags: 0\.0\.0\.0:9696 is reachable from outside/],
   ])('%s', (_name, given, message) => {
     expect(() => load(given)).toThrow(message);
   });
@@ -112,10 +111,4 @@ describe('what is refused, with the source and the key in the message', () => {
 test('the command line keeps its own names in the environment', () => {
   const environment = { PORTCULLIS_ENDPOINT: 'http://127.0.0.1:1', PATH: '/bin' };
   expect(load({ environment }).bridge).toBe('br-int');
-});
-
-test('an open door may be asked for', () => {
-  expect(load({ flags: { listen: '0.0.0.0:9696', allowRemoteWithoutAuth: true } }).listen).toBe(
-    '0.0.0.0:9696',
-  );
 });

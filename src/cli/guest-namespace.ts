@@ -2,6 +2,7 @@
  * The guest itself: a network namespace with one Ethernet device, `eth0`, whose other end is for a bridge.
  * Knows nothing about the bridge or the API.
  */
+import { writeFile } from 'node:fs/promises';
 import { succeeds, tool } from './tool.ts';
 
 export interface Addressing {
@@ -39,7 +40,8 @@ export async function makeGuest(namespace: string, device: string, mac: string, 
   await noOffload(device);
   await noOffload('eth0', namespace);
   // The host's own stack also hears the outer end: it must neither speak nor answer there.
-  await tool('ip', 'link', 'set', device, 'arp', 'off', 'addrgenmode', 'none');
+  await tool('ip', 'link', 'set', device, 'arp', 'off', 'multicast', 'off');
+  await writeFile(`/proc/sys/net/ipv6/conf/${device}/disable_ipv6`, '1').catch(() => undefined);
   await tool('ip', 'link', 'set', device, 'up');
 }
 

@@ -1,5 +1,5 @@
 /** The API's address as operators write it: `127.0.0.1:9696`, `[::1]:9696`, `localhost:0`. */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 export interface Listen {
   /** Without brackets. */
@@ -16,13 +16,4 @@ export function parseListen(text: string): Listen | null {
   if (port > 65535) return null;
   if (bracketed !== undefined) return isIPv6(bracketed) ? { host: bracketed, port } : null;
   return plain === undefined ? null : { host: plain, port };
-}
-
-export function formatListen({ host, port }: Listen): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-export function isLoopback(host: string): boolean {
-  if (isIPv4(host)) return host.startsWith('127.');
-  return host === '::1' || host === 'localhost';
 }

@@ -1,0 +1,204 @@
+/**
+ * The tree of commands: names, flags and help texts, and nothing behind them. `run` turns every outcome into an
+ * exit code: 0 done, 1 failed, 2 wrongly called.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { stringify } from 'yaml';
+import { Fault, reasonOf } from '../base/errors.ts';
+import { Client } from './client.ts';
+import { loadConfig } from './config.ts';
+import { counters } from './counters.ts';
+import type { GuestTools } from './guest.ts';
+import { addGuest, deleteGuest, listGuests } from './guest.ts';
+import { GuestPlugs } from './guest-plug.ts';
+import { hosts } from './hosts.ts';
+import type { Settings } from './settings.ts';
+import { settings } from './settings.ts';
+import { sync } from './sync.ts';
+import { json, table } from './table.ts';
+import { version } from './version.ts';
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text === '' || !Number.isFinite(value) || value < 0 || value > 86_400) {
+    throw new InvalidArgumentError('seconds from 0 to 86400 are wanted.');
+  }
+  return value;
+}
+
+function withSettings(command: Command, only?: readonly string[]): Command {
+  command.option(
+    '--config <file>',
+    'configuration file (default: /etc/portcullis/portcullis.yaml if it exists)',
+  );
+  for (const { key, flag, kind, description, default: value } of settings) {
+    if (only !== undefined && !only.includes(key)) continue;
+    const text =
+      value === undefined || kind === 'boolean' ? description : `${description} (default: ${value})`;
+    command.option(kind === 'boolean' ? flag : `${flag} <value>`, text);
+  }
+  return command;
+}
+
+function settingsOf(command: Command): Settings {
+  const flags = command.opts<Record<string, unknown>>();
+  const file = flags['config'];
+  return loadConfig({ file: typeof file === 'string' ? file : undefined, environment: process.env, flags });
+}
+
+function withEndpoint(command: Command): Command {
+  return command
+    .option('--endpoint <url>', 'address of the API (or PORTCULLIS_ENDPOINT)')
+    .option('--json', 'print JSON');
+}
+
+function clientOf(command: Command): Client {
+  const { endpoint } = command.opts<{ endpoint?: string }>();
+  return new Client(endpoint ?? process.env['PORTCULLIS_ENDPOINT'] ?? 'http://127.0.0.1:9696');
+}
+
+function guestToolsOf(command: Command): GuestTools {
+  const { ovsdb, bridge } = settingsOf(command);
+  return { client: clientOf(command), plugs: new GuestPlugs(ovsdb, bridge) };
+}
+
+function wantsJson(command: Command): boolean {
+  return command.opts<{ json?: boolean }>().json === true;
+}
+
+function addGuestCommands(program: Command): void {
+  const guest = program.command('guest').description('network namespaces plugged into the bridge as guests');
+  const own = (name: string) => withSettings(withEndpoint(guest.command(name)), ['ovsdb', 'bridge']);
+
+  own('add <port>')
+    .description('make a guest for a port (name or id): MAC, addresses and routes as the API has them')
+    .option('--name <namespace>', "the guest's network namespace (default: the port's name)")
+    .option('--no-addresses', 'leave addresses and routes to the guest')
+    .option('--timeout <seconds>', 'how long to wait for the port to be ACTIVE', seconds, 30)
+    .action(
+      async (
+        reference: string,
+        options: { name?: string; addresses: boolean; timeout: number },
+        command: Command,
+      ) => {
+        const plug = await addGuest(guestToolsOf(command), reference, options);
+        print(
+          wantsJson(command)
+            ? json(plug)
+            : `guest ${plug.namespace}: eth0 is plugged in as ${plug.device}; try: ip netns exec ${plug.namespace} ip address\n`,
+        );
+      },
+    );
+
+  own('del <port>')
+    .description('remove the guest of a port (name or id) or of a namespace; none is fine')
+    .action(async (reference: string, _options: unknown, command: Command) => {
+      const gone = await deleteGuest(guestToolsOf(command), reference);
+      if (wantsJson(command)) print(json(gone));
+      else print(gone === null ? `no guest for ${reference}\n` : `guest ${gone.namespace} removed\n`);
+      if (gone !== null && gone.processes.length > 0) {
+        process.stderr.write(
+          `still running in it, without a network: process ${gone.processes.join(', ')}\n`,
+        );
+      }
+    });
+
+  own('list')
+    .description('guests on this machine')
+    .action(async (_options: unknown, command: Command) => {
+      const rows = await listGuests(guestToolsOf(command));
+      const columns = [
+        { title: 'NAMESPACE', value: (row: (typeof rows)[number]) => row.namespace },
+        { title: 'PORT', value: (row: (typeof rows)[number]) => row.port || row.port_id },
+        { title: 'MAC', value: (row: (typeof rows)[number]) => row.mac_address ?? '-' },
+        { title: 'ADDRESSES', value: (row: (typeof rows)[number]) => row.addresses.join(',') || '-' },
+        { title: 'STATUS', value: (row: (typeof rows)[number]) => row.status ?? '-' },
+      ];
+      print(wantsJson(command) ? json(rows) : table(columns, rows));
+    });
+}
+
+export function buildProgram(): Command {
+  // Set before any command is added: commands inherit it.
+  const program = new Command('portcullis').exitOverride().showHelpAfterError('(try --help)');
+  program.description('port security for Open vSwitch, behind the Neutron API').version(version());
+
+  withSettings(program.command('up'))
+    .description('API and agent in one process, on the embedded store')
+    .action(async (_options: unknown, command: Command) => {
+      const settings = settingsOf(command);
+      // Loaded here: the other commands should not wait for a server they do not start.
+      const { up } = await import('./up.ts');
+      await up(settings);
+    });
+
+  withEndpoint(program.command('sync'))
+    .description('wait until every live switch has acknowledged all that the store holds now')
+    .option('--timeout <seconds>', 'how long to wait', seconds)
+    .action(async ({ timeout }: { timeout?: number }, command: Command) => {
+      const result = await sync(clientOf(command), timeout);
+      print(
+        wantsJson(command) ? json(result) : result.synced ? 'in sync\n' : `late: ${result.late.join(', ')}\n`,
+      );
+      if (!result.synced) process.exitCode = 1;
+    });
+
+  withEndpoint(program.command('counters <port>'))
+    .description("what a port's guards and rules dropped, per reason")
+    .action(async (reference: string, _options: unknown, command: Command) => {
+      print(await counters(clientOf(command), reference, wantsJson(command)));
+    });
+
+  withEndpoint(program.command('hosts'))
+    .description('hypervisors and when they were last heard')
+    .action(async (_options: unknown, command: Command) => {
+      print(await hosts(clientOf(command), wantsJson(command)));
+    });
+
+  addGuestCommands(program);
+
+  withSettings(program.command('config'))
+    .description('print the effective configuration')
+    .option('--json', 'print JSON')
+    .option('--get <key>', 'print the value of one key, such as log.level')
+    .action(({ get }: { get?: string }, command: Command) => {
+      const effective = settingsOf(command);
+      if (get === undefined) {
+        print(wantsJson(command) ? json(effective) : stringify(effective));
+        return;
+      }
+      const setting = settings.find(({ key }) => key === get);
+      if (setting === undefined) throw new InvalidArgumentError(`no setting is called ${get}`);
+      print(
+        `${String(setting.path.reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], effective))}\n`,
+      );
+    });
+
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => print(`portcullis ${version()}\n`));
+
+  return program;
+}
+
+/** Sets the process's exit code; never throws. `argv` is without the interpreter and the script. */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // commander has written its message, except where an action threw it; help that was asked for is no failure.
+      if (error instanceof InvalidArgumentError) process.stderr.write(`portcullis: ${error.message}\n`);
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    process.stderr.write(`portcullis: ${reasonOf(error)}\n`);
+    process.exitCode =
+      error instanceof Fault && (error.data as { code: string }).code === 'BadConfig' ? 2 : 1;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * `portcullis up`: store, API and agent in one process, built in that order and taken down in the other. The
+ * agent shares nothing with the API but the store.
+ */
+import { dirname, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent } from '../agent/agent.ts';
+import { createApi } from '../api/server.ts';
+import { bug, reasonOf } from '../base/errors.ts';
+import { createLog } from '../base/log.ts';
+import { createMetrics } from '../base/metrics.ts';
+import { openStore } from '../store/index.ts';
+import { registerAgentMetrics } from './agent-metrics.ts';
+import { parseListen } from './listen.ts';
+import type { Settings } from './settings.ts';
+import { version } from './version.ts';
+
+/** Milliseconds after which a switch that has not answered counts as absent: it may come later. */
+const switchPatience = 5000;
+/** Milliseconds for an orderly end. */
+const stopPatience = 10_000;
+
+/** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
+export async function up(settings: Settings): Promise<void> {
+  const stopped = stopSignal();
+  const log = createLog(settings.log.level);
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const metrics = createMetrics();
+    const store = await openStore({ kind: 'embedded', dir: resolve(settings.data_dir) });
+    closers.push(() => store.close());
+
+    const api = createApi({
+      store,
+      log: log.child({ component: 'api' }),
+      listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
+      allowRemoteWithoutAuth: settings.allow_remote_without_auth,
+      metrics: () => metrics.metrics(),
+    });
+    closers.push(() => api.close());
+    await api.listen();
+
+    const agent = new Agent({
+      store,
+      log: log.child({ component: 'agent' }),
+      host: settings.host,
+      ovsdb: settings.ovsdb,
+      openflow: settings.openflow,
+      // ovs-vswitchd puts its control socket where ovsdb-server puts its own.
+      rundir: settings.ovsdb.startsWith('unix:') ? dirname(settings.ovsdb.slice('unix:'.length)) : null,
+      bridge: settings.bridge,
+      datapathType: settings.datapath_type,
+    });
+    registerAgentMetrics(metrics, () => agent.status);
+    closers.push(() => agent.stop());
+    await agent.start();
+    const met = agent.firstApplied.then(() => 'met' as const);
+    const first = await Promise.race([met, delay(switchPatience, 'late' as const), stopped]);
+    if (first !== 'signal') {
+      if (first === 'late')
+        log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
+      process.stdout.write(`portcullis ready: ${api.address}\n`);
+      log.info({ version: version(), address: api.address, host: settings.host }, 'ready');
+      await stopped;
+    }
+    log.info('stopping; flows stay in the switch');
+  } finally {
+    const force = setTimeout(() => {
+      log.error('could not stop in time');
+      process.exit(1);
+    }, stopPatience);
+    for (const close of closers.reverse()) {
+      await close().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'a part did not close'));
+    }
+    clearTimeout(force);
+  }
+}
+
+function stopSignal(): Promise<'signal'> {
+  return new Promise((done) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => done('signal'));
+  });
+}

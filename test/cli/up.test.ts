@@ -1,0 +1,60 @@
+/** `portcullis up` as a process: ready line, refusal of a second one, clean end, a switch that comes late. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { describeRoot } from '../lib/netns.ts';
+import { type Switch, startSwitch } from '../lib/switch.ts';
+import { until } from '../lib/wait.ts';
+import { Up as Process, portcullis, startUp, type Up } from './portcullis.ts';
+
+let made: Switch;
+let up: Up;
+
+const flowsOf = async () => (await made.ofctl('dump-flows', made.mgmt('br-int'))).split('\n').length - 2;
+
+// The bridge is of the userspace datapath, whose own port is a tap device.
+describeRoot('portcullis up', () => {
+  beforeEach(async () => {
+    made = await startSwitch();
+    up = await startUp(made.dbTarget);
+  });
+  afterEach(async () => {
+    await up.stop();
+    await made.stop();
+  });
+
+  test('is ready with one line, in sync, and leaves its flows behind when told to end', async () => {
+    await up.endpoint();
+    expect(await up.command('sync', '--timeout', '10')).toMatchObject({ code: 0, stdout: 'in sync\n' });
+    expect((await up.command('hosts')).stdout).toMatch(/^test +live/m);
+    const flows = await flowsOf();
+    expect(flows).toBeGreaterThan(5);
+    expect(await up.signal('SIGTERM')).toBe(0);
+    expect(up.stdout.split('\n')).toHaveLength(2);
+    expect(await flowsOf()).toBe(flows);
+  });
+
+  test('a second process on the data directory is refused', async () => {
+    await up.endpoint();
+    const second = new Process(up.dataDir, made.dbTarget);
+    await expect(second.endpoint()).rejects.toThrow(/no ready line: portcullis: /);
+    expect(await second.signal('SIGTERM')).toBe(1);
+  });
+
+  test('a switch that stops is waited for, and the flows are there again when it is back', async () => {
+    await up.endpoint();
+    await made.restartVswitchd('kill');
+    expect(await up.command('sync', '--timeout', '20')).toMatchObject({ code: 0 });
+    await until(async () => (await flowsOf()) > 5);
+  });
+});
+
+test('a wrong flag, a wrong name and no API each have their exit code', async () => {
+  expect(await portcullis(['up', '--nonsense'])).toMatchObject({ code: 2 });
+  expect(await portcullis(['config'], { PORTCULLIS_NONSENSE: '1' })).toMatchObject({
+    code: 2,
+    stderr: 'portcullis: environment: unknown name PORTCULLIS_NONSENSE\n',
+  });
+  expect(await portcullis(['hosts', '--endpoint', 'http://127.0.0.1:9'])).toMatchObject({
+    code: 1,
+    stdout: '',
+  });
+});
