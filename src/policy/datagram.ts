@@ -15,16 +15,16 @@ interface Piece extends Fragment {
 }
 
 /** Bytes of the IP packet, headers included, without Ethernet padding; IPv6 counts only its first extension. */
-const sizeOf = ({ ip }: Piece): number => ip.payload.length + (ip.family === 4 ? 20 : 48);
+const sizeOf = ({ ip, data }: Piece): number => data.length + (ip.family === 4 ? 20 : 48);
 
 function pieceOf(frame: Frame): Piece | null {
   const { ip } = frame;
   if (ip === null || ip.fragment === null || !ip.sound) return null;
-  return { frame, ip, id: ip.fragment.id, offset: ip.fragment.offset, more: ip.fragment.more };
+  return { ...ip.fragment, frame, ip };
 }
 
 function sameDatagram(a: Piece, b: Piece): boolean {
-  const ids = a.id === b.id && a.ip.family === b.ip.family && a.ip.protocol === b.ip.protocol;
+  const ids = a.id === b.id && a.ip.family === b.ip.family && a.protocol === b.protocol;
   return ids && a.ip.src.bits === b.ip.src.bits && a.ip.dst.bits === b.ip.dst.bits;
 }
 
@@ -33,7 +33,7 @@ function isComplete(pieces: readonly Piece[]): boolean {
   let expected = 0;
   return pieces.every((piece, at) => {
     const fits = piece.offset === expected && piece.more === at < pieces.length - 1;
-    expected += piece.ip.payload.length;
+    expected += piece.data.length;
     return fits && (!piece.more || sizeOf(piece) >= smallest[piece.ip.family]);
   });
 }
@@ -50,8 +50,9 @@ export function reassemble(frames: readonly Frame[]): Frame | null {
   const [first] = pieces;
   if (first === undefined || !pieces.every((piece) => sameDatagram(first, piece)) || !isComplete(pieces))
     return null;
-  const payload = Buffer.concat(pieces.map((piece) => piece.ip.payload));
-  const { src, dst, protocol, hopLimit } = first.ip;
+  const payload = Buffer.concat(pieces.map((piece) => piece.data));
+  const { protocol } = first;
+  const { src, dst, hopLimit } = first.ip;
   if (first.ip.family === 6) {
     const header = { src, dst, protocol, hopLimit, trafficClass: 0, flowLabel: 0, extensions: [] };
     return parseFrame(buildEthernet(first.frame.ethernet, buildIpv6(header, payload)));

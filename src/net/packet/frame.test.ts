@@ -130,6 +130,7 @@ describe('layers survive a round trip', () => {
       header,
       payload: Buffer.from('payload'),
       complete: true,
+      piece: { protocol: 51, data: expect.any(Buffer) },
     });
   });
 

@@ -7,7 +7,7 @@ import { type Arp, parseArp } from './arp.ts';
 import { type Ethernet, etherTypes, parseEthernet } from './ethernet.ts';
 import { type ParsedIcmp, parseIcmp } from './icmp.ts';
 import { parseIpv4 } from './ipv4.ts';
-import { type Extension, parseIpv6 } from './ipv6.ts';
+import { type ParsedIpv6, parseIpv6 } from './ipv6.ts';
 import { parseSctp, parseTcp, parseUdp, protocols, type Segment } from './transport.ts';
 
 /** Where a fragment lies in its datagram; `offset` in bytes. An atomic fragment (offset 0, no more) is not one. */
@@ -15,6 +15,9 @@ export interface Fragment {
   readonly id: number;
   readonly offset: number;
   readonly more: boolean;
+  /** Its share of the datagram, which for IPv6 begins with the header of this number. */
+  readonly data: Buffer;
+  readonly protocol: number;
 }
 
 export type Upper =
@@ -78,18 +81,17 @@ function ipv4Of(data: Buffer): Ip | null {
     dst,
     protocol,
     hopLimit: ttl,
-    fragment: whole ? null : { id, offset: fragmentOffset, more: moreFragments },
+    fragment: whole ? null : { id, offset: fragmentOffset, more: moreFragments, data: payload, protocol },
     payload,
     sound: checksumOk,
     upper: whole ? upperOf(src, dst, protocol, payload) : null,
   };
 }
 
-function fragmentOf(extensions: readonly Extension[]): Fragment | null {
-  for (const extension of extensions) {
-    if (extension.kind === 'fragment' && (extension.more || extension.offset !== 0)) return extension;
-  }
-  return null;
+function fragmentOf({ header, piece }: ParsedIpv6): Fragment | null {
+  const found = header.extensions.find((extension) => extension.kind === 'fragment');
+  if (found === undefined || piece === null || (!found.more && found.offset === 0)) return null;
+  return { id: found.id, offset: found.offset, more: found.more, ...piece };
 }
 
 function ipv6Of(data: Buffer): Ip | null {
@@ -97,7 +99,7 @@ function ipv6Of(data: Buffer): Ip | null {
   if (parsed === null) return null;
   const { header, payload, complete } = parsed;
   const { src, dst, protocol, hopLimit } = header;
-  const fragment = fragmentOf(header.extensions);
+  const fragment = fragmentOf(parsed);
   const readable = complete && fragment === null;
   const upper = readable ? upperOf(src, dst, protocol, payload) : null;
   return { family: 6, src, dst, protocol, hopLimit, fragment, payload, sound: complete, upper };

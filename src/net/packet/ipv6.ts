@@ -79,6 +79,8 @@ export interface ParsedIpv6 {
   readonly payload: Buffer;
   /** False when the chain of extension headers breaks off: protocol is then the header that is cut. */
   readonly complete: boolean;
+  /** What lies behind the first fragment header, further extension headers included; null without one. */
+  readonly piece: { readonly protocol: number; readonly data: Buffer } | null;
 }
 
 /** One extension header off `reader`; null when it is cut. */
@@ -114,16 +116,20 @@ export function parseIpv6(data: Buffer): ParsedIpv6 | null {
   const reader = new Reader(data, 40, 40 + length);
   const extensions: Extension[] = [];
   let complete = true;
+  let piece: ParsedIpv6['piece'] = null;
   while (known.has(protocol)) {
     const read = readExtension(reader, protocol);
     complete = read !== null;
     if (read === null) break;
     extensions.push(read.extension);
     protocol = read.next;
-    // Behind a fragment header with an offset lies the middle of something, whatever its number says.
-    if (read.extension.kind === 'fragment' && read.extension.offset !== 0) break;
+    if (read.extension.kind === 'fragment') {
+      piece ??= { protocol, data: data.subarray(reader.offset, reader.end) };
+      // Behind an offset lies the middle of something, whatever its number says.
+      if (read.extension.offset !== 0) break;
+    }
   }
   const trafficClass = (first >>> 20) & 0xff;
   const header = { src, dst, hopLimit, trafficClass, flowLabel: first & 0xfffff, extensions, protocol };
-  return { header, payload: reader.rest(), complete };
+  return { header, payload: reader.rest(), complete, piece };
 }

@@ -1,0 +1,39 @@
+/** The reference evaluator agrees with the spoof matrix, entry by entry, and the matrix is what it claims to be. */
+import { describe, expect, test } from 'vitest';
+import { emptyTracker } from '../../../src/policy/conntrack.ts';
+import { evaluateDatagram } from '../../../src/policy/evaluator.ts';
+import type { PortId } from '../../../src/policy/world.ts';
+import { host } from '../worlds.ts';
+import { arpMatrix } from './arp-matrix.ts';
+import { ipMatrix } from './ip-matrix.ts';
+import { type Entry, matrixWorld } from './matrix.ts';
+import { ndMatrix } from './nd-matrix.ts';
+
+const self = 'self' as PortId;
+const peer = 'peer' as PortId;
+
+function verdictOf({ frames }: Entry): string {
+  const { sender, receivers, reply } = evaluateDatagram(matrixWorld, host, emptyTracker, self, frames);
+  if (sender.outcome === 'dropped') return sender.reason;
+  if (reply !== null) return 'answered';
+  return receivers.get(peer)?.outcome === 'passed' ? 'pass' : 'nobody';
+}
+
+describe.each([
+  ['ARP', arpMatrix(), 2000],
+  ['ND and MLD', ndMatrix(), 20_000],
+  ['IP', ipMatrix(), 900],
+] as const)('%s', (_name, entries, least) => {
+  test('has its size, both outcomes, and no name twice', () => {
+    expect(entries.length).toBeGreaterThan(least);
+    expect(new Set(entries.map(({ name }) => name)).size).toBe(entries.length);
+    expect(new Set(entries.map(({ expected }) => expected))).toEqual(new Set(['pass', 'drop']));
+  });
+
+  test('the evaluator says the same of every entry', () => {
+    const wrong = entries
+      .map((entry) => ({ name: entry.name, stated: entry.reason ?? 'pass', evaluated: verdictOf(entry) }))
+      .filter(({ stated, evaluated }) => stated !== evaluated);
+    expect(wrong.slice(0, 20)).toEqual([]);
+  });
+});

@@ -1,0 +1,79 @@
+/**
+ * The wrappings of the spoof matrix: tags, IPv6 extension headers, atomic and real fragments. Each says what it does
+ * to a frame and how the frame must then be judged.
+ */
+import type { Extension } from '../../../src/net/packet/ipv6.ts';
+import { fragmentsOf, tagged } from '../../lib/frames.ts';
+
+export interface Wrapping {
+  readonly name: string;
+  /**
+   * open: judged as if it were not there. tag: never allowed. cut: whole pieces of fair size, the upper layer is seen
+   * only when put together. shreds: pieces that connection tracking refuses to put together.
+   */
+  readonly effect: 'open' | 'tag' | 'cut' | 'shreds';
+  readonly extensions: readonly Extension[];
+  readonly apply: (frame: Buffer, id: number) => readonly [Buffer, ...Buffer[]];
+}
+
+const same = (frame: Buffer): readonly [Buffer] => [frame];
+const options = (header: 0 | 60, size = 6): Extension => ({ kind: 'plain', header, body: padding(size) });
+const routing: Extension = { kind: 'plain', header: 43, body: Buffer.alloc(6) };
+const atomic: Extension = { kind: 'fragment', offset: 0, more: false, id: 77 };
+
+/** One PadN option (RFC 8200 4.2) over `size` bytes; at most 257. */
+function padding(size: number): Buffer {
+  const body = Buffer.alloc(size);
+  body.writeUInt8(1, 0);
+  body.writeUInt8(size - 2, 1);
+  return body;
+}
+
+const wrapping = (
+  name: string,
+  effect: Wrapping['effect'],
+  apply: Wrapping['apply'],
+  extensions: readonly Extension[] = [],
+): Wrapping => ({ name, effect, extensions, apply });
+
+export const tags: readonly Wrapping[] = [
+  wrapping('plain', 'open', same),
+  wrapping('802.1Q', 'tag', (frame) => [tagged(frame)]),
+  wrapping('802.1Q priority only', 'tag', (frame) => [tagged(frame, 0x8100, 0xe000)]),
+  wrapping('802.1ad', 'tag', (frame) => [tagged(tagged(frame), 0x88a8)]),
+];
+
+const fairCut = 1248;
+
+export const fragments: readonly Wrapping[] = [
+  wrapping('fragments', 'cut', (frame, id) => fragmentsOf(frame, [fairCut], id)),
+  wrapping('tiny first fragment', 'shreds', (frame, id) => fragmentsOf(frame, [8], id)),
+  wrapping('first fragment alone', 'shreds', (frame, id) => [fragmentsOf(frame, [fairCut], id)[0]]),
+];
+
+export const extensionHeaders: readonly Wrapping[] = [
+  wrapping('hop-by-hop', 'open', same, [options(0)]),
+  wrapping('long hop-by-hop', 'open', same, [options(0, 254)]),
+  wrapping('destination options', 'open', same, [options(60)]),
+  wrapping('routing header', 'open', same, [routing]),
+  wrapping('atomic fragment', 'open', same, [atomic]),
+  wrapping('atomic fragment behind hop-by-hop', 'open', same, [options(0), atomic]),
+  wrapping('destination options behind an atomic fragment', 'open', same, [atomic, options(60)]),
+  wrapping('three kinds of headers', 'open', same, [options(0), options(60), routing, options(60)]),
+  wrapping(
+    'upper layer pushed out of the first fragment',
+    'shreds',
+    (frame, id) => fragmentsOf(frame, [8], id, true),
+    [options(60)],
+  ),
+  wrapping('fragments with options inside', 'cut', (frame, id) => fragmentsOf(frame, [fairCut], id, true), [
+    options(60),
+  ]),
+];
+
+export const wrappings4: readonly Wrapping[] = [...tags, ...fragments];
+export const wrappings6: readonly Wrapping[] = [...tags, ...fragments, ...extensionHeaders];
+
+/** Upper layers are this long, so that a fair cut leaves two pieces. */
+export const longBody = 2000;
+export const isCut = ({ effect }: Wrapping): boolean => effect === 'cut' || effect === 'shreds';
