@@ -1,0 +1,294 @@
+/**
+ * Generated traffic for a world: mostly what an honest guest would send, with a field or two replaced by something
+ * that is somebody else's or nearly right. Every packet with ports has a source port of its own, so that connections
+ * of different steps do not meet by chance; conversations make them meet on purpose.
+ */
+import fc from 'fast-check';
+import { type Cidr, cidr, isHost, linkLocalOf, widthOf } from '../../src/net/cidr.ts';
+import { broadcastMac, type Mac } from '../../src/net/mac.ts';
+import {
+  listenerReport2,
+  neighbourMessage,
+  routerAdvertisement,
+  routerSolicitation,
+  solicitedNode,
+  sourceOption,
+  targetOption,
+} from '../../src/net/packet/icmpv6.ts';
+import { buildUdp, tcpFlags } from '../../src/net/packet/transport.ts';
+import { identityOf } from '../../src/policy/identity.ts';
+import type { Pair, Port, World } from '../../src/policy/world.ts';
+import {
+  arpFrame,
+  dhcpFrame,
+  echoFrame,
+  fragmentsOf,
+  groupMac,
+  icmpFrame,
+  ip,
+  ipFrame,
+  mac,
+  type Network,
+  noMac,
+  rarpFrame,
+  sctpFrame,
+  tagged,
+  tcpFrame,
+  udpFrame,
+} from '../lib/frames.ts';
+import { Driver, type Step } from './driver.ts';
+
+const nowhere = mac('02:00:00:00:00:99');
+const dstPorts = [1, 22, 80, 443, 2000, 2001, 65535];
+
+/** Some address of a prefix that is not its first, the same every time. */
+const inside = (prefix: Cidr): Cidr =>
+  isHost(prefix)
+    ? prefix
+    : cidr(prefix.family, prefix.bits + (3n % (1n << BigInt(widthOf(prefix.family) - prefix.length))));
+
+/** Every name that occurs in the world, and a few that do not. */
+function poolOf(world: World) {
+  const macs = new Set<Mac>([nowhere, broadcastMac]);
+  const addresses = new Map<string, Cidr>();
+  const add = (address: Cidr) => addresses.set(`${address.family} ${address.bits}`, address);
+  for (const text of ['10.0.0.200', '8.8.8.8', '2001:db8::200', 'fe80::1', 'fe80::77']) add(ip(text));
+  for (const port of world.ports.values()) {
+    const own = identityOf(world, port);
+    for (const known of own.macs) macs.add(known);
+    for (const pair of [...own.pairs, ...own.linkLocals]) add(inside(pair.ip));
+  }
+  const all = [...addresses.values()];
+  const of = (family: 4 | 6) => all.filter((address) => address.family === family);
+  return { macs: [...macs], 4: of(4), 6: of(6) };
+}
+
+type Pool = ReturnType<typeof poolOf>;
+
+/** Mostly `honest`, sometimes anything of the pool. */
+const nearly = <T>(honest: T, pool: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant(honest) },
+    { weight: 1, arbitrary: fc.constantFrom(honest, ...pool) },
+  );
+
+/** The identities of a port in one family; made up when it has none, for liars too must say something. */
+function identities(world: World, port: Port, family: 4 | 6): Pair[] {
+  const own = identityOf(world, port);
+  const pairs = [...own.pairs, ...(family === 6 ? own.linkLocals : [])].filter(
+    ({ ip }) => ip.family === family,
+  );
+  if (pairs.length === 0) return [{ mac: port.mac, ip: ip(family === 4 ? '10.0.0.201' : '2001:db8::201') }];
+  return pairs.map((pair) => ({ mac: pair.mac, ip: inside(pair.ip) }));
+}
+
+const groups = {
+  4: [ip('224.0.0.18'), ip('255.255.255.255'), ip('10.0.0.255')],
+  6: [ip('ff02::1'), ip('ff02::12')],
+};
+
+/** From an identity of the sender to one of another port of its network, or to a group. */
+function layerArbitrary(world: World, pool: Pool, sender: Port, family: 4 | 6): fc.Arbitrary<Network> {
+  const mates = [...world.ports.values()].filter(
+    ({ id, network }) => id !== sender.id && network === sender.network,
+  );
+  const targets = mates.flatMap((mate) => identities(world, mate, family));
+  const unicast = fc.constantFrom(
+    ...(targets.length === 0 ? [{ mac: nowhere, ip: pool[family][0] ?? ip('::') }] : targets),
+  );
+  const multicast = fc
+    .constantFrom(...groups[family])
+    .map((dst) => ({ mac: groupMac(dst) ?? broadcastMac, ip: dst }));
+  const target = fc.oneof({ weight: 8, arbitrary: unicast }, { weight: 1, arbitrary: multicast });
+  return fc.tuple(fc.constantFrom(...identities(world, sender, family)), target).chain(([me, you]) =>
+    fc.record({
+      from: nearly(me.mac, pool.macs),
+      to: nearly(you.mac, pool.macs),
+      src: nearly(me.ip, [...pool[family], ip(family === 4 ? '0.0.0.0' : '::')]),
+      dst: nearly(you.ip, pool[family]),
+    }),
+  );
+}
+
+type Frames = readonly Buffer[];
+
+function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames> {
+  const six = layer.src.family === 6;
+  const hidden = six ? ([{ kind: 'plain', header: 60, body: Buffer.alloc(6) }] as const) : [];
+  const long = (dst: number) =>
+    ipFrame({ ...layer, id: srcPort }, 17, buildUdp(layer.src, layer.dst, srcPort, dst, Buffer.alloc(1800)));
+  const dst = fc.constantFrom(...dstPorts);
+  return fc.oneof(
+    { weight: 6, arbitrary: dst.map((port) => [udpFrame(layer, srcPort, port)]) },
+    { weight: 4, arbitrary: dst.map((port) => [tcpFrame(layer, srcPort, port, tcpFlags.syn)]) },
+    { weight: 1, arbitrary: dst.map((port) => [sctpFrame(layer, srcPort, port)]) },
+    { weight: 3, arbitrary: fc.constant([echoFrame(layer, 'request', srcPort)]) },
+    { weight: 1, arbitrary: fc.constant([echoFrame(layer, 'reply', srcPort)]) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(112, 47).map((protocol) => [ipFrame(layer, protocol, Buffer.alloc(20))]),
+    },
+    { weight: 1, arbitrary: dst.map((port) => [udpFrame({ ...layer, extensions: hidden }, srcPort, port)]) },
+    { weight: 1, arbitrary: dst.map((port) => [tagged(udpFrame(layer, srcPort, port))]) },
+    { weight: 2, arbitrary: dst.map((port) => fragmentsOf(long(port), [1248], srcPort)) },
+    {
+      weight: 1,
+      arbitrary: fc.constant([six ? udpFrame(layer, 546, 547) : dhcpFrame(layer, 'client', layer.from)]),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constant([six ? udpFrame(layer, 547, 546) : dhcpFrame(layer, 'server', layer.from)]),
+    },
+  );
+}
+
+function arpArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
+  return fc
+    .record({
+      from: fc.constant(layer.from),
+      to: fc.constantFrom(broadcastMac, broadcastMac, layer.to),
+      op: fc.constantFrom(1, 1, 2),
+      sha: nearly(layer.from, pool.macs),
+      spa: nearly(layer.src, [...pool[4], ip('0.0.0.0')]),
+      tha: fc.constantFrom(noMac, layer.to),
+      tpa: nearly(layer.dst, [...pool[4], layer.src]),
+      reverse: fc.constantFrom(false, false, false, false, true),
+    })
+    .map(({ reverse, ...fields }) =>
+      reverse
+        ? [rarpFrame({ ...fields, op: 3, tha: fields.sha, spa: ip('0.0.0.0'), tpa: ip('0.0.0.0') })]
+        : [arpFrame(fields)],
+    );
+}
+
+function neighbourArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
+  const hopLimit = nearly(255, [64, 254]);
+  const options = nearly([layer.from], [[], ...pool.macs.map((other) => [other])]);
+  const target = nearly(layer.dst, pool[6]);
+  const solicit = fc
+    .tuple(hopLimit, options, target, fc.constantFrom(true, true, false))
+    .map(([hops, macs, asked, multicast]) => {
+      const dst = multicast ? solicitedNode(asked) : layer.dst;
+      const to = multicast ? (groupMac(dst) ?? layer.to) : layer.to;
+      return [
+        icmpFrame(
+          { ...layer, to, dst, hopLimit: hops },
+          neighbourMessage(135, 0, asked, macs.map(sourceOption)),
+        ),
+      ];
+    });
+  const claimed = fc.constantFrom(layer.src, layer.src, linkLocalOf(layer.from), ip('fe80::1'), ...pool[6]);
+  const detect = claimed.map((asked) => {
+    const dst = solicitedNode(asked);
+    const to = groupMac(dst) ?? layer.to;
+    return [
+      icmpFrame({ ...layer, to, dst, src: ip('::'), hopLimit: 255 }, neighbourMessage(135, 0, asked, [])),
+    ];
+  });
+  const own = nearly(layer.src, pool[6]);
+  const advertise = fc
+    .tuple(hopLimit, options, own)
+    .map(([hops, macs, told]) => [
+      icmpFrame(
+        { ...layer, hopLimit: hops },
+        neighbourMessage(136, 0x20000000, told, macs.map(targetOption)),
+      ),
+    ]);
+  const all = (text: string) => ({ ...layer, dst: ip(text), to: groupMac(ip(text)) ?? layer.to });
+  return fc.oneof(
+    { weight: 8, arbitrary: solicit },
+    { weight: 2, arbitrary: detect },
+    { weight: 4, arbitrary: advertise },
+    {
+      weight: 1,
+      arbitrary: fc.constant([icmpFrame({ ...all('ff02::2'), hopLimit: 255 }, routerSolicitation([]))]),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constant([icmpFrame({ ...all('ff02::1'), hopLimit: 255 }, routerAdvertisement(9, []))]),
+    },
+    {
+      weight: 1,
+      arbitrary: nearly(1, [64]).map((hops) => [
+        icmpFrame({ ...all('ff02::16'), hopLimit: hops }, listenerReport2([ip('ff02::7')])),
+      ]),
+    },
+  );
+}
+
+/** Question and answer, then the same question again: what the first admits, the others inherit. */
+function conversation(sender: Port, receiver: Port, layer: Network, srcPort: number, udp: boolean): Step[] {
+  const back = { from: layer.to, to: layer.from, src: layer.dst, dst: layer.src };
+  const ask = udp ? udpFrame(layer, srcPort, 2000) : echoFrame(layer, 'request', srcPort);
+  const answer = udp ? udpFrame(back, 2000, srcPort) : echoFrame(back, 'reply', srcPort);
+  return [
+    { sender: sender.id, frames: [ask] },
+    { sender: receiver.id, frames: [answer] },
+    { sender: sender.id, frames: [ask] },
+  ];
+}
+
+function conversationArbitrary(
+  world: World,
+  sender: Port,
+  receiver: Port,
+  srcPort: number,
+): fc.Arbitrary<Step[]> {
+  return fc
+    .constantFrom(4 as const, 6 as const)
+    .chain((family) =>
+      fc
+        .tuple(
+          fc.constantFrom(...identities(world, sender, family)),
+          fc.constantFrom(...identities(world, receiver, family)),
+          fc.boolean(),
+        )
+        .map(([me, you, udp]) =>
+          conversation(
+            sender,
+            receiver,
+            { from: me.mac, to: you.mac, src: me.ip, dst: you.ip },
+            srcPort,
+            udp,
+          ),
+        ),
+    );
+}
+
+function stepArbitrary(
+  world: World,
+  pool: Pool,
+  locals: readonly Port[],
+  srcPort: number,
+): fc.Arbitrary<Step[]> {
+  const single = fc
+    .tuple(fc.constantFrom(...locals), fc.constantFrom(4 as const, 6 as const))
+    .chain(([sender, family]) =>
+      layerArbitrary(world, pool, sender, family).chain((layer) =>
+        fc
+          .oneof(
+            { weight: 3, arbitrary: trafficArbitrary(layer, srcPort) },
+            {
+              weight: 1,
+              arbitrary: family === 4 ? arpArbitrary(pool, layer) : neighbourArbitrary(pool, layer),
+            },
+          )
+          .map((frames): Step[] => [{ sender: sender.id, frames }]),
+      ),
+    );
+  const pairs = locals.flatMap((a) =>
+    locals.filter((b) => a !== b && a.network === b.network).map((b) => [a, b] as const),
+  );
+  if (pairs.length === 0) return single;
+  const talk = fc.constantFrom(...pairs).chain(([a, b]) => conversationArbitrary(world, a, b, srcPort));
+  return fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: talk });
+}
+
+/** `count` things that happen in a world; empty when it has no local port. */
+export function stepsArbitrary(world: World, count: number): fc.Arbitrary<Step[]> {
+  const locals = Driver.localPorts(world).flatMap((id) => world.ports.get(id) ?? []);
+  if (locals.length === 0) return fc.constant([]);
+  const pool = poolOf(world);
+  const each = Array.from({ length: count }, (_, at) => stepArbitrary(world, pool, locals, 10_000 + at));
+  return fc.tuple(...each).map((steps) => steps.flat());
+}

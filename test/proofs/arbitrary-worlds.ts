@@ -1,0 +1,206 @@
+/**
+ * Generated worlds: one to three networks with the same addresses, ports of all modes, pairs of all kinds, groups
+ * and rules of all kinds. Small pools, so that names and addresses meet each other often.
+ */
+import fc from 'fast-check';
+import { type Cidr, cidr } from '../../src/net/cidr.ts';
+import { type Mac, macFromBits } from '../../src/net/mac.ts';
+import type {
+  GroupId,
+  LinkLocal,
+  Network,
+  NetworkId,
+  Pair,
+  Port,
+  PortId,
+  Remote,
+  Rule,
+  RuleId,
+  Service,
+  Subnet,
+  SubnetId,
+  World,
+} from '../../src/policy/world.ts';
+import { ip, mac, net } from '../lib/frames.ts';
+import { host } from './worlds.ts';
+
+export const subnets = [net('10.0.0.0/24'), net('2001:db8::/64')] as const;
+export const sharedMac = mac('00:00:5e:00:01:07');
+const sharedIps = [ip('10.0.0.77'), ip('2001:db8::77'), ip('192.0.2.7')];
+const prefixes = [
+  net('172.16.0.0/16'),
+  net('10.0.0.64/26'),
+  net('10.0.0.0/24'),
+  net('0.0.0.0/0'),
+  net('2001:db8::/64'),
+  net('2001:db8:0:0:8000::/65'),
+  net('::/0'),
+];
+const groups = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
+/** The most ports that a world has, whatever its networks. */
+export const mostPorts = 8;
+
+export const fixed4 = (at: number): Cidr => cidr(4, ip('10.0.0.10').bits + BigInt(at));
+export const fixed6 = (at: number): Cidr => cidr(6, ip('2001:db8::10').bits + BigInt(at));
+const macOf = (at: number): Mac => macFromBits(0x020000000010n + BigInt(at));
+
+const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
+  fc.record({
+    mac: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(own) },
+      { weight: 2, arbitrary: fc.constant(sharedMac) },
+      { weight: 1, arbitrary: fc.nat(mostPorts).map(macOf) },
+    ),
+    ip: fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(...sharedIps) },
+      { weight: 3, arbitrary: fc.constantFrom(...prefixes) },
+      { weight: 1, arbitrary: fc.nat(mostPorts).map(fixed4) },
+      { weight: 1, arbitrary: fc.nat(mostPorts).map(fixed6) },
+    ),
+  });
+
+/** MACs and fixed addresses come from the port's place, so they repeat between networks and never within one. */
+function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary<Port> {
+  const own = macOf(at % 4);
+  const place = Math.floor(at / 4);
+  // Four places a network: with fewer networks than rows of places the MAC takes the row in.
+  const rowMac = networks.length > place ? own : macOf(at);
+  const network = networks[place % networks.length] ?? ('n0' as NetworkId);
+  const address = networks.length > place ? at % 4 : at;
+  return fc
+    .record({
+      adminUp: fc.oneof(
+        { weight: 9, arbitrary: fc.constant(true) },
+        { weight: 1, arbitrary: fc.constant(false) },
+      ),
+      fixedIps: fc.subarray([fixed4(address), fixed6(address)]),
+      pairs: fc.array(pairArbitrary(rowMac), { maxLength: 3 }),
+      mode: fc.constantFrom('strict', 'strict', 'strict', 'mac-only', 'off'),
+      dhcpServer: fc.constantFrom(false, false, false, true),
+      groups: fc.oneof(
+        { weight: 4, arbitrary: fc.subarray(groups, { minLength: 1, maxLength: 3 }) },
+        { weight: 1, arbitrary: fc.constant<GroupId[]>([]) },
+      ),
+      host: fc.constantFrom(host, host, host, host, host, host, 'elsewhere', null),
+    })
+    .map((fields) => ({
+      ...fields,
+      id: `p${at}` as PortId,
+      network,
+      mac: rowMac,
+      // Neutron lets no port have pairs or groups while its port security is off.
+      pairs: fields.mode === 'off' ? [] : fields.pairs,
+      groups: fields.mode === 'off' ? [] : fields.groups,
+    }));
+}
+
+const portNumbers = [1, 22, 80, 443, 2000, 65535] as const;
+
+function serviceArbitrary(family: 4 | 6): fc.Arbitrary<Service> {
+  const icmp = family === 4 ? 1 : 58;
+  const types = family === 4 ? [0, 3, 8] : [1, 128, 129];
+  const range = fc.tuple(fc.constantFrom(...portNumbers), fc.constantFrom(...portNumbers));
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.constant<Service>({ kind: 'any' }) },
+    {
+      weight: 3,
+      arbitrary: fc
+        .constantFrom(6, 17, icmp, 112, 47)
+        .map<Service>((protocol) => ({ kind: 'protocol', protocol })),
+    },
+    {
+      weight: 6,
+      arbitrary: fc.tuple(fc.constantFrom(6, 17, 132), range).map<Service>(([protocol, [x, y]]) => ({
+        kind: 'ports',
+        protocol,
+        min: Math.min(x, y),
+        max: Math.max(x, y),
+      })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...types), fc.constantFrom(null, 0, 1))
+        .map<Service>(([type, code]) => ({ kind: 'icmp', protocol: icmp, type, code })),
+    },
+  );
+}
+
+function remoteArbitrary(family: 4 | 6): fc.Arbitrary<Remote> {
+  const narrow =
+    family === 4
+      ? [net('10.0.0.10/31'), net('10.0.0.0/25'), net('172.16.0.0/12')]
+      : [net('2001:db8::10/127')];
+  const shared = family === 4 ? [fixed4(1), net('10.0.0.77')] : [fixed6(1), net('fe80::/10')];
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Remote>({ kind: 'any' }) },
+    { weight: 4, arbitrary: fc.constantFrom(...groups).map<Remote>((group) => ({ kind: 'group', group })) },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(...narrow, ...shared).map<Remote>((prefix) => ({ kind: 'prefix', prefix })),
+    },
+  );
+}
+
+const ruleArbitrary: fc.Arbitrary<Omit<Rule, 'id'>> = fc.constantFrom<(4 | 6)[]>(4, 6).chain((family) =>
+  fc.record({
+    group: fc.constantFrom(...groups),
+    direction: fc.constantFrom('ingress' as const, 'egress' as const),
+    family: fc.constant(family),
+    service: serviceArbitrary(family),
+    remote: remoteArbitrary(family),
+  }),
+);
+
+/** Egress mostly open, as in life: otherwise hardly a packet would reach a receiver's rules. */
+const openEgress: readonly Omit<Rule, 'id'>[] = groups.slice(0, 3).flatMap((group) =>
+  ([4, 6] as const).map((family) => ({
+    group,
+    direction: 'egress' as const,
+    family,
+    service: { kind: 'any' as const },
+    remote: { kind: 'any' as const },
+  })),
+);
+
+function assemble(
+  names: readonly NetworkId[],
+  ports: readonly Port[],
+  rules: readonly Omit<Rule, 'id'>[],
+  open: boolean,
+  claimed: number,
+): World {
+  const networks = new Map<NetworkId, Network>(names.map((id) => [id, { id, adminUp: true }]));
+  const nets: Subnet[] = names.flatMap((network, at) =>
+    subnets.map((prefix) => ({
+      id: `s${at}-${prefix.family}` as SubnetId,
+      network,
+      cidr: prefix,
+      gateway: null,
+    })),
+  );
+  const all = open ? [...openEgress, ...rules] : rules;
+  const owner = ports[claimed % Math.max(ports.length, 1)];
+  const linkLocals: LinkLocal[] =
+    owner === undefined
+      ? []
+      : [{ network: owner.network, address: ip('fe80::77'), port: owner.id, mac: owner.mac }];
+  return {
+    networks,
+    subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
+    ports: new Map(ports.map((port) => [port.id, port])),
+    rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
+    linkLocals,
+  };
+}
+
+export const worldArbitrary: fc.Arbitrary<World> = fc
+  .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 3, max: mostPorts }))
+  .chain(([networkCount, portCount]) => {
+    const names = Array.from({ length: networkCount }, (_, at) => `n${at}` as NetworkId);
+    const ports = Array.from({ length: portCount }, (_, at) => portArbitrary(at, names));
+    const rules = fc.array(ruleArbitrary, { maxLength: 14 });
+    return fc
+      .tuple(fc.tuple(...ports), rules, fc.constantFrom(true, true, true, false), fc.nat(mostPorts))
+      .map(([all, drawn, open, claimed]) => assemble(names, all, drawn, open, claimed));
+  });

@@ -1,0 +1,84 @@
+/**
+ * What the evaluator expects of each step against what a switch did. Reasons are not compared: of a frame that is
+ * wrong in two ways either may be named.
+ */
+import { etherTypes } from '../../src/net/packet/ethernet.ts';
+import { parseFrame } from '../../src/net/packet/frame.ts';
+import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
+import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
+import { evaluateDatagram } from '../../src/policy/evaluator.ts';
+import type { Reply, Verdict } from '../../src/policy/verdict.ts';
+import type { World } from '../../src/policy/world.ts';
+import type { Observation, Step } from './driver.ts';
+import { host } from './worlds.ts';
+
+export interface Difference {
+  readonly step: Step;
+  readonly expected: string;
+  readonly observed: string;
+  readonly verdict: Verdict;
+  /** Hexadecimal, for the switch's own trace. */
+  readonly frames: readonly string[];
+}
+
+/** The verdicts on steps that follow each other, connections carried along. */
+export function verdictsOn(world: World, steps: readonly Step[], start: Tracker = emptyTracker): Verdict[] {
+  let tracker = start;
+  return steps.map(({ sender, frames }) => {
+    const [first, ...others] = frames;
+    if (first === undefined) throw new Error('a step has at least one frame');
+    const verdict = evaluateDatagram(world, host, tracker, sender, [first, ...others]);
+    tracker = verdict.tracker;
+    return verdict;
+  });
+}
+
+const textOf = ({ kind, address, mac }: Reply): string =>
+  `${kind} answer ${address.bits.toString(16)} is at ${mac}`;
+
+/** What one frame that came back to the sender says. */
+function readAnswer(bytes: Buffer): string {
+  const frame = parseFrame(bytes);
+  const arp = frame?.arp;
+  if (arp && frame.ethernet.type === etherTypes.arp && arp.op === 2 && frame.ethernet.src === arp.sha) {
+    return textOf({ kind: 'arp', address: arp.spa, mac: arp.sha });
+  }
+  const upper = frame?.ip?.upper;
+  const told = upper?.kind === 'icmp' && upper.sound && upper.type === 136 ? parseNeighbour(upper) : null;
+  if (told !== null && told.targetMac !== null) {
+    return textOf({ kind: 'nd', address: told.target, mac: told.targetMac });
+  }
+  return `unexpected frame ${bytes.toString('hex')}`;
+}
+
+function textOfVerdict({ sender, receivers, reply }: Verdict): string {
+  if (sender.outcome === 'dropped') return '';
+  if (reply !== null) return textOf(reply);
+  return [...receivers]
+    .filter(([, { outcome }]) => outcome === 'passed')
+    .map(([id]) => id)
+    .sort()
+    .join(' ');
+}
+
+function textOfObservation({ delivered, answers }: Observation): string {
+  return [...[...delivered].sort(), ...answers.map(readAnswer)].join(' ');
+}
+
+/** Steps on which switch and evaluator disagree, in order. */
+export function differences(
+  world: World,
+  steps: readonly Step[],
+  observations: readonly Observation[],
+): Difference[] {
+  const verdicts = verdictsOn(world, steps);
+  return steps.flatMap((step, at) => {
+    const verdict = verdicts[at];
+    const observation = observations[at];
+    if (verdict === undefined || observation === undefined) throw new Error('one observation for each step');
+    const expected = textOfVerdict(verdict);
+    const observed = textOfObservation(observation);
+    if (expected === observed) return [];
+    return [{ step, expected, observed, verdict, frames: step.frames.map((frame) => frame.toString('hex')) }];
+  });
+}

@@ -1,0 +1,44 @@
+/** The spoof matrix on the real switch: no escape, and no legitimate frame lost. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PortId } from '../../src/policy/world.ts';
+import { type Driver, startDriver } from './driver.ts';
+import { pipelineInstall } from './installation.ts';
+import { arpMatrix } from './matrix/arp-matrix.ts';
+import { ipMatrix } from './matrix/ip-matrix.ts';
+import { type Entry, matrixWorld } from './matrix/matrix.ts';
+import { ndMatrix } from './matrix/nd-matrix.ts';
+
+const pipeline = pipelineInstall();
+const [self, peer] = ['self', 'peer'] as [PortId, PortId];
+let driver: Driver;
+
+beforeAll(async () => {
+  driver = await startDriver(pipeline.install, 2);
+  await driver.enter(matrixWorld);
+});
+afterAll(async () => {
+  await pipeline.close();
+  await driver.stop();
+});
+
+async function wrong(entries: readonly Entry[]): Promise<string[]> {
+  const steps = entries.map(({ frames }) => ({ sender: self, frames }));
+  const seen = await driver.runBatch(steps);
+  return entries.flatMap(({ name, expected, frames }, at) => {
+    const observation = seen[at];
+    const passed = observation?.delivered.has(peer) === true || (observation?.answers.length ?? 0) > 0;
+    const some = passed || observation?.partial.has(peer) === true;
+    const right = expected === 'pass' ? passed : !some;
+    return right ? [] : [`${name}: expected ${expected} ${frames.map((f) => f.toString('hex')).join(' ')}`];
+  });
+}
+
+test.each([
+  ['ARP and RARP', arpMatrix],
+  ['neighbour, router and listener discovery', ndMatrix],
+  ['IP, DHCP and redirects', ipMatrix],
+] as const)('%s: zero escapes, zero losses', async (_, matrix) => {
+  const entries = matrix();
+  expect(entries.length).toBeGreaterThan(50);
+  expect(await wrong(entries)).toEqual([]);
+});
