@@ -49,6 +49,14 @@ describe('session', () => {
     await expect(session.barrier()).rejects.toMatchObject({ name: 'NotConnected' });
   });
 
+  it('works over TCP as well', async () => {
+    const peer = await peerWith();
+    const session = sessionTo(await peer.listenTcp());
+    await session.ready();
+    await session.bundle(flows);
+    expect(types(peer.seen)).toContain('commit_request');
+  });
+
   it('refuses a target that is none', () => {
     for (const target of ['', 'unix:', 'tcp:host', 'tcp:host:0', 'tcp:host:70000', 'ssl:host:1']) {
       expect(() => Session.connect({ target })).toThrow(expect.objectContaining({ name: 'BadTarget' }));

@@ -34,7 +34,7 @@ export interface SessionOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
   readonly target: string;
   readonly backoff?: BackoffOptions;
-  /** Milliseconds of silence after which the switch is asked whether it lives; three of them end it. */
+  /** Milliseconds of silence after which the switch is asked whether it lives; two vain questions end it. */
   readonly probeInterval?: number;
   /** Milliseconds for connecting and greeting. */
   readonly handshakeTimeout?: number;
@@ -78,9 +78,10 @@ export class Session {
   private constructor(options: SessionOptions) {
     this.#options = options;
     this.#target = parseTarget(options.target);
-    options.signal?.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    if (options.signal?.aborted === true) this.#stop.abort();
-    this.#ended = this.#run();
+    const abort = (): void => this.#stop.abort();
+    options.signal?.addEventListener('abort', abort);
+    if (options.signal?.aborted === true) abort();
+    this.#ended = this.#run().finally(() => options.signal?.removeEventListener('abort', abort));
   }
 
   /** Starts at once and goes on until closed; throws `BadTarget` only. */

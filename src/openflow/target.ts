@@ -60,14 +60,14 @@ export class Appearance {
   async wait(delay: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#seen && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, delay);
         const wake = (): void => {
           clearTimeout(timer);
+          signal.removeEventListener('abort', wake);
           resolve();
         };
+        const timer = setTimeout(wake, delay);
         this.#wake = wake;
-        signal.addEventListener('abort', wake, { once: true });
-        timer.ref();
+        signal.addEventListener('abort', wake);
       });
     }
     const seen = this.#seen;

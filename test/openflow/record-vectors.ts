@@ -172,7 +172,9 @@ try {
   mkdirSync(out, { recursive: true });
   for (const [name, args] of Object.entries(commands)) {
     const lines = await record(sw, args);
-    const [command, ...rest] = args;
+    const [command, ...rest] = args[0]?.startsWith('--')
+      ? [args.slice(0, 2).join(' '), ...args.slice(2)]
+      : args;
     writeFileSync(
       join(out, `${name}.txt`),
       [

@@ -204,7 +204,7 @@ const packetOuts = fc.record(
     data: bytes(64),
     bufferId: fc.nat(0xfffffffe),
     match: matches
-      .map(({ in_port: _, ...rest }): Match => rest)
+      .map((match): Match => Object.fromEntries(Object.entries(match).filter(([name]) => name !== 'in_port')))
       .filter((match) => Object.keys(match).length > 0),
   },
   { requiredKeys: ['type', 'inPort', 'actions', 'data'] },

@@ -44,6 +44,7 @@ export class ScriptedPeer {
   readonly seen: Message[] = [];
   readonly sockets = new Set<Socket>();
   #server: Server | undefined;
+  #tcp: Server | undefined;
   #script: Script;
 
   constructor(script: Script = () => false) {
@@ -53,6 +54,16 @@ export class ScriptedPeer {
   listen(): Promise<void> {
     this.#server = createServer((socket) => this.#serve(socket));
     return new Promise((resolve) => this.#server?.listen(this.path, resolve));
+  }
+
+  /** Listens on a free TCP port of the loopback as well; gives the target. */
+  async listenTcp(): Promise<string> {
+    const server = createServer((socket) => this.#serve(socket));
+    this.#tcp = server;
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no TCP address');
+    return `tcp:127.0.0.1:${address.port}`;
   }
 
   #serve(socket: Socket): void {
@@ -82,6 +93,7 @@ export class ScriptedPeer {
   }
 
   async stop(): Promise<void> {
+    this.#tcp?.close();
     await this.hangUp();
     rmSync(this.dir, { recursive: true, force: true });
   }
