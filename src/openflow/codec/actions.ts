@@ -4,7 +4,7 @@
  * Encodings are those that Open vSwitch reports under OpenFlow 1.5, so a dumped list equals the sent one.
  */
 
-import { Reader, type Writer } from '../../base/bytes.ts';
+import type { Reader, Writer } from '../../base/bytes.ts';
 import { Fault } from '../../base/errors.ts';
 import type { Action, Subfield } from '../flow.ts';
 import {
@@ -295,6 +295,3 @@ export function takeActions(r: Reader): Action[] {
   }
   return actions;
 }
-
-/** An action list from bytes alone. */
-export const decodeActions = (bytes: Buffer): Action[] => takeActions(new Reader(bytes));
