@@ -22,10 +22,11 @@ interface Pools {
   floor: bigint;
 }
 
-/** `busy`: the remaining ones are held by requests that are not settled yet. */
+/** `busy`: the remaining ones are claimed by requests that are not settled yet, the first of them by `claim`. */
 export type FreeAddress =
   | { readonly kind: 'free'; readonly address: string }
-  | { readonly kind: 'full' | 'busy' };
+  | { readonly kind: 'busy'; readonly claim: string }
+  | { readonly kind: 'full' };
 
 export class AddressBook {
   readonly #view: View;
@@ -46,7 +47,7 @@ export class AddressBook {
     const pools = this.#poolsOf(subnet);
     const wanted = change.attempt === 0 ? 1 : spread;
     const found: string[] = [];
-    let busy = false;
+    let busy: string | null = null;
     let contiguous = true;
     for (const range of pools.ranges) {
       for (let bits = range.first > pools.floor ? range.first : pools.floor; bits <= range.last; bits++) {
@@ -56,16 +57,17 @@ export class AddressBook {
           continue;
         }
         contiguous = false;
-        const standing = change.standing(ipClaim(subnet.network_id, address));
+        const claim = ipClaim(subnet.network_id, address);
+        const standing = change.standing(claim);
         if (standing === 'free') found.push(address);
-        else if (standing === 'foreign') busy = true;
+        else if (standing === 'foreign') busy ??= claim;
         if (found.length >= wanted) break;
       }
       if (found.length >= wanted) break;
     }
     const address = found[found.length > 1 ? randomInt(found.length) : 0];
     if (address !== undefined) return { kind: 'free', address };
-    return { kind: busy ? 'busy' : 'full' };
+    return busy === null ? { kind: 'full' } : { kind: 'busy', claim: busy };
   }
 
   newMac(change: Change, network: string): Mac {

@@ -7,11 +7,19 @@ import type { Condition, Write } from '../store/contract.ts';
 import type { Row } from './table.ts';
 
 /** Another request under way holds what this one needs: wait for it, then decide again. */
-export class Contended extends Error {}
+export class Contended extends Error {
+  /** The claim to wait for. Its holder is at the store, never waiting itself, so waits cannot form a ring. */
+  readonly value: string;
+
+  constructor(value: string) {
+    super(`${value} is held by another request`);
+    this.value = value;
+  }
+}
 
 export class Claims {
   readonly #holders = new Map<string, Change>();
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Map<string, (() => void)[]>();
 
   holder(value: string): Change | undefined {
     return this.#holders.get(value);
@@ -22,15 +30,22 @@ export class Claims {
   }
 
   release(values: readonly string[]): void {
-    if (values.length === 0) return;
-    for (const value of values) this.#holders.delete(value);
-    for (const wake of this.#waiters.splice(0)) wake();
+    for (const value of values) {
+      this.#holders.delete(value);
+      const waiters = this.#waiters.get(value) ?? [];
+      this.#waiters.delete(value);
+      for (const wake of waiters) wake();
+    }
   }
 
-  /** Resolves at the next release. */
-  async released(): Promise<void> {
-    if (this.#holders.size === 0) return;
-    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  /** Resolves when `value` is given up. */
+  async released(value: string): Promise<void> {
+    if (!this.#holders.has(value)) return;
+    await new Promise<void>((resolve) => {
+      const waiters = this.#waiters.get(value);
+      if (waiters === undefined) this.#waiters.set(value, [resolve]);
+      else waiters.push(resolve);
+    });
   }
 }
 

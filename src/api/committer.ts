@@ -10,8 +10,8 @@ import type { View } from './view.ts';
 
 export type CommitFault = { readonly code: 'RetryLater' };
 
-/** Losing this often in a row means something other than bad luck. */
-const maxAttempts = 100;
+/** Milliseconds after which losing every race means something other than bad luck. */
+const patience = 15_000;
 
 /** Puts conditions and writes on the change and returns what the answer needs. Must not await: it sees one moment. */
 export type Plan<T> = (change: Change) => T;
@@ -28,12 +28,14 @@ export class Committer {
 
   /**
    * Resolves when the change is durable and the view shows it. Throws what the plan throws, judged on a view that
-   * is not older than the call; `RetryLater` after too many lost races.
+   * is not older than the call; `RetryLater` when it keeps losing races for too long.
    */
   async commit<T>(plan: Plan<T>): Promise<T> {
+    const deadline = Date.now() + patience;
     let fresh = false;
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const change = new Change(this.#view.revision, attempt, this.#claims);
+    let lost = 0;
+    while (Date.now() < deadline) {
+      const change = new Change(this.#view.revision, lost, this.#claims);
       try {
         const decision = decide(plan, change);
         if (decision.kind === 'done') {
@@ -45,7 +47,7 @@ export class Committer {
           }
         } else if (decision.kind === 'contended') {
           change.settle();
-          await this.#claims.released();
+          await this.#claims.released(decision.value);
           continue;
         } else {
           // Another server may have just made room, or made what was missed: look again before refusing.
@@ -56,28 +58,28 @@ export class Committer {
       } finally {
         change.settle();
       }
-      await this.#lookAgain(attempt);
+      await this.#lookAgain(lost++);
     }
-    throw new Fault<CommitFault>({ code: 'RetryLater' }, `lost ${maxAttempts} races in a row`);
+    throw new Fault<CommitFault>({ code: 'RetryLater' }, `lost ${lost} races in a row`);
   }
 
-  async #lookAgain(attempt: number): Promise<void> {
+  async #lookAgain(lost: number): Promise<void> {
     // The winner may be judged but not yet visible; a moment of patience beats spinning.
-    if (attempt > 0) await delay(Math.random() * Math.min(2 ** attempt, 50));
+    if (lost > 0) await delay(Math.random() * Math.min(2 ** lost, 50));
     await this.#view.catchUp();
   }
 }
 
 type Decision<T> =
   | { readonly kind: 'done'; readonly result: T }
-  | { readonly kind: 'contended' }
+  | { readonly kind: 'contended'; readonly value: string }
   | { readonly kind: 'refused'; readonly refusal: Error };
 
 function decide<T>(plan: Plan<T>, change: Change): Decision<T> {
   try {
     return { kind: 'done', result: plan(change) };
   } catch (error) {
-    if (error instanceof Contended) return { kind: 'contended' };
+    if (error instanceof Contended) return { kind: 'contended', value: error.value };
     if (error instanceof Fault) return { kind: 'refused', refusal: error };
     throw error;
   }

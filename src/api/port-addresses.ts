@@ -103,7 +103,7 @@ export class PortAddresses {
     for (const subnet of subnets) {
       const found = this.#context.addresses.findFree(this.#change, subnet);
       if (found.kind === 'free') return this.#take({ subnet_id: subnet.id, ip_address: found.address });
-      if (found.kind === 'busy') busy = subnet.id;
+      if (found.kind === 'busy') busy ??= found.claim;
     }
     if (busy !== null) throw new Contended(busy);
     return refuse({ code: 'IpAddressGenerationFailure', network: this.#network });

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, isIP } from 'node:net';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Fault } from '../base/errors.ts';
 import type { Store } from '../store/contract.ts';
@@ -66,6 +66,10 @@ export function createApi(options: ApiOptions): Api {
   const app = fastify({
     logger: false,
     bodyLimit,
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = answerFor(translated(error)) ?? internalError;
+      void (reply as FastifyReply).code(status).send(body);
+    },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
   });
   registerBodyParser(app);

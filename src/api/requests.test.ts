@@ -1,0 +1,128 @@
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Client, expectRefusal, openUnderTest, type UnderTest } from './testing/api-under-test.ts';
+
+let under: UnderTest;
+let client: Client;
+beforeEach(async () => {
+  under = await openUnderTest('memory');
+  client = await under.server();
+});
+afterEach(() => under.close());
+
+describe('documents', () => {
+  it('lead clients to the API', async () => {
+    const root = await client.call('GET', '/');
+    expect(root.body).toEqual({
+      versions: [
+        { id: 'v2.0', status: 'CURRENT', links: [{ rel: 'self', href: 'http://127.0.0.1:9696/v2.0/' }] },
+      ],
+    });
+    for (const url of ['/v2.0', '/v2.0/']) {
+      const { body } = await client.call('GET', url);
+      expect((body['resources'] as { collection: string }[]).map(({ collection }) => collection)).toContain(
+        'ports',
+      );
+    }
+  });
+
+  it('name extensions, none that is half built', async () => {
+    const { body } = await client.call('GET', '/v2.0/extensions');
+    const aliases = (body['extensions'] as { alias: string }[]).map(({ alias }) => alias);
+    expect(aliases).toContain('allowed-address-pairs');
+    expect(aliases).not.toContain('stateful-security-group');
+    const one = await client.call('GET', '/v2.0/extensions/port-security');
+    expect(one.body).toMatchObject({ extension: { alias: 'port-security', name: 'Port Security' } });
+    expectRefusal(await client.call('GET', '/v2.0/extensions/quotas'), 404, 'HTTPNotFound');
+  });
+});
+
+describe('requests that are wrong', () => {
+  const bodies: readonly [string, unknown][] = [
+    ['malformed JSON', '{"network": '],
+    ['no JSON at all', 'hello'],
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['no wrapper', '{"name": "x"}'],
+    ['a wrapped text', '{"network": "x"}'],
+    ['an empty bulk', '{"networks": []}'],
+    ['a bulk that is no list', '{"networks": {}}'],
+    ['a bulk of texts', '{"networks": ["x"]}'],
+    ['an attribute named __proto__', '{"network": {"__proto__": {"name": "x"}}}'],
+    ['an id', '{"network": {"id": "x"}}'],
+    ['an owner that is no text', '{"network": {"project_id": 5}}'],
+    ['an owner that no key can hold', '{"network": {"project_id": "a\\ud800"}}'],
+  ];
+  it.each(bodies)('%s: 400 and nothing changed', async (_, body) => {
+    const before = await under.content();
+    expectRefusal(await client.call('POST', '/v2.0/networks', body), 400, 'HTTPBadRequest');
+    expect(await under.content()).toEqual(before);
+  });
+
+  it("are told so in Neutron's shape", async () => {
+    expectRefusal(await client.call('GET', '/v2.0/nonsense'), 404, 'HTTPNotFound');
+    expectRefusal(await client.call('PUT', '/v2.0/networks', { network: {} }), 405, 'HTTPMethodNotAllowed');
+    expectRefusal(
+      await client.call('POST', '/v2.0/networks/x', { network: {} }),
+      405,
+      'HTTPMethodNotAllowed',
+    );
+    expectRefusal(await client.call('DELETE', '/v2.0/networks/x', { network: {} }), 400, 'HTTPBadRequest');
+    expectRefusal(await client.call('POST', '/v2.0/networks'), 400, 'HTTPBadRequest');
+    const plain = { 'content-type': 'text/plain' };
+    expectRefusal(
+      await client.call('POST', '/v2.0/networks', '{"network": {}}', plain),
+      415,
+      'HTTPUnsupportedMediaType',
+    );
+    expectRefusal(
+      await client.call('POST', '/v2.0/networks', `"${'x'.repeat(9e6)}"`),
+      413,
+      'HTTPRequestEntityTooLarge',
+    );
+    expectRefusal(await client.call('GET', '/v2.0/networks/%ff'), 400, 'HTTPBadRequest');
+  });
+
+  it('tell nothing of the inside when we are at fault', async () => {
+    const broken = await under.server({ metrics: () => Promise.reject(new Error('secret path')) });
+    const reply = await broken.call('GET', '/metrics');
+    expect(expectRefusal(reply, 500, 'HTTPInternalServerError')).not.toContain('secret');
+    await under.store.close();
+    const late = await client.call('POST', '/v2.0/networks', { network: {} });
+    expectRefusal(late, 503, 'ServiceUnavailable');
+  });
+});
+
+describe('the listener', () => {
+  it('refuses addresses beyond loopback unless told otherwise', async () => {
+    const open = { listen: { host: '0.0.0.0', port: 0 } };
+    const refused = await under.server(open);
+    await expect(refused.api.listen()).rejects.toMatchObject({ data: { code: 'RemoteWithoutAuth' } });
+    const allowed = await under.server({ ...open, allowRemoteWithoutAuth: true });
+    await allowed.api.listen();
+    expect(allowed.api.address).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
+  });
+
+  it('answers for no foreign host name', async () => {
+    const get = (host: string) => client.call('GET', '/v2.0/networks', undefined, { host });
+    expectRefusal(await get('rebound.example:9696'), 403, 'HTTPForbidden');
+    for (const host of ['localhost:9696', '127.0.0.1', '[::1]:9696'])
+      expect((await get(host)).status).toBe(200);
+  });
+
+  it('survives what is not HTTP', async () => {
+    await client.api.listen();
+    const { hostname, port } = new URL(client.api.address);
+    const answer = await new Promise<string>((resolve) => {
+      let text = '';
+      const socket = connect(Number(port), hostname, () => socket.end('\u0000\u0001 nonsense\r\n\r\n'));
+      socket.on('data', (data) => {
+        text += data.toString();
+      });
+      socket.on('close', () => resolve(text));
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 400/);
+    const response = await fetch(`${client.api.address}/healthz`);
+    expect(await response.json()).toMatchObject({ status: 'ok' });
+  });
+});
