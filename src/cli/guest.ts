@@ -182,7 +182,7 @@ export async function listGuests({ client, plugs }: GuestTools): Promise<GuestRo
       rows.push({ ...row, port: port.name, mac_address: port.mac_address, addresses, status: port.status });
     }
   }
-  return rows;
+  return rows.sort((a, b) => (a.namespace < b.namespace ? -1 : 1));
 }
 
 async function portNow(client: Client, id: string): Promise<PortView | 'DELETED' | null> {
