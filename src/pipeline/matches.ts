@@ -49,6 +49,9 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
 
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
 export const anyFragment: Masked = { value: 1, mask: 1 };
+export const laterFragment: Masked = { value: 2, mask: 2 };
+/** Neither broadcast nor multicast. */
+export const unicastAddress: Masked = { value: 0n, mask: groupBit };
 
 /** The two halves of a connection's label: the ports that admitted it. */
 const half = 0xffffffffn;

@@ -110,8 +110,8 @@ export const tables = {
   },
   egress_state: {
     id: 11,
-    match: [source, 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
-    load: [],
+    match: [source, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
+    load: [flags],
     next: ['egress_peer', 'l2'],
   },
   egress_peer: {
@@ -172,7 +172,12 @@ export const tables = {
     load: [],
     next: ['ingress_state', 'commit'],
   },
-  ingress_state: { id: 42, match: [destination, ...tracked], load: [], next: ['ingress_peer', 'commit'] },
+  ingress_state: {
+    id: 42,
+    match: [destination, 'eth_dst', 'eth_type', 'ip_frag', ...tracked],
+    load: [flags],
+    next: ['ingress_peer', 'commit'],
+  },
   ingress_peer: {
     id: 43,
     match: [network, 'eth_type', 'ip_src', 'ipv6_src'],

@@ -6,6 +6,11 @@
  * A connection's label names the two ports that admitted it (originator low, responder high). The established
  * bypass asks for the port at hand in the right half, so a re-used address or another holder of a shared one
  * inherits nothing. It matches metadata only: established traffic of two ports is one megaflow.
+ *
+ * The userspace datapath puts a datagram together for each ct() and takes it apart again behind it, and a later
+ * fragment then shows no ports, not even its connection's. So of a new connection the first fragment is judged,
+ * and the later ones go on to the commit, where they are held until the first has come there too: what is refused
+ * there never becomes whole.
  */
 
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
@@ -22,8 +27,10 @@ import {
   icmp6,
   ipv4,
   ipv6,
+  laterFragment,
   originator,
   responder,
+  unicastAddress,
 } from '../matches.ts';
 import { flag, register, type TableName, tables } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
@@ -166,6 +173,19 @@ export const conntrackDefaults: readonly Draft[] = [
       { reason: 'commit' },
     ),
   ]),
+  ...[ipv4, ipv6].flatMap((family) => {
+    const later = {
+      ...family,
+      ip_frag: laterFragment,
+      eth_dst: unicastAddress,
+      ct_state: ctState(['tracked']),
+    };
+    const load = { [register.flags]: flag.commit };
+    return [
+      flow('egress_state', 200, later, { load, goto: 'l2' }, { reason: 'later-fragment' }),
+      flow('ingress_state', 200, later, { load, goto: 'commit' }, { reason: 'later-fragment' }),
+    ];
+  }),
   flow('egress_state', 0, {}, { goto: 'egress_peer' }, { reason: 'rules' }),
   flow('ingress_state', 0, {}, { goto: 'ingress_peer' }, { reason: 'rules' }),
   // A group address never answers, so a connection to one could only be misused.

@@ -3,7 +3,8 @@
  * hop limit 255 (RFC 4861 §7.1; 1 for listener reports). Source addresses are left to guard_ip, which every
  * packet with one passes next. Router advertisements, redirects and listener queries never come from a guest.
  *
- * The option fields read 0 where the option is absent, so "absent or own" is two flows.
+ * The option fields read 0 where the option is absent, so "absent or own" is two flows. They and the target read
+ * 0 also in a message that cannot be read, such as one that repeats an option: no target, no passage.
  */
 
 import { linkLocalPrefix } from '../../net/cidr.ts';
@@ -30,6 +31,9 @@ export function guardNd(
     ends(types.routerAdvertisement, 'ra'),
     ends(types.redirect, 'redirect'),
     ends(types.listenerQuery, 'mld-query'),
+    ...[types.neighbourSolicitation, types.neighbourAdvertisement].map((type) =>
+      drop('guard_nd', 130, { ...from, icmpv6_type: type, nd_target: 0n }, 'nd-spoof', 'egress', port.id),
+    ),
     drop('guard_nd', 1, { [register.source]: key }, 'nd-spoof', 'egress', port.id),
   ];
   const strict = port.mode === 'strict';

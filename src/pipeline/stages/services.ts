@@ -1,7 +1,7 @@
 /**
  * Matches for what a security-group rule asks of the layer above IP.
- * A datagram's fragments show no ports, not even the first one; for them the tuple that conntrack read from the
- * whole datagram is matched instead, so a fragment is judged as its datagram is.
+ * A datagram's fragments show no ports, not even the first one; for that one the tuple that conntrack read from
+ * the whole datagram is matched instead (later ones never come here, see conntrack.ts).
  */
 import type { Family } from '../../net/cidr.ts';
 import { protocols } from '../../net/packet/transport.ts';
