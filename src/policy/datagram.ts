@@ -50,6 +50,8 @@ export function reassemble(frames: readonly Frame[]): Frame | null {
   const [first] = pieces;
   if (first === undefined || !pieces.every((piece) => sameDatagram(first, piece)) || !isComplete(pieces))
     return null;
+  // The userspace datapath counts a first piece from its upper layer on, so headers inside it leave a gap for ever.
+  if (first.data.length !== first.ip.payload.length) return null;
   const payload = Buffer.concat(pieces.map((piece) => piece.data));
   const { protocol } = first;
   const { src, dst, hopLimit } = first.ip;

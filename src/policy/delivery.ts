@@ -9,7 +9,15 @@ import { arpOps } from '../net/packet/arp.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
-import { identityOf, namesAddress, portsOf, sameIp, unspecified4, unspecified6 } from './identity.ts';
+import {
+  identityOf,
+  namesAddress,
+  ownsPair,
+  portsOf,
+  sameIp,
+  unspecified4,
+  unspecified6,
+} from './identity.ts';
 import { icmpv6TypeOf } from './packet.ts';
 import type { Reply } from './verdict.ts';
 import type { Port, World } from './world.ts';
@@ -27,11 +35,15 @@ export function receiversOf(world: World, host: string, sender: Port, frame: Fra
   );
 }
 
-/** The only port that has an address, when it is a fixed IP, in use somewhere, and not the asking port's. */
+/**
+ * The only port that has an address, when it is a fixed IP and in use somewhere. A port that may hold the address
+ * itself, if only by a prefix, may be looking for another user of it: that is for the others to answer.
+ */
 function soleOwner(world: World, asking: Port, address: Cidr): Port | null {
   const named = portsOf(world, asking.network).filter((port) => namesAddress(port, address));
   const [owner] = named;
-  if (owner === undefined || named.length > 1 || owner.id === asking.id) return null;
+  if (owner === undefined || named.length > 1 || ownsPair(identityOf(world, asking), address, null))
+    return null;
   if (!owner.adminUp || owner.host === null) return null;
   return owner.fixedIps.some((ip) => isHost(ip) && sameIp(ip, address)) ? owner : null;
 }

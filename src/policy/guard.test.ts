@@ -366,8 +366,12 @@ describe('answers by the switch', () => {
     expect(send(arpRequest(a, ipA, ipB), {}, { host: 'elsewhere' })).toBe(`answered ${b}`);
     expect(send(arpRequest(a, ipA, ipB), {}, { host: null })).toBe('nobody');
     expect(send(arpRequest(a, ipA, vip), {}, { pairs: [['10.0.0.77']] })).toBe('delivered');
+    const wide = { id: 'c', mac: '02:00:00:00:00:0c', pairs: [['10.0.0.0/24']] } as const;
+    const world = worldFrom({ ports: [portA, portB, wide] });
+    const covered = evaluate(world, host, emptyTracker, 'a' as PortId, arpRequest(a, ipA, ipB));
+    expect(tell(covered)).toBe(`answered ${b}`);
     expect(send(arpRequest(a, ipA, ipB), { pairs: [['10.0.0.11']] })).toBe('delivered');
-    expect(send(arpRequest(a, ipA, ipB), { pairs: [['10.0.0.0/24']] })).toBe(`answered ${b}`);
+    expect(send(arpRequest(a, ipA, ipB), { pairs: [['10.0.0.0/24']] })).toBe('delivered');
     const unicast = arpFrame({ ...link, op: 1, sha: a, spa: ipA, tha: noMac, tpa: ipB });
     expect(send(unicast)).toBe('delivered');
   });

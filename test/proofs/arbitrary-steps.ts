@@ -130,7 +130,10 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
     },
     { weight: 1, arbitrary: dst.map((port) => [udpFrame({ ...layer, extensions: hidden }, srcPort, port)]) },
     { weight: 1, arbitrary: dst.map((port) => [tagged(udpFrame(layer, srcPort, port))]) },
-    { weight: 2, arbitrary: dst.map((port) => fragmentsOf(long(port), [1248], srcPort)) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(dst, fc.nat(0xffff)).map(([port, id]) => fragmentsOf(long(port), [1248], id)),
+    },
     {
       weight: 1,
       arbitrary: fc.constant([six ? udpFrame(layer, 546, 547) : dhcpFrame(layer, 'client', layer.from)]),

@@ -70,6 +70,8 @@ export class Driver {
     this.#plugged = plugged;
     const ports = new Map([...plugged].map(([id, socket]) => [id, socket.ofport]));
     await this.#install({ at: this.at, bridge, world, ports });
+    // A barrier answers for the OpenFlow tables; the datapath's cache of them follows some milliseconds later.
+    await this.at.appctl('revalidator/purge');
     await this.forget();
     for (const { tail } of this.#sockets) tail.take();
   }

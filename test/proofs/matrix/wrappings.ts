@@ -66,9 +66,12 @@ export const extensionHeaders: readonly Wrapping[] = [
     (frame, id) => fragmentsOf(frame, [8], id, true),
     [options(60)],
   ),
-  wrapping('fragments with options inside', 'cut', (frame, id) => fragmentsOf(frame, [fairCut], id, true), [
-    options(60),
-  ]),
+  wrapping(
+    'fragments with options inside',
+    'shreds',
+    (frame, id) => fragmentsOf(frame, [fairCut], id, true),
+    [options(60)],
+  ),
 ];
 
 export const wrappings4: readonly Wrapping[] = [...tags, ...fragments];
