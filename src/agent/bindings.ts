@@ -23,23 +23,21 @@ export class Bindings {
     this.#host = host;
   }
 
-  /** `wired`: the ports whose flows the switch has acknowledged. Rejects when the store does. */
+  /**
+   * `wired`: the ports whose flows the switch has acknowledged. Rejects when the store does; what was not
+   * written then is written by the next report.
+   */
   async report(wired: ReadonlySet<PortId>): Promise<void> {
-    const changes: Promise<void>[] = [];
     if (!this.#adopted) this.#adopt();
+    const changes: Promise<void>[] = [];
     for (const port of wired) {
       const network = this.#topology.networkOf(port);
-      if (network === undefined) continue;
-      this.#held.set(port, network);
-      changes.push(this.#write(port, network, 'ACTIVE'));
+      if (network !== undefined) changes.push(this.#hold(port, network));
     }
-    for (const [port, network] of this.#held) {
-      if (wired.has(port)) continue;
-      this.#held.delete(port);
-      if (this.#topology.bindingOf(port)?.host === this.#host)
-        changes.push(this.#write(port, network, 'DOWN'));
-    }
-    await Promise.all(changes);
+    for (const [port, network] of this.#held)
+      if (!wired.has(port)) changes.push(this.#release(port, network));
+    const outcomes = await Promise.allSettled(changes);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error;
   }
 
   /** Takes over what an earlier agent of this host left, so that ports which went meanwhile are marked. */
@@ -47,6 +45,20 @@ export class Bindings {
     this.#adopted = true;
     for (const [port, network, binding] of this.#topology.bindings())
       if (binding.host === this.#host && binding.status === 'ACTIVE') this.#held.set(port, network);
+  }
+
+  async #hold(port: PortId, network: NetworkId): Promise<void> {
+    const present = this.#topology.bindingOf(port);
+    // While a guest moves it is plugged at two hosts. The later one has the port; to take it back because it is
+    // still plugged here would begin a quarrel without end.
+    const lost = this.#held.has(port) && present?.status === 'ACTIVE' && present.host !== this.#host;
+    if (!lost) await this.#write(port, network, 'ACTIVE');
+    this.#held.set(port, network);
+  }
+
+  async #release(port: PortId, network: NetworkId): Promise<void> {
+    if (this.#topology.bindingOf(port)?.host === this.#host) await this.#write(port, network, 'DOWN');
+    this.#held.delete(port);
   }
 
   async #write(port: PortId, network: NetworkId, status: BindingRecord['status']): Promise<void> {
