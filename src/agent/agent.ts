@@ -64,7 +64,12 @@ export class Agent {
   readonly #backoff = new Backoff({ first: 50, ceiling: 5000 });
   #running: Running | null = null;
   #heart: NodeJS.Timeout | undefined;
+  /** Set while rounds rest after a failed one. */
   #retry: NodeJS.Timeout | undefined;
+  /** Set while something said to the store has to be said again. */
+  #repeat: NodeJS.Timeout | undefined;
+  readonly #repeats = new Backoff({ first: 50, ceiling: 5000 });
+  #working: Promise<void> = Promise.resolve();
   #busy = false;
   #again = false;
   #stopped = false;
@@ -83,7 +88,10 @@ export class Agent {
       store,
       host,
       log,
-      settled: () => this.#links.revalidated(),
+      settled: async () => {
+        await this.#links.session.barrier();
+        await this.#links.revalidated();
+      },
       drops: async (port) =>
         this.#running && portDrops(this.#links.session, this.#running.core.pipeline, port),
     });
@@ -93,6 +101,7 @@ export class Agent {
       onSession: () => {
         this.#fresh = true;
       },
+      onUp: () => this.#hasten(),
       onPacketIn: (packet) => void this.#packetIn(packet),
     });
   }
@@ -125,26 +134,44 @@ export class Agent {
     this.#stopped = true;
     clearInterval(this.#heart);
     clearTimeout(this.#retry);
+    clearTimeout(this.#repeat);
     this.#running?.core.close();
     await this.#links.close();
+    await this.#working;
     const { store, host } = this.#options;
     await store.txn([], [{ op: 'delete', key: keys.host(host) }]);
   }
 
   async #beat(): Promise<void> {
-    const { store, host } = this.#options;
-    const record: HostRecord = { name: host, heartbeat: Date.now(), ttl: heartbeat.ttl };
+    const { store, host, bridge } = this.#options;
+    const datapath = this.#links.datapathType;
+    const record: HostRecord = {
+      name: host,
+      heartbeat: Date.now(),
+      ttl: heartbeat.ttl,
+      bridge,
+      ...(datapath === undefined ? {} : { datapath_type: datapath }),
+    };
     await store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);
   }
 
   #wake(): void {
     if (this.#stopped) return;
-    if (this.#busy) {
+    if (this.#busy || this.#retry !== undefined) {
       this.#again = true;
       return;
     }
     this.#busy = true;
-    setImmediate(() => void this.#rounds());
+    setImmediate(() => {
+      this.#working = this.#rounds();
+    });
+  }
+
+  /** A line came up: what failed before may succeed now. */
+  #hasten(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#wake();
   }
 
   async #rounds(): Promise<void> {
@@ -157,8 +184,9 @@ export class Agent {
         if (this.#stopped) break;
         this.#counts.failures++;
         this.#options.log.warn({ error: reasonOf(error) }, 'a round failed, trying again');
+        // Until then events only gather: however many come, a switch that refuses is asked at this pace.
         clearTimeout(this.#retry);
-        this.#retry = setTimeout(() => this.#wake(), this.#backoff.next());
+        this.#retry = setTimeout(() => this.#hasten(), this.#backoff.next());
         break;
       }
     } while (this.#again && !this.#stopped);
@@ -172,29 +200,71 @@ export class Agent {
     if (this.#fresh) await this.#meetSwitch();
     const running = this.#running;
     if (running === null || !running.core.fed) return;
-    const { core, applier, bindings } = running;
-    await this.#prepareZones(core);
+    await this.#prepareZones(running.core);
 
-    const { wired, asks }: Round = core.derive(links.ovsdb);
+    const round = running.core.derive(links.ovsdb);
     const after = this.#afterRound;
     this.#afterRound = [];
+    let acknowledged = false;
     try {
-      const { ids } = core.pipeline;
-      const meters = new Set([...wired].map((port) => meterOf(ids.ports.of(port))));
-      await this.#meters.add(links.session, meters);
-      const { put, removed } = await applier.apply(links.session);
-      await this.#meters.prune(links.session, meters);
-      this.#counts.rounds++;
-      this.#counts.flowsChanged += put + removed;
-    } catch (error) {
-      this.#answers.restore(asks);
-      this.#afterRound.unshift(...after);
-      throw error;
+      await this.#apply(running, round);
+      // What a connection acknowledged that is over says nothing of the switch behind the next one.
+      acknowledged = !this.#fresh;
+    } finally {
+      if (!acknowledged) {
+        this.#answers.restore(round.asks);
+        this.#afterRound.unshift(...after);
+        this.#again = true;
+      }
     }
+    if (!acknowledged) return;
     this.#applied();
-    for (const action of after) action();
-    await bindings.report(wired);
-    void this.#answers.settle(asks);
+    for (const action of after) this.#attempt(action);
+    await this.#sayBack(running, round.wired);
+    void this.#answer(round.asks);
+  }
+
+  async #apply({ core, applier }: Running, { wired }: Round): Promise<void> {
+    const { session } = this.#links;
+    const { ids } = core.pipeline;
+    const meters = new Set([...wired].map((port) => meterOf(ids.ports.of(port))));
+    await this.#meters.add(session, meters);
+    const { put, removed } = await applier.apply(session);
+    await this.#meters.prune(session, meters);
+    this.#counts.rounds++;
+    this.#counts.flowsChanged += put + removed;
+  }
+
+  /** What is recorded of an acknowledged round. A store that is away does not undo the round; it hears later. */
+  async #sayBack({ core, bindings }: Running, wired: ReadonlySet<PortId>): Promise<void> {
+    const { ovsdb } = this.#links;
+    try {
+      await bindings.report(wired);
+      await ovsdb.transact(core.releaseZones(ovsdb));
+      this.#repeats.reset();
+    } catch (error) {
+      this.#repeatLater(reasonOf(error));
+    }
+  }
+
+  async #answer(asks: Round['asks']): Promise<void> {
+    const failed = await this.#answers.settle(asks);
+    if (failed !== null) this.#repeatLater(failed);
+  }
+
+  #repeatLater(error: string): void {
+    if (this.#stopped) return;
+    this.#options.log.warn({ error }, 'what the switch holds could not be said, saying it again later');
+    clearTimeout(this.#repeat);
+    this.#repeat = setTimeout(() => this.#wake(), this.#repeats.next());
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'a packet was not sent on');
+    }
   }
 
   /** A connection has no memory of the one before: the switch may be another, its datapath too. */
@@ -203,7 +273,7 @@ export class Agent {
     this.#fresh = false;
     this.#meters.forget();
     this.#running?.applier.forget();
-    const answersNd = await links.answersNd();
+    const answersNd = (await links.answersNd()) ?? this.#running?.answersNd ?? false;
     if (this.#running?.answersNd !== answersNd) this.#begin(answersNd);
     void links.session.setTableNames(tableNames).catch((error: unknown) => {
       this.#options.log.debug({ error: reasonOf(error) }, 'tables could not be named');
@@ -232,10 +302,10 @@ export class Agent {
   /** A zone is recorded before its first use, and empty at its first use. */
   async #prepareZones(core: Core): Promise<void> {
     const { ovsdb, session } = this.#links;
-    const { operations, fresh } = core.planZones(ovsdb);
-    if (operations.length === 0) return;
-    await ovsdb.transact(operations);
+    const { fresh, operations } = core.planZones(ovsdb);
+    // Flushed first: a record stands for a zone that is clean or in use, whenever we are interrupted.
     for (const zone of fresh) await session.flushZone(zone);
+    await ovsdb.transact(operations);
   }
 
   async #packetIn(packet: PacketIn): Promise<void> {

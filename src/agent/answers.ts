@@ -64,23 +64,31 @@ export class Answers {
     for (const [id, ask] of asks) if (!this.#open.has(id)) this.#open.set(id, ask);
   }
 
-  /** Answers; a question that cannot be answered now stays open on the asker's side until it gives up. */
-  async settle(asks: ReadonlyMap<string, AskRecord>): Promise<void> {
-    if (asks.size === 0) return;
-    await this.#options.settled();
-    await Promise.all([...asks].map(([id, ask]) => this.#answer(id, ask)));
+  /** Answers; questions that cannot be answered now stay open, and the reason of one of them is given. */
+  async settle(asks: ReadonlyMap<string, AskRecord>): Promise<string | null> {
+    if (asks.size === 0) return null;
+    try {
+      await this.#options.settled();
+    } catch (error) {
+      this.restore(asks);
+      return reasonOf(error);
+    }
+    const failures = await Promise.all([...asks].map(([id, ask]) => this.#answer(id, ask)));
+    return failures.find((failure) => failure !== null) ?? null;
   }
 
-  async #answer(id: string, ask: AskRecord): Promise<void> {
-    const { store, host, log } = this.#options;
+  async #answer(id: string, ask: AskRecord): Promise<string | null> {
+    const { store, host } = this.#options;
     try {
       const answer = await this.#answerTo(ask);
-      if (answer === null) return;
+      if (answer === null) return null;
       const put = { op: 'put', key: keys.answer(id, host), value: JSON.stringify(answer) } as const;
       // Nobody waits any more when the question is gone.
       await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
+      return null;
     } catch (error) {
-      log.warn({ ask: ask.kind, error: reasonOf(error) }, 'a question could not be answered');
+      this.restore(new Map([[id, ask]]));
+      return reasonOf(error);
     }
   }
 

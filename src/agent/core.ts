@@ -14,7 +14,7 @@ import type { NetworkId, PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
 import { follow } from '../store/feed.ts';
 import type { Answers } from './answers.ts';
-import { type PluggedInterface, pluggedInterfaces } from './interfaces.ts';
+import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
 import { Topology, topologyPrefixes } from './topology.ts';
 import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
 
@@ -35,10 +35,10 @@ export interface Round {
   readonly asks: ReadonlyMap<string, AskRecord>;
 }
 
-/** What must be written to the switch's database, and which zones flushed, before the next round. */
+/** Zones that are to be flushed, and then recorded in the switch's database, before the next round. */
 export interface ZonePlan {
-  readonly operations: readonly Operation[];
   readonly fresh: readonly number[];
+  readonly operations: readonly Operation[];
 }
 
 export class Core {
@@ -46,6 +46,7 @@ export class Core {
   readonly #stop = new AbortController();
   readonly pipeline: Pipeline;
   readonly topology: Topology;
+  readonly #plugged = new PluggedInterfaces();
   #fed = false;
 
   constructor(options: CoreOptions) {
@@ -75,18 +76,33 @@ export class Core {
     return this.#fed;
   }
 
-  /** Networks of the given ports that still need a zone, as changes to the bridge's record. */
+  /** Zones for networks with plugged ports that have none. */
   planZones(rows: RowSource): ZonePlan {
     const { bridge } = this.#options;
-    const needed = [...this.#ours(rows).values()].map(({ network }) => network);
-    const known = (network: NetworkId): boolean => this.pipeline.facts.networks.get(network) !== undefined;
-    const { fresh, forgotten } = allocateZones(recordedZones(rows, bridge), needed, known);
-    const entries = [
-      ...[...fresh].map(([network, zone]) => [zoneRecord(network), String(zone)] as const),
-      ...forgotten.map((network) => [zoneRecord(network), null] as const),
-    ];
+    const recorded = recordedZones(rows, bridge);
+    const needed = new Set([...this.#ours(rows).values()].map(({ network }) => network));
+    // A record that somebody removed is written again as it was: connections are in that zone.
+    const lost = [...this.pipeline.facts.zones.entries()].filter(
+      ([network, zone]) =>
+        needed.has(network) && !recorded.has(network) && ![...recorded.values()].includes(zone),
+    );
+    const fresh = allocateZones(new Map([...recorded, ...lost]), needed);
+    const entries = [...lost, ...fresh].map(
+      ([network, zone]) => [zoneRecord(network), String(zone)] as const,
+    );
     const operations = setBridgeExternalIds(rows, bridge, Object.fromEntries(entries));
-    return { operations, fresh: [...fresh.values()] };
+    return { fresh: [...fresh.values()], operations };
+  }
+
+  /** Gives back the zones of networks that are gone; to be done once no flow of theirs is on the switch. */
+  releaseZones(rows: RowSource): readonly Operation[] {
+    const { bridge } = this.#options;
+    const { facts, relations } = this.pipeline;
+    const gone = [...recordedZones(rows, bridge).keys()].filter(
+      (network) => facts.networks.get(network) === undefined && relations.localsOf.get(network) === undefined,
+    );
+    const entries = gone.map((network) => [zoneRecord(network), null] as const);
+    return setBridgeExternalIds(rows, bridge, Object.fromEntries(entries));
   }
 
   /** Derives everything from what the rows and the store say now. Synchronous: one moment, one round. */
@@ -107,7 +123,7 @@ export class Core {
   /** Plugged ports that the store knows and that no caller has asked another host to hold. */
   #ours(rows: RowSource): Map<PortId, PluggedInterface & { readonly network: NetworkId }> {
     const ours = new Map<PortId, PluggedInterface & { readonly network: NetworkId }>();
-    for (const [id, plugged] of pluggedInterfaces(rows, this.#options.bridge)) {
+    for (const [id, plugged] of this.#plugged.read(rows, this.#options.bridge)) {
       const network = this.topology.networkOf(id);
       const asked = this.topology.requestedHost(id);
       if (network !== undefined && (asked === '' || asked === this.#options.host))

@@ -1,6 +1,6 @@
 /**
  * The switch's database as the agent needs it: which interfaces of the bridge carry which ports, under what
- * OpenFlow number. Pure reading of rows.
+ * OpenFlow number. Reads rows, changes nothing.
  */
 import { findByName, type RowSource } from '../ovsdb/index.ts';
 import type { PortId } from '../policy/world.ts';
@@ -15,23 +15,39 @@ export interface PluggedInterface {
 const portKey = 'iface-id';
 
 /**
- * The plugged ports of a bridge, by port id. Interfaces without a number (being added, or failed) are not
- * there yet. Where two interfaces claim one port, as during a re-plug, the newer number wins: the older device
- * is on its way out.
+ * Remembers in which order interfaces came to claim their ports. Where two claim one, as during a re-plug, the
+ * later has it: the earlier device is on its way out. Numbers cannot tell, because a freed one is used again; only
+ * for claims that were there at the first look, after a start of the agent, the higher one has to do.
  */
-export function pluggedInterfaces(rows: RowSource, bridge: string): Map<PortId, PluggedInterface> {
-  const plugged = new Map<PortId, PluggedInterface>();
-  const interfaces = rows.rows('Interface');
-  const ports = rows.rows('Port');
-  for (const portUuid of findByName(rows, 'Bridge', bridge)?.row.ports ?? []) {
-    for (const uuid of ports.get(portUuid)?.interfaces ?? []) {
-      const row = interfaces.get(uuid);
-      const port = row?.external_ids.get(portKey) as PortId | undefined;
-      if (row === undefined || port === undefined || row.ofport === null || row.ofport <= 0) continue;
-      const rival = plugged.get(port);
-      if (rival === undefined || rival.ofport < row.ofport)
-        plugged.set(port, { port, name: row.name, ofport: row.ofport });
+export class PluggedInterfaces {
+  #claims = new Map<string, number>();
+  #looks = 0;
+
+  /**
+   * The plugged ports of a bridge, by port id. Interfaces without a number (being added, or failed) are not
+   * there yet.
+   */
+  read(rows: RowSource, bridge: string): Map<PortId, PluggedInterface> {
+    const plugged = new Map<PortId, PluggedInterface & { readonly since: number }>();
+    const claims = new Map<string, number>();
+    const look = ++this.#looks;
+    const interfaces = rows.rows('Interface');
+    const ports = rows.rows('Port');
+    for (const portUuid of findByName(rows, 'Bridge', bridge)?.row.ports ?? []) {
+      for (const uuid of ports.get(portUuid)?.interfaces ?? []) {
+        const row = interfaces.get(uuid);
+        const port = row?.external_ids.get(portKey) as PortId | undefined;
+        if (row === undefined || port === undefined || row.ofport === null || row.ofport <= 0) continue;
+        const claim = `${uuid}|${port}`;
+        const since = this.#claims.get(claim) ?? look;
+        claims.set(claim, since);
+        const rival = plugged.get(port);
+        const later =
+          rival === undefined || rival.since < since || (rival.since === since && rival.ofport < row.ofport);
+        if (later) plugged.set(port, { port, name: row.name, ofport: row.ofport, since });
+      }
     }
+    this.#claims = claims;
+    return plugged;
   }
-  return plugged;
 }

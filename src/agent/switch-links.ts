@@ -21,6 +21,8 @@ export interface SwitchLinksOptions {
   readonly onChange: () => void;
   /** A new OpenFlow connection: what the switch has is unknown. */
   readonly onSession: () => void;
+  /** Either line came up, after what else is told of it. */
+  readonly onUp: () => void;
   readonly onPacketIn: (packet: PacketIn) => void;
 }
 
@@ -53,7 +55,7 @@ export class SwitchLinks {
         const first = !this.#synced;
         this.#synced = true;
         this.#checkBridge(first ? 0 : bridgeGrace);
-        onChange();
+        options.onUp();
       },
       onDown: (reason) => log.warn({ reason }, 'lost the switch database'),
     });
@@ -64,7 +66,7 @@ export class SwitchLinks {
       onUp: () => {
         log.info('connected to the switch');
         options.onSession();
-        onChange();
+        options.onUp();
       },
       onDown: (reason) => log.warn({ reason }, 'lost the switch'),
       onPacketIn: options.onPacketIn,
@@ -115,14 +117,20 @@ export class SwitchLinks {
     }
   }
 
-  /** Whether the datapath can rewrite neighbour-discovery options; false when it cannot be asked. */
-  async answersNd(): Promise<boolean> {
+  /** Of the bridge as it is; undefined while there is none. */
+  get datapathType(): string | undefined {
+    return this.#bridge?.datapath_type;
+  }
+
+  /** Whether the datapath can rewrite neighbour-discovery options; null when it cannot be asked. */
+  async answersNd(): Promise<boolean | null> {
+    if (this.#control === null) return null;
     try {
-      const features = await this.#control?.datapathFeatures(this.#options.bridge);
-      return features?.get('IPv6 ND Extension') === 'Yes';
+      const features = await this.#control.datapathFeatures(this.#options.bridge);
+      return features.get('IPv6 ND Extension') === 'Yes';
     } catch (error) {
       this.#options.log.warn({ error: reasonOf(error) }, 'the datapath could not be asked for its features');
-      return false;
+      return null;
     }
   }
 

@@ -11,12 +11,15 @@ const lastZone = 65_535;
 
 export type Zones = ReadonlyMap<NetworkId, number>;
 
-/** The record of the bridge; entries that are no zones are not there. */
+/** The record of the bridge; entries that are no zones are not there, nor is a second network in one zone. */
 export function recordedZones(rows: RowSource, bridge: string): Map<NetworkId, number> {
   const zones = new Map<NetworkId, number>();
-  for (const [key, value] of findByName(rows, 'Bridge', bridge)?.row.external_ids ?? []) {
+  const taken = new Set<number>();
+  for (const [key, value] of [...(findByName(rows, 'Bridge', bridge)?.row.external_ids ?? [])].sort()) {
     const zone = Number(value);
     if (!key.startsWith(prefix) || !Number.isInteger(zone) || zone < 1 || zone > lastZone) continue;
+    if (taken.has(zone)) continue;
+    taken.add(zone);
     zones.set(key.slice(prefix.length) as NetworkId, zone);
   }
   return zones;
@@ -24,29 +27,20 @@ export function recordedZones(rows: RowSource, bridge: string): Map<NetworkId, n
 
 export const zoneRecord = (network: NetworkId): string => `${prefix}${network}`;
 
-export interface Allocation {
-  readonly fresh: ReadonlyMap<NetworkId, number>;
-  /** Records of networks that no longer exist. */
-  readonly forgotten: readonly NetworkId[];
-}
-
-/** Zones for the networks of `needed` that have none. A number that a network has is never moved. */
-export function allocateZones(
-  recorded: Zones,
-  needed: Iterable<NetworkId>,
-  known: (network: NetworkId) => boolean,
-): Allocation {
+/**
+ * Zones for the networks of `needed` that have none. A number that a network has is never moved, and none is
+ * given out while it is recorded for anyone.
+ */
+export function allocateZones(recorded: Zones, needed: Iterable<NetworkId>): Map<NetworkId, number> {
   const fresh = new Map<NetworkId, number>();
-  const missing = [...new Set(needed)].filter((network) => !recorded.has(network));
-  // Networks that no longer exist give their numbers back; the zone is flushed before its next use.
-  const forgotten = [...recorded.keys()].filter((network) => !known(network));
-  const taken = new Set([...recorded].filter(([network]) => known(network)).map(([, zone]) => zone));
+  const taken = new Set(recorded.values());
   let next = 1;
-  for (const network of missing) {
+  for (const network of new Set(needed)) {
+    if (recorded.has(network)) continue;
     while (taken.has(next)) next++;
     if (next > lastZone) break;
     taken.add(next);
     fresh.set(network, next);
   }
-  return { fresh, forgotten };
+  return fresh;
 }

@@ -74,6 +74,11 @@ export class Switch {
     this.control = new Control({ rundir: dir });
   }
 
+  /** Of the bridges that `addBridge` makes. */
+  get datapathType(): 'dummy' | 'netdev' {
+    return this.#options.dummy ? 'dummy' : 'netdev';
+  }
+
   get dbTarget(): string {
     return `unix:${this.dir}/db.sock`;
   }
@@ -148,8 +153,7 @@ export class Switch {
 
   /** A bridge of the dummy datapath, or of the userspace one, with fail mode secure. */
   async addBridge(name: string): Promise<void> {
-    const type = this.#options.dummy ? 'dummy' : 'netdev';
-    const settings = [`datapath_type=${type}`, 'fail_mode=secure'];
+    const settings = [`datapath_type=${this.datapathType}`, 'fail_mode=secure'];
     await this.vsctl('add-br', name, '--', 'set', 'Bridge', name, ...settings);
   }
 

@@ -1,0 +1,157 @@
+/**
+ * A hypervisor for tests: a private switch, a store and the real agent between them, with the questions that
+ * tests ask of each. Everything is ended by `stop`.
+ */
+import { pino } from 'pino';
+import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
+import { keys } from '../../src/model/keys.ts';
+import type { AskRecord, BindingRecord } from '../../src/model/records.ts';
+import type { Store, Write } from '../../src/store/contract.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { type Switch, type SwitchOptions, startSwitch } from '../lib/switch.ts';
+import { until } from '../lib/wait.ts';
+
+/** One line of the agent's log, as it was given to the log. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export interface LabOptions extends SwitchOptions {
+  /** Over the store that tests write to; what the agent sees of it. */
+  readonly agentStore?: (store: Store) => Store;
+  readonly agent?: Partial<AgentOptions>;
+}
+
+let lastAsk = 0;
+
+export class Lab {
+  readonly switch: Switch;
+  readonly store = new MemoryStore();
+  readonly bridge = 'br-int';
+  readonly host = 'here';
+  readonly lines: LogLine[] = [];
+  readonly #options: LabOptions;
+  #agent: Agent | null = null;
+
+  constructor(made: Switch, options: LabOptions) {
+    this.switch = made;
+    this.#options = options;
+  }
+
+  get agent(): Agent {
+    if (this.#agent === null) throw new Error('no agent runs');
+    return this.#agent;
+  }
+
+  /** Starts the agent; resolves when the switch equals the store. */
+  async startAgent(changes: Partial<AgentOptions> = {}): Promise<Agent> {
+    const agent = this.makeAgent(changes);
+    await agent.start();
+    await agent.firstApplied;
+    return agent;
+  }
+
+  makeAgent(changes: Partial<AgentOptions> = {}): Agent {
+    const { agentStore = (store: Store) => store } = this.#options;
+    const sink = { write: (line: string) => void this.lines.push(JSON.parse(line) as LogLine) };
+    this.#agent = new Agent({
+      store: agentStore(this.store),
+      log: pino({ level: 'debug' }, sink),
+      host: this.host,
+      ovsdb: this.switch.dbTarget,
+      openflow: this.switch.mgmt(this.bridge),
+      rundir: this.switch.dir,
+      bridge: this.bridge,
+      datapathType: this.switch.datapathType,
+      ...this.#options.agent,
+      ...changes,
+    });
+    return this.#agent;
+  }
+
+  async stopAgent(): Promise<void> {
+    const agent = this.#agent;
+    this.#agent = null;
+    await agent?.stop();
+  }
+
+  async write(...writes: readonly Write[]): Promise<void> {
+    await this.store.txn([], writes);
+  }
+
+  /** Plugs dummy interfaces, named as their ports unless told. */
+  plug(id: string, name = id, ofport?: number): Promise<void> {
+    const port = { name, externalIds: { 'iface-id': id } };
+    return this.switch.addDummyPorts(this.bridge, [ofport === undefined ? port : { ...port, ofport }]);
+  }
+
+  async unplug(name: string): Promise<void> {
+    await this.switch.vsctl('del-port', this.bridge, name);
+  }
+
+  async binding(port: string, network = 'n1'): Promise<BindingRecord | null> {
+    const entry = await this.store.get(keys.binding(network, port));
+    return entry === null ? null : (JSON.parse(entry.value) as BindingRecord);
+  }
+
+  async bound(port: string, status: BindingRecord['status'], network = 'n1'): Promise<void> {
+    await until(async () => (await this.binding(port, network))?.status === status, {
+      what: `${port} is ${status}`,
+    });
+  }
+
+  /** Puts a question and gives its id. */
+  async ask(question: AskRecord): Promise<string> {
+    const id = `ask-${++lastAsk}`;
+    await this.write({ op: 'put', key: keys.ask(id), value: JSON.stringify(question) });
+    return id;
+  }
+
+  async answer(id: string): Promise<unknown> {
+    const entry = await this.store.get(keys.answer(id, this.host));
+    return entry === null ? null : (JSON.parse(entry.value) as unknown);
+  }
+
+  /** Resolves when all that the store holds now is on the switch. */
+  async sync(): Promise<void> {
+    const id = await this.ask({ kind: 'sync' });
+    await until(() => this.answer(id), { what: 'the agent answers a sync' });
+    await this.write({ op: 'delete', key: keys.ask(id) }, { op: 'delete', key: keys.answer(id, this.host) });
+  }
+
+  /** Flows of the bridge without their counters and ages, sorted. */
+  async flows(filter = ''): Promise<string[]> {
+    const args = ['--no-stats', 'dump-flows', this.switch.mgmt(this.bridge), ...(filter ? [filter] : [])];
+    const text = await this.switch.ofctl(...args);
+    const lines = text.split('\n').filter((line) => line.includes('actions='));
+    return lines.map((line) => line.trim()).sort();
+  }
+
+  async ofport(name: string): Promise<number> {
+    return until(async () => {
+      const text = await this.switch.vsctl('get', 'Interface', name, 'ofport');
+      return Number.parseInt(text, 10) > 0 && Number.parseInt(text, 10);
+    });
+  }
+
+  logged(text: string): readonly LogLine[] {
+    return this.lines.filter(({ msg }) => msg.includes(text));
+  }
+
+  async stop(): Promise<void> {
+    await this.stopAgent();
+    await this.store.close();
+    await this.switch.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** A switch without a bridge, an empty store, and no agent yet. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  return new Lab(await startSwitch(options), options);
+}
