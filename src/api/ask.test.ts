@@ -82,6 +82,16 @@ describe('sync', () => {
     expect((await reply).status).toBe(200);
   });
 
+  it('does not hold up the end of the server', async () => {
+    await host('mute');
+    const closing = await under.server();
+    const reply = closing.call('GET', '/v1/sync?timeout=3600');
+    await expect.poll(leftovers).toHaveLength(1);
+    await closing.api.close();
+    expect((await reply).status).toBe(504);
+    expect(await leftovers()).toEqual([]);
+  });
+
   it('refuses times that are none', async () => {
     for (const timeout of ['0', 'x', '-1', '1e9']) {
       expectRefusal(await client.call('GET', `/v1/sync?timeout=${timeout}`), 400, 'HTTPBadRequest');

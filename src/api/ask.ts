@@ -25,10 +25,17 @@ export const isLive = (host: HostRecord, now: number): boolean => now - host.hea
 export class Asker {
   readonly #store: Store;
   readonly #view: View;
+  /** Ends each wait that is under way. */
+  readonly #waits = new Set<() => void>();
 
   constructor(store: Store, view: View) {
     this.#store = store;
     this.#view = view;
+  }
+
+  /** Questions under way are answered with what there is. */
+  close(): void {
+    for (const finish of this.#waits) finish();
   }
 
   liveHosts(): readonly string[] {
@@ -73,11 +80,16 @@ export class Asker {
     const prefix = keys.answer(id, '');
     await new Promise<void>((resolve, reject) => {
       const finish = (): void => {
-        clearInterval(look);
-        clearTimeout(deadline);
+        stop();
         watch.close();
         resolve();
       };
+      const stop = (): void => {
+        clearInterval(look);
+        clearTimeout(deadline);
+        this.#waits.delete(finish);
+      };
+      this.#waits.add(finish);
       const check = (): void => {
         if (this.#missing(hosts, answers).length === 0) finish();
       };
@@ -92,8 +104,7 @@ export class Asker {
           check();
         },
         onLost: (fault) => {
-          clearInterval(look);
-          clearTimeout(deadline);
+          stop();
           reject(fault);
         },
       });

@@ -87,9 +87,12 @@ function matchesOne(value: unknown, { kind, wanted }: Filter): boolean {
     case 'since':
       return wanted.some((time) => Date.parse(String(value)) >= Date.parse(time));
     default:
-      return value !== null && value !== undefined && wanted.includes(String(value));
+      return value !== null && value !== undefined && wanted.includes(plainText(value));
   }
 }
+
+/** Scalars as a query would spell them. */
+const plainText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 export function matches(shown: Shown, filters: Filters): boolean {
   return filters.every((filter) => matchesOne(shown[filter.attribute], filter));

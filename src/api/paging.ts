@@ -54,7 +54,8 @@ function compare(a: unknown, b: unknown): number {
   if (a === null || a === undefined) return -1;
   if (b === null || b === undefined) return 1;
   if (typeof a === 'number' && typeof b === 'number') return a - b;
-  return String(a) < String(b) ? -1 : 1;
+  const [left, right] = [a, b].map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+  return (left ?? '') < (right ?? '') ? -1 : 1;
 }
 
 /** One page in the order asked for. An unknown marker gives none. */

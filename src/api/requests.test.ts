@@ -49,6 +49,7 @@ describe('requests that are wrong', () => {
     ['a bulk that is no list', '{"networks": {}}'],
     ['a bulk of texts', '{"networks": ["x"]}'],
     ['an attribute named __proto__', '{"network": {"__proto__": {"name": "x"}}}'],
+    ['a value of great depth', `{"network": {"name": ${'['.repeat(50_000)}${']'.repeat(50_000)}}}`],
     ['an id', '{"network": {"id": "x"}}'],
     ['an owner that is no text', '{"network": {"project_id": 5}}'],
     ['an owner that no key can hold', '{"network": {"project_id": "a\\ud800"}}'],

@@ -42,7 +42,7 @@ export interface ApiOptions {
 export interface Api {
   /** Resolves when requests are served. Throws `RemoteWithoutAuth` or what listening threw. */
   listen(): Promise<void>;
-  /** Finishes the requests under way. The store stays open. */
+  /** Finishes the requests under way; those that wait for agents end at once. The store stays open. */
   close(): Promise<void>;
   /** `http://host:port`; only while listening. */
   readonly address: string;
@@ -89,7 +89,8 @@ export function createApi(options: ApiOptions): Api {
   registerResource(app, context, ports);
   registerResource(app, context, groups);
   registerResource(app, context, rules);
-  registerOperatorRoutes(app, { view, asker: new Asker(store, view), metrics: options.metrics });
+  const asker = new Asker(store, view);
+  registerOperatorRoutes(app, { view, asker, metrics: options.metrics });
 
   let started: Promise<void> | null = null;
   const ready = async (): Promise<void> => {
@@ -110,6 +111,7 @@ export function createApi(options: ApiOptions): Api {
       await app.listen({ host: listen.host, port: listen.port });
     },
     async close() {
+      asker.close();
       await app.close();
       view.close();
     },

@@ -12,7 +12,6 @@ import {
   newSubnet,
   prefixOf,
   type SubnetDraft,
-  type SubnetPatch,
   subnetAttributes,
 } from '../model/subnet.ts';
 import { formatCidr, overlaps } from '../net/cidr.ts';
@@ -84,7 +83,7 @@ export class Subnets implements Resource<SubnetRecord> {
   update(change: Change, row: Row<SubnetRecord>, draft: Draft): SubnetRecord {
     const network = this.#context.view.state.networks.get(row.record.network_id);
     if (network !== undefined) change.requirePresent(network.key);
-    return changedSubnet(row.record, draft as SubnetPatch);
+    return changedSubnet(row.record, draft);
   }
 
   remove(change: Change, row: Row<SubnetRecord>): void {

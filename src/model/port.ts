@@ -74,7 +74,20 @@ function fixedIps(value: unknown): string | null {
 }
 
 const choice = { post: 'allowed', put: true, filter: 'text', sort: true } as const;
-const bindingText = { ...choice, fallback: '', convert: nullTo(''), validate: text(255) } as const;
+const deviceText = { ...choice, fallback: '', validate: text(255) } as const;
+/** Neutron's own column is this wide; it also bounds what an error could have to print. */
+const maxProfile = 4095;
+
+function profile(value: unknown): string | null {
+  const reason = dictionary(value);
+  if (reason !== null) return reason;
+  try {
+    if (JSON.stringify(value).length <= maxProfile) return null;
+  } catch {
+    // Nested too deep to be written.
+  }
+  return 'binding:profile value too large';
+}
 
 export const portAttributes = {
   ...standardAttributes,
@@ -83,8 +96,8 @@ export const portAttributes = {
   admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
   mac_address: { ...choice, convert: toMac, validate: macAddress },
   fixed_ips: { post: 'allowed', put: true, convert: toFixedIps, validate: fixedIps, filter: 'fixed-ips' },
-  device_id: bindingText,
-  device_owner: bindingText,
+  device_id: deviceText,
+  device_owner: deviceText,
   security_groups: { post: 'allowed', put: true, convert: nullTo([]), validate: uuidList, filter: 'list' },
   allowed_address_pairs: {
     post: 'allowed',
@@ -96,14 +109,15 @@ export const portAttributes = {
   port_security_enabled: { ...choice, convert: toBoolean, filter: 'boolean' },
   port_security_mode: { ...choice, validate: oneOf(['strict', 'mac-only']) },
   dhcp_trusted: { ...choice, convert: toBoolean, filter: 'boolean' },
-  'binding:host_id': bindingText,
+  // Null unbinds, as compute services send it.
+  'binding:host_id': { ...deviceText, convert: nullTo('') },
   'binding:vnic_type': {
     ...choice,
     fallback: 'normal',
     convert: nullTo('normal'),
     validate: oneOf(vnicTypes),
   },
-  'binding:profile': { post: 'allowed', put: true, fallback: {}, convert: nullTo({}), validate: dictionary },
+  'binding:profile': { post: 'allowed', put: true, fallback: {}, convert: nullTo({}), validate: profile },
   'binding:vif_type': { post: 'refused', put: false, filter: 'text' },
   'binding:vif_details': { post: 'refused', put: false },
   status: { post: 'refused', put: false, filter: 'text', sort: true },

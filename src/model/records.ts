@@ -21,8 +21,8 @@ export interface NetworkRecord extends StandardAttributes {
   readonly shared: boolean;
   readonly mtu: number;
   readonly port_security_enabled: boolean;
+  /** Like port_security_enabled, this and the next are what new ports of the network start with. */
   readonly port_security_mode: PortSecurityMode;
-  /** Ports of the network may act as DHCP servers. */
   readonly dhcp_trusted: boolean;
 }
 

@@ -2,14 +2,13 @@
  * The rows that every resource's attribute table begins with, and the stamps of creation and change.
  */
 import type { AttributeTable } from './attribute.ts';
-import { nullTo, projectId, text } from './checks.ts';
+import { projectId, text } from './checks.ts';
 import type { StandardAttributes } from './records.ts';
 
 export const nameAttribute = {
   post: 'allowed',
   put: true,
   fallback: '',
-  convert: nullTo(''),
   validate: text(255),
   filter: 'text',
   sort: true,
@@ -22,7 +21,6 @@ export const standardAttributes = {
     post: 'allowed',
     put: true,
     fallback: '',
-    convert: nullTo(''),
     validate: text(255),
     filter: 'text',
     sort: true,
