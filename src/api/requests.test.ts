@@ -60,6 +60,13 @@ describe('requests that are wrong', () => {
     expect(await under.content()).toEqual(before);
   });
 
+  it('nested without end are refused where anything may be nested', async () => {
+    const network = await client.make('networks', {});
+    const deep = `{"a": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+    const body = `{"port": {"network_id": "${String(network['id'])}", "binding:profile": ${deep}}}`;
+    expectRefusal(await client.call('POST', '/v2.0/ports', body), 400, 'HTTPBadRequest');
+  });
+
   it("are told so in Neutron's shape", async () => {
     expectRefusal(await client.call('GET', '/v2.0/nonsense'), 404, 'HTTPNotFound');
     expectRefusal(await client.call('PUT', '/v2.0/networks', { network: {} }), 405, 'HTTPMethodNotAllowed');
