@@ -1,0 +1,128 @@
+/**
+ * `portcullis up` as its users run it: the built program in a process of its own, on a data directory that may
+ * outlive it. Gives what it said and when; ends it whatever becomes of the bench.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Reaper } from '../test/lib/reaper.ts';
+import type { Switch } from '../test/lib/switch.ts';
+import { until } from '../test/lib/wait.ts';
+
+const program = fileURLToPath(new URL('../dist/bin/portcullis.js', import.meta.url));
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('PORTCULLIS_')),
+);
+const killScript = `tr '\\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "--data-dir $2 " && kill -9 "$1"`;
+
+/** A userspace bridge is a network device of the machine too: its name must be nobody else's. */
+const own = randomBytes(4).toString('hex');
+export const bridge = `brb${own}`;
+export const plainBridge = `brp${own}`;
+export const host = 'bench';
+
+/** A line of the process's log. */
+export interface LogLine {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly msg: string;
+  readonly flows?: number;
+}
+
+export class DataDirectory {
+  readonly path: string;
+  readonly #reaper: Reaper;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#reaper = new Reaper('rm -rf "$1"', [path]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reaper.finish();
+  }
+}
+
+export async function makeDataDirectory(): Promise<DataDirectory> {
+  return new DataDirectory(await mkdtemp(join(tmpdir(), 'portcullis-bench-')));
+}
+
+export class Controller {
+  readonly pid: number;
+  /** When the process was asked for; milliseconds since 1970. */
+  readonly spawnedAt: number;
+  readonly #child: ChildProcess;
+  readonly #reaper: Reaper;
+  readonly #log: LogLine[] = [];
+  #stdout = '';
+  #stderr = '';
+
+  constructor(at: Switch, data: DataDirectory, nodeFlags: readonly string[]) {
+    const flags = ['--listen', '127.0.0.1:0', '--data-dir', data.path, '--ovsdb', at.dbTarget];
+    const rest = ['--bridge', bridge, '--host', host, '--datapath-type', 'netdev'];
+    this.spawnedAt = Date.now();
+    this.#child = spawn(process.execPath, [...nodeFlags, program, 'up', ...flags, ...rest], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.pid = this.#child.pid ?? -1;
+    this.#reaper = new Reaper(killScript, [String(this.pid), data.path]);
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => this.#takeLog(chunk.toString()));
+  }
+
+  #takeLog(text: string): void {
+    const lines = (this.#stderr + text).split('\n');
+    this.#stderr = lines.pop() ?? '';
+    for (const line of lines) {
+      try {
+        const { time, ...rest } = JSON.parse(line) as { time: string; msg: string; flows?: number };
+        this.#log.push({ ...rest, at: Date.parse(time) });
+      } catch {
+        process.stderr.write(`${line}\n`);
+      }
+    }
+  }
+
+  /** The API's address, once the ready line has told it: the switch has acknowledged the first round by then. */
+  async ready(): Promise<string> {
+    const said = () => this.#stdout.includes('\n') || this.#child.exitCode !== null;
+    await until(said, { timeout: 120_000, what: 'the ready line' });
+    const [, endpoint] = /^portcullis ready: (http:\S+)\n$/.exec(this.#stdout) ?? [];
+    if (endpoint === undefined) throw new Error(`no ready line: ${this.#stdout}${JSON.stringify(this.#log)}`);
+    return endpoint;
+  }
+
+  /** The first line with that text, once it has come. */
+  said(msg: string): Promise<LogLine> {
+    return until(() => this.#log.find((line) => line.msg === msg), { timeout: 120_000, what: msg });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const exit = once(this.#child, 'exit');
+      this.#child.kill('SIGTERM');
+      await exit;
+    }
+    await this.#reaper.finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Flags for the interpreter, such as a profiler's, come from PORTCULLIS_BENCH_NODE_FLAGS. */
+export function startController(at: Switch, data: DataDirectory): Controller {
+  const flags = (process.env['PORTCULLIS_BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
+  return new Controller(at, data, flags);
+}
+
+/** A value of the metrics page: the first sample of that name. */
+export function metric(page: string, name: string): number {
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1] ?? Number.NaN);
+}

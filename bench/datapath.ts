@@ -1,0 +1,220 @@
+/**
+ * What the guards cost on the wire: two guests behind Portcullis' flows (default group, both directions) against two
+ * guests behind one NORMAL flow, on two bridges of one ovs-vswitchd with its userspace datapath. The sides take turns,
+ * so what else the machine does falls on both; ratios are taken pair by pair.
+ */
+import { fileURLToPath } from 'node:url';
+import { type Guest, isRoot, startGuest } from '../test/lib/netns.ts';
+import { type Switch, startSwitch } from '../test/lib/switch.ts';
+import { until } from '../test/lib/wait.ts';
+import type { LoadResult } from './connection-load.ts';
+import { bridge, makeDataDirectory, plainBridge, startController } from './controller.ts';
+import { HttpConnection } from './http-connection.ts';
+import type { SectionOptions } from './machine.ts';
+import { passesBetween, tcpMegaflows } from './megaflows.ts';
+import { cpuSeconds } from './process-usage.ts';
+import { emit, type Limit, median, progress, round } from './report.ts';
+import { createNetwork, createPorts, type Port } from './world.ts';
+
+const loadProgram = ['--import', 'tsx', fileURLToPath(new URL('connection-load.ts', import.meta.url))];
+/** An open window loses packets to the buffer of the switch's packet sockets. */
+const window = ['-w', '96K'];
+const concurrency = 16;
+
+interface Side {
+  readonly name: 'plain' | 'guarded';
+  readonly client: Guest;
+  readonly server: Guest;
+  readonly serverAddress: string;
+}
+
+interface Stream {
+  readonly bitsPerSecond: number;
+  readonly cpuPerGigabyte: number;
+}
+
+async function stream(side: Side, vswitchd: number, seconds: number): Promise<Stream> {
+  const server = side.server.start('iperf3', '-s', '-1', '--forceflush');
+  await until(() => server.output.includes('listening'), { what: 'iperf3 listens' });
+  const before = cpuSeconds(vswitchd);
+  const text = await side.client.run(
+    'iperf3',
+    '-c',
+    side.serverAddress,
+    '-t',
+    String(seconds),
+    ...window,
+    '-J',
+  );
+  const cpu = cpuSeconds(vswitchd) - before;
+  await server.stop();
+  const { bytes, bits_per_second: bitsPerSecond } = (
+    JSON.parse(text) as { end: { sum_received: { bytes: number; bits_per_second: number } } }
+  ).end.sum_received;
+  return { bitsPerSecond, cpuPerGigabyte: cpu / (bytes / 1e9) };
+}
+
+interface Churn extends LoadResult {
+  readonly cpuPerConnection: number;
+}
+
+/** `port`: one that no earlier load has used, so that no connection meets the remains of another. */
+async function churn(side: Side, vswitchd: number, count: number, port: number): Promise<Churn> {
+  const server = side.server.start(process.execPath, ...loadProgram, 'server', String(port));
+  await until(() => server.output.includes('listening'), { what: 'the server listens' });
+  const target = [side.serverAddress, String(port), String(count), String(concurrency)];
+  const before = cpuSeconds(vswitchd);
+  const text = await side.client.run(process.execPath, ...loadProgram, 'client', ...target);
+  const cpu = cpuSeconds(vswitchd) - before;
+  await server.stop();
+  const result = JSON.parse(text) as LoadResult;
+  return { ...result, cpuPerConnection: cpu / result.connections };
+}
+
+/** Lets both sides take their turn, in changing order. */
+async function alternate<T>(
+  sides: readonly [Side, Side],
+  turns: number,
+  measure: (side: Side, turn: number) => Promise<T>,
+): Promise<{ readonly plain: readonly T[]; readonly guarded: readonly T[] }> {
+  const taken = { plain: [] as T[], guarded: [] as T[] };
+  for (let turn = 0; turn < turns; turn++) {
+    for (const side of turn % 2 === 0 ? sides : sides.toReversed())
+      taken[side.name].push(await measure(side, turn));
+  }
+  return taken;
+}
+
+type Taken<T> = Awaited<ReturnType<typeof alternate<T>>>;
+
+/** Medians of one figure on both sides, and the median of its ratio guarded to plain, with the extremes. */
+function compared<T>({ plain, guarded }: Taken<T>, name: string, unit: string, figure: (one: T) => number) {
+  const ratios = guarded.map((one, turn) => figure(one) / figure(plain[turn] ?? one));
+  return {
+    [`${name}_plain_${unit}`]: round(median(plain.map(figure))),
+    [`${name}_guarded_${unit}`]: round(median(guarded.map(figure))),
+    [`${name}_ratio`]: round(median(ratios)),
+    [`${name}_ratio_least`]: round(Math.min(...ratios)),
+    [`${name}_ratio_most`]: round(Math.max(...ratios)),
+  };
+}
+
+async function measureSides(at: Switch, sides: readonly [Side, Side], quick: boolean): Promise<void> {
+  const vswitchd = at.pidOf('ovs-vswitchd') ?? 0;
+  const turns = quick ? 2 : 9;
+  const seconds = quick ? 1 : 3;
+  const count = quick ? 1000 : 6000;
+  for (const side of sides) await stream(side, vswitchd, 1);
+
+  progress('datapath: streams');
+  const streams = await alternate(sides, turns, (side) => stream(side, vswitchd, seconds));
+  const streamLimit: Limit = { figure: 'cpu_per_gb_ratio', atMost: 1.08 };
+  emit(
+    'datapath.stream',
+    turns,
+    {
+      ...compared(streams, 'throughput', 'mbit_per_s', ({ bitsPerSecond }) => bitsPerSecond / 1e6),
+      ...compared(streams, 'cpu_per_gb', 's', ({ cpuPerGigabyte }) => cpuPerGigabyte),
+    },
+    [streamLimit],
+  );
+
+  progress('datapath: connections');
+  const loads = await alternate(sides, turns, (side, turn) => churn(side, vswitchd, count, 5000 + turn));
+  const all = [...loads.plain, ...loads.guarded];
+  emit(
+    'datapath.connections',
+    turns,
+    {
+      connections_each: count,
+      failed: all.reduce((sum, { failed }) => sum + failed, 0),
+      ...compared(loads, 'rate', 'per_s', (one) => one.connections / one.seconds),
+      ...compared(loads, 'cpu_per_connection', 'us', ({ cpuPerConnection }) => cpuPerConnection * 1e6),
+    },
+    [
+      { figure: 'cpu_per_connection_ratio', atMost: 1.08 },
+      { figure: 'failed', atMost: 0 },
+    ],
+  );
+
+  progress('datapath: passes');
+  for (const side of sides) await tellPasses(at, side, vswitchd, count);
+}
+
+async function tellPasses(at: Switch, side: Side, vswitchd: number, count: number): Promise<void> {
+  const ports = [side.client.outer, side.server.outer];
+  const running = stream(side, vswitchd, 3);
+  // Past the handshake and slow start: what a packet of an established connection meets.
+  const packetsIn = async () => passesBetween(new Map(), await tcpMegaflows(at, ports)).packets;
+  await until(async () => (await packetsIn()) > 5000, { interval: 50, what: 'the stream flows' });
+  const before = await tcpMegaflows(at, ports);
+  await until(async () => passesBetween(before, await tcpMegaflows(at, ports)).packets > 5000, {
+    interval: 50,
+    what: 'the stream goes on',
+  });
+  const after = await tcpMegaflows(at, ports);
+  await running;
+  const established = passesBetween(before, after);
+
+  const loadBefore = await tcpMegaflows(at, ports);
+  await churn(side, vswitchd, count, 4999);
+  const loadAfter = await tcpMegaflows(at, ports);
+  const opened = passesBetween(loadBefore, loadAfter);
+  emit(
+    `datapath.passes_${side.name}`,
+    established.packets,
+    {
+      ct_per_packet_established: round(established.ctPerPacket),
+      recirculations_per_packet_established: round(established.recirculationsPerPacket),
+      ct_per_packet_connections: round(opened.ctPerPacket),
+      recirculations_per_packet_connections: round(opened.recirculationsPerPacket),
+      packets_per_connection: round(opened.packets / count),
+      megaflows_stream: after.size,
+      megaflows_connections: loadAfter.size,
+    },
+    side.name === 'guarded' ? [{ figure: 'ct_per_packet_established', atMost: 1.01 }] : [],
+  );
+}
+
+const address = (port: Port): string => port.fixed_ips[0]?.ip_address ?? '';
+
+export async function benchDatapath({ quick }: SectionOptions): Promise<void> {
+  if (!isRoot) {
+    progress('datapath: skipped, network namespaces need root');
+    return;
+  }
+  await using at = await startSwitch();
+  await at.addBridge(bridge);
+  await at.addBridge(plainBridge);
+  await at.ofctl('add-flow', plainBridge, 'actions=NORMAL');
+  await using plainClient = await startGuest({ addresses: ['10.2.0.10/16'] });
+  await using plainServer = await startGuest({ addresses: ['10.2.0.11/16'] });
+  await plainClient.plug(at, plainBridge);
+  await plainServer.plug(at, plainBridge);
+
+  await using data = await makeDataDirectory();
+  await using controller = startController(at, data);
+  const api = await HttpConnection.open(await controller.ready());
+  const network = await createNetwork(api, 1);
+  const [first, second] = await createPorts(api, network, 2, () => ({}));
+  if (first === undefined || second === undefined) throw new Error('no ports were made');
+  const guest = (port: Port) => startGuest({ mac: port.mac_address, addresses: [`${address(port)}/16`] });
+  await using guardedClient = await guest(first);
+  await using guardedServer = await guest(second);
+  await guardedClient.plug(at, bridge, { 'iface-id': first.id });
+  await guardedServer.plug(at, bridge, { 'iface-id': second.id });
+  await until(
+    async () => (await api.json<{ ports: unknown[] }>('GET', '/v2.0/ports?status=ACTIVE')).ports.length === 2,
+    { what: 'both ports are ACTIVE' },
+  );
+  await api.json('GET', '/v1/sync?timeout=60');
+  await measureSides(
+    at,
+    [
+      { name: 'plain', client: plainClient, server: plainServer, serverAddress: '10.2.0.11' },
+      { name: 'guarded', client: guardedClient, server: guardedServer, serverAddress: address(second) },
+    ],
+    quick,
+  );
+  api.close();
+}

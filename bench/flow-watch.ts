@@ -1,0 +1,84 @@
+/**
+ * Tells when a switch's flows change, by the switch's own word: ovs-ofctl holds a flow monitor (OpenFlow 1.5, 7.3.5.18)
+ * on the bridge, so nobody has to ask the switch or the controller and slow them down. The notice of a bundle goes out
+ * as the bundle is committed, next to the answer that the controller waits for.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { Reaper } from '../test/lib/reaper.ts';
+import type { Switch } from '../test/lib/switch.ts';
+import { until } from '../test/lib/wait.ts';
+import { bridge } from './controller.ts';
+
+const killScript = 'tr \'\\0\' \' \' <"/proc/$1/cmdline" | grep -qF "$2" && kill -9 "$1"';
+
+export class FlowWatch {
+  readonly #child: ChildProcess;
+  readonly #reaper: Reaper;
+  #begun = false;
+  #events = 0;
+  #lastAt = 0;
+
+  constructor(at: Switch) {
+    const target = `${at.dir}/${bridge}.mgmt`;
+    // The answer that the watch has begun goes to standard output, which is no terminal; the notices go to the other.
+    const command = ['ovs-ofctl', '-O', 'OpenFlow15', 'monitor', target, 'watch:!initial'];
+    this.#child = spawn('stdbuf', ['-oL', ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#reaper = new Reaper(killScript, [String(this.#child.pid), target]);
+    this.#read(this.#child.stdout);
+    this.#read(this.#child.stderr);
+  }
+
+  #read(stream: Readable | null): void {
+    let partial = '';
+    stream?.on('data', (chunk: Buffer) => {
+      const now = performance.now();
+      const lines = (partial + chunk.toString()).split('\n');
+      partial = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line.startsWith('OFPST_FLOW_MONITOR reply')) this.#begun = true;
+        if (!/^ event=(?:ADDED|MODIFIED|DELETED)/.test(line)) continue;
+        this.#events++;
+        this.#lastAt = now;
+      }
+    });
+  }
+
+  /** Flows added, changed or removed since the watch began. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** When the last notice came, on the clock of `performance.now()`. */
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
+  async begun(): Promise<void> {
+    await until(() => this.#begun, { what: 'the flow monitor' });
+  }
+
+  /** Resolves when flows have changed since `events` was `before`, and then not for `quiet` milliseconds. */
+  async settled(before: number, quiet: number): Promise<void> {
+    await until(() => this.#events > before && performance.now() - this.#lastAt > quiet, {
+      timeout: 30_000,
+      interval: 1,
+      what: 'flows change',
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await exit;
+    await this.#reaper.finish();
+  }
+}
+
+/** A watch that has begun. */
+export async function watchFlows(at: Switch): Promise<FlowWatch> {
+  const watch = new FlowWatch(at);
+  await watch.begun();
+  return watch;
+}

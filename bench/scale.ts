@@ -1,0 +1,192 @@
+/**
+ * What a hypervisor pays for the size of its network: N ports in one default group, 20 of them plugged here. First a
+ * cold agent on an empty switch, then one more member at a time.
+ */
+import { type Switch, startSwitch } from '../test/lib/switch.ts';
+import { bridge, type DataDirectory, makeDataDirectory, metric, startController } from './controller.ts';
+import { watchFlows } from './flow-watch.ts';
+import { HttpConnection } from './http-connection.ts';
+import type { SectionOptions } from './machine.ts';
+import { cpuSeconds, memory } from './process-usage.ts';
+import { emit, type Limit, median, progress, quantile, round } from './report.ts';
+import { createNetwork, createPorts, type Network, type Port } from './world.ts';
+
+const local = 20;
+/** Ports of one remote hypervisor. */
+const density = 20;
+/** Milliseconds without a change after which one member's flows count as complete. */
+const quiet = 40;
+
+interface World {
+  readonly network: Network;
+  readonly locals: readonly Port[];
+}
+
+/** Fills the data directory with a running controller, which then ends: what is left is the store. */
+async function fill(at: Switch, data: DataDirectory, n: number): Promise<World> {
+  await using controller = startController(at, data);
+  const api = await HttpConnection.open(await controller.ready());
+  const network = await createNetwork(api, 1);
+  const locals = await createPorts(api, network, local, () => ({}));
+  await createPorts(api, network, n - local, remoteHost);
+  api.close();
+  return { network, locals };
+}
+
+const remoteHost = (at: number) => ({ 'binding:host_id': `hypervisor-${Math.floor(at / density)}` });
+
+interface Cold {
+  readonly fromSpawn: number;
+  readonly fromAgent: number;
+  readonly cpu: number;
+  readonly peak: number;
+  readonly flows: number;
+  readonly flowsInFirstRound: number;
+}
+
+async function coldStart(at: Switch, data: DataDirectory): Promise<Cold> {
+  await at.ofctl('del-flows', bridge);
+  await at.ofctl('del-meters', bridge);
+  await using controller = startController(at, data);
+  const endpoint = await controller.ready();
+  const equal = await controller.said('switch and pipeline are equal');
+  const cpu = cpuSeconds(controller.pid);
+  const { peak } = memory(controller.pid);
+  const api = await HttpConnection.open(endpoint);
+  // The record that an agent writes before anything else bears the time of its start.
+  const { hosts } = await api.json<{ hosts: { heartbeat: string }[] }>('GET', '/v1/hosts');
+  await api.json('GET', '/v1/sync?timeout=60');
+  const { ports } = await api.json<{ ports: unknown[] }>('GET', '/v2.0/ports?status=ACTIVE');
+  if (ports.length !== local) throw new Error(`${ports.length} ports are ACTIVE, not ${local}`);
+  api.close();
+  return {
+    fromSpawn: equal.at - controller.spawnedAt,
+    fromAgent: equal.at - Date.parse(hosts[0]?.heartbeat ?? ''),
+    cpu,
+    peak,
+    flows: Number(/flow_count=(\d+)/.exec(await at.ofctl('dump-aggregate', bridge))?.[1]),
+    flowsInFirstRound: equal.flows ?? Number.NaN,
+  };
+}
+
+function tellCold(n: number, colds: readonly Cold[]): void {
+  const flows = colds[0]?.flows ?? Number.NaN;
+  const of = (figure: (cold: Cold) => number) => round(median(colds.map(figure)));
+  const limits: readonly Limit[] = [
+    { figure: 'agent_to_last_flow_s', atMost: 1 },
+    { figure: 'peak_rss_mb', atMost: 200 },
+    { figure: 'flows_per_remote_port', atMost: 3.2 },
+    // Only then the first round's acknowledgement is the last flow's.
+    { figure: 'flows_after_first_round', atMost: 0 },
+  ];
+  emit(
+    'scale.cold_start',
+    n,
+    {
+      local_ports: local,
+      repetitions: colds.length,
+      spawn_to_last_flow_s: of(({ fromSpawn }) => fromSpawn / 1000),
+      agent_to_last_flow_s: of(({ fromAgent }) => fromAgent / 1000),
+      cpu_s: of(({ cpu }) => cpu),
+      peak_rss_mb: of(({ peak }) => peak),
+      flows,
+      // All of them, those for local ports included, as the peers' figure is counted.
+      flows_per_remote_port: round(flows / (n - local)),
+      flows_after_first_round: Math.max(...colds.map((cold) => cold.flows - cold.flowsInFirstRound)),
+    },
+    n === 5000 ? limits : [],
+  );
+}
+
+async function oneMore(
+  at: Switch,
+  data: DataDirectory,
+  world: World,
+  n: number,
+  turns: number,
+): Promise<number> {
+  await using controller = startController(at, data);
+  const endpoint = await controller.ready();
+  const api = await HttpConnection.open(endpoint);
+  await api.json('GET', '/v1/sync?timeout=60');
+  const fromAnswer: number[] = [];
+  const fromRequest: number[] = [];
+  const changed: number[] = [];
+  const toSync: number[] = [];
+  {
+    await using watch = await watchFlows(at);
+    const create = () => createPorts(api, world.network, 1, () => remoteHost(n));
+    // The first ones run code that has never been compiled.
+    for (let turn = 0; turn < 5; turn++) {
+      const before = watch.events;
+      await create();
+      await watch.settled(before, quiet);
+    }
+    const cpuBefore = cpuSeconds(controller.pid);
+    for (let turn = 0; turn < turns; turn++) {
+      const before = watch.events;
+      const begin = performance.now();
+      await create();
+      const answered = performance.now();
+      await watch.settled(before, quiet);
+      // Never below zero: the agent hears of a write when the API does, and may be done before the answer is read.
+      fromAnswer.push(Math.max(0, watch.lastAt - answered));
+      fromRequest.push(watch.lastAt - begin);
+      changed.push(watch.events - before);
+    }
+    const cpu = cpuSeconds(controller.pid) - cpuBefore;
+    const limits = [{ figure: 'answer_to_switch_p50_ms', atMost: 10 }];
+    for (let turn = 0; turn < 10; turn++) {
+      await create();
+      const answered = performance.now();
+      await api.json('GET', '/v1/sync?timeout=60');
+      toSync.push(performance.now() - answered);
+    }
+    const page = (await api.request('GET', '/metrics')).body.toString();
+    emit(
+      'scale.one_more_member',
+      n,
+      {
+        repetitions: turns,
+        answer_to_switch_p50_ms: round(median(fromAnswer)),
+        answer_to_switch_p99_ms: round(quantile(fromAnswer, 0.99)),
+        request_to_switch_p50_ms: round(median(fromRequest)),
+        request_to_switch_p99_ms: round(quantile(fromRequest, 0.99)),
+        answer_to_sync_p50_ms: round(median(toSync)),
+        flows_changed_p50: median(changed),
+        flows_changed_most: Math.max(...changed),
+        cpu_ms_per_member: round((cpu / turns) * 1000),
+        rounds_failed: metric(page, 'portcullis_round_failures_total'),
+      },
+      limits,
+    );
+  }
+  api.close();
+  return median(fromRequest);
+}
+
+export async function benchScale({ quick }: SectionOptions): Promise<void> {
+  const latencies: number[] = [];
+  for (const n of quick ? [100, 1000] : [100, 1000, 5000]) {
+    progress(`scale: ${n} ports`);
+    await using at = await startSwitch({ dummy: true });
+    await at.addBridge(bridge);
+    await using data = await makeDataDirectory();
+    const world = await fill(at, data, n);
+    await at.addDummyPorts(
+      bridge,
+      world.locals.map(({ id }, index) => ({ name: `p${index}`, externalIds: { 'iface-id': id } })),
+    );
+    // The first one only binds the ports: the flows that depend on that come a round later, as on a new host.
+    await coldStart(at, data);
+    const colds: Cold[] = [];
+    for (let turn = 0; turn < (quick ? 2 : 5); turn++) colds.push(await coldStart(at, data));
+    tellCold(n, colds);
+    latencies.push(await oneMore(at, data, world, n, quick ? 10 : 50));
+  }
+  const [least = Number.NaN] = latencies;
+  const most = latencies.at(-1) ?? Number.NaN;
+  emit('scale.one_more_member_flat', null, { request_to_switch_p50_ratio: round(most / least) }, [
+    { figure: 'request_to_switch_p50_ratio', atMost: 1.5 },
+  ]);
+}
