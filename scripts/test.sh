@@ -18,7 +18,9 @@ trap 'rm -rf "$results"' EXIT
 step() { # step NAME COMMAND...: one check, counted as a test
   local name=$1
   shift
-  if "$@"; then printf 'pass\t%s\n' "$name"; else printf 'fail\t%s\n' "$name"; fi >>"$results/steps"
+  local verdict=fail
+  "$@" && verdict=pass
+  printf '%s\t%s\n' "$verdict" "$name" >>"$results/steps"
 }
 step build need_build
 step typecheck npm run --silent typecheck

@@ -14,7 +14,7 @@ let names: readonly [string, string];
 
 async function ok(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await up.command(...args);
-  if (code !== 0) throw new Error(`portcullis ${args.join(' ')}: exit ${code}: ${stderr}`);
+  if (code !== 0) throw new Error(`portcullis ${args.join(' ')}: exit ${code}: ${stderr}${up.stderr}`);
   return stdout;
 }
 
@@ -76,7 +76,7 @@ describeRoot('portcullis guest', () => {
     for (const name of names) expect(await namespaces()).not.toContain(name);
     for (const { device } of rows) expect(await run('ip', ['-o', 'link'])).not.toContain(device);
     expect(before).not.toContain(rows[0]?.device);
-    expect(await made.vsctl('list-ports', 'br-int')).toBe('');
+    expect(await made.vsctl('list-ports', up.bridge)).toBe('');
   });
 
   test('a half-made guest is removed too, and a namespace of somebody else is not touched', async () => {
@@ -84,7 +84,7 @@ describeRoot('portcullis guest', () => {
     await ok('guest', 'add', one);
     await run('ip', ['netns', 'delete', one]);
     expect(await ok('guest', 'del', one)).toBe(`guest ${one} removed\n`);
-    expect(await made.vsctl('list-ports', 'br-int')).toBe('');
+    expect(await made.vsctl('list-ports', up.bridge)).toBe('');
 
     await run('ip', ['netns', 'add', two]);
     try {

@@ -1,5 +1,6 @@
 /** The command line as its users run it: `portcullis up` as a process of its own, and commands against it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,8 @@ export function portcullis(
 export class Up {
   readonly dataDir: string;
   readonly ovsdb: string;
+  /** A bridge is also a device of the whole machine: a name of its own keeps two runs apart. */
+  readonly bridge = `pctb-${randomBytes(4).toString('hex')}`;
   readonly #child: ChildProcess;
   #stdout = '';
   #stderr = '';
@@ -34,7 +37,18 @@ export class Up {
   constructor(dataDir: string, ovsdb: string) {
     this.dataDir = dataDir;
     this.ovsdb = ovsdb;
-    const flags = ['--listen', '127.0.0.1:0', '--data-dir', dataDir, '--ovsdb', ovsdb, '--host', 'test'];
+    const flags = [
+      '--listen',
+      '127.0.0.1:0',
+      '--data-dir',
+      dataDir,
+      '--ovsdb',
+      ovsdb,
+      '--host',
+      'test',
+      '--bridge',
+      this.bridge,
+    ];
     this.#child = spawn(process.execPath, [...program, 'up', ...flags, '--datapath-type', 'netdev'], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,7 +78,11 @@ export class Up {
 
   /** Runs a command against this process's API and switch. */
   async command(...args: string[]): Promise<CommandResult> {
-    const own = { PORTCULLIS_ENDPOINT: await this.endpoint(), PORTCULLIS_OVSDB: this.ovsdb };
+    const own = {
+      PORTCULLIS_ENDPOINT: await this.endpoint(),
+      PORTCULLIS_OVSDB: this.ovsdb,
+      PORTCULLIS_BRIDGE: this.bridge,
+    };
     return portcullis(args, own);
   }
 

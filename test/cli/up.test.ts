@@ -8,7 +8,7 @@ import { Up as Process, portcullis, startUp, type Up } from './portcullis.ts';
 let made: Switch;
 let up: Up;
 
-const flowsOf = async () => (await made.ofctl('dump-flows', made.mgmt('br-int'))).split('\n').length - 2;
+const flowsOf = async () => (await made.ofctl('dump-flows', made.mgmt(up.bridge))).split('\n').length - 2;
 
 // The bridge is of the userspace datapath, whose own port is a tap device.
 describeRoot('portcullis up', () => {
