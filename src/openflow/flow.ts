@@ -48,6 +48,8 @@ export type Action =
       readonly exec?: readonly Action[];
     }
   | { readonly type: 'ct_clear' }
+  /** NXAST_CLONE: what the actions do to packet, registers and conntrack state is undone behind them. */
+  | { readonly type: 'clone'; readonly actions: readonly Action[] }
   /** `clause` counts from 1, as ovs-ofctl prints it. */
   | { readonly type: 'conjunction'; readonly id: number; readonly clause: number; readonly of: number }
   | { readonly type: 'learn'; readonly learn: Learn }

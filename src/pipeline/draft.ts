@@ -93,10 +93,14 @@ export function clause<T extends TableName, M extends MatchIn<T>>(
   return { table: tables[table].id, priority, match, conjunction, why: { stage: table, reason: 'clause' } };
 }
 
-/** Loads and a resubmit, for packets that go to more than one receiver. */
+/**
+ * One of several ways of a packet that goes to more than one receiver. In a clone, since a commit on one way
+ * would leave the next without conntrack state.
+ */
 export function branch<T extends TableName>(
   load: { readonly [F in LoadField<T>]?: number },
   next: NextTable<T>,
-): Action[] {
-  return [...loads(load), { type: 'resubmit', table: tables[next as TableName].id }];
+): Action {
+  const resubmit: Action = { type: 'resubmit', table: tables[next as TableName].id };
+  return { type: 'clone', actions: [...loads(load as Then<TableName>['load']), resubmit] };
 }

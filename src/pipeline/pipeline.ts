@@ -15,7 +15,7 @@ import { guardIp } from './stages/guard-ip.ts';
 import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
-import { flood, unicast, unknownDestination } from './stages/l2.ts';
+import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
 import { answer, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
 import {
   classRules,
@@ -53,6 +53,7 @@ export class Pipeline {
       ...conntrackDefaults,
       ...securityGroupDefaults,
       ...responderDefaults,
+      ...l2Defaults,
       ...ingressGuardDefaults,
     ]);
 

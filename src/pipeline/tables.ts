@@ -155,7 +155,7 @@ export const tables = {
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,
-    match: [source, network, 'eth_dst'],
+    match: [source, network, flags, 'eth_dst', 'eth_type', 'ct_state'],
     load: [destination, destinationSet],
     next: ['ingress_guard', 'commit'],
   },

@@ -22,17 +22,18 @@ import { icmpv6TypeOf } from './packet.ts';
 import type { Reply } from './verdict.ts';
 import type { Port, World } from './world.ts';
 
-/** The local ports that a frame is taken to, in the world's order, never its sender. */
+/** The local ports that a frame is taken to, in the order of their ids, never its sender. */
 export function receiversOf(world: World, host: string, sender: Port, frame: Frame): Port[] {
   const { dst } = frame.ethernet;
   const flooded = isMulticastMac(dst);
-  return portsOf(world, sender.network).filter(
+  const receivers = portsOf(world, sender.network).filter(
     (port) =>
       port.id !== sender.id &&
       port.host === host &&
       port.adminUp &&
       (flooded || identityOf(world, port).macs.has(dst)),
   );
+  return receivers.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /**

@@ -155,12 +155,12 @@ describe('security groups', () => {
       talk(ports, rules).send('a', udpFrame({ ...layer('a', 'b'), src: ip(src) }, 1, 2));
     const member = (pair: string) => port('a', { pairs: [[pair]] });
 
-    test('fixed addresses, host pairs and link-locals of members', () => {
+    test('fixed addresses and host pairs of members, not their link-locals', () => {
       expect(from('10.0.0.10', [port('a'), port('b')])).toBe('b');
       expect(from('172.16.0.1', [member('172.16.0.1'), port('b')])).toBe('b');
       const six = [...openGroup('a'), ingress('b', { family: 6, remote: '@a' })];
       const local = { ...layer('a', 'b'), src: linkLocalOf(macs.a), dst: linkLocalOf(macs.b) };
-      expect(talk([port('a'), port('b')], six).send('a', udpFrame(local, 1, 2))).toBe('b');
+      expect(talk([port('a'), port('b')], six).send('a', udpFrame(local, 1, 2))).toBe('b:ingress-rules');
     });
 
     test('members of another network do not count', () => {

@@ -25,6 +25,11 @@ import type { Direction, Port, PortId, World } from './world.ts';
 interface Passage {
   tracker: Tracker;
   lookup: Lookup | null;
+  /**
+   * Whether rules may ask for ports and ICMP types. Not of a datagram in pieces to a group address: its later
+   * pieces cannot wait for the verdict on the first, as those of a connection do.
+   */
+  readonly detailed: boolean;
 }
 
 /** Connection tracking and rules of one side. Tracks the packet unless the other side has done so. */
@@ -36,7 +41,7 @@ function judge(world: World, port: Port, direction: Direction, ip: Ip, passage: 
   }
   if (passage.lookup.state === 'invalid') return 'ct-invalid';
   if (vouches(passage.lookup, port.id, direction)) return null;
-  if (admits(world, port, direction, ip)) return null;
+  if (admits(world, port, direction, ip, passage.detailed)) return null;
   return direction === 'egress' ? 'egress-rules' : 'ingress-rules';
 }
 
@@ -86,7 +91,8 @@ function evaluateSubject(
   sender: Port,
   subject: Subject,
 ): Verdict {
-  const passage: Passage = { tracker, lookup: null };
+  const detailed = !(subject.fragmented && isMulticastMac(subject.frame.ethernet.dst));
+  const passage: Passage = { tracker, lookup: null, detailed };
   const receivers = new Map<PortId, Outcome>();
   const end = (outcome: Outcome, reply: Verdict['reply'] = null): Verdict => ({
     sender: outcome,

@@ -60,7 +60,10 @@ function reachOf(pair: Cidr, address: Cidr, subnets: readonly Cidr[]): number | 
   return home === undefined ? null : Math.max(home.length, pair.length);
 }
 
-/** The ports that hold an address in a network: those with the longest prefix over it, all of them when several. */
+/**
+ * The ports that hold an address in a network: those with the longest prefix over it, all of them when several.
+ * Link-local addresses are held by nobody here: remote groups mean the addresses that the API names.
+ */
 export function holdersOf(world: World, network: NetworkId, address: Cidr): Port[] {
   const subnets = [...world.subnets.values()].filter((s) => s.network === network).map((s) => s.cidr);
   let best = 0;
@@ -68,7 +71,7 @@ export function holdersOf(world: World, network: NetworkId, address: Cidr): Port
   for (const port of portsOf(world, network)) {
     const own = identityOf(world, port);
     let reach = 0;
-    for (const pair of [...own.pairs, ...own.linkLocals]) {
+    for (const pair of own.pairs) {
       reach = Math.max(reach, reachOf(pair.ip, address, subnets) ?? 0);
     }
     if (reach === 0 || reach < best) continue;

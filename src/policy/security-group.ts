@@ -29,12 +29,18 @@ export function isRemote(world: World, network: NetworkId, remote: Remote, peer:
   return holdersOf(world, network, peer).some((port) => port.groups.includes(remote.group));
 }
 
-/** `direction` as the port sees it: the peer of an ingress packet is its source. */
-export function admits(world: World, port: Port, direction: Direction, ip: Ip): boolean {
+const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
+
+/**
+ * `direction` as the port sees it: the peer of an ingress packet is its source. Rules that ask for more than the
+ * protocol count only when `detailed`.
+ */
+export function admits(world: World, port: Port, direction: Direction, ip: Ip, detailed = true): boolean {
   const peer = direction === 'egress' ? ip.dst : ip.src;
   for (const rule of world.rules.values()) {
     if (rule.direction !== direction || rule.family !== ip.family || !port.groups.includes(rule.group))
       continue;
+    if (!detailed && detailedKinds.has(rule.service.kind)) continue;
     if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return true;
   }
   return false;

@@ -102,6 +102,7 @@ const writers: { readonly [T in Action['type']]: (w: Writer, action: ActionOf<T>
   },
   ct: writeCt,
   ct_clear: (w) => void experimenter(w, niciraActions.ct_clear).zeros(6),
+  clone: (w, { actions }) => putActions(experimenter(w, niciraActions.clone).zeros(6), actions),
   conjunction: (w, { id, clause, of }) => {
     if (!(clause >= 1 && clause <= of && of >= 2 && of <= 64))
       unencodable(`conjunction clause ${clause}/${of}`);
@@ -216,6 +217,11 @@ function readNote(r: Reader): Action {
   return { type: 'note', bytes: copyOf(padded.subarray(0, end)) };
 }
 
+function readClone(r: Reader): Action {
+  r.skip(6);
+  return { type: 'clone', actions: takeActions(r) };
+}
+
 function readOutput(r: Reader): Action {
   const port = r.u32();
   const maxLen = r.u16();
@@ -260,6 +266,7 @@ const niciraReaders = new Map<number, ActionReader>([
   [niciraActions.resubmit_table, readResubmit],
   [niciraActions.ct, readCt],
   [niciraActions.ct_clear, () => ({ type: 'ct_clear' })],
+  [niciraActions.clone, readClone],
   [niciraActions.conjunction, readConjunction],
   [niciraActions.learn, (r) => ({ type: 'learn', learn: takeLearn(r) })],
   [niciraActions.note, readNote],

@@ -87,6 +87,10 @@ const plainActions: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ type: fc.constant('meter' as const), meter: u32 }),
   fc.record({ type: fc.constant('push_vlan' as const), ethertype: u16 }),
   fc.constantFrom<Action>({ type: 'pop_vlan' }, { type: 'dec_ttl' }, { type: 'ct_clear' }),
+  fc.constantFrom<Action>(
+    { type: 'clone', actions: [{ type: 'dec_ttl' }, { type: 'resubmit', table: 3 }] },
+    { type: 'clone', actions: [] },
+  ),
   setFields,
   fc
     .integer({ min: 1, max: 48 })

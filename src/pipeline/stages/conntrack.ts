@@ -32,8 +32,9 @@ import {
   responder,
   unicastAddress,
 } from '../matches.ts';
-import { flag, register, type TableName, tables } from '../tables.ts';
+import { flag, register } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
+import { lookUp } from './lookup.ts';
 
 /** Established and related alike: a reply or an error belongs to the connection that was admitted. */
 const original = ctState(['tracked'], ['new', 'invalid', 'reply']);
@@ -93,12 +94,6 @@ export function portState({ port, key }: LocalPort): Draft[] {
   return drafts;
 }
 
-const look = (table: TableName): Action => ({
-  type: 'ct',
-  zone: { field: register.network, offset: 0, bits: 16 },
-  table: tables[table].id,
-});
-
 /** Writes who admitted the connection: `low` is the register of its originator. */
 const remember = (low: 'reg0' | 'reg3', high: 'reg0' | 'reg3'): Action => ({
   type: 'ct',
@@ -141,7 +136,7 @@ export const conntrackDefaults: readonly Draft[] = [
   ...alwaysSent.map((match) => flow('egress_ct', 200, match, { goto: 'services' }, untracked)),
   ...alwaysHeard.map((match) => flow('ingress_ct', 300, match, { goto: 'commit' }, untracked)),
   ...[ipv4, ipv6].flatMap((family) => [
-    flow('egress_ct', 100, family, { actions: [look('egress_state')] }, { reason: 'lookup' }),
+    flow('egress_ct', 100, family, { actions: [lookUp('egress_state')] }, { reason: 'lookup' }),
     flow(
       'ingress_ct',
       200,
@@ -149,7 +144,7 @@ export const conntrackDefaults: readonly Draft[] = [
       { goto: 'ingress_state' },
       { reason: 'looked-up-at-egress' },
     ),
-    flow('ingress_ct', 100, family, { actions: [look('ingress_state')] }, { reason: 'lookup' }),
+    flow('ingress_ct', 100, family, { actions: [lookUp('ingress_state')] }, { reason: 'lookup' }),
     flow(
       'commit',
       100,

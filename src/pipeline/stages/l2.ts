@@ -7,8 +7,15 @@ import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { groupAddress } from '../matches.ts';
-import { register } from '../tables.ts';
+import { ctState, groupAddress, ipv4, ipv6 } from '../matches.ts';
+import { flag, register } from '../tables.ts';
+import { lookUp } from './lookup.ts';
+
+const untracked = [ipv4, ipv6].map((family) => ({
+  ...family,
+  [register.flags]: { value: flag.unguarded, mask: flag.unguarded },
+  ct_state: ctState([], ['tracked']),
+}));
 
 const loadsOf = ({ key, set }: LocalPort) => ({
   [register.destination]: key,
@@ -18,15 +25,19 @@ const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingre
 
 const toEach = (receivers: Iterable<LocalPort>): Action[] =>
   [...receivers]
-    .sort((a, b) => a.key - b.key)
-    .flatMap((local) => branch<'l2'>(loadsOf(local), nextOf(local)));
+    .sort((a, b) => (a.port.id < b.port.id ? -1 : 1))
+    .map((local) => branch<'l2'>(loadsOf(local), nextOf(local)));
 
 export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown, LocalPort>): Draft[] {
   const match = { [register.network]: zone, eth_dst: mac };
   const [first, ...others] = holders.values();
   if (first === undefined) return [];
   if (others.length > 0) {
-    return [flow('l2', 100, match, { actions: toEach(holders.values()) }, { reason: 'shared-mac' })];
+    const why = { reason: 'shared-mac' };
+    return [
+      flow('l2', 100, match, { actions: toEach(holders.values()) }, why),
+      ...untracked.map((state) => flow('l2', 150, { ...match, ...state }, { actions: [lookUp('l2')] }, why)),
+    ];
   }
   const then = { load: loadsOf(first), goto: nextOf(first) } as const;
   return [flow('l2', 100, match, then, { reason: 'known-mac', port: first.port.id })];
@@ -37,6 +48,10 @@ export function flood(network: NetworkId, zone: number, members: ReadonlyMap<unk
   const match = { [register.network]: zone, eth_dst: groupAddress };
   return [flow('l2', 200, match, { actions: toEach(receivers) }, { reason: 'flood', network })];
 }
+
+export const l2Defaults: readonly Draft[] = untracked.map((state) =>
+  flow('l2', 250, { ...state, eth_dst: groupAddress }, { actions: [lookUp('l2')] }, { reason: 'lookup' }),
+);
 
 export function unknownDestination({ port, key }: LocalPort): Draft[] {
   if (!port.adminUp) return [];

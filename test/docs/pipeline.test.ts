@@ -1,0 +1,91 @@
+/**
+ * docs/pipeline.md shows flows that a real switch lists for a small world. Each block names its table; here the
+ * world is installed, listed again, and compared. PORTCULLIS_UPDATE_DOCS=1 writes the blocks anew.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { tableNames, tables } from '../../src/pipeline/tables.ts';
+import type { PortId } from '../../src/policy/world.ts';
+import { InstalledWorld } from '../lib/installed-world.ts';
+import { startSwitch } from '../lib/switch.ts';
+import { worldFrom } from '../proofs/worlds.ts';
+
+const file = 'docs/pipeline.md';
+const world = worldFrom({
+  subnets: ['10.0.0.0/24', 'fd00::/64'],
+  ports: [
+    {
+      id: 'web',
+      mac: '02:00:00:00:00:01',
+      ips: ['10.0.0.11', 'fd00::11'],
+      pairs: [['10.0.0.100']],
+      groups: ['default'],
+    },
+    { id: 'app', mac: '02:00:00:00:00:02', ips: ['10.0.0.12'], mode: 'mac-only', groups: ['default'] },
+    { id: 'router', mac: '02:00:00:00:00:03', ips: ['10.0.0.1'], mode: 'off' },
+    { id: 'far', mac: '02:00:00:00:00:04', ips: ['10.0.0.14'], groups: ['default'], host: 'elsewhere' },
+  ],
+  rules: [
+    { group: 'default', direction: 'egress', family: 4 },
+    { group: 'default', direction: 'egress', family: 6 },
+    { group: 'default', direction: 'ingress', family: 4, remote: '@default' },
+    {
+      group: 'default',
+      direction: 'ingress',
+      family: 4,
+      service: { kind: 'ports', protocol: 6, min: 80, max: 83 },
+      remote: '192.0.2.0/24',
+    },
+  ],
+});
+const plugged = new Map([
+  ['web', 1],
+  ['app', 2],
+  ['router', 3],
+] as [PortId, number][]);
+
+/** The switch's own listing, with the constants of registers by the names that they stand for. */
+async function listing(): Promise<Map<string, string[]>> {
+  await using at = await startSwitch({ dummy: true });
+  await at.addBridge('br0');
+  await at.addDummyPorts('br0', [...plugged].map(([name, ofport]) => ({ name, ofport })));
+  const installed = new InstalledWorld(at.mgmt('br0'));
+  try {
+    await installed.install(world, plugged);
+    await installed.session.setTableNames(tableNames);
+    const { ids } = installed.pipeline;
+    const names = new Map<string, string>();
+    for (const id of plugged.keys()) names.set(`0x${ids.ports.of(id).toString(16)}`, `‹${id}›`);
+    names.set(`0x${ids.sets.of('default').toString(16)}`, '‹default›');
+    for (const rule of world.rules.values()) names.set(String(ids.rules.of(rule.id)), `‹${rule.id}›`);
+    const byTable = new Map<string, string[]>();
+    for (const line of (await at.ofctl('--names', '--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n')) {
+      const match = /table="?(\w+)"?, (.*)$/.exec(line.trim());
+      if (match === null) continue;
+      const [, table = '', rest = ''] = match;
+      const text = rest.replaceAll(/0x[0-9a-f]{5,}|\b\d{6,}\b/g, (value) => names.get(value) ?? value);
+      byTable.set(table, [...(byTable.get(table) ?? []), text.replaceAll('"', '')]);
+    }
+    return byTable;
+  } finally {
+    await installed.close();
+  }
+}
+
+test('the flows in docs/pipeline.md are those of the switch', async () => {
+  const flows = await listing();
+  const text = await readFile(file, 'utf8');
+  const shown = new Set<string>();
+  const current = text.replaceAll(/^```(\w+)( for (\w+))?\n[^`]*^```$/gm, (_, table: string, only: string, port: string) => {
+    shown.add(table);
+    const lines = (flows.get(table) ?? []).filter((line) => {
+      if (only === undefined) return true;
+      const others = [...plugged.keys()].filter((name) => name !== port);
+      return !others.some((name) => line.includes(`‹${name}›`) || line.includes(`in_port=${name} `));
+    });
+    return `\`\`\`${table}${only ?? ''}\n${lines.join('\n')}\n\`\`\``;
+  });
+  expect([...shown].sort()).toEqual(Object.keys(tables).sort());
+  if (process.env.PORTCULLIS_UPDATE_DOCS !== undefined) await writeFile(file, current);
+  expect(current).toBe(await readFile(file, 'utf8'));
+});
