@@ -19,6 +19,8 @@ export const register = {
   /** Scratch: class of the peer's address, the set of locally named groups that it belongs to. */
   peer: 'reg5',
   flags: 'reg6',
+  /** 1 on each way of a packet that goes to several holders of one MAC. */
+  copy: 'reg7',
 } as const;
 
 export const flag = {
@@ -35,7 +37,7 @@ interface TableRow {
   readonly next: readonly string[];
 }
 
-const { source, network, sourceSet, destination, destinationSet, peer, flags } = register;
+const { source, network, sourceSet, destination, destinationSet, peer, flags, copy } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
@@ -156,7 +158,7 @@ export const tables = {
   l2: {
     id: 35,
     match: [source, network, flags, 'eth_dst', 'eth_type', 'ct_state'],
-    load: [destination, destinationSet],
+    load: [destination, destinationSet, copy],
     next: ['ingress_guard', 'commit'],
   },
   /** A port hears its own addresses, broadcast and multicast. */
@@ -174,7 +176,7 @@ export const tables = {
   },
   ingress_state: {
     id: 42,
-    match: [destination, 'eth_dst', 'eth_type', 'ip_frag', ...tracked],
+    match: [destination, copy, 'eth_dst', 'eth_type', 'ip_frag', ...tracked],
     load: [flags],
     next: ['ingress_peer', 'commit'],
   },
@@ -191,7 +193,12 @@ export const tables = {
     next: ['commit'],
   },
   /** After the last verdict on this host: a connection is remembered with the two ports that admitted it. */
-  commit: { id: 50, match: [flags, 'eth_dst', 'eth_type', 'ct_state'], load: [], next: ['dispatch'] },
+  commit: {
+    id: 50,
+    match: [flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    load: [],
+    next: ['dispatch'],
+  },
   dispatch: { id: 51, match: [destination], load: [], next: [] },
 } as const satisfies Record<string, TableRow>;
 

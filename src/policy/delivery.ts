@@ -22,18 +22,14 @@ import { icmpv6TypeOf } from './packet.ts';
 import type { Reply } from './verdict.ts';
 import type { Port, World } from './world.ts';
 
-/** The local ports that a frame is taken to, in the order of their ids, never its sender. */
-export function receiversOf(world: World, host: string, sender: Port, frame: Frame): Port[] {
-  const { dst } = frame.ethernet;
+/** The local ports of the sender's network that a frame is for, itself included, in the order of their ids. */
+export function addressees(world: World, host: string, sender: Port, { ethernet: { dst } }: Frame): Port[] {
   const flooded = isMulticastMac(dst);
-  const receivers = portsOf(world, sender.network).filter(
-    (port) =>
-      port.id !== sender.id &&
-      port.host === host &&
-      port.adminUp &&
-      (flooded || identityOf(world, port).macs.has(dst)),
-  );
-  return receivers.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return portsOf(world, sender.network)
+    .filter(
+      (port) => port.host === host && port.adminUp && (flooded || identityOf(world, port).macs.has(dst)),
+    )
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /**

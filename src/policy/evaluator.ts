@@ -8,7 +8,7 @@ import { type Ip, parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { commit, type Lookup, lookUp, type Tracker, vouches } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
-import { receiversOf, replyTo } from './delivery.ts';
+import { addressees, replyTo } from './delivery.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import {
   icmpv6TypeOf,
@@ -26,10 +26,10 @@ interface Passage {
   tracker: Tracker;
   lookup: Lookup | null;
   /**
-   * Whether rules may ask for ports and ICMP types. Not of a datagram in pieces to a group address: its later
-   * pieces cannot wait for the verdict on the first, as those of a connection do.
+   * Whether rules may ask for ports and ICMP types. Not of a datagram in pieces that goes to several: its later
+   * pieces cannot wait for the verdict on the first, as those of a connection of two do.
    */
-  readonly detailed: boolean;
+  detailed: boolean;
 }
 
 /** Connection tracking and rules of one side. Tracks the packet unless the other side has done so. */
@@ -78,7 +78,8 @@ function arrive(world: World, sender: Port, receiver: Port, subject: Subject, pa
       if (refused !== null) return dropped(refused);
     }
   }
-  if (own.lookup !== null && !isMulticastMac(frame.ethernet.dst)) {
+  const forgotten = isMulticastMac(frame.ethernet.dst) || (subject.fragmented && !own.detailed);
+  if (own.lookup !== null && !forgotten) {
     passage.tracker = commit(own.tracker, own.lookup, sender.id, receiver.id);
   }
   return passed;
@@ -91,8 +92,8 @@ function evaluateSubject(
   sender: Port,
   subject: Subject,
 ): Verdict {
-  const detailed = !(subject.fragmented && isMulticastMac(subject.frame.ethernet.dst));
-  const passage: Passage = { tracker, lookup: null, detailed };
+  const multicast = isMulticastMac(subject.frame.ethernet.dst);
+  const passage: Passage = { tracker, lookup: null, detailed: !(subject.fragmented && multicast) };
   const receivers = new Map<PortId, Outcome>();
   const end = (outcome: Outcome, reply: Verdict['reply'] = null): Verdict => ({
     sender: outcome,
@@ -104,9 +105,10 @@ function evaluateSubject(
   if (reason !== null) return end(dropped(reason));
   const reply = subject.fragmented ? null : replyTo(world, sender, subject.frame);
   if (reply !== null) return end(passed, reply);
-  const ports = receiversOf(world, host, sender, subject.frame);
-  if (ports.length === 0 && !isMulticastMac(subject.frame.ethernet.dst))
-    return end(dropped('unknown-destination'));
+  const meant = addressees(world, host, sender, subject.frame);
+  const ports = meant.filter(({ id }) => id !== sender.id);
+  if (ports.length === 0 && !multicast) return end(dropped('unknown-destination'));
+  if (subject.fragmented && meant.length > 1) passage.detailed = false;
   for (const port of ports) receivers.set(port.id, arrive(world, sender, port, subject, passage));
   return end(passed);
 }

@@ -10,7 +10,8 @@
  * The userspace datapath puts a datagram together for each ct() and takes it apart again behind it, and a later
  * fragment then shows no ports, not even its connection's. So of a new connection the first fragment is judged,
  * and the later ones go on to the commit, where they are held until the first has come there too: what is refused
- * there never becomes whole.
+ * there never becomes whole. Where a packet goes to several ports at once, the copies of its pieces would be
+ * mixed up while they are held: there pieces are judged without ports, each by itself, and nothing is committed.
  */
 
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
@@ -178,12 +179,27 @@ export const conntrackDefaults: readonly Draft[] = [
     const load = { [register.flags]: flag.commit };
     return [
       flow('egress_state', 200, later, { load, goto: 'l2' }, { reason: 'later-fragment' }),
-      flow('ingress_state', 200, later, { load, goto: 'commit' }, { reason: 'later-fragment' }),
+      flow(
+        'ingress_state',
+        200,
+        { ...later, [register.copy]: 0 },
+        { load, goto: 'commit' },
+        { reason: 'later-fragment' },
+      ),
     ];
   }),
   flow('egress_state', 0, {}, { goto: 'egress_peer' }, { reason: 'rules' }),
   flow('ingress_state', 0, {}, { goto: 'ingress_peer' }, { reason: 'rules' }),
   // A group address never answers, so a connection to one could only be misused.
   flow('commit', 200, { eth_dst: groupAddress }, { goto: 'dispatch' }, { reason: 'multicast' }),
+  ...[ipv4, ipv6].map((family) =>
+    flow(
+      'commit',
+      150,
+      { ...family, [register.copy]: 1, ip_frag: anyFragment },
+      { goto: 'dispatch' },
+      { reason: 'copied-fragment' },
+    ),
+  ),
   flow('commit', 0, {}, { goto: 'dispatch' }, { reason: 'no-commit' }),
 ];

@@ -23,10 +23,10 @@ const loadsOf = ({ key, set }: LocalPort) => ({
 });
 const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingress_guard');
 
-const toEach = (receivers: Iterable<LocalPort>): Action[] =>
+const toEach = (receivers: Iterable<LocalPort>, copy: { readonly reg7?: 1 } = {}): Action[] =>
   [...receivers]
     .sort((a, b) => (a.port.id < b.port.id ? -1 : 1))
-    .map((local) => branch<'l2'>(loadsOf(local), nextOf(local)));
+    .map((local) => branch<'l2'>({ ...loadsOf(local), ...copy }, nextOf(local)));
 
 export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown, LocalPort>): Draft[] {
   const match = { [register.network]: zone, eth_dst: mac };
@@ -35,7 +35,7 @@ export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown,
   if (others.length > 0) {
     const why = { reason: 'shared-mac' };
     return [
-      flow('l2', 100, match, { actions: toEach(holders.values()) }, why),
+      flow('l2', 100, match, { actions: toEach(holders.values(), { [register.copy]: 1 }) }, why),
       ...untracked.map((state) => flow('l2', 150, { ...match, ...state }, { actions: [lookUp('l2')] }, why)),
     ];
   }
