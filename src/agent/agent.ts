@@ -309,17 +309,17 @@ export class Agent {
   }
 
   async #packetIn(packet: PacketIn): Promise<void> {
-    const claimed = await this.#running?.linkLocals.claim(packet);
-    const inPort = packet.metadata.in_port;
-    if (claimed !== true || typeof inPort !== 'number') return;
-    this.#afterRound.push(() =>
-      this.#links.session.packetOut({
-        inPort,
-        data: packet.data,
-        actions: [{ type: 'output', port: ports.table }],
-      }),
-    );
-    this.#wake();
+    try {
+      const claimed = await this.#running?.linkLocals.claim(packet);
+      const inPort = packet.metadata.in_port;
+      if (claimed !== true || typeof inPort !== 'number') return;
+      // Once its flows are there the probe goes on as if it had never stopped.
+      const onward = { inPort, data: packet.data, actions: [{ type: 'output', port: ports.table }] } as const;
+      this.#afterRound.push(() => this.#links.session.packetOut(onward));
+      this.#wake();
+    } catch (error) {
+      this.#options.log.warn({ error: reasonOf(error) }, 'a packet could not be judged');
+    }
   }
 
   /** How often each relation of the pipeline has been derived: what changes cost. */

@@ -30,47 +30,63 @@ export interface LinkLocalsOptions {
 
 export class LinkLocals {
   readonly #options: LinkLocalsOptions;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: LinkLocalsOptions) {
     this.#options = options;
   }
 
   /** Whether the probe was for an address that the port may have: then it is recorded when this resolves. */
-  async claim(packet: PacketIn): Promise<boolean> {
-    const { relations, store, log } = this.#options;
+  claim(packet: PacketIn): Promise<boolean> {
+    // One after another, so that each counts what the one before recorded.
+    const turn = this.#last.then(() => this.#claim(packet));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #claim(packet: PacketIn): Promise<boolean> {
+    const { relations, log } = this.#options;
     const port = Buffer.from(packet.userdata ?? []).toString() as PortId;
     const local = relations.locals.get(port);
     const probe = readProbe(packet);
     if (local === undefined || probe === null || !local.macs.includes(probe.mac)) return false;
-    const { network } = local.port;
+    const address = formatCidr(probe.target);
     if (this.#heldByOther(local, probe.target)) {
-      log.warn(
-        { port, address: formatCidr(probe.target) },
-        'a link-local address is claimed that another port holds',
-      );
+      log.warn({ port, address }, 'a link-local address is claimed that another port holds');
       return false;
     }
-    const record: LinkLocalRecord = { port, mac: probe.mac };
-    const key = keys.linkLocal(network, formatCidr(probe.target));
     try {
-      const oldest = this.#recordsOf(port).slice(0, -(mostPerPort - 1));
-      const { ok } = await store.txn(
-        [
-          { key, is: 'absent' },
-          { key: keys.port(network, port), is: 'present' },
-        ],
-        [
-          { op: 'put', key, value: JSON.stringify(record) },
-          ...oldest.map(
-            ({ address }) => ({ op: 'delete', key: keys.linkLocal(network, formatCidr(address)) }) as const,
-          ),
-        ],
-      );
-      return ok;
+      return await this.#record(local, address, probe.mac);
     } catch (error) {
       log.error({ error: reasonOf(error) }, 'a link-local address could not be recorded');
       return false;
     }
+  }
+
+  async #record({ port }: LocalPort, address: string, mac: Mac): Promise<boolean> {
+    const { store, facts } = this.#options;
+    const key = keys.linkLocal(port.network, address);
+    const known = facts.linkLocals.get(`${port.network}|${address}`);
+    if (known?.mac === mac) return false;
+    // Only a change of MAC within the port replaces a record.
+    const entry = known === undefined ? null : await store.get(key);
+    if (entry !== null && (JSON.parse(entry.value) as LinkLocalRecord).port !== port.id) return false;
+    const oldest = this.#recordsOf(port.id)
+      .slice(0, -(mostPerPort - 1))
+      .map((item) => keys.linkLocal(port.network, formatCidr(item.address)))
+      .filter((old) => old !== key);
+    const record: LinkLocalRecord = { port: port.id, mac };
+    const { ok } = await store.txn(
+      [
+        entry === null ? { key, is: 'absent' } : { key, is: 'unchanged', modRevision: entry.modRevision },
+        { key: keys.port(port.network, port.id), is: 'present' },
+      ],
+      [
+        { op: 'put', key, value: JSON.stringify(record) },
+        ...oldest.map((old) => ({ op: 'delete', key: old }) as const),
+      ],
+    );
+    return ok;
   }
 
   #recordsOf(port: PortId): LinkLocal[] {

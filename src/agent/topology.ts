@@ -15,7 +15,7 @@ import type {
 import type { Facts } from '../pipeline/relations.ts';
 import { linkLocalOf, networkOf, portOf, ruleOf, subnetOf } from '../policy/records.ts';
 import type { NetworkId, PortId, RuleId, SubnetId } from '../policy/world.ts';
-import type { Batch, Snapshot } from '../store/contract.ts';
+import type { Batch, Entry, Snapshot } from '../store/contract.ts';
 
 /** The prefixes that the topology is made of. */
 export const topologyPrefixes: readonly string[] = [
@@ -46,7 +46,7 @@ export class Topology {
 
   reset({ entries }: Snapshot): void {
     const present = new Set<string>();
-    for (const { key, value } of entries) {
+    for (const { key, value } of inOrderOfAge(entries)) {
       if (!topologyPrefixes.some((prefix) => key.startsWith(prefix))) continue;
       present.add(key);
       this.#put(key, value);
@@ -138,6 +138,13 @@ export class Topology {
     input.delete(id);
     if (record !== undefined) this.#unreadable(key);
   }
+}
+
+/** Of a port's link-locals the oldest go first, so facts must learn of them in the order they were made. */
+function inOrderOfAge(entries: readonly Entry[]): Entry[] {
+  const aged = entries.filter(({ key }) => key.startsWith(prefixes.linkLocals));
+  aged.sort((a, b) => a.createRevision - b.createRevision);
+  return [...entries.filter(({ key }) => !key.startsWith(prefixes.linkLocals)), ...aged];
 }
 
 /** Whatever a foreign writer put into the store reads as nothing rather than as a fault. */
