@@ -2,6 +2,7 @@
  * A hypervisor for tests: a private switch, a store and the real agent between them, with the questions that
  * tests ask of each. Everything is ended by `stop`.
  */
+import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
 import { keys } from '../../src/model/keys.ts';
@@ -29,7 +30,7 @@ let lastAsk = 0;
 export class Lab {
   readonly switch: Switch;
   readonly store = new MemoryStore();
-  readonly bridge = 'br-int';
+  readonly bridge: string;
   readonly host = 'here';
   readonly lines: LogLine[] = [];
   readonly #options: LabOptions;
@@ -38,6 +39,8 @@ export class Lab {
   constructor(made: Switch, options: LabOptions) {
     this.switch = made;
     this.#options = options;
+    // Outside the dummy datapath a bridge is a device of the whole machine.
+    this.bridge = options.dummy ? 'br-int' : `pctb${randomBytes(4).toString('hex')}`;
   }
 
   get agent(): Agent {
@@ -49,7 +52,9 @@ export class Lab {
   async startAgent(changes: Partial<AgentOptions> = {}): Promise<Agent> {
     const agent = this.makeAgent(changes);
     await agent.start();
-    await agent.firstApplied;
+    let applied = false;
+    void agent.firstApplied.then(() => (applied = true));
+    await until(() => applied, { what: 'the switch equals the store' });
     return agent;
   }
 

@@ -55,8 +55,8 @@ describe('plug and unplug', () => {
   test('a switch that refuses a flow keeps its port from being ACTIVE', async () => {
     await lab.startAgent();
     await lab.switch.vsctl(
-      ...['--', '--id=@f', 'create', 'Flow_Table', 'flow_limit=1', 'overflow_policy=refuse'],
-      ...['--', 'set', 'Bridge', lab.bridge, 'flow_tables:0=@f'],
+      ...'-- --id=@f create Flow_Table flow_limit=1 overflow_policy=refuse'.split(' '),
+      ...`-- set Bridge ${lab.bridge} flow_tables:0=@f`.split(' '),
     );
     await lab.plug('p1');
     await until(() => lab.logged('refused').length > 0);

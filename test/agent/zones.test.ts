@@ -1,0 +1,166 @@
+/** Conntrack zones: recorded before use, empty at first use, one network each, given back in the end. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { keys } from '../../src/model/keys.ts';
+import { Session } from '../../src/openflow/index.ts';
+import { echoFrame, ip, mac } from '../lib/frames.ts';
+import { deletePort, networkWrites, putPort, putRule, ruleRecord } from '../lib/records.ts';
+import { until } from '../lib/wait.ts';
+import { type Lab, startLab } from './lab.ts';
+
+const macOf = (n: number) => `02:00:00:00:0${n}:01`;
+
+let lab: Lab;
+beforeEach(async () => {
+  lab = await startLab({ dummy: true });
+  await lab.write(putRule(ruleRecord('out', 'g', 'egress')), putRule(ruleRecord('in', 'g', 'ingress')));
+  for (const n of [1, 2, 3]) {
+    await lab.write(
+      ...networkWrites(`n${n}`, n),
+      putPort({ id: `p${n}`, network: `n${n}`, mac: macOf(n), ips: [`10.0.${n}.1`] }),
+    );
+  }
+});
+afterEach(() => lab.stop());
+
+async function recorded(): Promise<Map<string, number>> {
+  const text = await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'external_ids');
+  return new Map(
+    [...text.matchAll(/portcullis-zone-([\w-]+)="(\d+)"/g)].map(([, network = '', zone]) => [
+      network,
+      Number(zone),
+    ]),
+  );
+}
+
+/** The zone that packets of a plugged port are given. */
+async function used(ofport: number): Promise<number | null> {
+  const [flow = ''] = await lab.flows(`table=0,in_port=${ofport}`);
+  const zone = /set_field:(\w+)->reg1/.exec(flow)?.[1];
+  return zone === undefined ? null : Number(zone);
+}
+
+const plugAll = async () => {
+  for (const n of [1, 2, 3]) await lab.plug(`p${n}`, `tap${n}`, 10 + n);
+  for (const n of [1, 2, 3]) await lab.bound(`p${n}`, 'ACTIVE', `n${n}`);
+};
+
+/** A connection in the zone of network 1, made by real frames between two of its ports. */
+async function connect(): Promise<void> {
+  await lab.write(putPort({ id: 'peer', network: 'n1', mac: '02:00:00:00:01:02', ips: ['10.0.1.2'] }));
+  await lab.plug('peer', 'tap-peer');
+  await lab.bound('peer', 'ACTIVE', 'n1');
+  await lab.sync();
+  const link = {
+    from: mac(macOf(1)),
+    to: mac('02:00:00:00:01:02'),
+    src: ip('10.0.1.1'),
+    dst: ip('10.0.1.2'),
+  };
+  await lab.switch.inject('tap1', [echoFrame(link, 'request')]);
+}
+const connections = async (zone: number) =>
+  (await lab.switch.control.dumpConntrack(zone)).split('\n').filter((line) => line !== '');
+
+test('each network has its own, recorded no later than used, and the same after a restart of the agent', async () => {
+  await lab.startAgent();
+  await plugAll();
+  const zones = await recorded();
+  expect([...zones.keys()].sort()).toEqual(['n1', 'n2', 'n3']);
+  expect(new Set(zones.values()).size).toBe(3);
+  for (const n of [1, 2, 3]) expect(await used(10 + n)).toBe(zones.get(`n${n}`));
+
+  await connect();
+  const zone = zones.get('n1') ?? 0;
+  expect(await connections(zone)).toHaveLength(1);
+  await lab.stopAgent();
+  await lab.startAgent();
+  await lab.sync();
+  expect(await recorded()).toEqual(zones);
+  expect(await connections(zone)).toHaveLength(1);
+});
+
+test('a record that is lost is written again as it was, connections untouched', async () => {
+  await lab.startAgent();
+  await plugAll();
+  const zones = await recorded();
+  await connect();
+  await lab.switch.vsctl('clear', 'Bridge', lab.bridge, 'external_ids');
+  await until(async () => (await recorded()).size === 3);
+  expect(await recorded()).toEqual(zones);
+  expect(await connections(zones.get('n1') ?? 0)).toHaveLength(1);
+});
+
+test('a record that puts two networks into one zone is put right', async () => {
+  await lab.startAgent();
+  await plugAll();
+  await lab.stopAgent();
+  const zones = await recorded();
+  const twice = `external_ids:portcullis-zone-n2="${zones.get('n1')}"`;
+  await lab.switch.vsctl('set', 'Bridge', lab.bridge, twice, 'external_ids:portcullis-zone-n9=rubbish');
+  await lab.startAgent();
+  await lab.sync();
+  const present = await recorded();
+  expect(new Set([...present.values()]).size).toBe(3);
+  for (const n of [1, 2, 3]) expect(await used(10 + n)).toBe(present.get(`n${n}`));
+});
+
+test('a zone is given back when its network is gone, and is empty for its next network', async () => {
+  await lab.startAgent();
+  await plugAll();
+  await connect();
+  const zone = (await recorded()).get('n1') ?? 0;
+  expect(await connections(zone)).toHaveLength(1);
+
+  const gone = (key: string) => ({ op: 'delete', key }) as const;
+  await lab.unplug('tap1');
+  await lab.unplug('tap-peer');
+  await lab.bound('p1', 'DOWN', 'n1');
+  await lab.sync();
+  expect((await recorded()).get('n1')).toBe(zone);
+  await lab.write(
+    ...deletePort('p1', 'n1'),
+    ...deletePort('peer', 'n1'),
+    gone(keys.subnet('n1', 's-n1')),
+    gone(keys.subnet('n1', 's6-n1')),
+    gone(keys.network('n1')),
+  );
+  await until(async () => !(await recorded()).has('n1'), { what: 'the zone is given back' });
+
+  await lab.write(...networkWrites('n4', 4), putPort({ id: 'p4', network: 'n4', mac: macOf(4) }));
+  await lab.plug('p4', 'tap4', 14);
+  await lab.bound('p4', 'ACTIVE', 'n4');
+  expect((await recorded()).get('n4')).toBe(zone);
+  expect(await used(14)).toBe(zone);
+  expect(await connections(zone)).toEqual([]);
+});
+
+test('a network without a record that still has ports here keeps its zone, and nothing goes round in circles', async () => {
+  await lab.startAgent();
+  await plugAll();
+  const zones = await recorded();
+  await lab.write({ op: 'delete', key: keys.network('n1') });
+  await lab.sync();
+  await lab.sync();
+  const { rounds } = lab.agent.status;
+  await lab.switch.vsctl('set', 'Interface', 'tap2', 'external_ids:other=thing');
+  await lab.sync();
+  expect(lab.agent.status.rounds - rounds).toBeLessThan(6);
+  expect(await recorded()).toEqual(zones);
+});
+
+test('what lies in a zone that was never recorded is gone before its first use', async () => {
+  await lab.switch.addBridge(lab.bridge);
+  await lab.switch.addDummyPorts(lab.bridge, [{ name: 'early', ofport: 5 }]);
+  const session = Session.connect({ target: lab.switch.mgmt(lab.bridge) });
+  await session.ready();
+  await lab.switch.ofctl('add-flow', lab.switch.mgmt(lab.bridge), 'ip,actions=ct(commit,zone=1)');
+  const link = { from: mac(macOf(1)), to: mac(macOf(2)), src: ip('192.0.2.1'), dst: ip('192.0.2.2') };
+  await lab.switch.inject('early', [echoFrame(link, 'request')]);
+  expect(await connections(1)).toHaveLength(1);
+  await session.close();
+  await lab.startAgent();
+  await lab.plug('p1', 'tap1', 11);
+  await lab.bound('p1', 'ACTIVE', 'n1');
+  expect(await used(11)).toBe(1);
+  expect(await connections(1)).toEqual([]);
+});
