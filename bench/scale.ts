@@ -110,7 +110,7 @@ async function oneMore(
   world: World,
   n: number,
   turns: number,
-): Promise<number> {
+): Promise<Member> {
   await using controller = startController(at, data);
   const endpoint = await controller.ready();
   const api = await HttpConnection.open(endpoint);
