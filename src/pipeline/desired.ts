@@ -12,14 +12,14 @@ interface Slot {
   readonly draft: Draft;
   /** Contributions of the same whole flow (owners may coincide in one, never contradict). */
   bodies: { readonly body: FlowBody; readonly why: Provenance }[];
-  /** By conjunction id and clause: how many contributions. */
+  /** By conjunction: how many contributions. */
   shares: Map<string, { readonly conjunction: Conjunction; count: number }>;
 }
 
 const provenanceText = (why: Provenance): string =>
   [why.stage, why.reason, why.port, why.network, why.rule, why.drop].join('|');
 
-const shareKey = ({ id, clause }: Conjunction): string => `${id}/${clause}`;
+const shareKey = ({ id, clause, of }: Conjunction): string => `${id}/${clause}/${of}`;
 
 export class DesiredFlows {
   readonly #slots = new Map<string, Slot>();

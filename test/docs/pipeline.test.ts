@@ -48,7 +48,10 @@ const plugged = new Map([
 async function listing(): Promise<Map<string, string[]>> {
   await using at = await startSwitch({ dummy: true });
   await at.addBridge('br0');
-  await at.addDummyPorts('br0', [...plugged].map(([name, ofport]) => ({ name, ofport })));
+  await at.addDummyPorts(
+    'br0',
+    [...plugged].map(([name, ofport]) => ({ name, ofport })),
+  );
   const installed = new InstalledWorld(at.mgmt('br0'));
   try {
     await installed.install(world, plugged);
@@ -76,15 +79,18 @@ test('the flows in docs/pipeline.md are those of the switch', async () => {
   const flows = await listing();
   const text = await readFile(file, 'utf8');
   const shown = new Set<string>();
-  const current = text.replaceAll(/^```(\w+)( for (\w+))?\n[^`]*^```$/gm, (_, table: string, only: string, port: string) => {
-    shown.add(table);
-    const lines = (flows.get(table) ?? []).filter((line) => {
-      if (only === undefined) return true;
-      const others = [...plugged.keys()].filter((name) => name !== port);
-      return !others.some((name) => line.includes(`‹${name}›`) || line.includes(`in_port=${name} `));
-    });
-    return `\`\`\`${table}${only ?? ''}\n${lines.join('\n')}\n\`\`\``;
-  });
+  const current = text.replaceAll(
+    /^```(\w+)( for (\w+))?\n[^`]*^```$/gm,
+    (_, table: string, only: string, port: string) => {
+      shown.add(table);
+      const lines = (flows.get(table) ?? []).filter((line) => {
+        if (only === undefined) return true;
+        const others = [...plugged.keys()].filter((name) => name !== port);
+        return !others.some((name) => line.includes(`‹${name}›`) || line.includes(`in_port=${name} `));
+      });
+      return `\`\`\`${table}${only ?? ''}\n${lines.join('\n')}\n\`\`\``;
+    },
+  );
   expect([...shown].sort()).toEqual(Object.keys(tables).sort());
   if (process.env.PORTCULLIS_UPDATE_DOCS !== undefined) await writeFile(file, current);
   expect(current).toBe(await readFile(file, 'utf8'));

@@ -72,16 +72,17 @@ export function setRules(name: string, relations: Relations, ids: Ids, read: Rea
   const set = ids.sets.of(name);
   const drafts: Draft[] = [];
   const decided = new Set<string>();
-  for (const group of name.split(',') as GroupId[]) {
-    for (const rule of read(relations.rulesOfGroup, group)?.values() ?? []) {
-      const side = sides[rule.direction];
-      const match = { [side.set]: set, ...ipOf(rule.family) };
-      if (!isDirect(rule)) {
-        drafts.push(clause(side.rules, priority.conjunction, match, share(rule, 'set', ids)));
-      } else if (!decided.has(`${rule.direction}/${rule.family}`)) {
-        decided.add(`${rule.direction}/${rule.family}`);
-        drafts.push(accept(rule, ids, set));
-      }
+  const groups = name.split(',') as GroupId[];
+  const rules = groups.flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])]);
+  // Of rules that say the same, the first by id gives the flow its name, whatever order they came in.
+  for (const rule of rules.sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const side = sides[rule.direction];
+    const match = { [side.set]: set, ...ipOf(rule.family) };
+    if (!isDirect(rule)) {
+      drafts.push(clause(side.rules, priority.conjunction, match, share(rule, 'set', ids)));
+    } else if (!decided.has(`${rule.direction}/${rule.family}`)) {
+      decided.add(`${rule.direction}/${rule.family}`);
+      drafts.push(accept(rule, ids, set));
     }
   }
   return drafts;
