@@ -41,13 +41,18 @@ for (const room of pure) {
   });
 }
 
-const result = await cruise(['src'], {
-  ruleSet: { forbidden },
-  validate: true,
-  tsConfig: { fileName: 'tsconfig.json' },
-  tsPreCompilationDeps: true,
-  doNotFollow: { path: 'node_modules' },
-}, undefined, { tsConfig: ts.readConfigFile('tsconfig.json', ts.sys.readFile).config });
+const result = await cruise(
+  ['src'],
+  {
+    ruleSet: { forbidden },
+    validate: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+  },
+  undefined,
+  { tsConfig: ts.readConfigFile('tsconfig.json', (path) => ts.sys.readFile(path)).config },
+);
 
 const { violations, totalCruised } = result.output.summary;
 for (const v of violations) console.error(`${v.rule.name}: ${v.from} -> ${v.to}`);

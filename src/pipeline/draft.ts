@@ -102,5 +102,5 @@ export function branch<T extends TableName>(
   next: NextTable<T>,
 ): Action {
   const resubmit: Action = { type: 'resubmit', table: tables[next as TableName].id };
-  return { type: 'clone', actions: [...loads(load as Then<TableName>['load']), resubmit] };
+  return { type: 'clone', actions: [...loads(load), resubmit] };
 }

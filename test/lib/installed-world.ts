@@ -52,7 +52,7 @@ export class InstalledWorld {
       input: { set(key: K, value: V): void; delete(key: K): void; entries(): IterableIterator<[K, V]> },
       wanted: ReadonlyMap<K, V>,
     ): void => {
-      for (const [key] of [...input.entries()]) if (!wanted.has(key)) input.delete(key);
+      for (const [key] of input.entries()) if (!wanted.has(key)) input.delete(key);
       for (const [key, value] of wanted) input.set(key, value);
     };
     replace(facts.networks, world.networks);
