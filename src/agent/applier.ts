@@ -5,6 +5,9 @@
  *
  * Flows that nobody wants are removed too: the bridge is ours. Forwarding is never interrupted: nothing is
  * cleared first.
+ *
+ * A rule's flow that the switch cannot hold at all is left out, which only ever denies, so that one odd record
+ * does not keep every other change from the switch. Any other refusal fails the whole change.
  */
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -15,8 +18,10 @@ import {
   type FlowKey,
   flowMod,
   type Session,
+  type SessionFault,
 } from '../openflow/index.ts';
 import type { DesiredFlows } from '../pipeline/desired.ts';
+import { tables } from '../pipeline/tables.ts';
 
 /** What the switch has at one key. */
 interface Installed extends FlowKey {
@@ -29,14 +34,28 @@ export interface Applied {
   readonly removed: number;
 }
 
+interface Difference {
+  readonly puts: readonly (readonly [key: string, flow: Flow, print: string])[];
+  readonly removals: readonly (readonly [key: string, flow: Installed])[];
+}
+
 const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
 const nothing: Applied = { put: 0, removed: 0 };
+
+/** OFPET_BAD_ACTION, OFPET_BAD_INSTRUCTION, OFPET_BAD_MATCH (OpenFlow 1.5.1 §7.5.4): no later attempt would fare better. */
+const hopeless: ReadonlySet<number> = new Set([2, 3, 4]);
+/** Tables whose every flow but the explicit drops lets something through: without one, less passes. */
+const permits: ReadonlySet<number> = new Set([tables.egress_rules.id, tables.ingress_rules.id]);
+/** Refusals to look past in one change, beyond which something larger is wrong. */
+const mostExcluded = 32;
 
 export class Applier {
   readonly #desired: DesiredFlows;
   readonly #log: Logger;
   /** Null while what the switch has is not known. */
   #installed: Map<string, Installed> | null = null;
+  /** What this switch cannot hold, by key. */
+  readonly #excluded = new Map<string, string>();
 
   constructor(desired: DesiredFlows, log: Logger) {
     this.#desired = desired;
@@ -46,6 +65,7 @@ export class Applier {
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
   forget(): void {
     this.#installed = null;
+    this.#excluded.clear();
   }
 
   get installedFlows(): number {
@@ -90,24 +110,51 @@ export class Applier {
     installed: Map<string, Installed>,
     keys: ReadonlySet<string>,
   ): Promise<Applied> {
+    for (let excluded = 0; ; excluded++) {
+      const difference = this.#difference(installed, keys);
+      const { puts, removals } = difference;
+      if (puts.length === 0 && removals.length === 0) return nothing;
+      try {
+        await session.bundle([
+          ...puts.map(([, flow]) => flowMod.add(flow)),
+          ...removals.map(([, flow]) => flowMod.remove(flow)),
+        ]);
+      } catch (error) {
+        if (excluded < mostExcluded && this.#exclude(error, difference)) continue;
+        throw error;
+      }
+      for (const [key, { table, priority, match }, printed] of puts)
+        installed.set(key, { table, priority, match, print: printed });
+      for (const [key] of removals) installed.delete(key);
+      return { put: puts.length, removed: removals.length };
+    }
+  }
+
+  #difference(installed: ReadonlyMap<string, Installed>, keys: ReadonlySet<string>): Difference {
     const puts: [string, Flow, string][] = [];
     const removals: [string, Installed][] = [];
     for (const key of keys) {
       const wanted = this.#desired.get(key);
+      const printed = wanted === undefined ? undefined : print(wanted);
       const present = installed.get(key);
-      if (wanted !== undefined) {
-        const printed = print(wanted);
+      if (wanted !== undefined && printed !== undefined && this.#excluded.get(key) !== printed) {
         if (present?.print !== printed) puts.push([key, wanted, printed]);
       } else if (present !== undefined) removals.push([key, present]);
     }
-    if (puts.length === 0 && removals.length === 0) return nothing;
-    await session.bundle([
-      ...puts.map(([, flow]) => flowMod.add(flow)),
-      ...removals.map(([, flow]) => flowMod.remove(flow)),
-    ]);
-    for (const [key, { table, priority, match }, printed] of puts)
-      installed.set(key, { table, priority, match, print: printed });
-    for (const [key] of removals) installed.delete(key);
-    return { put: puts.length, removed: removals.length };
+    return { puts, removals };
+  }
+
+  /** Whether the change may be tried again without the flow that the switch refused. */
+  #exclude(error: unknown, { puts }: Difference): boolean {
+    if (!(error instanceof Fault) || error.name !== 'Refused') return false;
+    const { errorType, member = -1 } = error.data as Extract<SessionFault, { code: 'Refused' }>;
+    const refused = puts[member];
+    if (refused === undefined || !hopeless.has(errorType)) return false;
+    const [key, flow, printed] = refused;
+    const why = this.#desired.provenanceOf(flow.cookie);
+    if (!permits.has(flow.table) || why === undefined || why.drop !== undefined) return false;
+    this.#excluded.set(key, printed);
+    this.#log.error({ error: reasonOf(error), why }, 'a rule that the switch cannot hold is left out');
+    return true;
   }
 }
