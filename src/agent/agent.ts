@@ -64,6 +64,7 @@ export class Agent {
   readonly #backoff = new Backoff({ first: 50, ceiling: 5000 });
   #running: Running | null = null;
   #heart: NodeJS.Timeout | undefined;
+  #saidDatapath: string | undefined;
   /** Set while rounds rest after a failed one. */
   #retry: NodeJS.Timeout | undefined;
   /** Set while something said to the store has to be said again. */
@@ -109,11 +110,7 @@ export class Agent {
   /** Says that this host lives; rejects when the store does. The switch is met in the background. */
   async start(): Promise<void> {
     await this.#beat();
-    this.#heart = setInterval(() => {
-      this.#beat().catch((error: unknown) =>
-        this.#options.log.warn({ error: reasonOf(error) }, 'no heartbeat'),
-      );
-    }, heartbeat.every);
+    this.#heart = setInterval(() => this.#tryToBeat(), heartbeat.every);
   }
 
   /** Resolves when the switch has equalled the store for the first time. */
@@ -142,9 +139,16 @@ export class Agent {
     await store.txn([], [{ op: 'delete', key: keys.host(host) }]);
   }
 
+  #tryToBeat(): void {
+    this.#beat().catch((error: unknown) =>
+      this.#options.log.warn({ error: reasonOf(error) }, 'no heartbeat'),
+    );
+  }
+
   async #beat(): Promise<void> {
     const { store, host, bridge } = this.#options;
     const datapath = this.#links.datapathType;
+    this.#saidDatapath = datapath;
     const record: HostRecord = {
       name: host,
       heartbeat: Date.now(),
@@ -219,6 +223,7 @@ export class Agent {
     }
     if (!acknowledged) return;
     this.#applied();
+    if (links.datapathType !== this.#saidDatapath) this.#tryToBeat();
     for (const action of after) this.#attempt(action);
     await this.#sayBack(running, round.wired);
     void this.#answer(round.asks);

@@ -253,4 +253,19 @@ describeRoot('traffic of guests', () => {
       expect(sum.opened).toBe(sum.opens);
     },
   );
+
+  test.each(['graceful', 'kill'] as const)(
+    'is back without anyone’s help after ovs-vswitchd ended (%s) and started again',
+    async (how) => {
+      await lab.switch.restartVswitchd(how);
+      const ping = () => guests[0]?.runAnyway('ping', ['-c', '1', '-W', '1', '10.0.0.2']);
+      await until(async () => (await ping())?.code === 0, {
+        timeout: 20_000,
+        what: 'guests reach each other',
+      });
+      const foreign = ['-I', '10.0.0.99', '-c', '1', '-W', '1', '10.0.0.2'];
+      await guests[0]?.run('ip', 'addr', 'replace', '10.0.0.99/24', 'dev', 'eth0');
+      expect((await guests[0]?.runAnyway('ping', foreign))?.code).toBe(1);
+    },
+  );
 });
