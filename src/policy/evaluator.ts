@@ -30,6 +30,8 @@ interface Passage {
    * pieces cannot wait for the verdict on the first, as those of a connection of two do.
    */
   detailed: boolean;
+  /** Whether a rule, not an earlier verdict, has let the packet on: then the connection is committed. */
+  admitted: boolean;
 }
 
 /** Connection tracking and rules of one side. Tracks the packet unless the other side has done so. */
@@ -41,7 +43,10 @@ function judge(world: World, port: Port, direction: Direction, ip: Ip, passage: 
   }
   if (passage.lookup.state === 'invalid') return 'ct-invalid';
   if (vouches(passage.lookup, port.id, direction)) return null;
-  if (admits(world, port, direction, ip, passage.detailed)) return null;
+  if (admits(world, port, direction, ip, passage.detailed)) {
+    passage.admitted = true;
+    return null;
+  }
   return direction === 'egress' ? 'egress-rules' : 'ingress-rules';
 }
 
@@ -64,7 +69,7 @@ function leave(world: World, sender: Port, subject: Subject, passage: Passage): 
   return judge(world, sender, 'egress', ip, passage);
 }
 
-/** Untracked packets are tracked anew at each receiver, hence the copy. */
+/** Each receiver decides for itself, on what one lookup said before any of them committed. */
 function arrive(world: World, sender: Port, receiver: Port, subject: Subject, passage: Passage): Outcome {
   const own: Passage = { ...passage };
   const { frame } = subject;
@@ -75,11 +80,12 @@ function arrive(world: World, sender: Port, receiver: Port, subject: Subject, pa
       const { ip } = frame;
       const refused = ip === null ? 'ct-invalid' : judge(world, receiver, 'ingress', ip, own);
       passage.tracker = own.tracker;
+      passage.lookup = own.lookup;
       if (refused !== null) return dropped(refused);
     }
   }
   const forgotten = isMulticastMac(frame.ethernet.dst) || (subject.fragmented && !own.detailed);
-  if (own.lookup !== null && !forgotten) {
+  if (own.lookup !== null && own.admitted && !forgotten) {
     passage.tracker = commit(own.tracker, own.lookup, sender.id, receiver.id);
   }
   return passed;
@@ -93,7 +99,12 @@ function evaluateSubject(
   subject: Subject,
 ): Verdict {
   const multicast = isMulticastMac(subject.frame.ethernet.dst);
-  const passage: Passage = { tracker, lookup: null, detailed: !(subject.fragmented && multicast) };
+  const passage: Passage = {
+    tracker,
+    lookup: null,
+    detailed: !(subject.fragmented && multicast),
+    admitted: false,
+  };
   const receivers = new Map<PortId, Outcome>();
   const end = (outcome: Outcome, reply: Verdict['reply'] = null): Verdict => ({
     sender: outcome,
