@@ -216,6 +216,15 @@ describe('ports', () => {
     await client.call('GET', '/v1/sync?timeout=0.01');
     expect(await client.show('ports', id)).toMatchObject({
       status: 'DOWN',
+      'binding:host_id': '',
+      'binding:vif_type': 'unbound',
+      'binding:vif_details': {},
+    });
+    const active = JSON.stringify({ host: 'h1', status: 'ACTIVE' });
+    await under.store.txn([], [{ op: 'put', key: keys.binding(String(network['id']), id), value: active }]);
+    await client.call('GET', '/v1/sync?timeout=0.01');
+    expect(await client.show('ports', id)).toMatchObject({
+      status: 'ACTIVE',
       'binding:host_id': 'h1',
       'binding:vif_type': 'ovs',
       'binding:vif_details': {
@@ -226,9 +235,6 @@ describe('ports', () => {
         datapath_type: 'netdev',
       },
     });
-    const active = JSON.stringify({ host: 'h1', status: 'ACTIVE' });
-    await under.store.txn([], [{ op: 'put', key: keys.binding(String(network['id']), id), value: active }]);
-    await client.call('GET', '/v1/sync?timeout=0.01');
     expect(await client.list('ports', 'status=ACTIVE&binding:host_id=h1')).toHaveLength(1);
     expectRefusal(await put(id, { mac_address: 'fa:16:3e:00:00:99' }), 409, 'PortBound');
     await client.remove('ports', id);

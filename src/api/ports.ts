@@ -58,15 +58,16 @@ export class Ports implements Resource<PortRecord> {
   show(port: PortRecord): Record<string, unknown> {
     const { bindings, hosts } = this.#context.view.state;
     const binding = bindings.get(port.id);
-    const host = binding === undefined ? undefined : hosts.get(binding.host);
+    const holder = this.#holderOf(port);
+    const host = hosts.get(holder);
     return {
       ...port,
       tenant_id: port.project_id,
       status: binding?.status ?? 'DOWN',
-      'binding:host_id': port['binding:host_id'] === '' ? (binding?.host ?? '') : port['binding:host_id'],
-      'binding:vif_type': binding === undefined ? 'unbound' : 'ovs',
+      'binding:host_id': holder,
+      'binding:vif_type': holder === '' ? 'unbound' : 'ovs',
       'binding:vif_details':
-        binding === undefined
+        holder === ''
           ? {}
           : {
               port_filter: true,
@@ -151,6 +152,13 @@ export class Ports implements Resource<PortRecord> {
     return port;
   }
 
+  /** The host that a caller asked for or that holds the port; empty when it is unbound. */
+  #holderOf(port: PortRecord): string {
+    const binding = this.#context.view.state.bindings.get(port.id);
+    if (port['binding:host_id'] !== '') return port['binding:host_id'];
+    return binding?.status === 'ACTIVE' ? binding.host : '';
+  }
+
   #checkGroups(ids: readonly string[]): void {
     for (const id of ids) {
       if (this.#context.view.state.groups.get(id) === undefined)
@@ -164,7 +172,7 @@ export class Ports implements Resource<PortRecord> {
   }
 
   #takeMac(change: Change, before: PortRecord, mac: string): void {
-    if (this.#context.view.state.bindings.has(before.id)) {
+    if (this.#holderOf(before) !== '') {
       refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
     }
     this.#claimMac(change, before.network_id, mac);

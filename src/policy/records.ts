@@ -48,7 +48,10 @@ function modeOf(record: PortRecord): GuardMode {
   return record.port_security_mode;
 }
 
-/** The binding wins over the host that a caller asked for; an address that does not parse is left out. */
+/**
+ * The host that holds the port wins over the one that a caller asked for; one that gave it up does not count.
+ * An address that does not parse is left out.
+ */
 export function portOf(record: PortRecord, binding?: BindingRecord): Port | null {
   const mac = parseMac(record.mac_address);
   if (mac === null) return null;
@@ -74,7 +77,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     mode: modeOf(record),
     dhcpServer: record.dhcp_trusted,
     groups: record.security_groups.map((group) => group as GroupId),
-    host: binding?.host ?? (asked === '' ? null : asked),
+    host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,
   };
 }
 
@@ -86,6 +89,8 @@ function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | n
   if (number === protocols.icmp || number === protocols.icmpv6) {
     // ICMP of an IPv6 rule is ICMPv6 by whichever of its names.
     const protocol = family === 6 ? protocols.icmpv6 : number;
+    // ICMPv6 over IPv4 has no types to ask for.
+    if (family === 4 && number === protocols.icmpv6 && min !== null) return null;
     if (min === null) return { kind: 'protocol', protocol };
     return { kind: 'icmp', protocol, type: min, code: max };
   }
