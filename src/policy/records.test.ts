@@ -63,10 +63,12 @@ describe('ports', () => {
     expect(portOf(portRecord({ device_owner: 'compute:nova' }))?.mode).toBe('mac-only');
   });
 
-  test('the binding wins over the host that was asked for', () => {
+  test('a host that holds the port wins over the one that was asked for', () => {
     const asked = portRecord({ 'binding:host_id': 'asked' });
     expect(portOf(asked)?.host).toBe('asked');
-    expect(portOf(asked, { host: 'bound', status: 'DOWN' })?.host).toBe('bound');
+    expect(portOf(asked, { host: 'bound', status: 'ACTIVE' })?.host).toBe('bound');
+    expect(portOf(asked, { host: 'bound', status: 'DOWN' })?.host).toBe('asked');
+    expect(portOf(portRecord({}), { host: 'bound', status: 'DOWN' })?.host).toBeNull();
   });
 });
 
