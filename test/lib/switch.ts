@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Control } from '../../src/ovsdb/index.ts';
 import { run } from './command.ts';
 import { PcapTail } from './pcap.ts';
@@ -22,6 +22,11 @@ export interface SwitchOptions {
   readonly vswitchd?: boolean;
   /** A clustered database of one server, which remembers its last transactions. */
   readonly clustered?: boolean;
+  /**
+   * ovs-vswitchd in a network namespace of its own. The userspace datapath has a tap of a fixed name, so two of
+   * them in one namespace, the machine's own included, do not go together.
+   */
+  readonly isolated?: boolean;
 }
 
 export interface DummyPort {
@@ -56,12 +61,19 @@ for name in ovs-vswitchd ovsdb-server; do
     sleep 0.1
   done
 done
+if [ -n "$3" ]; then
+  for pid in $(ip netns pids "$3"); do kill -9 "$pid"; done
+  ip netns del "$3"
+  taps=''
+fi
 for tap in $taps; do [ -e "/sys/class/net/$tap/tun_flags" ] && ip link del "$tap"; done
 rm -rf "$dir"
 `;
 
 export class Switch {
   readonly dir: string;
+  /** The network namespace in which ovs-vswitchd looks for devices; null is the test's own. */
+  readonly namespace: string | null;
   readonly #options: SwitchOptions;
   readonly #reaper: Reaper;
   readonly control: Control;
@@ -70,7 +82,8 @@ export class Switch {
   constructor(dir: string, options: SwitchOptions) {
     this.dir = dir;
     this.#options = options;
-    this.#reaper = new Reaper(reaperScript, [dir, options.dummy ? 'yes' : 'no']);
+    this.namespace = options.isolated === true ? `pcts-${basename(dir).split('-').at(-1)}` : null;
+    this.#reaper = new Reaper(reaperScript, [dir, options.dummy ? 'yes' : 'no', this.namespace ?? '']);
     this.control = new Control({ rundir: dir });
   }
 
@@ -115,6 +128,19 @@ export class Switch {
     }
   }
 
+  /** The command that sees the devices of the switch. Mounts stay: names of namespaces too. */
+  entered(program: string, ...args: readonly string[]): [string, ...string[]] {
+    if (this.namespace === null) return [program, ...args];
+    return ['nsenter', `--net=/run/netns/${this.namespace}`, program, ...args];
+  }
+
+  /** Makes the namespace, when there is to be one. */
+  async makeNamespace(): Promise<void> {
+    if (this.namespace === null) return;
+    await run('ip', ['netns', 'add', this.namespace]);
+    await run('ip', ['-n', this.namespace, 'link', 'set', 'lo', 'up']);
+  }
+
   async startDatabase(): Promise<void> {
     const { dir } = this;
     const args = [`${dir}/conf.db`, `--remote=punix:${dir}/db.sock`, '--no-chdir'];
@@ -128,7 +154,8 @@ export class Switch {
 
   async #startDaemon(daemon: Daemon, args: readonly string[]): Promise<void> {
     const common = [`--pidfile=${this.dir}/${daemon}.pid`, '--detach', '--log-file', '-vconsole:off'];
-    await run(daemon, [...args, ...common], { env: this.#env });
+    const [program, ...words] = this.entered(daemon, ...args, ...common);
+    await run(program, words, { env: this.#env });
   }
 
   /** Ends a daemon and waits until it is gone; 'kill' is kill -9. */
@@ -231,6 +258,7 @@ export async function startSwitch(options: SwitchOptions = {}): Promise<Switch> 
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-'));
   const made = new Switch(dir, options);
   try {
+    await made.makeNamespace();
     const schema = '/usr/share/openvswitch/vswitch.ovsschema';
     if (options.clustered)
       await run('ovsdb-tool', ['create-cluster', `${dir}/conf.db`, schema, `unix:${dir}/raft.sock`]);

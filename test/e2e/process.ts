@@ -1,0 +1,81 @@
+/** `portcullis up` as a process that can be killed and started again on the same data and the same switch. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { run } from '../lib/command.ts';
+import { until } from '../lib/wait.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What users run. */
+export const program: readonly [string, ...string[]] = [
+  process.execPath,
+  join(root, 'dist/bin/portcullis.js'),
+];
+
+/** Builds it where the sources are newer. */
+export async function build(): Promise<void> {
+  await run('bash', ['-c', 'cd "$0" && . scripts/setup.sh && need_build', root]);
+}
+
+/** The test's environment without what the person who runs it has set for Portcullis or the openstack client. */
+export function cleanEnvironment(added: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PORTCULLIS|OS)_/.test(name));
+  return { ...(Object.fromEntries(kept) as Record<string, string>), ...added };
+}
+
+export class UpProcess {
+  readonly #child: ChildProcess;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(dataDir: string, ovsdb: string) {
+    const [interpreter, ...words] = program;
+    const flags = ['--listen', '127.0.0.1:0', '--data-dir', dataDir, '--ovsdb', ovsdb];
+    const more = ['--host', 'e2e', '--datapath-type', 'netdev'];
+    this.#child = spawn(interpreter, [...words, 'up', ...flags, ...more], {
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
+  }
+
+  /** The log. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The API's address, once the ready line has told it. */
+  async endpoint(): Promise<string> {
+    await until(() => this.#stdout.includes('\n') || !this.running, {
+      timeout: 30_000,
+      what: 'the ready line',
+    });
+    const [, endpoint] = /^portcullis ready: (http:\S+)\n$/.exec(this.#stdout) ?? [];
+    if (endpoint === undefined) throw new Error(`no ready line: ${this.#stdout}${this.#stderr}`);
+    return endpoint;
+  }
+
+  /** Resolves with the exit code; null after a signal that ended it. */
+  async signal(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.running) {
+      const exit = once(this.#child, 'exit');
+      this.#child.kill(signal);
+      await exit;
+    }
+    return this.#child.exitCode;
+  }
+
+  /** Ends the process, if need be by force. */
+  async stop(): Promise<void> {
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), 12_000);
+    await this.signal('SIGTERM');
+    clearTimeout(force);
+  }
+}
