@@ -3,9 +3,10 @@
  * flows. Makes the bridge when there is none and keeps it in the shape that flows rely on. Tells its owner when
  * anything changed; decides nothing about flows.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { type PacketIn, Session } from '../openflow/index.ts';
+import { type Flow, flowMod, type PacketIn, Session } from '../openflow/index.ts';
 import { Control, ensureBridge, findByName, Ovsdb } from '../ovsdb/index.ts';
 
 export interface SwitchLinksOptions {
@@ -25,6 +26,14 @@ export interface SwitchLinksOptions {
   readonly onUp: () => void;
   readonly onPacketIn: (packet: PacketIn) => void;
 }
+
+/**
+ * A flow that no packet meets. The switch looks at its cached decisions again after every change of flows, else
+ * only twice a second.
+ */
+const pulse: Flow = { table: 200, priority: 0, match: {}, actions: [], cookie: 0n };
+/** Milliseconds; a change may come before the question that waits for its round. */
+const pulseInterval = 3;
 
 /** How long a bridge may be gone before it is made again: an operator may be about to do that. */
 const bridgeGrace = 1000;
@@ -110,8 +119,15 @@ export class SwitchLinks {
    * been looked at again.
    */
   async revalidated(): Promise<void> {
+    const control = this.#control;
+    if (control === null) return;
     try {
-      await this.#control?.call('revalidator/wait');
+      // The round that ends first may have begun before the flows changed; the second has not.
+      for (const _ of ['first', 'second']) {
+        const looked = control.call('revalidator/wait').then(() => true);
+        do await this.session.apply([flowMod.add(pulse), flowMod.remove(pulse)]);
+        while (!(await Promise.race([looked, delay(pulseInterval, false)])));
+      }
     } catch (error) {
       this.#options.log.debug({ error: reasonOf(error) }, 'no control socket to wait for revalidation');
     }
