@@ -55,7 +55,9 @@ export async function up(settings: Settings): Promise<void> {
     closers.push(() => agent.stop());
     await agent.start();
     const met = agent.firstApplied.then(() => 'met' as const);
-    const first = await Promise.race([met, delay(switchPatience, 'late' as const), stopped]);
+    // Not held alive by it: a process that is told to end in its first seconds ends at once.
+    const late = delay(switchPatience, 'late' as const, { ref: false });
+    const first = await Promise.race([met, late, stopped]);
     if (first !== 'signal') {
       if (first === 'late')
         log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
