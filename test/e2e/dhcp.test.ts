@@ -19,8 +19,13 @@ async function serve(server: Member): Promise<void> {
   const files = [`--pid-file=${pidFile(server)}`, `--dhcp-leasefile=${pidFile(server)}.leases`];
   await server.run(
     'dnsmasq',
-    ...['--conf-file=/dev/null', '--port=0', '--interface=eth0', '--bind-interfaces', '--no-ping', ...files],
-    `--dhcp-range=192.0.2.0,static,255.255.255.0`,
+    '--conf-file=/dev/null',
+    '--port=0',
+    '--interface=eth0',
+    '--bind-interfaces',
+    '--no-ping',
+    ...files,
+    '--dhcp-range=192.0.2.0,static,255.255.255.0',
     `--dhcp-host=${asking.mac},${asking.ip}`,
     '--dhcp-authoritative',
     `--log-facility=${pidFile(server)}.log`,
@@ -31,16 +36,15 @@ async function serve(server: Member): Promise<void> {
 async function silence(server: Member): Promise<void> {
   const { stdout } = await server.runAnyway('cat', [pidFile(server)]);
   process.kill(Number(stdout));
-  await until(async () => (await server.runAnyway('ss', ['-lunpH'])).stdout.includes(':67 ') === false, {
+  await until(async () => !(await server.run('ss', '-lunH')).includes(':67 '), {
     what: 'dnsmasq is gone',
   });
 }
 
 /** The server that gave the lease and the address in it; null without one after some tries. */
 async function lease(): Promise<string | null> {
-  const { code, stdout, stderr } = await asking.runAnyway('udhcpc', [
-    ...['-i', 'eth0', '-f', '-q', '-n', '-t', '3', '-T', '1', '-s', script],
-  ]);
+  const options = '-i eth0 -f -q -n -t 3 -T 1 -s'.split(' ');
+  const { code, stdout, stderr } = await asking.runAnyway('udhcpc', [...options, script]);
   if (code !== 0 && !/no lease/.test(stderr + stdout)) throw new Error(stderr);
   return /^leased (.*)$/m.exec(stdout)?.[1] ?? null;
 }

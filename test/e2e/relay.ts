@@ -32,15 +32,13 @@ export async function startRelay(at: Switch, endpoint: () => Promise<string>): P
   const path = `${at.dir}/api.sock`;
   const server = createServer((inner) => {
     inner.on('error', () => undefined);
-    endpoint().then(
-      (address) => {
-        const { hostname, port } = new URL(address);
-        const outer = connect(Number(port), hostname);
-        outer.on('error', () => inner.destroy());
-        inner.pipe(outer).pipe(inner);
-      },
-      () => inner.destroy(),
-    );
+    const join = async () => {
+      const { hostname, port } = new URL(await endpoint());
+      const outer = connect(Number(port), hostname);
+      outer.on('error', () => inner.destroy());
+      inner.pipe(outer).pipe(inner);
+    };
+    join().catch(() => inner.destroy());
   });
   server.listen(path);
   await once(server, 'listening');
