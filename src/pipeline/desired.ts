@@ -8,12 +8,14 @@ import { type Action, canonicalBody, canonicalKey, type Flow, type FlowBody } fr
 import type { Conjunction, Draft, Provenance } from './draft.ts';
 import { hash64 } from './ids.ts';
 
+type Whole = Extract<Draft, { readonly body: FlowBody }>;
+
 interface Slot {
   readonly draft: Draft;
   /** Contributions of the same whole flow (owners may coincide in one, never contradict). */
-  bodies: { readonly body: FlowBody; readonly why: Provenance }[];
-  /** By conjunction: how many contributions. */
-  shares: Map<string, { readonly conjunction: Conjunction; count: number }>;
+  readonly wholes: Whole[];
+  /** By conjunction: how many contributions; null while there is none, as for most flows. */
+  shares: Map<string, { readonly conjunction: Conjunction; count: number }> | null;
 }
 
 const provenanceText = (why: Provenance): string =>
@@ -40,17 +42,18 @@ export class DesiredFlows {
   #add(draft: Draft): void {
     const key = canonicalKey(draft.table, draft.priority, draft.match);
     let slot = this.#slots.get(key);
-    if (slot === undefined) this.#slots.set(key, (slot = { draft, bodies: [], shares: new Map() }));
+    if (slot === undefined) this.#slots.set(key, (slot = { draft, wholes: [], shares: null }));
     if ('body' in draft) {
-      const first = slot.bodies[0];
-      if (first !== undefined && canonicalBody(first.body) !== canonicalBody(draft.body)) {
-        // The newer one wins until the older is withdrawn, which happens within the same change.
-        slot.bodies.unshift({ body: draft.body, why: draft.why });
-      } else slot.bodies.push({ body: draft.body, why: draft.why });
+      const first = slot.wholes[0];
+      // Where two differ the newer wins until the older is withdrawn, which happens within the same change.
+      if (first !== undefined && canonicalBody(first.body) !== canonicalBody(draft.body))
+        slot.wholes.unshift(draft);
+      else slot.wholes.push(draft);
     } else {
-      const share = slot.shares.get(shareKey(draft.conjunction));
-      if (share === undefined)
-        slot.shares.set(shareKey(draft.conjunction), { conjunction: draft.conjunction, count: 1 });
+      slot.shares ??= new Map();
+      const { conjunction } = draft;
+      const share = slot.shares.get(shareKey(conjunction));
+      if (share === undefined) slot.shares.set(shareKey(conjunction), { conjunction, count: 1 });
       else share.count++;
     }
     this.#changed.add(key);
@@ -60,15 +63,16 @@ export class DesiredFlows {
     const key = canonicalKey(draft.table, draft.priority, draft.match);
     const slot = this.#slots.get(key) ?? bug(`no slot for a contributed flow: ${key}`);
     if ('body' in draft) {
-      const at = slot.bodies.findIndex(({ body }) => body === draft.body);
+      const at = slot.wholes.indexOf(draft);
       if (at === -1) bug(`a contributed flow is not in its slot: ${key}`);
-      slot.bodies.splice(at, 1);
+      slot.wholes.splice(at, 1);
     } else {
-      const share = slot.shares.get(shareKey(draft.conjunction));
+      const share = slot.shares?.get(shareKey(draft.conjunction));
       if (share === undefined) bug(`a contributed clause is not in its slot: ${key}`);
-      else if (--share.count === 0) slot.shares.delete(shareKey(draft.conjunction));
+      else if (--share.count === 0) slot.shares?.delete(shareKey(draft.conjunction));
+      if (slot.shares?.size === 0) slot.shares = null;
     }
-    if (slot.bodies.length === 0 && slot.shares.size === 0) this.#slots.delete(key);
+    if (slot.wholes.length === 0 && slot.shares === null) this.#slots.delete(key);
     this.#changed.add(key);
   }
 
@@ -84,7 +88,7 @@ export class DesiredFlows {
     const slot = this.#slots.get(key);
     if (slot === undefined) return undefined;
     const { table, priority, match } = slot.draft;
-    const whole = slot.bodies[0];
+    const whole = slot.wholes[0];
     const why = whole?.why ?? slot.draft.why;
     const body = whole?.body ?? { actions: conjunctions(slot) };
     return { table, priority, match, ...body, cookie: this.#cookieOf(why) };
@@ -117,7 +121,7 @@ export class DesiredFlows {
 
 /** In a fixed order, so that the same set is the same flow. */
 function conjunctions(slot: Slot): Action[] {
-  return [...slot.shares.values()]
+  return [...(slot.shares?.values() ?? [])]
     .map(({ conjunction }) => conjunction)
     .sort((a, b) => a.id - b.id || a.clause - b.clause)
     .map((conjunction) => ({ type: 'conjunction', ...conjunction }));

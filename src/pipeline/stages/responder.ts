@@ -39,34 +39,30 @@ export function soleHolder(held: ReadonlyMap<unknown, Holder>): Holder | undefin
   return others.length === 0 && known ? only : undefined;
 }
 
+// Shared by all answers: there is one for each address of a network, so each saves its own.
+const turned = copy('eth_src', 'eth_dst', 48);
+const arpReply = set('arp_op', arpOps.reply);
+const arpAsker = [copy('arp_sha', 'arp_tha', 48), copy('arp_spa', 'arp_tpa', 32)] as const;
+const ndAsker = copy('ipv6_src', 'ipv6_dst', 128);
+const ndReply = [
+  set('icmpv6_type', icmpv6Types.neighbourAdvertisement),
+  set('nd_reserved', naFlags.solicited | naFlags.override),
+  set('nd_options_type', 2),
+] as const;
+
 /** `answersNd`: whether the datapath can rewrite neighbour-discovery options. */
 export function answer(zone: number, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
   const why = { reason: 'answer', network: port.network };
   const bits = macToBits(mac);
-  const turned = [copy('eth_src', 'eth_dst', 48), set('eth_src', bits)];
   if (ip.family === 4) {
     const match = { ...request, [register.network]: zone, arp_tpa: address(ip) };
-    const actions = [
-      ...turned,
-      set('arp_op', arpOps.reply),
-      copy('arp_sha', 'arp_tha', 48),
-      set('arp_sha', bits),
-      copy('arp_spa', 'arp_tpa', 32),
-      set('arp_spa', Number(ip.bits)),
-      back,
-    ];
-    return [flow('services', 200, match, { actions }, why)];
+    const named = [set('eth_src', bits), set('arp_sha', bits), set('arp_spa', Number(ip.bits))];
+    return [flow('services', 200, match, { actions: [turned, arpReply, ...arpAsker, ...named, back] }, why)];
   }
   if (!answersNd) return [];
   const match = { ...solicitation, [register.network]: zone, nd_target: ip.bits };
-  const actions = [
-    ...turned,
-    copy('ipv6_src', 'ipv6_dst', 128),
-    set('ipv6_src', ip.bits),
-    set('icmpv6_type', icmpv6Types.neighbourAdvertisement),
-    set('nd_reserved', naFlags.solicited | naFlags.override),
-    set('nd_options_type', 2),
-  ];
+  const named = [set('eth_src', bits), set('ipv6_src', ip.bits)];
+  const actions = [turned, ndAsker, ...named, ...ndReply];
   return [flow('services', 200, match, { actions, goto: 'answer_nd' }, why)];
 }
 
