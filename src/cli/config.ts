@@ -1,16 +1,15 @@
 /**
- * The effective configuration: defaults < file < environment < flags, one closed schema over all of them.
+ * The effective configuration: defaults < file < environment < flags, one closed table over all of them.
  * Knows where values come from and says so in errors; knows nothing about what they are used for.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname, release } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { parseListen } from './listen.ts';
 import type { Settings } from './settings.ts';
-import { settings, settingsSchema } from './settings.ts';
+import { settings } from './settings.ts';
 
 export type ConfigFault = { readonly code: 'BadConfig'; readonly source: string; readonly key: string };
 
@@ -141,17 +140,15 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
 }
 
 function check(tree: Tree, sourceOf: (key: string) => string): Settings {
-  const error = Value.Errors(settingsSchema, tree).find(({ instancePath }) => instancePath !== '');
-  if (error !== undefined) {
-    const path = error.instancePath.split('/').slice(1);
-    const key = path.join('.');
-    const value = JSON.stringify(take(tree, path));
-    fail(sourceOf(key), key, `${key}: ${error.message}, not ${value}`);
+  for (const { key, path, problem } of settings) {
+    const value = take(tree, path);
+    const wrong = value === undefined ? null : problem(value);
+    if (wrong !== null) fail(sourceOf(key), key, `${key}: ${wrong}, not ${JSON.stringify(value)}`);
   }
   if (tree['openflow'] === undefined) {
     fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
   }
-  const checked = tree as Settings;
+  const checked = tree as unknown as Settings;
   if (parseListen(checked.listen) === null)
     fail(sourceOf('listen'), 'listen', `listen must be ADDRESS:PORT, not ${checked.listen}`);
   return checked;

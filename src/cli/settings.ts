@@ -1,67 +1,79 @@
 /**
- * What an operator can set: one schema, from which the file's keys, the environment's names, the flags, their
- * help texts and the types all follow. Only settings whose feature exists stand here; reading them is config.ts.
+ * What an operator can set: one table, from which the file's keys, the environment's names, the flags, their help
+ * texts and the types all follow. Only settings whose feature exists stand here; reading them is config.ts.
+ *
+ * A table of our own because a schema library costs every command a quarter of a second and 20 MB to load.
  */
+interface Row {
+  readonly description: string;
+  /** Absent where the surroundings decide. */
+  readonly default?: string | boolean;
+  /** What the value must look like; `says` completes "must be …". A row with neither this nor `oneOf` is a boolean. */
+  readonly text?: { readonly pattern: RegExp; readonly says: string };
+  readonly oneOf?: readonly string[];
+}
 
-import type { Static, TSchema } from 'typebox';
-import { Type } from 'typebox';
+const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:HOST:PORT' } as const;
 
-const closed = { additionalProperties: false } as const;
-
-export const settingsSchema = Type.Object(
-  {
-    listen: Type.String({ description: 'address and port of the API', default: '127.0.0.1:9696' }),
-    data_dir: Type.String({
-      description: 'folder of the embedded store (default /var/lib/portcullis, or ~/.local/share/portcullis)',
-      minLength: 1,
-    }),
-    ovsdb: Type.String({
-      description: 'Open vSwitch database, unix:PATH or tcp:HOST:PORT',
-      default: 'unix:/var/run/openvswitch/db.sock',
-      pattern: '^(unix:.+|tcp:.+:[0-9]+)$',
-    }),
-    openflow: Type.String({
-      description: "the bridge's OpenFlow socket (default: BRIDGE.mgmt beside the database's unix socket)",
-      pattern: '^(unix:.+|tcp:.+:[0-9]+)$',
-    }),
-    bridge: Type.String({
-      description: 'integration bridge, made when it is absent',
-      default: 'br-int',
-      pattern: '^[A-Za-z0-9_.-]{1,15}$',
-    }),
-    host: Type.String({
-      description: "this hypervisor's name (default: host name)",
-      pattern: '^[^/\\s]{1,255}$',
-    }),
-    datapath_type: Type.Union([Type.Literal('system'), Type.Literal('netdev')], {
-      description: 'kernel or userspace datapath (default: system where the kernel has it)',
-    }),
-    log: Type.Object(
-      {
-        level: Type.Union(
-          (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) =>
-            Type.Literal(level),
-          ),
-          { description: 'least level that is logged', default: 'info' },
-        ),
-      },
-      closed,
-    ),
-    auth: Type.Union([Type.Literal('none')], {
-      description: 'how callers prove who they are',
-      default: 'none',
-    }),
-    allow_remote_without_auth: Type.Boolean({
-      description: 'listen beyond loopback although auth is none',
-      default: false,
-    }),
+const rows = {
+  listen: {
+    description: 'address and port of the API',
+    default: '127.0.0.1:9696',
+    text: { pattern: /./, says: 'ADDRESS:PORT' },
   },
-  closed,
-);
+  data_dir: {
+    description: 'folder of the embedded store (default /var/lib/portcullis, or ~/.local/share/portcullis)',
+    text: { pattern: /./, says: 'a path' },
+  },
+  ovsdb: {
+    description: 'Open vSwitch database, unix:PATH or tcp:HOST:PORT',
+    default: 'unix:/var/run/openvswitch/db.sock',
+    text: target,
+  },
+  openflow: {
+    description: "the bridge's OpenFlow socket (default: BRIDGE.mgmt beside the database's unix socket)",
+    text: target,
+  },
+  bridge: {
+    description: 'integration bridge, made when it is absent',
+    default: 'br-int',
+    text: { pattern: /^[A-Za-z0-9_.-]{1,15}$/, says: 'an interface name' },
+  },
+  host: {
+    description: "this hypervisor's name (default: host name)",
+    text: { pattern: /^[^/\s]{1,255}$/, says: 'a name without spaces and slashes' },
+  },
+  datapath_type: {
+    description: 'kernel or userspace datapath (default: system where the kernel has it)',
+    oneOf: ['system', 'netdev'],
+  },
+  'log.level': {
+    description: 'least level that is logged',
+    default: 'info',
+    oneOf: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+  },
+  auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none'] },
+  allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
+} as const satisfies Record<string, Row>;
 
-export type Settings = Static<typeof settingsSchema>;
+type Key = keyof typeof rows;
+type ValueOf<R> = R extends { readonly oneOf: readonly (infer V)[] }
+  ? V
+  : R extends { readonly text: object }
+    ? string
+    : boolean;
+type Section<K> = K extends `${infer S}.${string}` ? S : never;
 
-/** One value of the schema, under each of its names. */
+/** The effective values: dotted keys are nested. */
+export type Settings = {
+  readonly [K in Key as K extends `${string}.${string}` ? never : K]: ValueOf<(typeof rows)[K]>;
+} & {
+  readonly [S in Section<Key>]: {
+    readonly [K in Key as K extends `${S}.${infer N}` ? N : never]: ValueOf<(typeof rows)[K]>;
+  };
+};
+
+/** One value of the table, under each of its names. */
 export interface Setting {
   readonly path: readonly string[];
   /** `log.level` */
@@ -76,35 +88,30 @@ export interface Setting {
   readonly description: string;
   /** Undefined where the surroundings decide. */
   readonly default: string | boolean | undefined;
+  /** What is wrong with a value, as "must be …"; null when it will do. */
+  readonly problem: (value: unknown) => string | null;
 }
 
-interface Annotations {
-  readonly type?: string;
-  readonly description?: string;
-  readonly default?: string | boolean;
-  readonly properties?: Readonly<Record<string, TSchema>>;
+function problemOf({ text, oneOf }: Row, value: unknown): string | null {
+  if (oneOf !== undefined)
+    return oneOf.some((one) => one === value) ? null : `must be one of ${oneOf.join(', ')}`;
+  if (text === undefined) return typeof value === 'boolean' ? null : 'must be true or false';
+  return typeof value === 'string' && text.pattern.test(value) ? null : `must be ${text.says}`;
 }
 
-function leaves(schema: TSchema, path: readonly string[]): Setting[] {
-  const { type, properties, description = '', default: value } = schema as Annotations;
-  if (type === 'object' && properties !== undefined) {
-    return Object.entries(properties).flatMap(([name, inner]) => leaves(inner, [...path, name]));
-  }
+export const settings: readonly Setting[] = Object.entries<Row>(rows).map(([key, row]) => {
+  const path = key.split('.');
   const words = path.flatMap((name) => name.split('_'));
-  return [
-    {
-      path,
-      key: path.join('.'),
-      env: `PORTCULLIS_${words.join('_').toUpperCase()}`,
-      flag: `--${words.join('-')}`,
-      option: words
-        .map((word, i) => (i === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1)))
-        .join(''),
-      kind: type === 'boolean' ? 'boolean' : 'string',
-      description,
-      default: value,
-    },
-  ];
-}
-
-export const settings: readonly Setting[] = leaves(settingsSchema, []);
+  const [first = '', ...others] = words;
+  return {
+    path,
+    key,
+    env: `PORTCULLIS_${words.join('_').toUpperCase()}`,
+    flag: `--${words.join('-')}`,
+    option: first + others.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(''),
+    kind: row.text === undefined && row.oneOf === undefined ? 'boolean' : 'string',
+    description: row.description,
+    default: row.default,
+    problem: (value) => problemOf(row, value),
+  };
+});
