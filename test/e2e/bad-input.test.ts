@@ -28,7 +28,7 @@ async function refused(
   path: string,
   body: unknown,
   status: number,
-  type: string | RegExp,
+  type: string,
 ): Promise<void> {
   const before = await snapshot();
   const answer = await cloud.api(method, path, body);
@@ -36,7 +36,7 @@ async function refused(
     status,
     body: {
       NeutronError: {
-        type: expect.stringMatching(type instanceof RegExp ? type : new RegExp(`^${type}$`)) as string,
+        type,
         message: expect.stringMatching(/./) as string,
         detail: expect.any(String) as string,
       },
@@ -46,7 +46,7 @@ async function refused(
   expect(await snapshot()).toEqual(before);
 }
 
-const post = (kind: string, attributes: Attributes, status: number, type: string | RegExp) =>
+const post = (kind: string, attributes: Attributes, status: number, type: string) =>
   refused('POST', `/v2.0/${kind}s`, { [kind.replaceAll('-', '_')]: attributes }, status, type);
 
 describeRoot('bad input', () => {
@@ -74,35 +74,61 @@ describeRoot('bad input', () => {
     ['with another resource', '{"network": {}}'],
     ['with a resource of the wrong type', '{"port": 7}'],
   ])('a body that is malformed: %s', async (_name, body) => {
-    await refused('POST', '/v2.0/ports', body, 400, /./);
+    await refused('POST', '/v2.0/ports', body, 400, 'HTTPBadRequest');
   });
 
   test('attributes that nobody knows, or that may not be set', async () => {
-    await post('network', { name: 'x', colour: 'red' }, 400, /HTTPBadRequest|InvalidInput/);
-    await post('port', { network_id: net, status: 'ACTIVE' }, 400, /./);
-    await refused('PUT', `/v2.0/ports/${port.id}`, { port: { network_id: net } }, 400, /./);
-    await refused('PUT', `/v2.0/subnets/${subnet}`, { subnet: { cidr: '198.51.100.0/24' } }, 400, /./);
+    await post('network', { name: 'x', colour: 'red' }, 400, 'HTTPBadRequest');
+    await post('port', { network_id: net, status: 'ACTIVE' }, 400, 'HTTPBadRequest');
+    await refused('PUT', `/v2.0/ports/${port.id}`, { port: { network_id: net } }, 400, 'HTTPBadRequest');
+    await refused(
+      'PUT',
+      `/v2.0/subnets/${subnet}`,
+      { subnet: { cidr: '198.51.100.0/24' } },
+      400,
+      'HTTPBadRequest',
+    );
   });
 
   test('wrong types', async () => {
-    await post('network', { name: 7 }, 400, /./);
-    await post('network', { admin_state_up: 'perhaps' }, 400, /./);
-    await post('port', { network_id: net, fixed_ips: 'all' }, 400, /./);
-    await post('port', { network_id: net, mac_address: '00:11' }, 400, /./);
-    await post('port', { network_id: net, allowed_address_pairs: [{ ip_address: '192.0.2.300' }] }, 400, /./);
-    await post('port', { network_id: net, port_security_mode: 'lenient' }, 400, /./);
-    await post('port', { network_id: 'net' }, 400, /./);
+    await post('network', { name: 7 }, 400, 'HTTPBadRequest');
+    await post('network', { admin_state_up: 'perhaps' }, 400, 'InvalidInput');
+    await post('port', { network_id: net, fixed_ips: 'all' }, 400, 'HTTPBadRequest');
+    await post('port', { network_id: net, mac_address: '00:11' }, 400, 'HTTPBadRequest');
+    await post(
+      'port',
+      { network_id: net, allowed_address_pairs: [{ ip_address: '192.0.2.300' }] },
+      400,
+      'HTTPBadRequest',
+    );
+    await post('port', { network_id: net, port_security_mode: 'lenient' }, 400, 'HTTPBadRequest');
+    await post('port', { network_id: 'net' }, 400, 'HTTPBadRequest');
   });
 
   test('values out of range', async () => {
     const rule = { security_group_id: group, direction: 'ingress', protocol: 'tcp' };
-    await post('security-group-rule', { ...rule, port_range_min: 0, port_range_max: 70_000 }, 400, /./);
-    await post('security-group-rule', { ...rule, port_range_min: 90, port_range_max: 80 }, 400, /./);
-    await post('security-group-rule', { ...rule, protocol: '256' }, 400, /./);
-    await post('security-group-rule', { ...rule, protocol: 'icmp', port_range_min: 256 }, 400, /./);
-    await post('security-group-rule', { ...rule, remote_ip_prefix: '192.0.2.0/33' }, 400, /./);
-    await post('network', { mtu: 67 }, 400, /./);
-    await post('subnet', { network_id: net, cidr: '198.51.100.0/24', ip_version: 5 }, 400, /./);
+    await post(
+      'security-group-rule',
+      { ...rule, port_range_min: 0, port_range_max: 70_000 },
+      400,
+      'SecurityGroupInvalidPortValue',
+    );
+    await post(
+      'security-group-rule',
+      { ...rule, port_range_min: 90, port_range_max: 80 },
+      400,
+      'SecurityGroupInvalidPortRange',
+    );
+    await post('security-group-rule', { ...rule, protocol: '256' }, 400, 'SecurityGroupRuleInvalidProtocol');
+    await post(
+      'security-group-rule',
+      { ...rule, protocol: 'icmp', port_range_min: 256 },
+      400,
+      'SecurityGroupInvalidIcmpValue',
+    );
+    await post('security-group-rule', { ...rule, remote_ip_prefix: '192.0.2.0/33' }, 400, 'InvalidCIDR');
+    await post('network', { mtu: 67 }, 400, 'HTTPBadRequest');
+    await post('subnet', { network_id: net, cidr: '198.51.100.0/24', ip_version: 5 }, 400, 'HTTPBadRequest');
   });
 
   test('addresses that are taken, and subnets that overlap', async () => {
@@ -110,7 +136,12 @@ describeRoot('bad input', () => {
     const fixed_ips = [{ ip_address }];
     await post('port', { network_id: net, fixed_ips }, 409, 'IpAddressAlreadyAllocated');
     await post('port', { network_id: net, mac_address: port.mac_address }, 409, 'MacAddressInUse');
-    await post('port', { network_id: net, fixed_ips: [{ ip_address: '203.0.113.1' }] }, 400, /./);
+    await post(
+      'port',
+      { network_id: net, fixed_ips: [{ ip_address: '203.0.113.1' }] },
+      400,
+      'InvalidIpForNetwork',
+    );
     const cidr = '192.0.2.128/25';
     await post('subnet', { network_id: net, cidr, ip_version: 4 }, 400, 'InvalidInput');
   });
@@ -121,14 +152,8 @@ describeRoot('bad input', () => {
     await refused('DELETE', `/v2.0/ports/${absent}`, undefined, 404, 'PortNotFound');
     await refused('DELETE', `/v2.0/networks/${net}`, undefined, 409, 'NetworkInUse');
     await refused('DELETE', `/v2.0/subnets/${subnet}`, undefined, 409, 'SubnetInUse');
-    await refused(
-      'DELETE',
-      `/v2.0/security-groups/${group}`,
-      undefined,
-      409,
-      'SecurityGroup(InUse|CannotRemoveDefault)',
-    );
-    await refused('GET', '/v1/ports/nobody/counters', undefined, 404, /./);
+    await refused('DELETE', `/v2.0/security-groups/${group}`, undefined, 409, 'SecurityGroupInUse');
+    await refused('GET', '/v1/ports/nobody/counters', undefined, 404, 'PortNotFound');
   });
 
   test('a rule twice, and groups on a port without port security', async () => {
