@@ -1,6 +1,7 @@
 /**
- * One transaction in the making: conditions, writes, and claims on scarce values (addresses, MACs) that keep
- * requests of this server from choosing the same one. Claims are courtesy; the store's conditions are the law.
+ * One transaction in the making: conditions, writes, and claims on what only one request can have (an address, a
+ * MAC, the next revision of a record) that keep requests of this server from running into each other. Claims are
+ * courtesy; the store's conditions are the law.
  */
 import { keys } from '../model/keys.ts';
 import type { Condition, Write } from '../store/contract.ts';
@@ -16,6 +17,9 @@ export class Contended extends Error {
     this.value = value;
   }
 }
+
+/** Puts conditions and writes on the change and returns what the answer needs. Must not await: it sees one moment. */
+export type Plan<T> = (change: Change) => T;
 
 export class Claims {
   readonly #holders = new Map<string, Change>();
@@ -53,6 +57,8 @@ export class Change {
   readonly now = new Date();
   /** Default groups that this change creates: project to group. */
   readonly planted = new Map<string, string>();
+  /** Rules that this change creates: what they say to their id. */
+  readonly ruled = new Map<string, string>();
   /** The view's revision that all decisions of this change are made on. */
   readonly revision: number;
   /** 0 at first; later ones lost a race. */
@@ -93,6 +99,12 @@ export class Change {
     });
   }
 
+  /** The record is going to be replaced: requests of this server that do so queue, those of others lose the race. */
+  replace(row: Pick<Row<unknown>, 'key' | 'modRevision'>): void {
+    this.claim(row.key);
+    this.requireUnchanged(row);
+  }
+
   /** Nothing under the prefix was written since the view's revision. */
   requireQuiet(prefix: string): void {
     this.#conditions.set(`quiet ${prefix}`, { prefix, is: 'quiet', revision: this.revision });
@@ -108,6 +120,23 @@ export class Change {
 
   remove(key: string): void {
     this.#writes.set(key, { op: 'delete', key });
+  }
+
+  /** Runs one of several plans that share this change; what a plan that throws has put on it is taken back. */
+  share<T>(plan: Plan<T>): T {
+    const kept = [this.#conditions, this.#writes, this.planted, this.ruled].map((map) => ({
+      map: map as Map<string, unknown>,
+      content: [...map],
+    }));
+    try {
+      return plan(this);
+    } catch (error) {
+      for (const { map, content } of kept) {
+        map.clear();
+        for (const [key, value] of content) map.set(key, value);
+      }
+      throw error;
+    }
   }
 
   /** Whether `value` is free as far as requests of this server go. */
@@ -135,6 +164,6 @@ export class Change {
   }
 }
 
-/** A claim has the name of the store key that backs it. */
+/** A claim has the name of the store key that backs it; a record's next revision that of the record's key. */
 export const ipClaim = keys.takenIp;
 export const macClaim = keys.takenMac;

@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '../base/errors.ts';
 import type { Store } from '../store/contract.ts';
-import { Change, Claims, Contended } from './change.ts';
+import { Change, Claims, Contended, type Plan } from './change.ts';
+import { Lanes } from './lanes.ts';
 import type { View } from './view.ts';
 
 export type CommitFault = { readonly code: 'RetryLater' };
@@ -13,17 +14,23 @@ export type CommitFault = { readonly code: 'RetryLater' };
 /** Milliseconds after which losing every race means something other than bad luck. */
 const patience = 15_000;
 
-/** Puts conditions and writes on the change and returns what the answer needs. Must not await: it sees one moment. */
-export type Plan<T> = (change: Change) => T;
-
 export class Committer {
   readonly #store: Store;
   readonly #view: View;
   readonly #claims = new Claims();
+  readonly #lanes = new Lanes((plan) => this.commit(plan));
 
   constructor(store: Store, view: View) {
     this.#store = store;
     this.#view = view;
+  }
+
+  /**
+   * As `commit`, for plans that all rewrite one record: those that arrive while a transaction of the lane is under
+   * way share the next one, since one after the other they would wait for a flush each.
+   */
+  commitInLane<T>(lane: string, plan: Plan<T>): Promise<T> {
+    return this.#lanes.enter(lane, plan);
   }
 
   /**

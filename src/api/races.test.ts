@@ -119,6 +119,41 @@ describe.each(['memory', 'embedded'] as const)('many clients at once on a store 
     expect(shown['name']).not.toBe('');
   });
 
+  it('add their rules to one group, each once, and refuse the wrong ones beside them', async () => {
+    const group = await client.make('security-groups', { name: 'g' });
+    const absent = 'ffffffff-0000-4000-8000-000000000000';
+    for (const [through, protocol] of [
+      [1, 'tcp'],
+      [servers.length, 'sctp'],
+    ] as const) {
+      const about = { security_group_id: group['id'], direction: 'ingress', protocol };
+      const asked = times(60, (n) => {
+        if (n % 3 === 2) return { ...about, remote_group_id: absent };
+        const port = 1 + (n % 3 === 1 ? 0 : n);
+        return { ...about, port_range_min: port, port_range_max: port };
+      });
+      const replies = await Promise.all(
+        asked.map((rule, n) => post('security-group-rules', 'security_group_rule', rule, n % through)),
+      );
+      const types = replies.map((reply) => typeOf(reply));
+      const rules = await client.list('security-group-rules', `protocol=${protocol}`);
+      const ports = rules.flatMap((rule) => rule['port_range_min'] ?? []) as number[];
+      expect(ports.toSorted((a, b) => a - b)).toEqual(times(20, (n) => 1 + 3 * n));
+      expect(types.filter((type) => type === 'SecurityGroupNotFound')).toHaveLength(20);
+      expect(types.filter((type) => type === 'SecurityGroupRuleExists')).toHaveLength(20);
+      // A refusal names the rule that is there, not one that another request was about to make.
+      for (const reply of replies.filter((one) => typeOf(one) === 'SecurityGroupRuleExists')) {
+        const { message } = reply.body['NeutronError'] as { message: string };
+        expect(rules.some((rule) => message.includes(String(rule['id'])))).toBe(true);
+      }
+    }
+    const kept = await under.content();
+    expect(kept.filter(([key, value]) => `${key} ${value}`.includes(absent))).toEqual([]);
+    const shown = await client.show('security-groups', group['id']);
+    expect(shown['security_group_rules']).toHaveLength(42);
+    expect(shown['revision_number']).toBeGreaterThan(group['revision_number'] as number);
+  });
+
   it('overlap no subnets', async () => {
     const network = await client.make('networks', {});
     const subnet = { network_id: network['id'], ip_version: 4, cidr: '10.0.0.0/24' };

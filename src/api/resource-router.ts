@@ -10,7 +10,7 @@ import type { StandardAttributes } from '../model/records.ts';
 import { differs, touched } from '../model/standard-attributes.ts';
 import { readResource, readResources, refuseBody } from './body.ts';
 import { unauthenticatedCaller } from './caller.ts';
-import type { Change } from './change.ts';
+import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
 import { page, pageLinks, parseFields, parsePaging, reduced } from './paging.ts';
 import { refuseRequest } from './request-faults.ts';
@@ -48,7 +48,7 @@ function requireExpected(change: Change, row: Row<StandardAttributes>, expected:
   if (expected !== null && expected !== current) {
     refuse({ code: 'RevisionNumberConstraintFailed', expected, current });
   }
-  change.requireUnchanged(row);
+  change.replace(row);
 }
 
 export function registerResource<R extends StandardAttributes>(
@@ -104,7 +104,12 @@ export function registerResource<R extends StandardAttributes>(
     const { bulk, items } = readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
-    const records = await context.committer.commit((change) => resource.create(change, drafts, caller));
+    const plan: Plan<readonly R[]> = (change) => resource.create(change, drafts, caller);
+    const [first] = drafts;
+    const lane = bulk || first === undefined ? undefined : resource.lane?.(first);
+    const records = await (lane === undefined
+      ? context.committer.commit(plan)
+      : context.committer.commitInLane(lane, plan));
     const texts = records.map(textOfWritten);
     return send(
       reply,

@@ -37,6 +37,8 @@ export interface Resource<R extends StandardAttributes> {
   show(record: R): Record<string, unknown>;
   /** Plans all drafts of one request; returns the records in their order. */
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly R[];
+  /** What creating one contends for: requests of one lane share a transaction. Absent: nothing worth that. */
+  lane?(draft: Draft): string;
   /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
   /** Writes a changed record with what hangs on it; absent: the record alone. */

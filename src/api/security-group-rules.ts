@@ -56,6 +56,10 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     await prepareDefaultGroups(this.#context, filters, caller);
   }
 
+  lane(draft: Draft): string {
+    return keys.group((draft as unknown as RuleDraft).security_group_id);
+  }
+
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SecurityGroupRuleRecord[] {
     const asked = drafts.map((draft) => draft as unknown as RuleDraft);
     if (new Set(asked.map((draft) => draft.security_group_id)).size > 1) {
@@ -76,19 +80,18 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     });
     const group = groups.get(id);
     if (group === undefined) return refuse({ code: 'SecurityGroupNotFound', id });
-    const present = new Map(
-      [...rules.by('group', id)].map((row) => [ruleIdentity(row.record), row.record.id]),
-    );
-    const own = new Set<string>();
+    const own = new Map<string, string>();
     for (const rule of created) {
       const identity = ruleIdentity(rule);
       if (own.has(identity)) refuse({ code: 'DuplicateSecurityGroupRuleInPost' });
-      own.add(identity);
-      const twin = present.get(identity);
+      own.set(identity, rule.id);
+      const [present] = rules.by('identity', identity);
+      const twin = present?.record.id ?? change.ruled.get(identity);
       if (twin !== undefined) refuse({ code: 'SecurityGroupRuleExists', rule: twin });
       this.#useRemote(change, rule);
       change.put(keys.rule(id, rule.id), rule);
     }
+    for (const [identity, rule] of own) change.ruled.set(identity, rule);
     this.#touchGroup(change, group);
     return created;
   }
@@ -101,9 +104,12 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     if (group !== undefined) this.#touchGroup(change, group);
   }
 
-  /** Also what keeps two requests from adding the same rule, or a rule to a group that is being removed. */
+  /**
+   * Also what keeps two requests from adding the same rule, or a rule to a group that is being removed. However many
+   * requests share the change, it is one revision of the group.
+   */
   #touchGroup(change: Change, group: Row<SecurityGroupRecord>): void {
-    change.requireUnchanged(group);
+    change.replace(group);
     change.put(group.key, touched(group.record, change.now));
   }
 

@@ -100,7 +100,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
       if (owner === undefined || owner.record.id === group.id) continue;
       change.remove(rule.key);
       change.remove(keys.groupUse(group.id, rule.record.id));
-      change.requireUnchanged(owner);
+      change.replace(owner);
       change.put(owner.key, touched(owner.record, change.now));
     }
     if (group.is_default) change.remove(keys.defaultGroup(group.project_id));

@@ -12,6 +12,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
+import { ruleIdentity } from '../model/security-group-rule.ts';
 import type { StoreEvent } from '../store/contract.ts';
 import { Table } from './table.ts';
 
@@ -40,9 +41,10 @@ export class State {
     name: (group) => [group.name],
     project: (group) => [group.project_id],
   });
-  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote'>({
+  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote' | 'identity'>({
     group: (rule) => [rule.security_group_id],
     remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
+    identity: (rule) => [ruleIdentity(rule)],
   });
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();

@@ -106,7 +106,7 @@ export class Subnets implements Resource<SubnetRecord> {
 
   /** A child's coming and going is a revision of the network, and keeps it from vanishing meanwhile. */
   #touchNetwork(change: Change, network: Row<NetworkRecord>): void {
-    change.requireUnchanged(network);
+    change.replace(network);
     change.put(network.key, touched(network.record, change.now));
   }
 

@@ -1,0 +1,77 @@
+/**
+ * Queues of plans that contend for the same record. What gathers in a lane while its transaction is under way makes
+ * up the next one. A plan that is refused beside others leaves no trace there and is judged again by itself, so that
+ * sharing changes neither what is decided nor who is told what.
+ */
+import { Contended, type Plan } from './change.ts';
+
+/** Commits one plan, by itself. */
+type Commit = <T>(plan: Plan<T>) => Promise<T>;
+
+/** A plan with the request that waits for it. */
+interface Waiting {
+  /** Decides on the change; returns what tells the request once the change is committed. */
+  readonly plan: Plan<() => void>;
+  /** Commits it by itself and tells the request what comes of that. */
+  readonly alone: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** How many requests share a transaction at most: a store may bound what one can hold. */
+const widest = 32;
+
+export class Lanes {
+  readonly #commit: Commit;
+  /** Lanes with a transaction under way. */
+  readonly #waiting = new Map<string, Waiting[]>();
+
+  constructor(commit: Commit) {
+    this.#commit = commit;
+  }
+
+  /** Settles as committing the plan by itself would. */
+  enter<T>(lane: string, plan: Plan<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        plan: (change) => {
+          const result = plan(change);
+          return () => resolve(result);
+        },
+        alone: () => this.#commit(plan).then(resolve, reject),
+        fail: reject,
+      };
+      const queue = this.#waiting.get(lane);
+      if (queue !== undefined) {
+        queue.push(waiting);
+        return;
+      }
+      const begun = [waiting];
+      this.#waiting.set(lane, begun);
+      void this.#drain(lane, begun);
+    });
+  }
+
+  async #drain(lane: string, queue: Waiting[]): Promise<void> {
+    while (queue.length > 0) await this.#together(queue.splice(0, widest));
+    this.#waiting.delete(lane);
+  }
+
+  /** Never rejects. */
+  async #together(group: readonly Waiting[]): Promise<void> {
+    try {
+      const endings = await this.#commit((change) =>
+        group.map(({ plan, alone }) => {
+          try {
+            return change.share(plan);
+          } catch (error) {
+            if (error instanceof Contended) throw error;
+            return alone;
+          }
+        }),
+      );
+      for (const end of endings) end();
+    } catch (error) {
+      for (const { fail } of group) fail(error);
+    }
+  }
+}
