@@ -3,19 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run, runAnyway } from '../lib/command.ts';
 import { describeRoot } from '../lib/netns.ts';
+import { type Relay, startRelay } from '../lib/relay.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
 import { until } from '../lib/wait.ts';
 import { startUp, type Up } from './portcullis.ts';
 
 let made: Switch;
+let relay: Relay;
 let up: Up;
 /** Namespaces are the whole machine's: names of our own. */
 let names: readonly [string, string];
 
 async function ok(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await up.command(...args);
+  const { code, stdout, stderr } = await up.commandAt(made, ...args);
   if (code !== 0) throw new Error(`portcullis ${args.join(' ')}: exit ${code}: ${stderr}${up.stderr}`);
   return stdout;
+}
+
+/** Devices beside the switch. */
+function links(): Promise<string> {
+  const [program, ...words] = made.entered('ip', '-o', 'link');
+  return run(program, words);
 }
 
 async function namespaces(): Promise<string[]> {
@@ -26,22 +34,24 @@ describeRoot('portcullis guest', () => {
   beforeEach(async () => {
     const id = randomBytes(3).toString('hex');
     names = [`pctg-${id}-a`, `pctg-${id}-b`];
-    made = await startSwitch();
+    made = await startSwitch({ isolated: true });
     up = await startUp(made.dbTarget);
+    relay = await startRelay(made, () => up.endpoint());
     const { id: network_id } = await up.create('network', { name: 'net' });
     await up.create('subnet', { network_id, ip_version: 4, cidr: '192.0.2.0/24' });
     await up.create('subnet', { network_id, ip_version: 6, cidr: '2001:db8:7::/64' });
     for (const name of names) await up.create('port', { network_id, name });
   });
   afterEach(async () => {
-    for (const name of names) await up.command('guest', 'del', name);
+    for (const name of names) await up.commandAt(made, 'guest', 'del', name);
+    await relay.stop();
     await up.stop();
     await made.stop();
   });
 
   test('two guests have their addresses and reach each other; deleted, nothing is left', async () => {
     const [one, two] = names;
-    const before = await run('ip', ['-o', 'link']);
+    const before = await links();
     for (const name of names) await ok('guest', 'add', name);
 
     const rows = JSON.parse(await ok('guest', 'list', '--json')) as {
@@ -70,11 +80,11 @@ describeRoot('portcullis guest', () => {
       );
     }
 
-    expect(await up.command('guest', 'add', one)).toMatchObject({ code: 1, stdout: '' });
+    expect(await up.commandAt(made, 'guest', 'add', one)).toMatchObject({ code: 1, stdout: '' });
     for (const name of names) expect(await ok('guest', 'del', name)).toBe(`guest ${name} removed\n`);
     expect(await ok('guest', 'del', one)).toBe(`no guest for ${one}\n`);
     for (const name of names) expect(await namespaces()).not.toContain(name);
-    for (const { device } of rows) expect(await run('ip', ['-o', 'link'])).not.toContain(device);
+    for (const { device } of rows) expect(await links()).not.toContain(device);
     expect(before).not.toContain(rows[0]?.device);
     expect(await made.vsctl('list-ports', up.bridge)).toBe('');
   });
@@ -88,8 +98,8 @@ describeRoot('portcullis guest', () => {
 
     await run('ip', ['netns', 'add', two]);
     try {
-      expect((await up.command('guest', 'add', two)).stderr).toMatch(/exists already/);
-      await up.command('guest', 'del', two);
+      expect((await up.commandAt(made, 'guest', 'add', two)).stderr).toMatch(/exists already/);
+      await up.commandAt(made, 'guest', 'del', two);
       expect(await namespaces()).toContain(two);
     } finally {
       await run('ip', ['netns', 'delete', two]);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CommandResult, run, runAnyway } from '../lib/command.ts';
+import type { Switch } from '../lib/switch.ts';
 import { until } from '../lib/wait.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -87,6 +88,13 @@ export class Up {
       PORTCULLIS_BRIDGE: this.bridge,
     };
     return portcullis(args, own);
+  }
+
+  /** The same beside the switch, in its namespace, where `startRelay` has the API at 127.0.0.1:9696. */
+  async commandAt(at: Switch, ...args: string[]): Promise<CommandResult> {
+    const own = { PORTCULLIS_OVSDB: this.ovsdb, PORTCULLIS_BRIDGE: this.bridge };
+    const [interpreter, ...words] = at.entered(process.execPath, program, ...args);
+    return runAnyway(interpreter, words, { env: { ...environment, ...own } });
   }
 
   /** Creates one resource: `create('network', { name: 'n' })`. */

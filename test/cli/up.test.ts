@@ -13,7 +13,7 @@ const flowsOf = async () => (await made.ofctl('dump-flows', made.mgmt(up.bridge)
 // The bridge is of the userspace datapath, whose own port is a tap device.
 describeRoot('portcullis up', () => {
   beforeEach(async () => {
-    made = await startSwitch();
+    made = await startSwitch({ isolated: true });
     up = await startUp(made.dbTarget);
   });
   afterEach(async () => {

@@ -11,10 +11,10 @@ import { expect } from 'vitest';
 import { type CommandOptions, type CommandResult, run, runAnyway } from '../lib/command.ts';
 import { Probe } from '../lib/probe.ts';
 import { Reaper } from '../lib/reaper.ts';
+import { type Relay, startRelay } from '../lib/relay.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
 import { until } from '../lib/wait.ts';
 import { build, cleanEnvironment, program, UpProcess } from './process.ts';
-import { type Relay, startRelay } from './relay.ts';
 
 export type Attributes = Readonly<Record<string, unknown>>;
 

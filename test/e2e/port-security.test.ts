@@ -161,6 +161,7 @@ describeRoot('port security', () => {
     );
     const kinds = told.filter(([, [, frame]]) => arrived.some((seen) => seen.equals(frame)));
     expect(kinds.map(([kind]) => kind)).toEqual(told.map(([kind]) => kind));
+    expect(arrived).toHaveLength(told.length);
     expect((await cloud.drops(off.id)).filter(({ packets }) => packets > 0)).toEqual([]);
   });
 

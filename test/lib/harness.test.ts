@@ -101,7 +101,7 @@ describeRoot('guests on a switch', () => {
   let made: Switch;
   const guests: Guest[] = [];
   beforeAll(async () => {
-    made = await startSwitch();
+    made = await startSwitch({ isolated: true });
     await made.addBridge('pct-br-harness');
     await made.ofctl('add-flow', 'pct-br-harness', 'actions=NORMAL');
     for (const last of [1, 2]) {

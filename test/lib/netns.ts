@@ -91,6 +91,8 @@ export class Guest {
   readonly outer: string;
   readonly #reaper: Reaper;
   readonly #background = new Set<Background>();
+  /** The namespace of the outer end; null is the test's own. */
+  #where: string | null = null;
   #plugged: { readonly at: Switch; readonly bridge: string } | null = null;
 
   constructor() {
@@ -109,18 +111,35 @@ export class Guest {
     await run('ethtool', ['-K', this.outer, ...offload]);
     await this.run('ethtool', '-K', 'eth0', ...offload);
     // The host's own stack must not speak on the outer end: it would answer ARP for any address it has.
-    await run('ip', ['link', 'set', this.outer, 'arp', 'off', 'multicast', 'off']);
-    await runAnyway('sysctl', ['-qw', `net.ipv6.conf.${this.outer}.disable_ipv6=1`]);
+    await this.#mute(null);
     if (mtu !== undefined) {
       await run('ip', ['link', 'set', this.outer, 'mtu', String(mtu)]);
       await this.run('ip', 'link', 'set', 'eth0', 'mtu', String(mtu));
     }
-    await run('ip', ['link', 'set', this.outer, 'up']);
     await this.run('ip', 'link', 'set', 'lo', 'up');
     for (const address of addresses) await this.run('ip', 'addr', 'add', address, 'dev', 'eth0', 'nodad');
     await this.run('ip', 'link', 'set', 'eth0', 'up');
     for (const gateway of gateways)
       await this.run('ip', gateway.includes(':') ? '-6' : '-4', 'route', 'add', 'default', 'via', gateway);
+  }
+
+  /** Brings the outer end, which is in `namespace` (null: the test's own), up and keeps that host's stack off it. */
+  async #mute(namespace: string | null): Promise<void> {
+    const at = namespace === null ? [] : ['-n', namespace];
+    await run('ip', [...at, 'link', 'set', this.outer, 'arp', 'off', 'multicast', 'off']);
+    const quiet = ['-qw', `net.ipv6.conf.${this.outer}.disable_ipv6=1`];
+    if (namespace === null) await runAnyway('sysctl', quiet);
+    else await runAnyway('ip', ['netns', 'exec', namespace, 'sysctl', ...quiet]);
+    await run('ip', [...at, 'link', 'set', this.outer, 'up']);
+  }
+
+  /** A switch finds only devices of its own namespace. */
+  async #bring(namespace: string | null): Promise<void> {
+    if (this.#where === namespace) return;
+    const at = this.#where === null ? [] : ['-n', this.#where];
+    await run('ip', [...at, 'link', 'set', this.outer, 'netns', namespace ?? String(process.pid)]);
+    this.#where = namespace;
+    await this.#mute(namespace);
   }
 
   /** The MAC address of `eth0`. */
@@ -132,6 +151,7 @@ export class Guest {
   async plug(at: Switch, bridge: string, externalIds: Readonly<Record<string, string>> = {}): Promise<void> {
     const settings = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}="${value}"`);
     const set = settings.length > 0 ? ['--', 'set', 'Interface', this.outer, ...settings] : [];
+    await this.#bring(at.namespace);
     await at.vsctl('add-port', bridge, this.outer, ...set);
     this.#plugged = { at, bridge };
   }

@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
-import { runAnyway } from '../lib/command.ts';
-import type { Switch } from '../lib/switch.ts';
-import { until } from '../lib/wait.ts';
+import { runAnyway } from './command.ts';
+import type { Switch } from './switch.ts';
+import { until } from './wait.ts';
 
 export class Relay {
   readonly #server: Server;
