@@ -176,7 +176,7 @@ export const tables = {
   },
   ingress_state: {
     id: 42,
-    match: [destination, copy, 'eth_dst', 'eth_type', 'ip_frag', ...tracked],
+    match: [destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
     load: [flags],
     next: ['ingress_peer', 'commit'],
   },

@@ -130,6 +130,9 @@ function read(ip: Ip): Reading | null {
   }
   if (!upper.sound) return null;
   if (upper.kind === 'icmp') return readIcmp(ip, upper);
+  // SCTP is tracked by its addresses; its ports are nobody's business there.
+  if (protocol === protocols.sctp)
+    return { tuple: { protocol, src, dst, from: '', to: '' }, related: false, opens: true, begins: true };
   if (upper.srcPort === 0 || upper.dstPort === 0) return null;
   const tuple = { protocol, src, dst, from: String(upper.srcPort), to: String(upper.dstPort) };
   if (protocol === protocols.tcp) return readTcp(tuple, upper.flags);
@@ -156,10 +159,14 @@ export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Loo
   return { lookup, tracker: new Map(tracker).set(key, connection) };
 }
 
-/** Whether the connection's record lets `port` send (egress) or be given (ingress) this packet without its rules. */
-export function vouches(lookup: Lookup, port: PortId, direction: Direction): boolean {
+/**
+ * Whether the connection's record lets `port` send (egress) or be given (ingress) this packet without its rules.
+ * Not for SCTP of the originator: what is on record may be another port's.
+ */
+export function vouches(lookup: Lookup, port: PortId, direction: Direction, protocol: number): boolean {
   if (lookup.state !== 'known' || !lookup.established) return false;
   const { connection, reply } = lookup;
+  if (protocol === protocols.sctp && !reply) return false;
   const sends = direction === 'egress';
   return port === (sends === reply ? connection.receiver : connection.originator);
 }

@@ -42,7 +42,7 @@ function judge(world: World, port: Port, direction: Direction, ip: Ip, passage: 
     passage.tracker = tracker;
   }
   if (passage.lookup.state === 'invalid') return 'ct-invalid';
-  if (vouches(passage.lookup, port.id, direction)) return null;
+  if (vouches(passage.lookup, port.id, direction, ip.protocol)) return null;
   if (admits(world, port, direction, ip, passage.detailed)) {
     passage.admitted = true;
     return null;

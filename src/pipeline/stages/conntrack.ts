@@ -188,6 +188,14 @@ export const conntrackDefaults: readonly Draft[] = [
       ),
     ];
   }),
+  // The userspace datapath tracks SCTP by addresses alone: that one port was admitted says nothing of another.
+  ...[ipv4, ipv6].flatMap((family) => {
+    const sctp = { ...family, ip_proto: protocols.sctp, ct_state: original };
+    return [
+      flow('egress_state', 305, sctp, { goto: 'egress_peer' }, { reason: 'rules' }),
+      flow('ingress_state', 305, sctp, { goto: 'ingress_peer' }, { reason: 'rules' }),
+    ];
+  }),
   flow('egress_state', 0, {}, { goto: 'egress_peer' }, { reason: 'rules' }),
   flow('ingress_state', 0, {}, { goto: 'ingress_peer' }, { reason: 'rules' }),
   // A group address never answers, so a connection to one could only be misused.
