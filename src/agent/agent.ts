@@ -4,10 +4,7 @@
  * it starts, so a slow switch makes rounds larger, never longer the queue.
  */
 import type { Logger } from 'pino';
-import { Backoff } from '../base/backoff.ts';
 import { reasonOf } from '../base/errors.ts';
-import { keys } from '../model/keys.ts';
-import type { HostRecord } from '../model/records.ts';
 import { type PacketIn, ports } from '../openflow/index.ts';
 import { tableNames } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
@@ -19,6 +16,8 @@ import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
 import { LinkLocals } from './link-locals.ts';
 import { Meters, meterOf } from './meters.ts';
+import { Presence } from './presence.ts';
+import { Rounds } from './rounds.ts';
 import { SwitchLinks } from './switch-links.ts';
 
 export interface AgentOptions {
@@ -45,9 +44,6 @@ export interface AgentStatus {
   readonly failures: number;
 }
 
-/** Milliseconds between signs of life, and after how many of silence a host counts as gone. */
-const heartbeat = { every: 10_000, ttl: 30_000 } as const;
-
 interface Running {
   readonly core: Core;
   readonly applier: Applier;
@@ -61,30 +57,21 @@ export class Agent {
   readonly #answers: Answers;
   readonly #meters = new Meters();
   readonly #links: SwitchLinks;
-  readonly #backoff = new Backoff({ first: 50, ceiling: 5000 });
+  readonly #rounds: Rounds;
+  readonly #presence: Presence;
   #running: Running | null = null;
-  #heart: NodeJS.Timeout | undefined;
-  #saidDatapath: string | undefined;
-  /** Set while rounds rest after a failed one. */
-  #retry: NodeJS.Timeout | undefined;
-  /** Set while something said to the store has to be said again. */
-  #repeat: NodeJS.Timeout | undefined;
-  readonly #repeats = new Backoff({ first: 50, ceiling: 5000 });
-  #working: Promise<void> = Promise.resolve();
-  #busy = false;
-  #again = false;
-  #stopped = false;
   #fresh = true;
   #afterRound: (() => void)[] = [];
   #applied: () => void = () => undefined;
   readonly #firstApplied = new Promise<void>((resolve) => {
     this.#applied = resolve;
   });
-  readonly #counts = { rounds: 0, flowsChanged: 0, failures: 0 };
+  readonly #counts = { rounds: 0, flowsChanged: 0 };
 
   constructor(options: AgentOptions) {
     this.#options = options;
     const { store, host, log } = options;
+    this.#rounds = new Rounds(() => this.#round(), log);
     this.#answers = new Answers({
       store,
       host,
@@ -98,19 +85,19 @@ export class Agent {
     });
     this.#links = new SwitchLinks({
       ...options,
-      onChange: () => this.#wake(),
+      onChange: () => this.#rounds.wake(),
       onSession: () => {
         this.#fresh = true;
       },
-      onUp: () => this.#hasten(),
+      onUp: () => this.#rounds.hasten(),
       onPacketIn: (packet) => void this.#packetIn(packet),
     });
+    this.#presence = new Presence({ ...options, datapathType: () => this.#links.datapathType });
   }
 
   /** Says that this host lives; rejects when the store does. The switch is met in the background. */
   async start(): Promise<void> {
-    await this.#beat();
-    this.#heart = setInterval(() => this.#tryToBeat(), heartbeat.every);
+    await this.#presence.start();
   }
 
   /** Resolves when the switch has equalled the store for the first time. */
@@ -121,6 +108,7 @@ export class Agent {
   get status(): AgentStatus {
     return {
       ...this.#counts,
+      failures: this.#rounds.failures,
       installedFlows: this.#running?.applier.installedFlows ?? 0,
       localPorts: this.#running?.core.pipeline.relations.locals.size ?? 0,
     };
@@ -128,74 +116,12 @@ export class Agent {
 
   /** Leaves the flows in place. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearInterval(this.#heart);
-    clearTimeout(this.#retry);
-    clearTimeout(this.#repeat);
+    this.#rounds.halt();
+    this.#presence.halt();
     this.#running?.core.close();
     await this.#links.close();
-    await this.#working;
-    const { store, host } = this.#options;
-    await store.txn([], [{ op: 'delete', key: keys.host(host) }]);
-  }
-
-  #tryToBeat(): void {
-    this.#beat().catch((error: unknown) =>
-      this.#options.log.warn({ error: reasonOf(error) }, 'no heartbeat'),
-    );
-  }
-
-  async #beat(): Promise<void> {
-    const { store, host, bridge } = this.#options;
-    const datapath = this.#links.datapathType;
-    this.#saidDatapath = datapath;
-    const record: HostRecord = {
-      name: host,
-      heartbeat: Date.now(),
-      ttl: heartbeat.ttl,
-      bridge,
-      ...(datapath === undefined ? {} : { datapath_type: datapath }),
-    };
-    await store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);
-  }
-
-  #wake(): void {
-    if (this.#stopped) return;
-    if (this.#busy || this.#retry !== undefined) {
-      this.#again = true;
-      return;
-    }
-    this.#busy = true;
-    setImmediate(() => {
-      this.#working = this.#rounds();
-    });
-  }
-
-  /** A line came up: what failed before may succeed now. */
-  #hasten(): void {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
-    this.#wake();
-  }
-
-  async #rounds(): Promise<void> {
-    do {
-      this.#again = false;
-      try {
-        await this.#round();
-        this.#backoff.reset();
-      } catch (error) {
-        if (this.#stopped) break;
-        this.#counts.failures++;
-        this.#options.log.warn({ error: reasonOf(error) }, 'a round failed, trying again');
-        // Until then events only gather: however many come, a switch that refuses is asked at this pace.
-        clearTimeout(this.#retry);
-        this.#retry = setTimeout(() => this.#hasten(), this.#backoff.next());
-        break;
-      }
-    } while (this.#again && !this.#stopped);
-    this.#busy = false;
-    if (this.#again) this.#wake();
+    await this.#rounds.ended();
+    await this.#presence.leave();
   }
 
   async #round(): Promise<void> {
@@ -218,12 +144,12 @@ export class Agent {
       if (!acknowledged) {
         this.#answers.restore(round.asks);
         this.#afterRound.unshift(...after);
-        this.#again = true;
+        this.#rounds.wake();
       }
     }
     if (!acknowledged) return;
     this.#applied();
-    if (links.datapathType !== this.#saidDatapath) this.#tryToBeat();
+    this.#presence.refresh();
     for (const action of after) this.#attempt(action);
     await this.#sayBack(running, round.wired);
     void this.#answer(round.asks);
@@ -246,7 +172,7 @@ export class Agent {
     try {
       await bindings.report(wired);
       await ovsdb.transact(core.releaseZones(ovsdb));
-      this.#repeats.reset();
+      this.#rounds.settled();
     } catch (error) {
       this.#repeatLater(reasonOf(error));
     }
@@ -258,10 +184,9 @@ export class Agent {
   }
 
   #repeatLater(error: string): void {
-    if (this.#stopped) return;
+    if (this.#rounds.stopped) return;
     this.#options.log.warn({ error }, 'what the switch holds could not be said, saying it again later');
-    clearTimeout(this.#repeat);
-    this.#repeat = setTimeout(() => this.#wake(), this.#repeats.next());
+    this.#rounds.repeatLater();
   }
 
   #attempt(action: () => void): void {
@@ -292,7 +217,7 @@ export class Agent {
       ...this.#options,
       features: { answersNd, puntMeter: (port) => meterOf(core.pipeline.ids.ports.of(port)) },
       answers: this.#answers,
-      onChange: () => this.#wake(),
+      onChange: () => this.#rounds.wake(),
     });
     const { facts, relations, desired } = core.pipeline;
     this.#running = {
@@ -321,7 +246,7 @@ export class Agent {
       // Once its flows are there the probe goes on as if it had never stopped.
       const onward = { inPort, data: packet.data, actions: [{ type: 'output', port: ports.table }] } as const;
       this.#afterRound.push(() => this.#links.session.packetOut(onward));
-      this.#wake();
+      this.#rounds.wake();
     } catch (error) {
       this.#options.log.warn({ error: reasonOf(error) }, 'a packet could not be judged');
     }

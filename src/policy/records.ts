@@ -81,6 +81,10 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
   };
 }
 
+const fits = (value: number | null, most: number): boolean =>
+  value === null || (Number.isInteger(value) && value >= 0 && value <= most);
+
+/** Null for what no packet could be matched by: it must not come out as something wider. */
 function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | null {
   if (record.protocol === null || record.protocol === 'any') return { kind: 'any' };
   const number = protocolNumber(record.protocol);
@@ -91,26 +95,27 @@ function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | n
     const protocol = family === 6 ? protocols.icmpv6 : number;
     // ICMPv6 over IPv4 has no types to ask for.
     if (family === 4 && number === protocols.icmpv6 && min !== null) return null;
-    if (min === null) return { kind: 'protocol', protocol };
+    if (!fits(min, 255) || !fits(max, 255)) return null;
+    if (min === null) return max === null ? { kind: 'protocol', protocol } : null;
     return { kind: 'icmp', protocol, type: min, code: max };
   }
   if (min === null && max === null) return { kind: 'protocol', protocol: number };
-  if (min === null || max === null) return null;
+  if (min === null || max === null || min > max || !fits(min, 0xffff) || !fits(max, 0xffff)) return null;
   return { kind: 'ports', protocol: number, min, max };
 }
 
-function remoteOf(record: SecurityGroupRuleRecord): Remote | null {
+function remoteOf(record: SecurityGroupRuleRecord, family: Family): Remote | null {
   if (record.remote_group_id !== null) return { kind: 'group', group: record.remote_group_id as GroupId };
   if (record.remote_ip_prefix === null) return { kind: 'any' };
   const prefix = parseCidr(record.remote_ip_prefix);
-  if (prefix === null) return null;
+  if (prefix === null || prefix.family !== family) return null;
   return prefix.length === 0 ? { kind: 'any' } : { kind: 'prefix', prefix };
 }
 
 export function ruleOf(record: SecurityGroupRuleRecord): Rule | null {
   const family: Family = record.ethertype === 'IPv4' ? 4 : 6;
   const service = serviceOf(record, family);
-  const remote = remoteOf(record);
+  const remote = remoteOf(record, family);
   if (service === null || remote === null) return null;
   return {
     id: record.id as RuleId,
