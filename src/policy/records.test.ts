@@ -91,6 +91,18 @@ describe('rules', () => {
     expect(ruleOf(ruleRecord({ protocol: 'udp', port_range_min: 5 }))).toBeNull();
   });
 
+  test('what no packet can be matched by is no rule', () => {
+    for (const over of [
+      { protocol: 'tcp', port_range_min: 1, port_range_max: 65536 },
+      { protocol: 'tcp', port_range_min: 2, port_range_max: 1 },
+      { protocol: 'icmp', port_range_min: 256 },
+      { protocol: 'icmp', port_range_max: 0 },
+      { protocol: '58', port_range_min: 128 },
+      { remote_ip_prefix: '2001:db8::/32' },
+    ] as const)
+      expect(ruleOf(ruleRecord(over))).toBeNull();
+  });
+
   test('ICMP: 0 is a value, IPv6 makes it ICMPv6', () => {
     expect(service({ protocol: 'icmp' })).toEqual({ kind: 'protocol', protocol: 1 });
     expect(service({ protocol: 'icmp', port_range_min: 0 })).toEqual({
