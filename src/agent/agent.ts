@@ -80,8 +80,11 @@ export class Agent {
         await this.#links.session.barrier();
         await this.#links.revalidated();
       },
-      drops: async (port) =>
-        this.#running && portDrops(this.#links.session, this.#running.core.pipeline, port),
+      drops: async (port) => {
+        if (this.#running === null) return null;
+        const { core, linkLocals } = this.#running;
+        return portDrops(this.#links.session, core.pipeline, port, linkLocals.refusals(port));
+      },
     });
     this.#links = new SwitchLinks({
       ...options,

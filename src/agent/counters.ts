@@ -1,18 +1,20 @@
 /**
  * What was dropped at a port and why, read from the switch's own flow counters: every drop is a flow whose
- * cookie names its reason.
+ * cookie names its reason. Only what the agent itself refused is counted by the agent.
  */
 import type { DropCounter } from '../model/records.ts';
 import type { Session } from '../openflow/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { register } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
+import type { Refusals } from './link-locals.ts';
 
 /** Drops of a port on this host, every reason that can occur there, zero included; null when it is not here. */
 export async function portDrops(
   session: Session,
   pipeline: Pipeline,
   port: PortId,
+  refused: Refusals,
 ): Promise<DropCounter[] | null> {
   const local = pipeline.relations.locals.get(port);
   if (local === undefined) return null;
@@ -34,5 +36,6 @@ export async function portDrops(
       bytes: (sum?.bytes ?? 0) + Number(bytes),
     });
   }
+  sums.set('agent', { reason: 'link-local-taken', direction: 'egress', ...refused });
   return [...sums.values()].sort((a, b) => (a.direction + a.reason < b.direction + b.reason ? -1 : 1));
 }

@@ -28,8 +28,14 @@ export interface LinkLocalsOptions {
   readonly log: Logger;
 }
 
+export interface Refusals {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 export class LinkLocals {
   readonly #options: LinkLocalsOptions;
+  readonly #refusals = new Map<PortId, Refusals>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: LinkLocalsOptions) {
@@ -53,6 +59,8 @@ export class LinkLocals {
     const address = formatCidr(probe.target);
     if (this.#heldByOther(local, probe.target)) {
       log.warn({ port, address }, 'a link-local address is claimed that another port holds');
+      const { packets, bytes } = this.refusals(port);
+      this.#refusals.set(port, { packets: packets + 1, bytes: bytes + packet.data.length });
       return false;
     }
     try {
@@ -61,6 +69,11 @@ export class LinkLocals {
       log.error({ error: reasonOf(error) }, 'a link-local address could not be recorded');
       return false;
     }
+  }
+
+  /** Probes of a port that ended here, since this agent started. */
+  refusals(port: PortId): Refusals {
+    return this.#refusals.get(port) ?? { packets: 0, bytes: 0 };
   }
 
   async #record({ port }: LocalPort, address: string, mac: Mac): Promise<boolean> {

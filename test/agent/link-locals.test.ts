@@ -1,7 +1,7 @@
 /** Link-local addresses that guests make up: recorded at their probe, nobody else's, bounded, and kept. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
-import type { LinkLocalRecord } from '../../src/model/records.ts';
+import type { CountersAnswer, LinkLocalRecord } from '../../src/model/records.ts';
 import { type Cidr, linkLocalOf } from '../../src/net/cidr.ts';
 import { icmpFrame, ip, mac } from '../lib/frames.ts';
 import { describeRoot, type Guest, startGuest } from '../lib/netns.ts';
@@ -81,6 +81,10 @@ describe('probes', () => {
       await lab.switch.inject('tap1', [probe(macs[0], linkLocalOf(mac(victim)))]);
     await until(() => lab.logged('another port holds').length === 2);
     expect(await recorded()).toEqual([]);
+
+    const asked = await lab.ask({ kind: 'counters', port: 'p1', network: 'n1' });
+    const { drops } = (await until(() => lab.answer(asked))) as CountersAnswer;
+    expect(drops).toContainEqual({ reason: 'link-local-taken', direction: 'egress', packets: 2, bytes: 156 });
   });
 
   test('with a MAC that is not the port’s, or for an address that is not link-local, leave no trace', async () => {
