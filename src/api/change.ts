@@ -5,6 +5,7 @@
  */
 import { keys } from '../model/keys.ts';
 import type { Condition, Write } from '../store/contract.ts';
+import { jsonText } from './json-text.ts';
 import type { Row } from './table.ts';
 
 /** Another request under way holds what this one needs: wait for it, then decide again. */
@@ -114,7 +115,7 @@ export class Change {
     this.#writes.set(key, {
       op: 'put',
       key,
-      value: typeof value === 'string' ? value : JSON.stringify(value),
+      value: typeof value === 'string' ? value : jsonText(value),
     });
   }
 

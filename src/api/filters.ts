@@ -94,8 +94,8 @@ function matchesOne(value: unknown, { kind, wanted }: Filter): boolean {
 /** Scalars as a query would spell them. */
 const plainText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-export function matches(shown: Shown, filters: Filters): boolean {
-  return filters.every((filter) => matchesOne(shown[filter.attribute], filter));
+export function matches(item: { get(attribute: string): unknown }, filters: Filters): boolean {
+  return filters.every((filter) => matchesOne(item.get(filter.attribute), filter));
 }
 
 /** The rows that have one of the ids, or null when the request does not say. */

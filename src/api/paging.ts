@@ -4,7 +4,11 @@
 import { type AttributeTable, attributeOf } from '../model/attribute.ts';
 import { badRequest } from '../model/faults.ts';
 
-type Shown = Readonly<Record<string, unknown>>;
+/** Something with attributes. */
+interface Readable {
+  get(attribute: string): unknown;
+}
+
 export interface Link {
   readonly rel: 'next' | 'previous';
   readonly href: string;
@@ -59,20 +63,20 @@ function compare(a: unknown, b: unknown): number {
 }
 
 /** One page in the order asked for. An unknown marker gives none. */
-export function page<T extends { readonly body: Shown }>(items: readonly T[], paging: Paging): readonly T[] {
+export function page<T extends Readable>(items: readonly T[], paging: Paging): readonly T[] {
   const { sort, limit, marker, reverse } = paging;
   if (sort.length === 0 && limit === 0 && marker === null) return items;
   const ordered = items.toSorted((a, b) => {
     for (const { key, descending } of sort) {
-      const order = compare(a.body[key], b.body[key]);
+      const order = compare(a.get(key), b.get(key));
       if (order !== 0) return descending ? -order : order;
     }
     // The id makes the order total, so that pages neither repeat nor miss.
-    return compare(a.body['id'], b.body['id']);
+    return compare(a.get('id'), b.get('id'));
   });
   let rest = ordered;
   if (marker !== null) {
-    const at = ordered.findIndex((item) => item.body['id'] === marker);
+    const at = ordered.findIndex((item) => item.get('id') === marker);
     if (at === -1) return [];
     rest = reverse ? ordered.slice(0, at) : ordered.slice(at + 1);
   }
@@ -81,11 +85,7 @@ export function page<T extends { readonly body: Shown }>(items: readonly T[], pa
 }
 
 /** Links to the neighbouring pages; `url` is the request's own. */
-export function pageLinks(
-  items: readonly { readonly body: Shown }[],
-  paging: Paging,
-  url: URL,
-): readonly Link[] {
+export function pageLinks(items: readonly Readable[], paging: Paging, url: URL): readonly Link[] {
   const { limit, reverse } = paging;
   const first = items[0];
   const last = items.at(-1);
@@ -98,8 +98,8 @@ export function pageLinks(
     return { rel, href: target.href };
   };
   const links: Link[] = [];
-  if (items.length >= limit || reverse) links.push(link('next', last.body['id']));
-  if (items.length >= limit || !reverse) links.push(link('previous', first.body['id']));
+  if (items.length >= limit || reverse) links.push(link('next', last.get('id')));
+  if (items.length >= limit || !reverse) links.push(link('previous', first.get('id')));
   return links;
 }
 
@@ -122,8 +122,4 @@ export function parseFields(table: AttributeTable, query: URLSearchParams): Read
     }
   }
   return names;
-}
-
-export function reduced(body: Shown, fields: ReadonlySet<string>): Shown {
-  return Object.fromEntries(Object.entries(body).filter(([name]) => fields.has(name)));
 }

@@ -29,6 +29,7 @@ export class Ports implements Resource<PortRecord> {
   readonly collection = 'ports';
   readonly path = 'ports';
   readonly table = portAttributes;
+  readonly replaced = new Set(['binding:host_id']);
   readonly #context: Context;
 
   constructor(context: Context) {

@@ -12,27 +12,17 @@ import { readResource, readResources, refuseBody } from './body.ts';
 import { unauthenticatedCaller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
-import { page, pageLinks, parseFields, parsePaging, reduced } from './paging.ts';
+import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
+import { Reading } from './reading.ts';
 import { refuseRequest } from './request-faults.ts';
 import type { Context, Resource } from './resource.ts';
-import type { Row, Shown } from './table.ts';
+import type { Row } from './table.ts';
 import { originOf } from './versions.ts';
 
 type ById = { Params: { id: string } };
 
 const json = 'application/json';
 const callerOf = (_request: FastifyRequest) => unauthenticatedCaller;
-
-/** What readers see of a row, made once per change of it. */
-function shownOf<R extends StandardAttributes>(resource: Resource<R>, row: Row<R>): Shown {
-  row.shown ??= { body: resource.show(row.record), text: null };
-  return row.shown;
-}
-
-function textOf(shown: Shown): string {
-  shown.text ??= JSON.stringify(shown.body);
-  return shown.text;
-}
 
 /** The revision that If-Match asks for; null when the request is unconditional. */
 function expectedRevision(request: FastifyRequest): number | null {
@@ -68,7 +58,7 @@ export function registerResource<R extends StandardAttributes>(
   /** The text of a record that was just written; the view has it unless somebody else was at it again. */
   const textOfWritten = (record: R): string => {
     const row = resource.find(record.id);
-    return row === undefined ? JSON.stringify(resource.show(record)) : textOf(shownOf(resource, row));
+    return row === undefined ? JSON.stringify(resource.show(record)) : new Reading(resource, row).text(null);
   };
 
   app.get(many, async (request, reply) => {
@@ -78,15 +68,13 @@ export function registerResource<R extends StandardAttributes>(
     const paging = parsePaging(table, query);
     const fields = parseFields(table, query);
     await resource.prepareList?.(filters, callerOf(request));
-    const matching: Shown[] = [];
+    const matching: Reading<R>[] = [];
     for (const row of resource.candidates(filters)) {
-      const shown = shownOf(resource, row);
-      if (matches(shown.body, filters)) matching.push(shown);
+      const reading = new Reading(resource, row);
+      if (matches(reading, filters)) matching.push(reading);
     }
     const items = page(matching, paging);
-    const texts = items.map((shown) =>
-      fields === null ? textOf(shown) : JSON.stringify(reduced(shown.body, fields)),
-    );
+    const texts = items.map((item) => item.text(fields));
     const links = pageLinks(items, paging, url);
     const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
     return send(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
@@ -95,8 +83,7 @@ export function registerResource<R extends StandardAttributes>(
   app.get<ById>(one, async (request, reply) => {
     const query = new URL(request.url, originOf(request)).searchParams;
     const fields = parseFields(table, query);
-    const shown = shownOf(resource, found(request.params.id));
-    const text = fields === null ? textOf(shown) : JSON.stringify(reduced(shown.body, fields));
+    const text = new Reading(resource, found(request.params.id)).text(fields);
     return send(reply, 200, `{"${name}":${text}}`);
   });
 

@@ -35,6 +35,8 @@ export interface Resource<R extends StandardAttributes> {
   candidates(filters: Filters): Iterable<Row<R>>;
   missing(id: string): ModelFault;
   show(record: R): Record<string, unknown>;
+  /** Attributes of the record that `show` replaces. */
+  readonly replaced?: ReadonlySet<string>;
   /** Plans all drafts of one request; returns the records in their order. */
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly R[];
   /** What creating one contends for: requests of one lane share a transaction. Absent: nothing worth that. */

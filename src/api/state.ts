@@ -99,8 +99,7 @@ export class State {
         this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
         break;
       case 'hosts':
-        if (entry === null) this.hosts.delete(first);
-        else this.hosts.set(first, JSON.parse(entry.value) as HostRecord);
+        this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
         break;
       case 'default-groups':
         if (entry === null) this.defaultGroups.delete(key.slice(kind.length + 1));
@@ -123,6 +122,15 @@ export class State {
     for (const ip of before.fixed_ips) {
       if (!kept.has(ip.ip_address)) this.#onReleased(ip.subnet_id, ip.ip_address);
     }
+  }
+
+  #applyHost(name: string, after: HostRecord | null): void {
+    const before = this.hosts.get(name);
+    if (after === null) this.hosts.delete(name);
+    else this.hosts.set(name, after);
+    // A heartbeat is not seen in ports; the host's bridge is.
+    if (before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
+      this.ports.outdateAll();
   }
 
   #applyLinkLocal(key: string, record: LinkLocalRecord | null): void {

@@ -2,18 +2,12 @@
  * Rows of one resource in memory, by id in order of creation, with the secondary indexes that reads and uniqueness
  * checks need. Knows nothing of the store.
  */
-export interface Shown {
-  readonly body: Readonly<Record<string, unknown>>;
-  /** `body` as JSON, once somebody needed it. */
-  text: string | null;
-}
-
 export interface Row<R> {
   readonly key: string;
   record: R;
   modRevision: number;
-  /** What readers see of it; null until asked for, and again after it or what it shows changed. */
-  shown: Shown | null;
+  /** What readers see of it, as JSON; null until asked for, and again after it or what it shows changed. */
+  shown: string | null;
 }
 
 /** The values under which a record is found; several or none are fine. */
@@ -24,7 +18,7 @@ export class Table<R extends { readonly id: string }, I extends string> {
   readonly #indexes: readonly {
     readonly name: I;
     readonly of: IndexOf<R>;
-    readonly rows: Map<string, Set<Row<R>>>;
+    readonly rows: Rows<R>;
   }[];
 
   constructor(indexes: Readonly<Record<I, IndexOf<R>>>) {
@@ -44,7 +38,9 @@ export class Table<R extends { readonly id: string }, I extends string> {
   }
 
   by(index: I, value: string): ReadonlySet<Row<R>> {
-    return this.#indexes.find(({ name }) => name === index)?.rows.get(value) ?? nothing;
+    const rows = this.#indexes.find(({ name }) => name === index)?.rows.get(value);
+    if (rows === undefined) return nothing;
+    return rows instanceof Set ? rows : new Set([rows]);
   }
 
   /** Returns the record that it replaces. */
@@ -84,18 +80,28 @@ export class Table<R extends { readonly id: string }, I extends string> {
     const row = this.#rows.get(id);
     if (row !== undefined) row.shown = null;
   }
+
+  outdateAll(): void {
+    for (const row of this.#rows.values()) row.shown = null;
+  }
 }
+
+/** Most values belong to one row (a MAC, an address, a name): a set for each would take as much as the row. */
+type Rows<R> = Map<string, Row<R> | Set<Row<R>>>;
 
 const nothing: ReadonlySet<never> = new Set();
 
-function enter<T>(map: Map<string, Set<T>>, value: string, row: T): void {
-  const set = map.get(value);
-  if (set === undefined) map.set(value, new Set([row]));
-  else set.add(row);
+function enter<R>(rows: Rows<R>, value: string, row: Row<R>): void {
+  const there = rows.get(value);
+  if (there === undefined) rows.set(value, row);
+  else if (there instanceof Set) there.add(row);
+  else if (there !== row) rows.set(value, new Set([there, row]));
 }
 
-function leave<T>(map: Map<string, Set<T>>, value: string, row: T): void {
-  const set = map.get(value);
-  set?.delete(row);
-  if (set?.size === 0) map.delete(value);
+function leave<R>(rows: Rows<R>, value: string, row: Row<R>): void {
+  const there = rows.get(value);
+  if (there === row) rows.delete(value);
+  if (!(there instanceof Set)) return;
+  there.delete(row);
+  if (there.size === 0) rows.delete(value);
 }
