@@ -8,12 +8,15 @@ import { Contended, type Plan } from './change.ts';
 /** Commits one plan, by itself. */
 type Commit = <T>(plan: Plan<T>) => Promise<T>;
 
+/** Tells a request what became of it, now or once that is known. */
+type Ending = () => void | Promise<void>;
+
 /** A plan with the request that waits for it. */
 interface Waiting {
   /** Decides on the change; returns what tells the request once the change is committed. */
-  readonly plan: Plan<() => void>;
+  readonly plan: Plan<Ending>;
   /** Commits it by itself and tells the request what comes of that. */
-  readonly alone: () => void;
+  readonly alone: Ending;
   readonly fail: (error: unknown) => void;
 }
 
@@ -69,7 +72,7 @@ export class Lanes {
           }
         }),
       );
-      for (const end of endings) end();
+      for (const end of endings) void end();
     } catch (error) {
       for (const { fail } of group) fail(error);
     }
