@@ -33,6 +33,7 @@ export const networkAttributes = {
     filter: 'text',
   },
   dhcp_trusted: { ...boolean, fallback: false },
+  allow_reserved_pairs: { ...boolean, fallback: false },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
   subnets: { post: 'refused', put: false, filter: 'list' },
 } as const satisfies AttributeTable;
@@ -46,6 +47,7 @@ export interface NetworkDraft {
   readonly port_security_enabled: boolean;
   readonly port_security_mode: PortSecurityMode;
   readonly dhcp_trusted: boolean;
+  readonly allow_reserved_pairs: boolean;
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
@@ -58,5 +60,6 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     port_security_enabled: draft.port_security_enabled,
     port_security_mode: draft.port_security_mode,
     dhcp_trusted: draft.dhcp_trusted,
+    allow_reserved_pairs: draft.allow_reserved_pairs,
   };
 }

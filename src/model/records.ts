@@ -24,6 +24,8 @@ export interface NetworkRecord extends StandardAttributes {
   /** Like port_security_enabled, this and the next are what new ports of the network start with. */
   readonly port_security_mode: PortSecurityMode;
   readonly dhcp_trusted: boolean;
+  /** Allowed pairs may claim the network's gateway, DHCP and metadata addresses. */
+  readonly allow_reserved_pairs: boolean;
 }
 
 export interface SubnetRecord extends StandardAttributes {

@@ -4,6 +4,7 @@
  */
 import { type Cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
+import { withheldFrom } from '../policy/reserved.ts';
 import type { GroupId, LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
@@ -22,6 +23,8 @@ export interface LocalPort {
   /** Pairs and link-locals: what an IPv6 source, target or destination of the port may be. */
   readonly pairs6: readonly Pair[];
   readonly pairs4: readonly Pair[];
+  /** Reserved addresses that lie in a pair: the port hears them, but never speaks for them. */
+  readonly withheld: readonly Cidr[];
 }
 
 /** The canonical name of a set of groups. */
@@ -43,6 +46,7 @@ export function macsOf(port: Port): Mac[] {
 export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
+  reserved: readonly Cidr[],
   place: Pick<LocalPort, 'ofport' | 'key' | 'zone' | 'set'>,
 ): LocalPort {
   const macs = macsOf(port);
@@ -59,6 +63,7 @@ export function localPort(
     pairs,
     pairs4: of(4),
     pairs6: [...of(6), ...ownLinkLocals.values()],
+    withheld: withheldFrom(port, reserved),
   };
 }
 

@@ -6,6 +6,7 @@
 import { Dataflow, type Input, type Relation } from '../base/dataflow.ts';
 import { type Cidr, contains, formatCidr, isHost, overlaps } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
+import { reservedAddresses } from '../policy/reserved.ts';
 import type {
   Direction,
   GroupId,
@@ -108,12 +109,24 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
     [item.port, item] as const,
   ]);
 
+  const subnetsOf = graph.index('subnets-of', facts.subnets, (_, subnet) => [
+    [subnet.network, subnet] as const,
+  ]);
+  const servicesOf = graph.index('services-of', facts.ports, (_, port) =>
+    port.service ? [[port.network, port] as const] : [],
+  );
+  const reservedIn = graph.map('reserved-in', facts.networks, (id, { lendsReserved }, read) =>
+    lendsReserved
+      ? []
+      : reservedAddresses(read(subnetsOf, id)?.values() ?? [], read(servicesOf, id)?.values() ?? []),
+  );
+
   const locals = graph.map('locals', facts.ofports, (id, ofport, read) => {
     const port = read(facts.ports, id);
     const zone = port && read(facts.zones, port.network);
     if (port === undefined || zone === undefined) return undefined;
     const groups = port.mode === 'off' ? '' : setName(port.groups);
-    return localPort(port, read(linkLocalsOf, id)?.values() ?? [], {
+    return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(reservedIn, port.network) ?? [], {
       ofport,
       zone,
       key: ids.ports.of(id),
@@ -126,9 +139,6 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
     for (const { zone } of members.values()) return zone;
     return undefined;
   });
-  const subnetsOf = graph.index('subnets-of', facts.subnets, (_, subnet) => [
-    [subnet.network, subnet] as const,
-  ]);
   const macHolders = graph.index('mac-holders', locals, (_, local) =>
     local.port.adminUp ? local.macs.map((mac) => [`${local.zone}|${mac}`, local] as const) : [],
   );

@@ -10,9 +10,9 @@ import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
 import {
+  coversAddress,
   identityOf,
   namesAddress,
-  ownsPair,
   portsOf,
   sameIp,
   unspecified4,
@@ -39,7 +39,7 @@ export function addressees(world: World, host: string, sender: Port, { ethernet:
 function soleOwner(world: World, asking: Port, address: Cidr): Port | null {
   const named = portsOf(world, asking.network).filter((port) => namesAddress(port, address));
   const [owner] = named;
-  if (owner === undefined || named.length > 1 || ownsPair(identityOf(world, asking), address, null))
+  if (owner === undefined || named.length > 1 || coversAddress(identityOf(world, asking), address))
     return null;
   if (!owner.adminUp || owner.host === null) return null;
   return owner.fixedIps.some((ip) => isHost(ip) && sameIp(ip, address)) ? owner : null;

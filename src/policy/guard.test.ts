@@ -158,6 +158,47 @@ describe('ARP and RARP', () => {
   });
 });
 
+describe('reserved addresses', () => {
+  const [gateway, dhcp] = [ip('172.16.0.1'), ip('172.16.0.2')];
+  const server: PortText = {
+    id: 'dhcp',
+    mac: foreign,
+    ips: ['172.16.0.2'],
+    mode: 'off',
+    service: true,
+    host: null,
+  };
+  const spoken = (over: Partial<PortText>, lendsReserved = false) => {
+    const world = worldFrom({
+      ports: [{ ...portA, ...over }, portB, server],
+      rules: openGroup('open'),
+      gateways: ['172.16.0.1'],
+      lendsReserved,
+    });
+    const outcome = (src: Parameters<typeof arpRequest>[1]) => [
+      evaluate(world, host, emptyTracker, 'a' as PortId, arpRequest(a, src, ipB)).sender.outcome,
+      evaluate(world, host, emptyTracker, 'a' as PortId, udpFrame({ from: a, to: b, src, dst: ipB }, 1, 2))
+        .sender.outcome,
+    ];
+    return { gateway: outcome(gateway), dhcp: outcome(dhcp), other: outcome(ip('172.16.3.4')) };
+  };
+  const [never, freely] = [
+    ['dropped', 'dropped'],
+    ['passed', 'passed'],
+  ] as const;
+
+  test('no pair claims the gateway, a service or the metadata address, by prefix or by name', () => {
+    expect(spoken({})).toEqual({ gateway: never, dhcp: never, other: freely });
+    const named = { pairs: [['172.16.0.1'], ['172.16.0.2'], ['172.16.3.4']] } as const;
+    expect(spoken(named)).toEqual({ gateway: never, dhcp: never, other: freely });
+  });
+
+  test('a fixed IP does, and so does every pair where the network lends them', () => {
+    expect(spoken({ ips: ['10.0.0.10', '172.16.0.1'] }).gateway).toEqual(freely);
+    expect(spoken({}, true)).toEqual({ gateway: freely, dhcp: freely, other: freely });
+  });
+});
+
 describe('neighbour discovery', () => {
   const nd = { ...v6, hopLimit: 255 };
   const lla = linkLocalOf(a);

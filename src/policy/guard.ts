@@ -11,10 +11,10 @@ import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame, Ip } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import {
+  coversAddress,
   type Identity,
   identityOf,
   ownsAddress,
-  ownsLinkLocal,
   ownsPair,
   sameIp,
   unspecified4,
@@ -72,7 +72,7 @@ function isOwnDhcp(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
   if (!isDhcpFromClient(ip)) return false;
   if (mode === 'mac-only') return true;
   const booting = ip.family === 4 && sameIp(ip.src, unspecified4);
-  return booting || ownsPair(own, ip.src, mac) || ownsLinkLocal(own, ip.src, mac);
+  return booting || ownsAddress(own, ip.src, mac);
 }
 
 function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
@@ -115,7 +115,7 @@ export function guardSender(world: World, port: Port, { frame, fragmented }: Sub
 }
 
 function isForPort(world: World, port: Port, dst: Cidr): boolean {
-  if (ownsAddress(identityOf(world, port), dst, null)) return true;
+  if (coversAddress(identityOf(world, port), dst)) return true;
   if (dst.family === 6) return contains(multicast6, dst);
   if (contains(multicast4, dst) || sameIp(dst, broadcast4)) return true;
   return [...world.subnets.values()].some(

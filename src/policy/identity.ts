@@ -4,6 +4,7 @@
  */
 import { type Cidr, cidr, contains, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
+import { reservedAddresses, withheldFrom } from './reserved.ts';
 import type { NetworkId, Pair, Port, World } from './world.ts';
 
 export interface Identity {
@@ -12,6 +13,8 @@ export interface Identity {
   readonly pairs: readonly Pair[];
   /** EUI-64 of every MAC, and what passed duplicate-address detection on the port. */
   readonly linkLocals: readonly Pair[];
+  /** Reserved addresses that lie in a pair: heard, but never spoken for. */
+  readonly withheld: readonly Cidr[];
 }
 
 export function identityOf(world: World, port: Port): Identity {
@@ -23,21 +26,34 @@ export function identityOf(world: World, port: Port): Identity {
       linkLocals.push({ mac: recorded.mac, ip: recorded.address });
     }
   }
-  return { macs, pairs, linkLocals };
+  const network = world.networks.get(port.network);
+  const reserved =
+    network?.lendsReserved === true
+      ? []
+      : reservedAddresses(
+          [...world.subnets.values()].filter((subnet) => subnet.network === port.network),
+          portsOf(world, port.network).filter(({ service }) => service),
+        );
+  return { macs, pairs, linkLocals, withheld: withheldFrom(port, reserved) };
 }
 
 const holds = (pairs: readonly Pair[], address: Cidr, mac: Mac | null): boolean =>
   pairs.some((pair) => (mac === null || pair.mac === mac) && contains(pair.ip, address));
 
-/** Whether `address` is the port's, under `mac` when one is given. */
-export const ownsPair = (own: Identity, address: Cidr, mac: Mac | null): boolean =>
-  holds(own.pairs, address, mac);
+const isWithheld = (own: Identity, address: Cidr): boolean =>
+  own.withheld.some((reserved) => sameIp(reserved, address));
 
-export const ownsAddress = (own: Identity, address: Cidr, mac: Mac | null): boolean =>
-  holds(own.pairs, address, mac) || holds(own.linkLocals, address, mac);
+/** Whether the port may speak for `address` from `mac` by one of its pairs. */
+export const ownsPair = (own: Identity, address: Cidr, mac: Mac): boolean =>
+  holds(own.pairs, address, mac) && !isWithheld(own, address);
 
-export const ownsLinkLocal = (own: Identity, address: Cidr, mac: Mac | null): boolean =>
-  holds(own.linkLocals, address, mac);
+/** The same, link-locals included. */
+export const ownsAddress = (own: Identity, address: Cidr, mac: Mac): boolean =>
+  (holds(own.pairs, address, mac) || holds(own.linkLocals, address, mac)) && !isWithheld(own, address);
+
+/** Whether `address` is one that the port is spoken to by, from whichever of its MACs. */
+export const coversAddress = (own: Identity, address: Cidr): boolean =>
+  holds(own.pairs, address, null) || holds(own.linkLocals, address, null);
 
 export function portsOf(world: World, network: NetworkId): Port[] {
   return [...world.ports.values()].filter((port) => port.network === network);

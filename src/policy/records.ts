@@ -32,7 +32,8 @@ import type {
 } from './world.ts';
 
 export function networkOf(record: NetworkRecord): Network {
-  return { id: record.id as NetworkId, adminUp: record.admin_state_up };
+  const lendsReserved = record.allow_reserved_pairs;
+  return { id: record.id as NetworkId, adminUp: record.admin_state_up, lendsReserved };
 }
 
 export function subnetOf(record: SubnetRecord): Subnet | null {
@@ -43,8 +44,10 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
 }
 
 /** Ports of the cloud's own services (routers, DHCP) speak for others: they are never held. */
+const isService = (record: PortRecord): boolean => record.device_owner.startsWith('network:');
+
 function modeOf(record: PortRecord): GuardMode {
-  if (!record.port_security_enabled || record.device_owner.startsWith('network:')) return 'off';
+  if (!record.port_security_enabled || isService(record)) return 'off';
   return record.port_security_mode;
 }
 
@@ -76,6 +79,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     pairs,
     mode: modeOf(record),
     dhcpServer: record.dhcp_trusted,
+    service: isService(record),
     groups: record.security_groups.map((group) => group as GroupId),
     host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,
   };

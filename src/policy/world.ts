@@ -19,6 +19,8 @@ export type RuleId = string & { readonly [ruleBrand]: true };
 export interface Network {
   readonly id: NetworkId;
   readonly adminUp: boolean;
+  /** Its owner lets pairs claim the gateway's, DHCP servers' and metadata service's addresses. */
+  readonly lendsReserved: boolean;
 }
 
 export interface Subnet {
@@ -47,6 +49,8 @@ export interface Port {
   readonly pairs: readonly Pair[];
   readonly mode: GuardMode;
   readonly dhcpServer: boolean;
+  /** One of the cloud's own: its fixed IPs are reserved. */
+  readonly service: boolean;
   readonly groups: readonly GroupId[];
   /** The host that holds it, or is asked to; null while nobody does. */
   readonly host: string | null;

@@ -31,6 +31,7 @@ export function networkRecord(id: string, changes: Partial<NetworkRecord> = {}):
     port_security_enabled: true,
     port_security_mode: 'strict',
     dhcp_trusted: false,
+    allow_reserved_pairs: false,
     ...changes,
   };
 }

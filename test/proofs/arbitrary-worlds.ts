@@ -77,6 +77,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       pairs: fc.array(pairArbitrary(rowMac), { maxLength: 3 }),
       mode: fc.constantFrom('strict', 'strict', 'strict', 'mac-only', 'off'),
       dhcpServer: fc.constantFrom(false, false, false, true),
+      service: fc.constant(false),
       groups: fc.oneof(
         { weight: 4, arbitrary: fc.subarray(groups, { minLength: 1, maxLength: 3 }) },
         { weight: 1, arbitrary: fc.constant<GroupId[]>([]) },
@@ -170,13 +171,16 @@ function assemble(
   open: boolean,
   claimed: number,
 ): World {
-  const networks = new Map<NetworkId, Network>(names.map((id) => [id, { id, adminUp: true }]));
+  const networks = new Map<NetworkId, Network>(
+    names.map((id) => [id, { id, adminUp: true, lendsReserved: claimed % 4 === 0 }]),
+  );
   const nets: Subnet[] = names.flatMap((network, at) =>
     subnets.map((prefix) => ({
       id: `s${at}-${prefix.family}` as SubnetId,
       network,
       cidr: prefix,
-      gateway: null,
+      // An address that pairs cover by prefix and by name, and that a port may have been given.
+      gateway: claimed % 3 === 0 ? null : prefix.family === 4 ? fixed4(claimed) : fixed6(claimed),
     })),
   );
   const all = open ? [...openEgress, ...rules] : rules;

@@ -32,6 +32,7 @@ export interface PortText {
   readonly groups?: readonly string[];
   readonly adminUp?: boolean;
   readonly dhcpServer?: boolean;
+  readonly service?: boolean;
   /** `here` unless told. */
   readonly host?: string | null;
 }
@@ -50,6 +51,9 @@ export interface WorldText {
   readonly rules?: readonly RuleText[];
   /** Prefixes of network `n1`. */
   readonly subnets?: readonly string[];
+  /** Of the subnets, in their order. */
+  readonly gateways?: readonly string[];
+  readonly lendsReserved?: boolean;
   readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
 }
 
@@ -68,6 +72,7 @@ export function portFrom(text: PortText): Port {
     pairs,
     mode: text.mode ?? 'strict',
     dhcpServer: text.dhcpServer ?? false,
+    service: text.service ?? false,
     groups: (text.groups ?? []) as GroupId[],
     host: text.host === undefined ? host : text.host,
   };
@@ -97,7 +102,7 @@ export function worldFrom(text: WorldText): World {
     id: `s${at}` as SubnetId,
     network: 'n1' as NetworkId,
     cidr: net(prefix),
-    gateway: null,
+    gateway: text.gateways?.[at] === undefined ? null : ip(text.gateways[at]),
   }));
   const linkLocals: LinkLocal[] = (text.linkLocals ?? []).map((entry) => ({
     network: ports.get(entry.port as PortId)?.network ?? ('n1' as NetworkId),
@@ -106,7 +111,9 @@ export function worldFrom(text: WorldText): World {
     mac: mac(entry.mac),
   }));
   return {
-    networks: new Map([...names].map((id) => [id, { id, adminUp: true }])),
+    networks: new Map(
+      [...names].map((id) => [id, { id, adminUp: true, lendsReserved: text.lendsReserved ?? false }]),
+    ),
     subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),
     ports,
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),

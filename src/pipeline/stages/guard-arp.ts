@@ -1,6 +1,7 @@
 /**
  * ARP and RARP of a guarded port: eth_src, sender hardware and sender protocol address are one pair of the port.
  * A probe (RFC 5227) may ask only for the port's own address: asking for another's makes its holder give it up.
+ * Reserved addresses that lie in a pair are nobody's to claim.
  * RARP is the announcement that a hypervisor sends for a migrated guest: no addresses in it but the MAC.
  */
 
@@ -11,7 +12,7 @@ import type { LocalPort } from '../local-port.ts';
 import { address, arp, rarp } from '../matches.ts';
 import { register } from '../tables.ts';
 
-export function guardArp({ port, key, macs, pairs4 }: LocalPort): Draft[] {
+export function guardArp({ port, key, macs, pairs4, withheld }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const pass = { goto: 'services' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
@@ -32,6 +33,14 @@ export function guardArp({ port, key, macs, pairs4 }: LocalPort): Draft[] {
     drafts.push(
       flow('guard_arp', 100, { ...own, arp_spa: address(ip) }, pass, because('pair')),
       flow('guard_arp', 90, probe, pass, because('probe')),
+    );
+  }
+  for (const ip of withheld.filter(({ family }) => family === 4)) {
+    const claim = { ...arp, ...from, arp_spa: address(ip) };
+    const probe = { ...arp, ...from, arp_spa: 0, arp_tpa: address(ip) };
+    drafts.push(
+      drop('guard_arp', 110, claim, 'arp-spoof', 'egress', port.id),
+      drop('guard_arp', 110, probe, 'arp-spoof', 'egress', port.id),
     );
   }
   return drafts;

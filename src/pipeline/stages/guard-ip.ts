@@ -11,7 +11,7 @@ import type { LocalPort } from '../local-port.ts';
 import { address, dhcp, icmp4, ipv4, ipv6 } from '../matches.ts';
 import { register } from '../tables.ts';
 
-export function guardIp({ port, key, macs, pairs4, pairs6 }: LocalPort): Draft[] {
+export function guardIp({ port, key, macs, pairs4, pairs6, withheld }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const verified = { goto: 'egress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
@@ -40,6 +40,13 @@ export function guardIp({ port, key, macs, pairs4, pairs6 }: LocalPort): Draft[]
   for (const { mac, ip } of pairs6) {
     const own = { ...ipv6, ...from, eth_src: macToBits(mac), ipv6_src: address(ip) };
     drafts.push(flow('guard_ip', 100, own, verified, because('pair')));
+  }
+  for (const ip of withheld) {
+    const claim =
+      ip.family === 4
+        ? { ...ipv4, ...from, ip_src: address(ip) }
+        : { ...ipv6, ...from, ipv6_src: address(ip) };
+    drafts.push(drop('guard_ip', 250, claim, 'ip-spoof', 'egress', port.id));
   }
   return drafts;
 }

@@ -23,7 +23,7 @@ export function guardNd(
   local: LocalPort,
   punt: { readonly userdata: Uint8Array; readonly meter: number },
 ): Draft[] {
-  const { port, key, macs, pairs6 } = local;
+  const { port, key, macs, pairs6, withheld } = local;
   const from = { ...icmp6, [register.source]: key };
   const ends = (type: number, reason: string): Draft =>
     drop('guard_nd', 50, { ...from, icmpv6_type: type }, reason, 'egress', port.id);
@@ -92,6 +92,15 @@ export function guardNd(
       const advertisement = { ...own, icmpv6_type: types.neighbourAdvertisement, nd_tll: option };
       drafts.push(flow('guard_nd', 100, advertisement, verified, because('na')));
     }
+  }
+  for (const ip of withheld.filter(({ family }) => family === 6)) {
+    const named = { ...from, nd_target: address(ip) };
+    const claim = { ...named, icmpv6_type: types.neighbourAdvertisement };
+    const probe = { ...named, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n };
+    drafts.push(
+      drop('guard_nd', 130, claim, 'nd-spoof', 'egress', port.id),
+      drop('guard_nd', 130, probe, 'nd-spoof', 'egress', port.id),
+    );
   }
   return drafts;
 }

@@ -8,9 +8,9 @@ import { addresses4, type Entry, entry, isOwn, macs, named, sourceReason, source
 import { tags } from './wrappings.ts';
 
 const hardware = named<Mac>(macs, 'own', 'pair', 'foreign', 'none');
-const senders = named<Cidr>(addresses4, 'fixed', 'prefix', 'vip', 'foreign', 'unspecified');
+const senders = named<Cidr>(addresses4, 'fixed', 'prefix', 'vip', 'foreign', 'gateway', 'unspecified');
 /** Nobody whom the switch would answer for. */
-const targets = named<Cidr>(addresses4, 'fixed', 'vip', 'foreign');
+const targets = named<Cidr>(addresses4, 'fixed', 'vip', 'foreign', 'gateway');
 
 function arpReason(from: Mac, op: number, sha: Mac, spa: Cidr, tpa: Cidr): DropReason | null {
   const outer = sourceReason(from);

@@ -21,7 +21,7 @@ import { isCut, longBody, tags, type Wrapping, wrappings4, wrappings6 } from './
 type Speech = 'traffic' | 'dhcp client' | 'dhcp server' | 'icmp redirect';
 
 const speeches: readonly Speech[] = ['traffic', 'dhcp client', 'dhcp server', 'icmp redirect'];
-const sources4 = named<Cidr>(addresses4, 'fixed', 'prefix', 'vip', 'foreign', 'unspecified');
+const sources4 = named<Cidr>(addresses4, 'fixed', 'prefix', 'vip', 'foreign', 'gateway', 'unspecified');
 const sources6 = named<Cidr>(
   addresses6,
   'fixed',
@@ -29,6 +29,7 @@ const sources6 = named<Cidr>(
   'linkLocal',
   'pairLinkLocal',
   'foreign',
+  'gateway',
   'foreignLinkLocal',
   'unknownLinkLocal',
   'unspecified',

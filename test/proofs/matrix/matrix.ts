@@ -36,6 +36,8 @@ export const addresses4 = {
   prefix: ip('172.16.3.4'),
   vip: ip('10.0.0.77'),
   foreign: ip('10.0.0.11'),
+  /** In the prefix pair, and the network's gateway. */
+  gateway: ip('172.16.0.1'),
   unspecified: ip('0.0.0.0'),
   peer: ip('10.0.0.12'),
 } as const;
@@ -44,6 +46,8 @@ export const addresses6 = {
   fixed: ip('2001:db8::a'),
   vip: ip('2001:db8::77'),
   foreign: ip('2001:db8::b'),
+  /** In the prefix pair, and the network's gateway. */
+  gateway: ip('2001:db8:1::1'),
   linkLocal: linkLocalOf(macs.own),
   pairLinkLocal: linkLocalOf(macs.pair),
   foreignLinkLocal: linkLocalOf(macs.foreign),
@@ -54,12 +58,13 @@ export const addresses6 = {
 
 /** The guarded port `self`, its unguarded neighbour `peer`, and `other`, which is nowhere and so never answered for. */
 export const matrixWorld = worldFrom({
+  gateways: ['172.16.0.1', '2001:db8:1::1'],
   ports: [
     {
       id: 'self',
       mac: macs.own,
       ips: ['10.0.0.10', '2001:db8::a'],
-      pairs: [['172.16.0.0/16'], ['10.0.0.77', macs.pair], ['2001:db8::77', macs.pair]],
+      pairs: [['172.16.0.0/16'], ['2001:db8:1::/48'], ['10.0.0.77', macs.pair], ['2001:db8::77', macs.pair]],
       groups: ['open'],
     },
     { id: 'peer', mac: macs.peer, ips: ['10.0.0.12', '2001:db8::c'], mode: 'off' },

@@ -44,6 +44,7 @@ const all6 = named<Cidr>(
   'vip',
   'linkLocal',
   'foreign',
+  'gateway',
   'foreignLinkLocal',
   'unspecified',
 );
@@ -108,6 +109,7 @@ const targets = named<Cidr>(
   'vip',
   'linkLocal',
   'foreign',
+  'gateway',
   'unknownLinkLocal',
   'unspecified',
 );
