@@ -122,6 +122,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 400,
     text: (f) => `Request contains duplicate address pair: mac_address ${f.mac} ip_address ${f.ip}.`,
   },
+  AddressPairReserved: {
+    status: 400,
+    text: (f) =>
+      `Address ${f.ip} is the gateway's, a service's or the metadata address of the network: no pair may claim it unless the network's allow_reserved_pairs is true.`,
+  },
   AddressPairAndPortSecurityRequired: {
     status: 409,
     text: () => 'Port Security must be enabled in order to have allowed address pairs on a port.',

@@ -30,7 +30,11 @@ const extensions: readonly Extension[] = [
     'Port Security',
     'Port security can be switched off for a port or for new ports of a network',
   ],
-  ['port-security-mode', 'Port security mode', 'Strict or MAC-only port security, and trust in DHCP servers'],
+  [
+    'port-security-mode',
+    'Port security mode',
+    'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
+  ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
   ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
   ['security-group', 'security-group', 'Security groups'],

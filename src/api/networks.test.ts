@@ -23,6 +23,7 @@ describe('networks', () => {
       port_security_enabled: true,
       port_security_mode: 'strict',
       dhcp_trusted: false,
+      allow_reserved_pairs: false,
       revision_number: 1,
     });
     expect(network['tenant_id']).toBe(network['project_id']);

@@ -236,6 +236,10 @@ describe('ports', () => {
       },
     });
     expect(await client.list('ports', 'status=ACTIVE&binding:host_id=h1')).toHaveLength(1);
+    const moved = { name: 'h1', heartbeat: Date.now(), ttl: 1e6, datapath_type: 'netdev', bridge: 'br-x' };
+    await under.store.txn([], [{ op: 'put', key: keys.host('h1'), value: JSON.stringify(moved) }]);
+    await client.call('GET', '/v1/sync?timeout=0.01');
+    expect(await client.show('ports', id)).toMatchObject({ 'binding:vif_details': { bridge_name: 'br-x' } });
     expectRefusal(await put(id, { mac_address: 'fa:16:3e:00:00:99' }), 409, 'PortBound');
     await client.remove('ports', id);
     const left = (await under.content()).filter(([key]) =>
@@ -337,6 +341,26 @@ describe('allowed address pairs', () => {
     });
     const everything = [{ ip_address: '0.0.0.0/0' }, { ip_address: '::/0' }, { ip_address: '10.0.0.2' }];
     expect((await make({ allowed_address_pairs: everything }))['allowed_address_pairs']).toHaveLength(3);
+  });
+
+  it('name no reserved address, unless the network lends them or the port has it', async () => {
+    const router = { device_owner: 'network:router_interface', fixed_ips: [{ ip_address: '10.0.0.7' }] };
+    await make(router);
+    const port = await make();
+    for (const ip_address of ['10.0.0.1', '10.0.0.1/32', '10.0.0.7', '169.254.169.254']) {
+      const pairs = { allowed_address_pairs: [{ ip_address }] };
+      expectRefusal(await put(port['id'], pairs), 400, 'AddressPairReserved');
+      expectRefusal(await post(pairs), 400, 'AddressPairReserved');
+    }
+    const gateway = { allowed_address_pairs: [{ ip_address: '10.0.0.1' }] };
+    await make({ ...gateway, fixed_ips: [{ ip_address: '10.0.0.1' }] });
+    await client.change('networks', network['id'], { allow_reserved_pairs: true });
+    expect(await client.change('ports', port['id'], gateway)).toMatchObject({
+      allowed_address_pairs: [{ ip_address: '10.0.0.1' }],
+    });
+    // What was allowed does not stand in the way of other changes later.
+    await client.change('networks', network['id'], { allow_reserved_pairs: false });
+    expect(await client.change('ports', port['id'], { name: 'x' })).toMatchObject({ name: 'x' });
   });
 
   const refused: readonly [string, string, unknown][] = [

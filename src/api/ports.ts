@@ -21,6 +21,7 @@ import { ensureDefaultGroup } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { removePort, writePort } from './port-writes.ts';
+import { refuseReservedPairs } from './reserved-pairs.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -110,6 +111,7 @@ export class Ports implements Resource<PortRecord> {
     };
     this.#checkGroups(patch.security_groups ?? []);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
+    if (pairs !== undefined) refuseReservedPairs(this.#context.view.state, addressed);
     return checkGuardOfChange(before, patch, addressed);
   }
 
@@ -149,6 +151,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
     };
+    refuseReservedPairs(this.#context.view.state, port);
     writePort(change, null, port);
     return port;
   }
