@@ -38,6 +38,8 @@ export type ModelFault =
   | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
   | { readonly code: 'DuplicateAddressPairInRequest'; readonly mac: string; readonly ip: string }
   | { readonly code: 'AddressPairAndPortSecurityRequired' }
+  /** Ours: Neutron lets a pair take the gateway's place. */
+  | { readonly code: 'AddressPairReserved'; readonly ip: string }
   | { readonly code: 'PortSecurityPortHasSecurityGroup' }
   | { readonly code: 'PortSecurityAndIPRequiredForSecurityGroups' }
   | { readonly code: 'SecurityGroupDefaultAlreadyExists' }

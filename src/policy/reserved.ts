@@ -7,13 +7,13 @@ import { type Cidr, contains, parseIp } from '../net/cidr.ts';
 import type { Port, Subnet } from './world.ts';
 
 /** Where guests of every cloud ask for their metadata. */
-const metadata: readonly Cidr[] = ['169.254.169.254', 'fe80::a9fe:a9fe']
+export const metadataAddresses: readonly Cidr[] = ['169.254.169.254', 'fe80::a9fe:a9fe']
   .map(parseIp)
   .filter((ip): ip is Cidr => ip !== null);
 
 export function reservedAddresses(subnets: Iterable<Subnet>, services: Iterable<Port>): Cidr[] {
   const gateways = [...subnets].flatMap(({ gateway }) => gateway ?? []);
-  return [...gateways, ...[...services].flatMap(({ fixedIps }) => fixedIps), ...metadata];
+  return [...gateways, ...[...services].flatMap(({ fixedIps }) => fixedIps), ...metadataAddresses];
 }
 
 /** Those of `reserved` that the port's pairs would cover, each once. */
