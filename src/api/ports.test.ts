@@ -363,6 +363,18 @@ describe('allowed address pairs', () => {
     expect(await client.change('ports', port['id'], { name: 'x' })).toMatchObject({ name: 'x' });
   });
 
+  it("are single addresses of the port's own subnets where the operator wants that", async () => {
+    const strict = await under.server({ strictPairs: true });
+    const ask = (ip_address: string) => {
+      const port = { network_id: network['id'], allowed_address_pairs: [{ ip_address }] };
+      return strict.call('POST', '/v2.0/ports', { port });
+    };
+    for (const loose of ['10.0.0.0/25', '10.0.1.9', '2001:db8::9', '0.0.0.0/0'])
+      expectRefusal(await ask(loose), 400, 'InvalidInput');
+    expect((await ask('10.0.0.9')).status).toBe(201);
+    expect((await ask('10.0.0.9/32')).status).toBe(201);
+  });
+
   const refused: readonly [string, string, unknown][] = [
     ['no list', 'HTTPBadRequest', { ip_address: '10.0.0.9' }],
     ['no dictionary', 'HTTPBadRequest', ['10.0.0.9']],

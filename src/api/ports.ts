@@ -19,9 +19,9 @@ import type { Caller } from './caller.ts';
 import { type Change, macClaim } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { removePort, writePort } from './port-writes.ts';
-import { refuseReservedPairs } from './reserved-pairs.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -111,7 +111,7 @@ export class Ports implements Resource<PortRecord> {
     };
     this.#checkGroups(patch.security_groups ?? []);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
-    if (pairs !== undefined) refuseReservedPairs(this.#context.view.state, addressed);
+    if (pairs !== undefined) this.#checkPairs(addressed);
     return checkGuardOfChange(before, patch, addressed);
   }
 
@@ -151,7 +151,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
     };
-    refuseReservedPairs(this.#context.view.state, port);
+    this.#checkPairs(port);
     writePort(change, null, port);
     return port;
   }
@@ -161,6 +161,10 @@ export class Ports implements Resource<PortRecord> {
     const binding = this.#context.view.state.bindings.get(port.id);
     if (port['binding:host_id'] !== '') return port['binding:host_id'];
     return binding?.status === 'ACTIVE' ? binding.host : '';
+  }
+
+  #checkPairs(port: PortRecord): void {
+    checkPairs(this.#context.view.state, port, this.#context.strictPairs);
   }
 
   #checkGroups(ids: readonly string[]): void {

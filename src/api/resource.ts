@@ -20,6 +20,8 @@ export interface Context {
   readonly addresses: AddressBook;
   /** A fresh UUID. */
   readonly newId: () => string;
+  /** Allowed pairs are single addresses of the port's own subnets. */
+  readonly strictPairs: boolean;
 }
 
 export interface Resource<R extends StandardAttributes> {

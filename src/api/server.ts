@@ -35,6 +35,8 @@ export interface ApiOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Lets anybody who reaches the address do anything. */
   readonly allowRemoteWithoutAuth?: boolean;
+  /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
+  readonly strictPairs?: boolean;
   /** Prometheus text for `GET /metrics`; without it the path is unknown. */
   readonly metrics?: () => Promise<string>;
 }
@@ -62,7 +64,13 @@ export function createApi(options: ApiOptions): Api {
   const { store, log, listen } = options;
   const view = new View(store, log);
   const committer = new Committer(store, view);
-  const context: Context = { view, committer, addresses: new AddressBook(view), newId: randomUUID };
+  const context: Context = {
+    view,
+    committer,
+    addresses: new AddressBook(view),
+    newId: randomUUID,
+    strictPairs: options.strictPairs ?? false,
+  };
   const app = fastify({
     logger: false,
     bodyLimit,

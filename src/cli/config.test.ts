@@ -39,6 +39,7 @@ describe('where values come from', () => {
       datapath_type: 'netdev',
       log: { level: 'info' },
       auth: 'none',
+      address_pairs: { strict: false },
       allow_remote_without_auth: false,
     });
     expect(load({ kernelDatapath: true }).datapath_type).toBe('system');

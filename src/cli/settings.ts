@@ -52,6 +52,10 @@ const rows = {
     default: 'info',
     oneOf: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
   },
+  'address_pairs.strict': {
+    description: "allowed pairs must be single addresses in a subnet of the port's fixed IPs",
+    default: false,
+  },
   auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none'] },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
