@@ -20,8 +20,7 @@ export type SessionFault =
     }
   /** A message of the list does not fit the wire; nothing was sent. */
   | { readonly code: 'Unencodable'; readonly member: number; readonly what: string }
-  | { readonly code: 'UnexpectedReply'; readonly type: string }
-  | { readonly code: 'BadTarget'; readonly target: string };
+  | { readonly code: 'UnexpectedReply'; readonly type: string };
 
 export function sessionFault(data: SessionFault, text: string, cause?: unknown): Fault<SessionFault> {
   return new Fault(data, text, cause);

@@ -58,7 +58,7 @@ describe('session', () => {
   });
 
   it('refuses a target that is none', () => {
-    for (const target of ['', 'unix:', 'tcp:host', 'tcp:host:0', 'tcp:host:70000', 'ssl:host:1']) {
+    for (const target of ['', 'unix:', 'ptcp:6653', 'tcp:host:0', 'tcp:host:70000', 'ssl:host:1']) {
       expect(() => Session.connect({ target })).toThrow(expect.objectContaining({ name: 'BadTarget' }));
     }
   });

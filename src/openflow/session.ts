@@ -4,6 +4,8 @@
  */
 import { Backoff, type BackoffOptions } from '../base/backoff.ts';
 import { reasonOf } from '../base/errors.ts';
+import { PathWatch } from '../base/path-watch.ts';
+import { openSocket, parseTarget, type Target } from '../base/target.ts';
 import { applyAll, commitBundle } from './bundle.ts';
 import { Connection, type ConnectionCounts } from './connection.ts';
 import type { FlowStats } from './flow.ts';
@@ -28,7 +30,6 @@ import type {
 import { sessionFault } from './session-fault.ts';
 import { packetInFormats } from './spec/nicira.ts';
 import { ports, wholePacket } from './spec/numbers.ts';
-import { Appearance, open, parseTarget, type Target } from './target.ts';
 
 export interface SessionOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
@@ -49,6 +50,8 @@ export interface SessionOptions {
 
 export type SessionState = 'connecting' | 'up' | 'closed';
 
+/** OpenFlow's assigned port. */
+const defaultPort = 6653;
 const everything = 0xffffffff;
 /** A socket's name appears a moment before anyone listens on it. */
 const afterAppearance = 1;
@@ -77,7 +80,7 @@ export class Session {
 
   private constructor(options: SessionOptions) {
     this.#options = options;
-    this.#target = parseTarget(options.target);
+    this.#target = parseTarget(options.target, defaultPort);
     const abort = (): void => this.#stop.abort();
     options.signal?.addEventListener('abort', abort);
     if (options.signal?.aborted === true) abort();
@@ -121,7 +124,7 @@ export class Session {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
-    const appearance = new Appearance(this.#target);
+    const appearance = new PathWatch(this.#target.kind === 'unix' ? this.#target.path : null);
     let backoff = new Backoff(this.#options.backoff);
     while (!signal.aborted) {
       const reason = await this.#live(() => backoff.reset());
@@ -139,7 +142,7 @@ export class Session {
 
   /** One connection's life; gives the reason of its end. */
   async #live(established: () => void): Promise<string> {
-    const socket = open(this.#target);
+    const socket = openSocket(this.#target);
     let ended: (reason: string) => void = () => undefined;
     const end = new Promise<string>((resolve) => {
       ended = resolve;

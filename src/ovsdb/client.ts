@@ -5,12 +5,12 @@
  */
 import { Backoff } from '../base/backoff.ts';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { PathWatch } from '../base/path-watch.ts';
+import { parseTarget } from '../base/target.ts';
 import { requestConfiguration } from './configuration.ts';
 import { Monitor, type Start } from './monitor.ts';
-import { PathWatch } from './path-watch.ts';
-import { Rpc, type RpcFault } from './rpc.ts';
+import { defaultPort, Rpc, type RpcFault } from './rpc.ts';
 import type { Batch, Row, RowSource, TableName } from './schema.ts';
-import { parseTarget } from './target.ts';
 import { type Operation, type OperationResult, readResults, transactParams } from './transaction.ts';
 
 export type OvsdbFault =
@@ -62,7 +62,7 @@ export class Ovsdb implements RowSource {
   /** Starts connecting at once, and never stops trying until the signal aborts. Throws `BadTarget`. */
   constructor(options: OvsdbOptions) {
     const { target } = options;
-    const where = parseTarget(target);
+    const where = parseTarget(target, defaultPort);
     this.#options = options;
     this.#monitor = new Monitor((batch) => this.#updated(batch));
     this.#done = this.#run(where.kind === 'unix' ? where.path : null);

@@ -13,11 +13,9 @@ export {
 } from './configuration.ts';
 export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
 export type { MonitorFault, Start } from './monitor.ts';
-export { PathWatch } from './path-watch.ts';
 export type { ReplicaFault } from './replica.ts';
 export { type CallOptions, Rpc, type RpcFault, type RpcOptions } from './rpc.ts';
 export type { Batch, Change, Row, RowSource, TableName } from './schema.ts';
-export { parseTarget, type Target, type TargetFault } from './target.ts';
 export {
   type Atom,
   type Condition,

@@ -3,10 +3,13 @@
  * worst outcome is that this connection ends with a reason and every open call fails with it. Reconnecting,
  * and what the methods mean, is the business of others.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { openSocket, parseTarget } from '../base/target.ts';
 import { type FramerLimits, JsonFramer } from './framer.ts';
-import { parseTarget } from './target.ts';
+
+/** OVSDB's assigned port (RFC 7047, section 6). */
+export const defaultPort = 6640;
 
 export type RpcFault =
   /** Nobody answers at the target. */
@@ -71,12 +74,12 @@ export class Rpc {
   static connect(options: RpcOptions): Promise<Rpc> {
     return new Promise((resolve, reject) => {
       const { target, signal, connectTimeout = 5000 } = options;
-      const where = parseTarget(target);
+      const where = parseTarget(target, defaultPort);
       if (signal?.aborted) {
         reject(aborted('connect'));
         return;
       }
-      const socket = where.kind === 'unix' ? connect(where.path) : connect(where.port, where.host);
+      const socket = openSocket(where);
       const fail = (fault: Fault<RpcFault>) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);

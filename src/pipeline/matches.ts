@@ -2,7 +2,7 @@
 import { type Cidr, isHost, maskOf } from '../net/cidr.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { protocols } from '../net/packet/transport.ts';
-import type { FieldBits, Masked } from '../openflow/index.ts';
+import { ctState as bits, type FieldBits, ipFrag, type Masked, vlanPresent } from '../openflow/index.ts';
 
 export const arp = { eth_type: etherTypes.arp } as const;
 export const rarp = { eth_type: etherTypes.rarp } as const;
@@ -23,7 +23,7 @@ export const dhcp = {
 } as const;
 
 /** A frame with any 802.1Q tag. */
-export const tagged = { vlan_vid: { value: 0x1000, mask: 0x1000 } } as const;
+export const tagged = { vlan_vid: { value: vlanPresent, mask: vlanPresent } } as const;
 const groupBit = 1n << 40n;
 /** The Ethernet group bit: broadcast and multicast. */
 export const groupAddress: Masked = { value: groupBit, mask: groupBit };
@@ -38,7 +38,14 @@ export function address({ family, bits, length }: Cidr): FieldBits | Masked {
   return length === 32 ? value : { value, mask: Number(mask) };
 }
 
-const state = { new: 1, established: 2, related: 4, reply: 8, invalid: 16, tracked: 32 } as const;
+const state = {
+  new: bits.new,
+  established: bits.est,
+  related: bits.rel,
+  reply: bits.rpl,
+  invalid: bits.inv,
+  tracked: bits.trk,
+} as const;
 type StateBit = keyof typeof state;
 
 /** A ct_state match: bits that must be set, then bits that must not be. */
@@ -48,8 +55,8 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
 }
 
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
-export const anyFragment: Masked = { value: 1, mask: 1 };
-export const laterFragment: Masked = { value: 2, mask: 2 };
+export const anyFragment: Masked = { value: ipFrag.any, mask: ipFrag.any };
+export const laterFragment: Masked = { value: ipFrag.later, mask: ipFrag.later };
 /** Neither broadcast nor multicast. */
 export const unicastAddress: Masked = { value: 0n, mask: groupBit };
 

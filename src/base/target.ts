@@ -1,8 +1,9 @@
 /**
- * Where a JSON-RPC peer listens, in Open vSwitch's notation: `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`.
- * Passive forms (`punix:`, `ptcp:`) are not for a client.
+ * Where a peer listens, in Open vSwitch's notation: `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`.
+ * Passive forms (`punix:`, `ptcp:`) are not for a client. No protocol is known here.
  */
-import { Fault } from '../base/errors.ts';
+import { connect, type Socket } from 'node:net';
+import { Fault } from './errors.ts';
 
 export type TargetFault = { readonly code: 'BadTarget'; readonly target: string };
 
@@ -10,11 +11,8 @@ export type Target =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
-/** OVSDB's assigned port (RFC 7047, section 6). */
-const defaultPort = 6640;
-
-/** Throws `BadTarget` for anything that is not one of the two active forms. */
-export function parseTarget(text: string): Target {
+/** `defaultPort` is the protocol's own. Throws `BadTarget` for anything that is not one of the two active forms. */
+export function parseTarget(text: string, defaultPort: number): Target {
   if (text.startsWith('unix:') && text.length > 5) return { kind: 'unix', path: text.slice(5) };
   const tcp = /^tcp:(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
   const host = tcp?.[1] ?? tcp?.[2];
@@ -24,4 +22,11 @@ export function parseTarget(text: string): Target {
     { code: 'BadTarget', target: text },
     `"${text}" is neither unix:PATH nor tcp:HOST:PORT`,
   );
+}
+
+export function openSocket(target: Target): Socket {
+  if (target.kind === 'unix') return connect(target.path);
+  const socket = connect(target.port, target.host);
+  socket.setNoDelay(true);
+  return socket;
 }
