@@ -49,19 +49,18 @@ async function coldStart(at: Switch, data: DataDirectory): Promise<Cold> {
   await at.ofctl('del-meters', bridge);
   await using controller = startController(at, data);
   const endpoint = await controller.ready();
+  const start = await controller.said('the agent starts');
   const equal = await controller.said('switch and pipeline are equal');
   const cpu = cpuSeconds(controller.pid);
   const { peak } = memory(controller.pid);
   const api = await HttpConnection.open(endpoint);
-  // The record that an agent writes before anything else bears the time of its start.
-  const { hosts } = await api.json<{ hosts: { heartbeat: string }[] }>('GET', '/v1/hosts');
   await api.json('GET', '/v1/sync?timeout=60');
   const { ports } = await api.json<{ ports: unknown[] }>('GET', '/v2.0/ports?status=ACTIVE');
   if (ports.length !== local) throw new Error(`${ports.length} ports are ACTIVE, not ${local}`);
   api.close();
   return {
     fromSpawn: equal.at - controller.spawnedAt,
-    fromAgent: equal.at - Date.parse(hosts[0]?.heartbeat ?? ''),
+    fromAgent: equal.at - start.at,
     cpu,
     peak,
     flows: Number(/flow_count=(\d+)/.exec(await at.ofctl('dump-aggregate', bridge))?.[1]),

@@ -100,6 +100,7 @@ export class Agent {
 
   /** Says that this host lives; rejects when the store does. The switch is met in the background. */
   async start(): Promise<void> {
+    this.#options.log.info({ host: this.#options.host }, 'the agent starts');
     await this.#presence.start();
   }
 
