@@ -154,8 +154,6 @@ const neverRead: Read = () => undefined;
 
 interface MapOptions<V> {
   readonly equal?: Equal<V>;
-  /** Called when an entry goes away for good or is replaced. */
-  readonly dispose?: (value: V) => void;
 }
 
 class MapNode<K extends Key, SV, V> extends DerivedNode<K, SV, K, V> {
@@ -180,7 +178,6 @@ class MapNode<K extends Key, SV, V> extends DerivedNode<K, SV, K, V> {
     if (old !== undefined && next !== undefined && (this.#options.equal ?? Object.is)(old, next)) return;
     if (next === undefined) this.values.delete(key);
     else this.values.set(key, next);
-    if (old !== undefined) this.#options.dispose?.(old);
     this.announce(key);
   }
 }

@@ -9,13 +9,21 @@ import type { Conjunction, Draft, Provenance } from './draft.ts';
 import { hash64 } from './ids.ts';
 
 type Whole = Extract<Draft, { readonly body: FlowBody }>;
+type Clause = Extract<Draft, { readonly conjunction: Conjunction }>;
 
 interface Slot {
   readonly draft: Draft;
   /** Contributions of the same whole flow (owners may coincide in one, never contradict). */
   readonly wholes: Whole[];
   /** By conjunction: how many contributions; null while there is none, as for most flows. */
-  shares: Map<string, { readonly conjunction: Conjunction; count: number }> | null;
+  shares: Map<string, { readonly draft: Clause; count: number }> | null;
+}
+
+/** Why flows are there, as long as one contribution says so. */
+interface Reason {
+  readonly why: Provenance;
+  readonly cookie: bigint;
+  count: number;
 }
 
 const provenanceText = (why: Provenance): string =>
@@ -26,8 +34,8 @@ const shareKey = ({ id, clause, of }: Conjunction): string => `${id}/${clause}/$
 export class DesiredFlows {
   readonly #slots = new Map<string, Slot>();
   readonly #owned = new Map<string, readonly Draft[]>();
-  readonly #cookies = new Map<string, bigint>();
-  readonly #provenance = new Map<bigint, Provenance>();
+  readonly #reasons = new Map<string, Reason>();
+  readonly #byCookie = new Map<bigint, Reason>();
   #changed = new Set<string>();
 
   /** Replaces all that `owner` contributes; an empty list withdraws it. */
@@ -40,6 +48,7 @@ export class DesiredFlows {
   }
 
   #add(draft: Draft): void {
+    this.#hold(draft.why);
     const key = canonicalKey(draft.table, draft.priority, draft.match);
     let slot = this.#slots.get(key);
     if (slot === undefined) this.#slots.set(key, (slot = { draft, wholes: [], shares: null }));
@@ -53,13 +62,14 @@ export class DesiredFlows {
       slot.shares ??= new Map();
       const { conjunction } = draft;
       const share = slot.shares.get(shareKey(conjunction));
-      if (share === undefined) slot.shares.set(shareKey(conjunction), { conjunction, count: 1 });
+      if (share === undefined) slot.shares.set(shareKey(conjunction), { draft, count: 1 });
       else share.count++;
     }
     this.#changed.add(key);
   }
 
   #remove(draft: Draft): void {
+    this.#letGo(draft.why);
     const key = canonicalKey(draft.table, draft.priority, draft.match);
     const slot = this.#slots.get(key) ?? bug(`no slot for a contributed flow: ${key}`);
     if ('body' in draft) {
@@ -88,10 +98,15 @@ export class DesiredFlows {
     const slot = this.#slots.get(key);
     if (slot === undefined) return undefined;
     const { table, priority, match } = slot.draft;
-    const whole = slot.wholes[0];
-    const why = whole?.why ?? slot.draft.why;
-    const body = whole?.body ?? { actions: conjunctions(slot) };
-    return { table, priority, match, ...body, cookie: this.#cookieOf(why) };
+    const [whole] = slot.wholes;
+    if (whole !== undefined)
+      return { table, priority, match, ...whole.body, cookie: this.#cookieOf(whole.why) };
+    const [first, ...others] = sharesOf(slot);
+    if (first === undefined) return bug('a slot without contributions');
+    const actions = [first, ...others].map(
+      ({ conjunction }): Action => ({ type: 'conjunction', ...conjunction }),
+    );
+    return { table, priority, match, actions, cookie: this.#cookieOf(first.why) };
   }
 
   keys(): IterableIterator<string> {
@@ -102,27 +117,38 @@ export class DesiredFlows {
     return this.#slots.size;
   }
 
-  /** What a cookie stands for; undefined when this process never gave it out. */
+  /** What a cookie stands for; undefined when no flow that is wanted has it. */
   provenanceOf(cookie: bigint): Provenance | undefined {
-    return this.#provenance.get(cookie);
+    return this.#byCookie.get(cookie)?.why;
+  }
+
+  #hold(why: Provenance): void {
+    const text = provenanceText(why);
+    let reason = this.#reasons.get(text);
+    if (reason === undefined) {
+      reason = { why, cookie: hash64(text), count: 0 };
+      this.#reasons.set(text, reason);
+      this.#byCookie.set(reason.cookie, reason);
+    }
+    reason.count++;
+  }
+
+  #letGo(why: Provenance): void {
+    const text = provenanceText(why);
+    const reason = this.#reasons.get(text) ?? bug(`nobody holds ${text}`);
+    if (--reason.count > 0) return;
+    this.#reasons.delete(text);
+    this.#byCookie.delete(reason.cookie);
   }
 
   #cookieOf(why: Provenance): bigint {
-    const text = provenanceText(why);
-    let cookie = this.#cookies.get(text);
-    if (cookie === undefined) {
-      cookie = hash64(text);
-      this.#cookies.set(text, cookie);
-      this.#provenance.set(cookie, why);
-    }
-    return cookie;
+    return this.#reasons.get(provenanceText(why))?.cookie ?? bug('a wanted flow has no reason');
   }
 }
 
 /** In a fixed order, so that the same set is the same flow. */
-function conjunctions(slot: Slot): Action[] {
+function sharesOf(slot: Slot): Clause[] {
   return [...(slot.shares?.values() ?? [])]
-    .map(({ conjunction }) => conjunction)
-    .sort((a, b) => a.id - b.id || a.clause - b.clause)
-    .map((conjunction) => ({ type: 'conjunction', ...conjunction }));
+    .map(({ draft }) => draft)
+    .sort(({ conjunction: a }, { conjunction: b }) => a.id - b.id || a.clause - b.clause);
 }

@@ -32,6 +32,11 @@ export class IdSpace {
     return id;
   }
 
+  /** Names that have an id. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
   /** Forgets a name that nothing refers to any more. */
   release(name: string): void {
     const id = this.#ids.get(name);

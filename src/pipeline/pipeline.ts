@@ -130,6 +130,38 @@ export class Pipeline {
         }),
       );
     }
+    this.#releaseIds();
+  }
+
+  /** Ids go back when nothing on this host bears their name any more. */
+  #releaseIds(): void {
+    const { locals, sets, classes, activeRules } = this.relations;
+    const { ids } = this;
+    const gone = (release: (name: string) => void) => (name: string, value: unknown) => {
+      if (value === undefined) release(name);
+    };
+    this.#graph.sink(
+      'port-ids',
+      locals,
+      gone((name) => ids.ports.release(name)),
+    );
+    this.#graph.sink(
+      'set-ids',
+      sets,
+      gone((name) => ids.sets.release(name)),
+    );
+    this.#graph.sink(
+      'rule-ids',
+      activeRules,
+      gone((name) => ids.rules.release(name)),
+    );
+    for (const direction of ['egress', 'ingress'] satisfies Direction[]) {
+      const other = classes[direction === 'egress' ? 'ingress' : 'egress'];
+      const release = (name: string): void => {
+        if (other.get(name) === undefined) ids.classes.release(name);
+      };
+      this.#graph.sink(`${direction}-class-ids`, classes[direction], gone(release));
+    }
   }
 
   #install<K extends string>(name: string, flows: Relation<K, readonly Draft[]>): void {

@@ -109,3 +109,32 @@ test('what changed since the last look is all that differs', () => {
     { numRuns: 100 },
   );
 });
+
+test('what is gone is forgotten: ids, and the reasons of flows', () => {
+  fc.assert(
+    fc.property(fc.array(worldArbitrary, { minLength: 1, maxLength: 3 }), (worlds) => {
+      const pipeline = newPipeline();
+      const { ids, desired } = pipeline;
+      const cookies = new Set<bigint>();
+      for (const world of worlds) {
+        for (const setting of [...removalsOf(pipeline, world), ...settingsOf(world)]) setting(pipeline);
+        pipeline.run();
+        for (const key of desired.keys()) cookies.add(desired.get(key)?.cookie ?? 0n);
+      }
+      const empty = {
+        networks: new Map(),
+        subnets: new Map(),
+        ports: new Map(),
+        rules: new Map(),
+        linkLocals: [],
+      };
+      for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
+      pipeline.run();
+      expect([ids.ports.size, ids.sets.size, ids.classes.size, ids.rules.size]).toEqual([0, 0, 0, 0]);
+      const left = new Set([...desired.keys()].map((key) => desired.get(key)?.cookie));
+      for (const cookie of cookies) expect(desired.provenanceOf(cookie) !== undefined).toBe(left.has(cookie));
+      expect(desired.size).toBe(newPipeline().desired.size);
+    }),
+    { numRuns: 60 },
+  );
+});
