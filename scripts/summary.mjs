@@ -12,6 +12,7 @@ const steps = join(directory, 'steps');
 for (const line of existsSync(steps) ? readFileSync(steps, 'utf8').trim().split('\n') : []) {
   const [verdict, name] = line.split('\t');
   if (verdict === 'pass') passed += 1;
+  else if (verdict === 'skip') skipped.push(name);
   else failed.push(name);
 }
 

