@@ -260,9 +260,4 @@ export class Agent {
   get derivations(): ReadonlyMap<string, number> {
     return this.#running?.core.pipeline.derivations ?? new Map<string, number>();
   }
-
-  /** Ports of this host, as the pipeline sees them now. */
-  get localPorts(): readonly PortId[] {
-    return [...(this.#running?.core.pipeline.relations.locals.entries() ?? [])].map(([id]) => id);
-  }
 }

@@ -48,10 +48,6 @@ export class Answers {
     }
   }
 
-  get waiting(): boolean {
-    return this.#open.size > 0;
-  }
-
   /** The questions that are open now; hand them to `settle` once what was known at this moment is applied. */
   take(): ReadonlyMap<string, AskRecord> {
     const taken = new Map(this.#open);

@@ -3,13 +3,12 @@
  * is the same after a restart; two ports that meet in one number share its budget, which does no harm.
  * Meters cannot go into bundles: they are added before the flows that name them and removed after those.
  */
-import type { MeterMod, Session } from '../openflow/index.ts';
+import { type MeterMod, meterFlags, type Session } from '../openflow/index.ts';
 
 const highest = 60_000;
 /** Packets a second, and how many at once. */
 const budget = { rate: 5, burst: 10 } as const;
-/** OFPMF_PKTPS | OFPMF_BURST, OpenFlow 1.5.1 §7.3.4.4. */
-const flags = 0b0110;
+const flags = meterFlags.pktps | meterFlags.burst;
 
 export const meterOf = (portKey: number): number => 1 + (portKey % highest);
 

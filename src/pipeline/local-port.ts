@@ -2,7 +2,7 @@
  * One port of this host with all that its flows need to know: its keys, and every address it may use.
  * Pure derivation from the world; no flows here.
  */
-import { type Cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
+import { type Cidr, type Family, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { withheldFrom } from '../policy/reserved.ts';
 import type { GroupId, LinkLocal, Pair, Port } from '../policy/world.ts';
@@ -18,8 +18,6 @@ export interface LocalPort {
   /** Stands for the port's set of security groups; 0 is the empty set. */
   readonly set: number;
   readonly macs: readonly Mac[];
-  /** Fixed IPs and allowed pairs. */
-  readonly pairs: readonly Pair[];
   /** Pairs and link-locals: what an IPv6 source, target or destination of the port may be. */
   readonly pairs6: readonly Pair[];
   readonly pairs4: readonly Pair[];
@@ -60,12 +58,8 @@ export function localPort(
     port,
     ...place,
     macs,
-    pairs,
     pairs4: of(4),
     pairs6: [...of(6), ...ownLinkLocals.values()],
     withheld: withheldFrom(port, reserved),
   };
 }
-
-/** Addresses named one by one, as opposed to prefixes. */
-export const hostAddresses = (pairs: readonly Pair[]): Cidr[] => pairs.map(({ ip }) => ip).filter(isHost);

@@ -13,8 +13,8 @@ import { Probe } from '../lib/probe.ts';
 import { Reaper } from '../lib/reaper.ts';
 import { type Relay, startRelay } from '../lib/relay.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
+import { build, cleanEnvironment, program, UpProcess } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
-import { build, cleanEnvironment, program, UpProcess } from './process.ts';
 
 export type Attributes = Readonly<Record<string, unknown>>;
 
@@ -121,12 +121,12 @@ export class Cloud {
     this.dataDir = dataDir;
     this.tag = `e2e-${randomBytes(3).toString('hex')}`;
     this.#reaper = new Reaper(reaperScript, [dataDir, this.tag]);
-    this.up = new UpProcess(dataDir, made.dbTarget);
+    this.up = new UpProcess(dataDir, made.dbTarget, ['--host', 'e2e']);
   }
 
   /** Starts the process again on the same data, after it has been ended. */
   async startAgain(): Promise<void> {
-    this.up = new UpProcess(this.dataDir, this.switch.dbTarget);
+    this.up = new UpProcess(this.dataDir, this.switch.dbTarget, ['--host', 'e2e']);
     await this.up.endpoint();
   }
 

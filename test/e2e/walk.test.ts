@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../lib/command.ts';
 import { describeRoot } from '../lib/netns.ts';
+import { cleanEnvironment, program } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
 import { type Cloud, startCloud } from './cloud.ts';
-import { cleanEnvironment, program } from './process.ts';
 
 let cloud: Cloud;
 let walk: string[];

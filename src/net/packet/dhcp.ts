@@ -6,7 +6,6 @@ import { type Cidr, cidr } from '../cidr.ts';
 import { type Mac, macFromBits, macToBits } from '../mac.ts';
 
 export const dhcpPorts = { server: 67, client: 68, client6: 546, server6: 547 } as const;
-export const dhcpTypes = { discover: 1, offer: 2, request: 3, ack: 5, nak: 6 } as const;
 
 const magic = 0x63825363;
 

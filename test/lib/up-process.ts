@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from '../lib/command.ts';
-import { until } from '../lib/wait.ts';
+import { run } from './command.ts';
+import { until } from './wait.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -30,16 +30,30 @@ export class UpProcess {
   #stdout = '';
   #stderr = '';
 
-  constructor(dataDir: string, ovsdb: string) {
+  /** `flags` come beside those that keep it apart from what else runs on the machine. */
+  constructor(dataDir: string, ovsdb: string, flags: readonly string[]) {
     const [interpreter, ...words] = program;
-    const flags = ['--listen', '127.0.0.1:0', '--data-dir', dataDir, '--ovsdb', ovsdb];
-    const more = ['--host', 'e2e', '--datapath-type', 'netdev'];
-    this.#child = spawn(interpreter, [...words, 'up', ...flags, ...more], {
+    const own = [
+      '--listen',
+      '127.0.0.1:0',
+      '--data-dir',
+      dataDir,
+      '--ovsdb',
+      ovsdb,
+      '--datapath-type',
+      'netdev',
+    ];
+    this.#child = spawn(interpreter, [...words, 'up', ...own, ...flags], {
       env: cleanEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
+  }
+
+  /** The ready line, and nothing else. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
   /** The log. */
