@@ -89,7 +89,7 @@ export class Answers {
   }
 
   async #answerTo(ask: AskRecord): Promise<object | null> {
-    if (ask.kind === 'sync') return {};
+    if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);
   }

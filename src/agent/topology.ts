@@ -5,16 +5,36 @@
 import type { Input, Key } from '../base/dataflow.ts';
 import { prefixes } from '../model/keys.ts';
 import type {
+  AddressGroupRecord,
   BindingRecord,
   LinkLocalRecord,
   NetworkRecord,
   PortRecord,
+  QosPolicyRecord,
+  SecurityGroupRecord,
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
 import type { Facts } from '../pipeline/relations.ts';
-import { linkLocalOf, networkOf, portOf, ruleOf, subnetOf } from '../policy/records.ts';
-import type { NetworkId, PortId, RuleId, SubnetId } from '../policy/world.ts';
+import {
+  addressGroupOf,
+  groupOf,
+  linkLocalOf,
+  networkOf,
+  portOf,
+  qosPolicyOf,
+  ruleOf,
+  subnetOf,
+} from '../policy/records.ts';
+import type {
+  AddressGroupId,
+  GroupId,
+  NetworkId,
+  PortId,
+  QosPolicyId,
+  RuleId,
+  SubnetId,
+} from '../policy/world.ts';
 import type { Batch, Entry, Snapshot } from '../store/contract.ts';
 
 /** The prefixes that the topology is made of. */
@@ -22,7 +42,10 @@ export const topologyPrefixes: readonly string[] = [
   prefixes.networks,
   prefixes.subnets,
   prefixes.ports,
+  prefixes.groups,
   prefixes.rules,
+  prefixes.addressGroups,
+  prefixes.qosPolicies,
   prefixes.bindings,
   prefixes.linkLocals,
 ];
@@ -101,6 +124,18 @@ export class Topology {
         );
       case prefixes.subnets:
         return this.#set(key, facts.subnets, name as SubnetId, record, (r) => subnetOf(r as SubnetRecord));
+      case prefixes.groups:
+        return this.#set(key, facts.groups, scope as GroupId, record, (r) =>
+          groupOf(r as SecurityGroupRecord),
+        );
+      case prefixes.addressGroups:
+        return this.#set(key, facts.addressGroups, scope as AddressGroupId, record, (r) =>
+          addressGroupOf(r as AddressGroupRecord),
+        );
+      case prefixes.qosPolicies:
+        return this.#set(key, facts.qosPolicies, scope as QosPolicyId, record, (r) =>
+          qosPolicyOf(r as QosPolicyRecord),
+        );
       case prefixes.rules:
         return this.#set(key, facts.rules, name as RuleId, record, (r) =>
           ruleOf(r as SecurityGroupRuleRecord),

@@ -150,6 +150,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:host_id': draft['binding:host_id'],
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
+      qos_policy_id: null,
     };
     this.#checkPairs(port);
     writePort(change, null, port);

@@ -16,11 +16,24 @@ export const keys = {
   /** Uniqueness: the value is the port's id. */
   takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
   takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,
+  addressGroup: (id: string) => `address-groups/${id}`,
+  /** A rule that names the address group. */
+  addressGroupUse: (group: string, user: string) => `uses/address-groups/${group}/${user}`,
+  addressGroupUses: (group: string) => `uses/address-groups/${group}/`,
+  /** A QoS policy, its rules included. */
+  qosPolicy: (id: string) => `qos/${id}`,
+  /** A port or network that has the policy. */
+  qosPolicyUse: (policy: string, user: string) => `uses/qos/${policy}/${user}`,
+  qosPolicyUses: (policy: string) => `uses/qos/${policy}/`,
+  rbacPolicy: (id: string) => `rbac/${id}`,
   /** Written by the host that holds the port. */
   binding: (network: string, port: string) => `bindings/${network}/${port}`,
   /** A link-local address that passed duplicate-address detection, first come first served. */
   linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
   host: (name: string) => `hosts/${name}`,
+  /** What a rule let in on a host (HitRecord), and since when the host counts (HitWatchRecord). */
+  hits: (host: string, rule: string) => `hits/${host}/${rule}`,
+  hitWatch: (host: string) => `hit-watches/${host}`,
   /** A question to the agents (see AskRecord), and each host's answer; the asker deletes both. */
   ask: (id: string) => `asks/${id}`,
   answer: (id: string, host: string) => `answers/${id}/${host}`,
@@ -32,6 +45,11 @@ export const prefixes = {
   ports: 'ports/',
   groups: 'groups/',
   rules: 'rules/',
+  addressGroups: 'address-groups/',
+  qosPolicies: 'qos/',
+  rbacPolicies: 'rbac/',
+  hits: 'hits/',
+  hitWatches: 'hit-watches/',
   defaultGroups: 'default-groups/',
   bindings: 'bindings/',
   linkLocals: 'link-locals/',

@@ -61,5 +61,6 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     port_security_mode: draft.port_security_mode,
     dhcp_trusted: draft.dhcp_trusted,
     allow_reserved_pairs: draft.allow_reserved_pairs,
+    qos_policy_id: null,
   };
 }

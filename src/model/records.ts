@@ -26,6 +26,8 @@ export interface NetworkRecord extends StandardAttributes {
   readonly dhcp_trusted: boolean;
   /** Allowed pairs may claim the network's gateway, DHCP and metadata addresses. */
   readonly allow_reserved_pairs: boolean;
+  /** Holds for ports that have no policy of their own and are not the cloud's own. */
+  readonly qos_policy_id: string | null;
 }
 
 export interface SubnetRecord extends StandardAttributes {
@@ -71,6 +73,7 @@ export interface PortRecord extends StandardAttributes {
   readonly 'binding:host_id': string;
   readonly 'binding:vnic_type': string;
   readonly 'binding:profile': Readonly<Record<string, unknown>>;
+  readonly qos_policy_id: string | null;
 }
 
 export interface SecurityGroupRecord extends StandardAttributes {
@@ -89,6 +92,59 @@ export interface SecurityGroupRuleRecord extends StandardAttributes {
   readonly port_range_max: number | null;
   readonly remote_ip_prefix: string | null;
   readonly remote_group_id: string | null;
+  readonly remote_address_group_id: string | null;
+}
+
+export interface AddressGroupRecord extends StandardAttributes {
+  readonly name: string;
+  /** Prefixes of both families, host bits cleared, hosts with their full length, each once. */
+  readonly addresses: readonly string[];
+}
+
+interface QosRuleIdentity {
+  readonly id: string;
+}
+
+export interface BandwidthLimitRule extends QosRuleIdentity {
+  readonly type: 'bandwidth_limit';
+  /** As the guest sees it: egress is what it sends. */
+  readonly direction: 'ingress' | 'egress';
+  readonly max_kbps: number;
+  /** Kilobits; 0 leaves the choice to the switch's side. */
+  readonly max_burst_kbps: number;
+}
+
+export interface PacketRateLimitRule extends QosRuleIdentity {
+  readonly type: 'packet_rate_limit';
+  readonly direction: 'ingress' | 'egress';
+  /** Thousands of packets a second. */
+  readonly max_kpps: number;
+  readonly max_burst_kpps: number;
+}
+
+export interface DscpMarkingRule extends QosRuleIdentity {
+  readonly type: 'dscp_marking';
+  readonly dscp_mark: number;
+}
+
+export type QosRuleRecord = BandwidthLimitRule | PacketRateLimitRule | DscpMarkingRule;
+
+/** A policy with its rules, so that a change of several is one change. */
+export interface QosPolicyRecord extends StandardAttributes {
+  readonly name: string;
+  readonly shared: boolean;
+  readonly is_default: boolean;
+  readonly rules: readonly QosRuleRecord[];
+}
+
+/** Lets a project (`*` for all) see and use what another one owns. */
+export interface RbacPolicyRecord {
+  readonly id: string;
+  readonly project_id: string;
+  readonly object_type: 'network' | 'security_group' | 'address_group' | 'qos_policy';
+  readonly object_id: string;
+  readonly action: 'access_as_shared' | 'access_as_external';
+  readonly target_tenant: string;
 }
 
 /** Written by a host's agent, never by the API. */
@@ -118,8 +174,10 @@ export interface HostRecord {
  * An agent that sees it at revision R answers only when all that the store held before R is on its switch.
  */
 export type AskRecord =
-  /** Every live host answers `{}`. */
+  /** Every live host answers a SyncAnswer. */
   | { readonly kind: 'sync' }
+  /** Every live host writes its HitRecords up to this moment, then answers `{}`. */
+  | { readonly kind: 'hits' }
   /** The host that holds the port answers a CountersAnswer; the others do not answer. */
   | { readonly kind: 'counters'; readonly port: string; readonly network: string };
 
@@ -128,8 +186,42 @@ export interface DropCounter {
   readonly reason: string;
   /** The direction as the guest sees it: egress is what it sent. */
   readonly direction: 'ingress' | 'egress';
+  /** Of drops for want of a rule: `tcp`, `udp`, `icmp` (either family's), `sctp` or `other`. */
+  readonly protocol?: string;
   readonly packets: number;
   readonly bytes: number;
+}
+
+export interface SyncAnswer {
+  /** Connections that were cut because rules no longer allow them: since this host's last answer, and in all. */
+  readonly cut: number;
+  readonly cut_total: number;
+}
+
+/** What one security-group rule let in at one port (`''` where ports are not told apart). */
+export interface HitCount {
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets that began a connection; 0 for rules that are not tracked. */
+  readonly connections: number;
+  /** Milliseconds since 1970, to the precision of `looks`; null while never. */
+  readonly first: number | null;
+  readonly last: number | null;
+}
+
+/** A host's account of a rule, which only ever grows. Written by its agent, summed over hosts by the API. */
+export interface HitRecord {
+  readonly ports: Readonly<Record<string, HitCount>>;
+  /** Where the switch's own counters stood: what an agent that starts again goes on from. */
+  readonly switch: Readonly<Record<string, readonly [packets: number, bytes: number]>>;
+  /** Milliseconds since 1970 of the look that this tells. */
+  readonly at: number;
+}
+
+/** How long a host has counted, and when counts were last lost (its switch had restarted). */
+export interface HitWatchRecord {
+  readonly since: number;
+  readonly reset: number | null;
 }
 
 export interface CountersAnswer {

@@ -143,6 +143,7 @@ export function newRule(birth: Birth, draft: RuleDraft): SecurityGroupRuleRecord
     port_range_max: ports.max,
     remote_ip_prefix: draft.remote_ip_prefix,
     remote_group_id: draft.remote_group_id,
+    remote_address_group_id: null,
   };
 }
 

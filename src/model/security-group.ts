@@ -60,6 +60,7 @@ export function initialRules(
     port_range_max: null,
     remote_ip_prefix: null,
     remote_group_id: direction === 'ingress' ? group.id : null,
+    remote_address_group_id: null,
   });
   const rules = [rule('egress', 'IPv4'), rule('egress', 'IPv6')];
   return group.is_default ? [...rules, rule('ingress', 'IPv4'), rule('ingress', 'IPv6')] : rules;

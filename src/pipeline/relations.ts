@@ -8,7 +8,10 @@ import { type Cidr, contains, formatCidr, isHost, overlaps } from '../net/cidr.t
 import type { Mac } from '../net/mac.ts';
 import { reservedAddresses } from '../policy/reserved.ts';
 import type {
+  AddressGroup,
+  AddressGroupId,
   Direction,
+  Group,
   GroupId,
   LinkLocal,
   Network,
@@ -16,6 +19,8 @@ import type {
   Pair,
   Port,
   PortId,
+  QosPolicy,
+  QosPolicyId,
   Rule,
   RuleId,
   Subnet,
@@ -44,7 +49,10 @@ export interface Facts {
   readonly networks: Input<NetworkId, Network>;
   readonly subnets: Input<SubnetId, Subnet>;
   readonly ports: Input<PortId, Port>;
+  readonly groups: Input<GroupId, Group>;
   readonly rules: Input<RuleId, Rule>;
+  readonly addressGroups: Input<AddressGroupId, AddressGroup>;
+  readonly qosPolicies: Input<QosPolicyId, QosPolicy>;
   /** By `network|address`. */
   readonly linkLocals: Input<string, LinkLocal>;
   /** OpenFlow port number of each port that is plugged here. */
@@ -97,7 +105,10 @@ export function declareFacts(graph: Dataflow): Facts {
     networks: graph.input('networks'),
     subnets: graph.input('subnets'),
     ports: graph.input('ports'),
+    groups: graph.input('groups'),
     rules: graph.input('rules'),
+    addressGroups: graph.input('address-groups'),
+    qosPolicies: graph.input('qos-policies'),
     linkLocals: graph.input('link-locals'),
     ofports: graph.input('ofports'),
     zones: graph.input('zones'),

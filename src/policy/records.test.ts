@@ -29,6 +29,7 @@ const portRecord = (over: Partial<PortRecord> = {}): PortRecord => ({
   'binding:host_id': '',
   'binding:vnic_type': 'normal',
   'binding:profile': {},
+  qos_policy_id: null,
   ...over,
 });
 
@@ -42,6 +43,7 @@ const ruleRecord = (over: Partial<SecurityGroupRuleRecord>): SecurityGroupRuleRe
   port_range_max: null,
   remote_ip_prefix: null,
   remote_group_id: null,
+  remote_address_group_id: null,
   ...over,
 });
 

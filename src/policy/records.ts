@@ -3,10 +3,13 @@
  * Pure; a record that cannot be read gives null, so that one broken record cannot open or stop anything else.
  */
 import type {
+  AddressGroupRecord,
   BindingRecord,
   LinkLocalRecord,
   NetworkRecord,
   PortRecord,
+  QosPolicyRecord,
+  SecurityGroupRecord,
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
@@ -15,14 +18,21 @@ import { parseMac } from '../net/mac.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { protocolNumber } from './protocols.ts';
 import type {
+  AddressGroup,
+  AddressGroupId,
+  Group,
   GroupId,
   GuardMode,
+  Limit,
   LinkLocal,
   Network,
   NetworkId,
   Pair,
   Port,
   PortId,
+  QosLimits,
+  QosPolicy,
+  QosPolicyId,
   Remote,
   Rule,
   RuleId,
@@ -33,8 +43,17 @@ import type {
 
 export function networkOf(record: NetworkRecord): Network {
   const lendsReserved = record.allow_reserved_pairs;
-  return { id: record.id as NetworkId, adminUp: record.admin_state_up, lendsReserved };
+  return {
+    id: record.id as NetworkId,
+    adminUp: record.admin_state_up,
+    lendsReserved,
+    qosPolicy: qosPolicyIdOf(record),
+  };
 }
+
+/** A record of before QoS says nothing of it. */
+const qosPolicyIdOf = (record: { readonly qos_policy_id?: string | null }): QosPolicyId | null =>
+  (record.qos_policy_id ?? null) as QosPolicyId | null;
 
 export function subnetOf(record: SubnetRecord): Subnet | null {
   const cidr = parseCidr(record.cidr);
@@ -81,6 +100,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     dhcpServer: record.dhcp_trusted,
     service: isService(record),
     groups: record.security_groups.map((group) => group as GroupId),
+    qosPolicy: qosPolicyIdOf(record),
     host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,
   };
 }
@@ -110,6 +130,8 @@ function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | n
 
 function remoteOf(record: SecurityGroupRuleRecord, family: Family): Remote | null {
   if (record.remote_group_id !== null) return { kind: 'group', group: record.remote_group_id as GroupId };
+  const addresses = record.remote_address_group_id ?? null;
+  if (addresses !== null) return { kind: 'addresses', group: addresses as AddressGroupId };
   if (record.remote_ip_prefix === null) return { kind: 'any' };
   const prefix = parseCidr(record.remote_ip_prefix);
   if (prefix === null || prefix.family !== family) return null;
@@ -128,6 +150,46 @@ export function ruleOf(record: SecurityGroupRuleRecord): Rule | null {
     family,
     service,
     remote,
+  };
+}
+
+export function groupOf(record: SecurityGroupRecord): Group {
+  return { id: record.id as GroupId, stateful: record.stateful };
+}
+
+/** An entry that cannot be read is left out: it admits nobody. */
+export function addressGroupOf(record: AddressGroupRecord): AddressGroup {
+  const addresses = record.addresses.map(parseCidr).filter((address) => address !== null);
+  return { id: record.id as AddressGroupId, addresses };
+}
+
+/** Neutron's own default: a burst of four fifths of a second. */
+const burstOf = (rate: number, burst: number): number => (burst > 0 ? burst : Math.ceil(rate * 0.8));
+
+/** Of several rules of one kind and direction, which the API does not let happen, the lowest limit holds. */
+export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
+  const limits = (direction: 'ingress' | 'egress'): QosLimits => {
+    let bandwidth: Limit | null = null;
+    let packets: Limit | null = null;
+    for (const rule of record.rules) {
+      if (rule.type === 'dscp_marking' || rule.direction !== direction) continue;
+      if (rule.type === 'bandwidth_limit') {
+        const limit = { rate: rule.max_kbps, burst: burstOf(rule.max_kbps, rule.max_burst_kbps) };
+        if (bandwidth === null || limit.rate < bandwidth.rate) bandwidth = limit;
+      } else {
+        const rate = rule.max_kpps * 1000;
+        const limit = { rate, burst: burstOf(rate, rule.max_burst_kpps * 1000) };
+        if (packets === null || limit.rate < packets.rate) packets = limit;
+      }
+    }
+    return { bandwidth, packets };
+  };
+  const marking = record.rules.find((rule) => rule.type === 'dscp_marking');
+  return {
+    id: record.id as QosPolicyId,
+    egress: limits('egress'),
+    ingress: limits('ingress'),
+    dscp: marking?.dscp_mark ?? null,
   };
 }
 

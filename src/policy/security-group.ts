@@ -26,6 +26,10 @@ export function serves(service: Service, ip: Ip): boolean {
 export function isRemote(world: World, network: NetworkId, remote: Remote, peer: Cidr): boolean {
   if (remote.kind === 'any') return true;
   if (remote.kind === 'prefix') return contains(remote.prefix, peer);
+  if (remote.kind === 'addresses') {
+    const { addresses } = world.addressGroups.get(remote.group) ?? { addresses: [] };
+    return addresses.some((prefix) => contains(prefix, peer));
+  }
   return holdersOf(world, network, peer).some((port) => port.groups.includes(remote.group));
 }
 

@@ -10,17 +10,23 @@ declare const subnetBrand: unique symbol;
 declare const portBrand: unique symbol;
 declare const groupBrand: unique symbol;
 declare const ruleBrand: unique symbol;
+declare const addressGroupBrand: unique symbol;
+declare const qosPolicyBrand: unique symbol;
 export type NetworkId = string & { readonly [networkBrand]: true };
 export type SubnetId = string & { readonly [subnetBrand]: true };
 export type PortId = string & { readonly [portBrand]: true };
 export type GroupId = string & { readonly [groupBrand]: true };
 export type RuleId = string & { readonly [ruleBrand]: true };
+export type AddressGroupId = string & { readonly [addressGroupBrand]: true };
+export type QosPolicyId = string & { readonly [qosPolicyBrand]: true };
 
 export interface Network {
   readonly id: NetworkId;
   readonly adminUp: boolean;
   /** Its owner lets pairs claim the gateway's, DHCP servers' and metadata service's addresses. */
   readonly lendsReserved: boolean;
+  /** For its ports that have none of their own. */
+  readonly qosPolicy: QosPolicyId | null;
 }
 
 export interface Subnet {
@@ -52,8 +58,43 @@ export interface Port {
   /** One of the cloud's own: its fixed IPs are reserved. */
   readonly service: boolean;
   readonly groups: readonly GroupId[];
+  readonly qosPolicy: QosPolicyId | null;
   /** The host that holds it, or is asked to; null while nobody does. */
   readonly host: string | null;
+}
+
+export interface Group {
+  readonly id: GroupId;
+  /** Without state every packet is judged by itself, answers too. */
+  readonly stateful: boolean;
+}
+
+export interface AddressGroup {
+  readonly id: AddressGroupId;
+  readonly addresses: readonly Cidr[];
+}
+
+/** A token bucket: how much a second, and how much at once. */
+export interface Limit {
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** What a QoS policy asks for in one direction. */
+export interface QosLimits {
+  /** Kilobits. */
+  readonly bandwidth: Limit | null;
+  /** Packets. */
+  readonly packets: Limit | null;
+}
+
+export interface QosPolicy {
+  readonly id: QosPolicyId;
+  /** As the guest sees it. */
+  readonly egress: QosLimits;
+  readonly ingress: QosLimits;
+  /** The DSCP that everything it sends is marked with, in [0, 63]. */
+  readonly dscp: number | null;
 }
 
 /** What a rule asks of the layer above IP; protocol null is any. ICMP's type 0 is a value, null is any. */
@@ -66,7 +107,8 @@ export type Service =
 export type Remote =
   | { readonly kind: 'any' }
   | { readonly kind: 'prefix'; readonly prefix: Cidr }
-  | { readonly kind: 'group'; readonly group: GroupId };
+  | { readonly kind: 'group'; readonly group: GroupId }
+  | { readonly kind: 'addresses'; readonly group: AddressGroupId };
 
 export type Direction = 'ingress' | 'egress';
 
@@ -91,6 +133,9 @@ export interface World {
   readonly networks: ReadonlyMap<NetworkId, Network>;
   readonly subnets: ReadonlyMap<SubnetId, Subnet>;
   readonly ports: ReadonlyMap<PortId, Port>;
+  /** A group that is not here is stateful. */
+  readonly groups: ReadonlyMap<GroupId, Group>;
   readonly rules: ReadonlyMap<RuleId, Rule>;
+  readonly addressGroups: ReadonlyMap<AddressGroupId, AddressGroup>;
   readonly linkLocals: readonly LinkLocal[];
 }

@@ -58,7 +58,9 @@ export class InstalledWorld {
     replace(facts.networks, world.networks);
     replace(facts.subnets, world.subnets);
     replace(facts.ports, world.ports);
+    replace(facts.groups, world.groups);
     replace(facts.rules, world.rules);
+    replace(facts.addressGroups, world.addressGroups);
     replace(
       facts.linkLocals,
       new Map(world.linkLocals.map((item) => [`${item.network}|${formatCidr(item.address)}`, item])),

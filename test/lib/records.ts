@@ -32,6 +32,7 @@ export function networkRecord(id: string, changes: Partial<NetworkRecord> = {}):
     port_security_mode: 'strict',
     dhcp_trusted: false,
     allow_reserved_pairs: false,
+    qos_policy_id: null,
     ...changes,
   };
 }
@@ -84,6 +85,7 @@ export function portRecord(text: PortText): PortRecord {
     'binding:host_id': '',
     'binding:vnic_type': 'normal',
     'binding:profile': {},
+    qos_policy_id: null,
     ...changes,
   };
 }
@@ -104,6 +106,7 @@ export function ruleRecord(
     port_range_max: null,
     remote_ip_prefix: null,
     remote_group_id: null,
+    remote_address_group_id: null,
     ...changes,
   };
 }

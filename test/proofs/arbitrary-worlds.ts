@@ -78,6 +78,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       mode: fc.constantFrom('strict', 'strict', 'strict', 'mac-only', 'off'),
       dhcpServer: fc.constantFrom(false, false, false, true),
       service: fc.constant(false),
+      qosPolicy: fc.constant(null),
       groups: fc.oneof(
         { weight: 4, arbitrary: fc.subarray(groups, { minLength: 1, maxLength: 3 }) },
         { weight: 1, arbitrary: fc.constant<GroupId[]>([]) },
@@ -172,7 +173,7 @@ function assemble(
   claimed: number,
 ): World {
   const networks = new Map<NetworkId, Network>(
-    names.map((id) => [id, { id, adminUp: true, lendsReserved: claimed % 4 === 0 }]),
+    names.map((id) => [id, { id, adminUp: true, lendsReserved: claimed % 4 === 0, qosPolicy: null }]),
   );
   const nets: Subnet[] = names.flatMap((network, at) =>
     subnets.map((prefix) => ({
@@ -193,6 +194,8 @@ function assemble(
     networks,
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
     ports: new Map(ports.map((port) => [port.id, port])),
+    groups: new Map(),
+    addressGroups: new Map(),
     rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
     linkLocals,
   };

@@ -22,7 +22,10 @@ function settingsOf(world: World): Setting[] {
   for (const [id, value] of world.networks) settings.push(({ facts }) => facts.networks.set(id, value));
   for (const [id, value] of world.subnets) settings.push(({ facts }) => facts.subnets.set(id, value));
   for (const [id, value] of world.ports) settings.push(({ facts }) => facts.ports.set(id, value));
+  for (const [id, value] of world.groups) settings.push(({ facts }) => facts.groups.set(id, value));
   for (const [id, value] of world.rules) settings.push(({ facts }) => facts.rules.set(id, value));
+  for (const [id, value] of world.addressGroups)
+    settings.push(({ facts }) => facts.addressGroups.set(id, value));
   for (const item of world.linkLocals)
     settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
   for (const [id, ofport] of ofportsOf(world)) settings.push(({ facts }) => facts.ofports.set(id, ofport));
@@ -44,6 +47,10 @@ function removalsOf(pipeline: Pipeline, world: World): Setting[] {
       (id) => () => facts.subnets.delete(id),
     ),
     ...gone(facts.ports.entries(), new Set(world.ports.keys())).map((id) => () => facts.ports.delete(id)),
+    ...gone(facts.groups.entries(), new Set(world.groups.keys())).map((id) => () => facts.groups.delete(id)),
+    ...gone(facts.addressGroups.entries(), new Set(world.addressGroups.keys())).map(
+      (id) => () => facts.addressGroups.delete(id),
+    ),
     ...gone(facts.rules.entries(), new Set(world.rules.keys())).map((id) => () => facts.rules.delete(id)),
     ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),
     ...gone(facts.ofports.entries(), new Set(ofportsOf(world).keys())).map(
@@ -125,7 +132,9 @@ test('what is gone is forgotten: ids, and the reasons of flows', () => {
         networks: new Map(),
         subnets: new Map(),
         ports: new Map(),
+        groups: new Map(),
         rules: new Map(),
+        addressGroups: new Map(),
         linkLocals: [],
       };
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);

@@ -2,7 +2,10 @@
  * Worlds from short descriptions, for tests that name their cases.
  */
 import type {
+  AddressGroup,
+  AddressGroupId,
   Direction,
+  Group,
   GroupId,
   GuardMode,
   LinkLocal,
@@ -42,13 +45,16 @@ export interface RuleText {
   readonly direction: Direction;
   readonly family?: 4 | 6;
   readonly service?: Service;
-  /** A prefix, or a group's name behind `@`; any when absent. */
+  /** A prefix, a group's name behind `@`, or an address group's behind `#`; any when absent. */
   readonly remote?: string;
 }
 
 export interface WorldText {
   readonly ports: readonly PortText[];
   readonly rules?: readonly RuleText[];
+  /** Groups without state. */
+  readonly stateless?: readonly string[];
+  readonly addressGroups?: Readonly<Record<string, readonly string[]>>;
   /** Prefixes of network `n1`. */
   readonly subnets?: readonly string[];
   /** Of the subnets, in their order. */
@@ -73,6 +79,7 @@ export function portFrom(text: PortText): Port {
     mode: text.mode ?? 'strict',
     dhcpServer: text.dhcpServer ?? false,
     service: text.service ?? false,
+    qosPolicy: null,
     groups: (text.groups ?? []) as GroupId[],
     host: text.host === undefined ? host : text.host,
   };
@@ -81,6 +88,7 @@ export function portFrom(text: PortText): Port {
 function remoteFrom(text: string | undefined): Remote {
   if (text === undefined) return { kind: 'any' };
   if (text.startsWith('@')) return { kind: 'group', group: text.slice(1) as GroupId };
+  if (text.startsWith('#')) return { kind: 'addresses', group: text.slice(1) as AddressGroupId };
   return { kind: 'prefix', prefix: net(text) };
 }
 
@@ -112,10 +120,25 @@ export function worldFrom(text: WorldText): World {
   }));
   return {
     networks: new Map(
-      [...names].map((id) => [id, { id, adminUp: true, lendsReserved: text.lendsReserved ?? false }]),
+      [...names].map((id) => [
+        id,
+        { id, adminUp: true, lendsReserved: text.lendsReserved ?? false, qosPolicy: null },
+      ]),
     ),
     subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),
     ports,
+    groups: new Map(
+      (text.stateless ?? []).map((name): [GroupId, Group] => [
+        name as GroupId,
+        { id: name as GroupId, stateful: false },
+      ]),
+    ),
+    addressGroups: new Map(
+      Object.entries(text.addressGroups ?? {}).map(([name, prefixes]): [AddressGroupId, AddressGroup] => [
+        name as AddressGroupId,
+        { id: name as AddressGroupId, addresses: prefixes.map(net) },
+      ]),
+    ),
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
     linkLocals,
   };
