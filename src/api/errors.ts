@@ -211,6 +211,26 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}.`,
   },
   InvalidCIDR: { status: 400, text: (f) => `Invalid CIDR ${f.input} given as IP prefix.` },
+  QosPolicyNotFound: { status: 404, text: (f) => `QoS policy ${f.id} could not be found.` },
+  QosPolicyInUse: { status: 409, text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by}.` },
+  QoSPolicyDefaultAlreadyExists: {
+    status: 409,
+    text: (f) => `A default QoS policy exists for project ${f.project}.`,
+  },
+  QosRuleNotFound: {
+    status: 404,
+    text: (f) => `QoS rule ${f.id} for policy ${f.policy} could not be found.`,
+  },
+  QoSRulesConflict: {
+    status: 409,
+    text: (f) =>
+      `Rule ${f.type} conflicts with rule ${f.rule} which already exists in QoS Policy ${f.policy}.`,
+  },
+  QosRuleTypeNotFound: {
+    status: 404,
+    type: 'HTTPNotFound',
+    text: (f) => `QoS rule type ${f.type} is not offered.`,
+  },
   RevisionNumberConstraintFailed: {
     status: 412,
     text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,

@@ -36,6 +36,22 @@ const extensions: readonly Extension[] = [
     'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
+  ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
+  [
+    'qos-bw-limit-direction',
+    'Direction for QoS bandwidth limit rule',
+    'Bandwidth limits for what is sent and for what is received',
+  ],
+  ['qos-default', 'QoS default policy', 'The policy that new networks of a project begin with'],
+  ['qos-port-network-policy', 'QoS port network policy ID', "Ports show their network's policy"],
+  ['qos-pps', 'QoS Rule Type Packet per Second Extension', 'Limits on packets a second'],
+  ['qos-rule-type-details', 'Details of QoS rule types', 'What parameters of rules may be'],
+  [
+    'qos-rule-type-filter',
+    'Allow to filter the list of QoS rule types',
+    'Listing rule types that are not offered too',
+  ],
+  ['qos-rules-alias', 'Quality of Service rules alias API', 'Rules of policies by their own id alone'],
   ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
   ['security-group', 'security-group', 'Security groups'],
   [

@@ -10,6 +10,7 @@ import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
+import { defaultQosPolicy, qosPolicyOf, requireQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -33,6 +34,7 @@ export class Networks implements Resource<NetworkRecord> {
     return (
       rowsById(filters, (id) => networks.get(id)) ??
       rowsByIndex(filters, 'name', (name) => networks.by('name', name)) ??
+      rowsByIndex(filters, 'qos_policy_id', (policy) => networks.by('qos', policy)) ??
       networks.all()
     );
   }
@@ -47,6 +49,7 @@ export class Networks implements Resource<NetworkRecord> {
       ...network,
       tenant_id: network.project_id,
       status: 'ACTIVE',
+      qos_policy_id: qosPolicyOf(network),
       subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
     };
   }
@@ -54,9 +57,13 @@ export class Networks implements Resource<NetworkRecord> {
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly NetworkRecord[] {
     return drafts.map((draft) => {
       const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
-      const network = newNetwork(birth, draft as unknown as NetworkDraft);
+      const { state } = this.#context.view;
+      const asked = draft as unknown as NetworkDraft;
+      requireQosPolicy(state, asked.qos_policy_id);
+      const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
+      const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
-      change.put(keys.network(network.id), network);
+      writeNetwork(change, null, network);
       return network;
     });
   }
@@ -64,8 +71,13 @@ export class Networks implements Resource<NetworkRecord> {
   update(change: Change, row: Row<NetworkRecord>, draft: Draft): NetworkRecord {
     const before = row.record;
     const after = { ...before, ...(draft as Partial<NetworkDraft>) };
+    requireQosPolicy(this.#context.view.state, (draft as Partial<NetworkDraft>).qos_policy_id);
     if (before.shared && !after.shared) this.#refuseForeignPorts(change, before);
     return after;
+  }
+
+  write(change: Change, before: NetworkRecord, after: NetworkRecord): void {
+    writeNetwork(change, before, after);
   }
 
   remove(change: Change, row: Row<NetworkRecord>): void {
@@ -81,6 +93,7 @@ export class Networks implements Resource<NetworkRecord> {
       removePort(change, this.#context, port.record);
     }
     for (const subnet of subnets.by('network', id)) change.remove(subnet.key);
+    writeQosPolicyUse(change, row.record, null);
     change.remove(row.key);
   }
 
@@ -91,4 +104,9 @@ export class Networks implements Resource<NetworkRecord> {
         refuse({ code: 'InvalidSharedSetting', network: network.id });
     }
   }
+}
+
+function writeNetwork(change: Change, before: NetworkRecord | null, after: NetworkRecord): void {
+  change.put(keys.network(after.id), after);
+  writeQosPolicyUse(change, before, after);
 }

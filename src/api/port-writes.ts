@@ -5,6 +5,7 @@
 import { keys } from '../model/keys.ts';
 import type { PortRecord } from '../model/records.ts';
 import type { Change } from './change.ts';
+import { writeQosPolicyUse } from './qos-policy-use.ts';
 import type { Context } from './resource.ts';
 
 /** Neutron's own service ports that go with their network. */
@@ -47,6 +48,7 @@ export function writePort(change: Change, before: PortRecord | null, after: Port
     change.put(keys.groupUse(group, id), '');
   }
   for (const group of held) change.remove(keys.groupUse(group, id));
+  writeQosPolicyUse(change, before, after);
 }
 
 /** The caller has made the record's being unchanged a condition. */
@@ -57,6 +59,7 @@ export function removePort(change: Change, context: Context, port: PortRecord): 
   change.remove(keys.takenMac(network, port.mac_address));
   for (const address of addressesOf(port)) change.remove(keys.takenIp(network, address));
   for (const group of port.security_groups) change.remove(keys.groupUse(group, id));
+  writeQosPolicyUse(change, port, null);
   change.remove(keys.binding(network, id));
   const linkLocals = state.linkLocalKeys(id);
   for (const key of linkLocals) change.remove(key);

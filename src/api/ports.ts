@@ -22,6 +22,7 @@ import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { removePort, writePort } from './port-writes.ts';
+import { qosPolicyOf, requireQosPolicy } from './qos-policy-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -48,6 +49,7 @@ export class Ports implements Resource<PortRecord> {
       rowsByIndex(filters, 'device_id', (device) => ports.by('device', device)) ??
       rowsByIndex(filters, 'name', (name) => ports.by('name', name)) ??
       rowsByIndex(filters, 'security_groups', (group) => ports.by('group', group)) ??
+      rowsByIndex(filters, 'qos_policy_id', (policy) => ports.by('qos', policy)) ??
       rowsByIndex(filters, 'network_id', (network) => ports.by('network', network)) ??
       ports.all()
     );
@@ -58,7 +60,7 @@ export class Ports implements Resource<PortRecord> {
   }
 
   show(port: PortRecord): Record<string, unknown> {
-    const { bindings, hosts } = this.#context.view.state;
+    const { bindings, hosts, networks } = this.#context.view.state;
     const binding = bindings.get(port.id);
     const holder = this.#holderOf(port);
     const host = hosts.get(holder);
@@ -66,6 +68,8 @@ export class Ports implements Resource<PortRecord> {
       ...port,
       tenant_id: port.project_id,
       status: binding?.status ?? 'DOWN',
+      qos_policy_id: qosPolicyOf(port),
+      qos_network_policy_id: qosPolicyOf(networks.get(port.network_id)?.record),
       'binding:host_id': holder,
       'binding:vif_type': holder === '' ? 'unbound' : 'ovs',
       'binding:vif_details':
@@ -110,6 +114,7 @@ export class Ports implements Resource<PortRecord> {
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     };
     this.#checkGroups(patch.security_groups ?? []);
+    requireQosPolicy(this.#context.view.state, patch.qos_policy_id);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
     if (pairs !== undefined) this.#checkPairs(addressed);
     return checkGuardOfChange(before, patch, addressed);
@@ -128,6 +133,7 @@ export class Ports implements Resource<PortRecord> {
     const network = view.state.networks.get(draft.network_id);
     if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
     change.requirePresent(network.key);
+    requireQosPolicy(view.state, draft.qos_policy_id);
     const guard = guardOfNewPort(draft, network.record);
     const choice = groupsOfNewPort(draft, guard.port_security_enabled);
     if (choice !== 'default') this.#checkGroups(choice);
@@ -150,7 +156,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:host_id': draft['binding:host_id'],
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
-      qos_policy_id: null,
+      qos_policy_id: draft.qos_policy_id,
     };
     this.#checkPairs(port);
     writePort(change, null, port);

@@ -142,7 +142,7 @@ export function registerResource<R extends StandardAttributes>(
   app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
 }
 
-function refuseMethod(request: FastifyRequest): never {
+export function refuseMethod(request: FastifyRequest): never {
   return refuseRequest({ code: 'WrongMethod', method: request.method });
 }
 

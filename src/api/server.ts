@@ -17,6 +17,9 @@ import { registerExtensions } from './extensions.ts';
 import { Networks } from './networks.ts';
 import { registerOperatorRoutes } from './operator.ts';
 import { Ports } from './ports.ts';
+import { QosPolicies } from './qos-policies.ts';
+import { registerQosRuleTypes } from './qos-rule-types.ts';
+import { registerQosRules } from './qos-rules.ts';
 import { refuseRequest } from './request-faults.ts';
 import type { Context } from './resource.ts';
 import { registerResource } from './resource-router.ts';
@@ -90,13 +93,17 @@ export function createApi(options: ApiOptions): Api {
   const ports = new Ports(context);
   const groups = new SecurityGroups(context);
   const rules = new SecurityGroupRules(context);
-  registerVersions(app, [networks, subnets, ports, groups, rules]);
+  const qosPolicies = new QosPolicies(context);
+  registerVersions(app, [networks, subnets, ports, groups, rules, qosPolicies]);
   registerExtensions(app);
   registerResource(app, context, networks);
   registerResource(app, context, subnets);
   registerResource(app, context, ports);
   registerResource(app, context, groups);
   registerResource(app, context, rules);
+  registerResource(app, context, qosPolicies);
+  registerQosRules(app, context);
+  registerQosRuleTypes(app);
   const asker = new Asker(store, view);
   registerOperatorRoutes(app, { view, asker, metrics: options.metrics });
 

@@ -8,27 +8,38 @@ import type {
   LinkLocalRecord,
   NetworkRecord,
   PortRecord,
+  QosPolicyRecord,
   SecurityGroupRecord,
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
 import { ruleIdentity } from '../model/security-group-rule.ts';
-import type { StoreEvent } from '../store/contract.ts';
+import type { Entry, StoreEvent } from '../store/contract.ts';
 import { Table } from './table.ts';
 
 /** An address of a subnet that no port has any more. */
 export type OnReleased = (subnet: string, address: string) => void;
 
+/** None in records of before QoS. */
+const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonly string[] => {
+  const id = user.qos_policy_id ?? null;
+  return id === null ? [] : [id];
+};
+
 export class State {
-  readonly networks = new Table<NetworkRecord, 'name' | 'project'>({
+  readonly networks = new Table<NetworkRecord, 'name' | 'project' | 'qos'>({
     name: (network) => [network.name],
     project: (network) => [network.project_id],
+    qos: qosPolicyIds,
   });
   readonly subnets = new Table<SubnetRecord, 'name' | 'network'>({
     name: (subnet) => [subnet.name],
     network: (subnet) => [subnet.network_id],
   });
-  readonly ports = new Table<PortRecord, 'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet'>({
+  readonly ports = new Table<
+    PortRecord,
+    'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet' | 'qos'
+  >({
     name: (port) => [port.name],
     network: (port) => [port.network_id],
     device: (port) => [port.device_id],
@@ -36,6 +47,7 @@ export class State {
     mac: (port) => [`${port.network_id}/${port.mac_address}`],
     ip: (port) => port.fixed_ips.map((ip) => `${port.network_id}/${ip.ip_address}`),
     subnet: (port) => port.fixed_ips.map((ip) => ip.subnet_id),
+    qos: qosPolicyIds,
   });
   readonly groups = new Table<SecurityGroupRecord, 'name' | 'project'>({
     name: (group) => [group.name],
@@ -45,6 +57,11 @@ export class State {
     group: (rule) => [rule.security_group_id],
     remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
     identity: (rule) => [ruleIdentity(rule)],
+  });
+  readonly qosPolicies = new Table<QosPolicyRecord, 'name' | 'default' | 'rule'>({
+    name: (policy) => [policy.name],
+    default: (policy) => (policy.is_default ? [policy.project_id] : []),
+    rule: (policy) => policy.rules.map((rule) => rule.id),
   });
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();
@@ -70,8 +87,7 @@ export class State {
     const entry = event.type === 'put' ? event.entry : null;
     switch (kind) {
       case 'networks':
-        if (entry === null) this.networks.delete(first);
-        else this.networks.put(key, JSON.parse(entry.value) as NetworkRecord, entry.modRevision);
+        this.#applyNetwork(key, first, entry);
         break;
       case 'subnets':
         if (entry === null) this.subnets.delete(second);
@@ -89,6 +105,10 @@ export class State {
         if (entry === null) this.rules.delete(second);
         else this.rules.put(key, JSON.parse(entry.value) as SecurityGroupRuleRecord, entry.modRevision);
         this.groups.outdate(first);
+        break;
+      case 'qos':
+        if (entry === null) this.qosPolicies.delete(first);
+        else this.qosPolicies.put(key, JSON.parse(entry.value) as QosPolicyRecord, entry.modRevision);
         break;
       case 'bindings':
         if (entry === null) this.bindings.delete(second);
@@ -109,11 +129,19 @@ export class State {
     }
   }
 
-  #applyPort(
-    key: string,
-    id: string,
-    entry: { readonly value: string; readonly modRevision: number } | null,
-  ): void {
+  #applyNetwork(key: string, id: string, entry: Entry | null): void {
+    if (entry === null) {
+      this.networks.delete(id);
+      return;
+    }
+    const after = JSON.parse(entry.value) as NetworkRecord;
+    const before = this.networks.put(key, after, entry.modRevision);
+    // Ports show their network's policy.
+    if (before === null || qosPolicyIds(before)[0] === qosPolicyIds(after)[0]) return;
+    for (const port of this.ports.by('network', id)) this.ports.outdate(port.record.id);
+  }
+
+  #applyPort(key: string, id: string, entry: Entry | null): void {
     const after = entry === null ? null : (JSON.parse(entry.value) as PortRecord);
     const before =
       after === null ? this.ports.delete(id) : this.ports.put(key, after, entry?.modRevision ?? 0);

@@ -71,6 +71,23 @@ export type ModelFault =
   | { readonly code: 'SecurityGroupMultipleRemoteEntites' }
   | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
   | { readonly code: 'InvalidCIDR'; readonly input: string }
+  | { readonly code: 'QosPolicyNotFound'; readonly id: string }
+  | {
+      readonly code: 'QosPolicyInUse';
+      readonly id: string;
+      readonly user: 'port' | 'network';
+      readonly by: string;
+    }
+  | { readonly code: 'QoSPolicyDefaultAlreadyExists'; readonly project: string }
+  /** `policy` is empty where the request does not name one. */
+  | { readonly code: 'QosRuleNotFound'; readonly id: string; readonly policy: string }
+  | {
+      readonly code: 'QoSRulesConflict';
+      readonly type: string;
+      readonly rule: string;
+      readonly policy: string;
+    }
+  | { readonly code: 'QosRuleTypeNotFound'; readonly type: string }
   | { readonly code: 'RevisionNumberConstraintFailed'; readonly expected: number; readonly current: number };
 
 /** Throws the refusal; its text here is for logs only. */

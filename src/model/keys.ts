@@ -25,6 +25,8 @@ export const keys = {
   /** A port or network that has the policy. */
   qosPolicyUse: (policy: string, user: string) => `uses/qos/${policy}/${user}`,
   qosPolicyUses: (policy: string) => `uses/qos/${policy}/`,
+  /** The project's default policy, once: the value is the policy's id. */
+  defaultQosPolicy: (project: string) => `default-qos/${project}`,
   rbacPolicy: (id: string) => `rbac/${id}`,
   /** Written by the host that holds the port. */
   binding: (network: string, port: string) => `bindings/${network}/${port}`,

@@ -1,6 +1,6 @@
 /** Networks: their attribute table and the record of a new one. */
 import type { AttributeTable } from './attribute.ts';
-import { integerBetween, oneOf, toBoolean, toInteger } from './checks.ts';
+import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 
@@ -34,6 +34,7 @@ export const networkAttributes = {
   },
   dhcp_trusted: { ...boolean, fallback: false },
   allow_reserved_pairs: { ...boolean, fallback: false },
+  qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
   subnets: { post: 'refused', put: false, filter: 'list' },
 } as const satisfies AttributeTable;
@@ -48,6 +49,7 @@ export interface NetworkDraft {
   readonly port_security_mode: PortSecurityMode;
   readonly dhcp_trusted: boolean;
   readonly allow_reserved_pairs: boolean;
+  readonly qos_policy_id: string | null;
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
@@ -61,6 +63,6 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     port_security_mode: draft.port_security_mode,
     dhcp_trusted: draft.dhcp_trusted,
     allow_reserved_pairs: draft.allow_reserved_pairs,
-    qos_policy_id: null,
+    qos_policy_id: draft.qos_policy_id,
   };
 }

@@ -13,6 +13,7 @@ import {
   macAddress,
   nullTo,
   oneOf,
+  orNull,
   text,
   toBoolean,
   toCanonicalIp,
@@ -120,6 +121,8 @@ export const portAttributes = {
   'binding:profile': { post: 'allowed', put: true, fallback: {}, convert: nullTo({}), validate: profile },
   'binding:vif_type': { post: 'refused', put: false, filter: 'text' },
   'binding:vif_details': { post: 'refused', put: false },
+  qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
+  qos_network_policy_id: { post: 'refused', put: false },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
 } as const satisfies AttributeTable;
 
@@ -141,6 +144,7 @@ export interface PortDraft {
   readonly 'binding:host_id': string;
   readonly 'binding:vnic_type': string;
   readonly 'binding:profile': Readonly<Record<string, unknown>>;
+  readonly qos_policy_id: string | null;
 }
 
 export type PortPatch = Partial<Omit<PortDraft, 'network_id'>>;

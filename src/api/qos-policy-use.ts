@@ -1,0 +1,39 @@
+/**
+ * Which QoS policy a port or network has: the one that is asked for must exist, and each use leaves a mark that the
+ * policy's removal cannot overlook.
+ */
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import type { Change } from './change.ts';
+import type { State } from './state.ts';
+
+/** Absent in records of before QoS. */
+interface User {
+  readonly id: string;
+  readonly qos_policy_id?: string | null;
+}
+
+export const qosPolicyOf = (user: User | null | undefined): string | null => user?.qos_policy_id ?? null;
+
+export function requireQosPolicy(state: State, id: string | null | undefined): void {
+  if (id !== null && id !== undefined && state.qosPolicies.get(id) === undefined) {
+    refuse({ code: 'QosPolicyNotFound', id });
+  }
+}
+
+/** The policy that new networks of the project get, if there is one. */
+export function defaultQosPolicy(state: State, project: string): string | null {
+  const [row] = state.qosPolicies.by('default', project);
+  return row?.record.id ?? null;
+}
+
+/** Marks what is used now, takes back the mark of before; null stands for a user that is not there. */
+export function writeQosPolicyUse(change: Change, before: User | null, after: User | null): void {
+  const [old, now] = [qosPolicyOf(before), qosPolicyOf(after)];
+  if (old === now) return;
+  const user = after?.id ?? before?.id ?? '';
+  if (old !== null) change.remove(keys.qosPolicyUse(old, user));
+  if (now === null) return;
+  change.requirePresent(keys.qosPolicy(now));
+  change.put(keys.qosPolicyUse(now, user), '');
+}

@@ -1,0 +1,33 @@
+/** QoS policies: their attribute table and the record of a new one. Rules are written through their own paths. */
+import type { AttributeTable } from './attribute.ts';
+import { toBoolean } from './checks.ts';
+import type { QosPolicyRecord } from './records.ts';
+import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+
+const flag = { post: 'allowed', put: true, fallback: false, convert: toBoolean, filter: 'boolean' } as const;
+
+export const qosPolicyAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  shared: flag,
+  /** What new networks of the project begin with. */
+  is_default: flag,
+  rules: { post: 'refused', put: false },
+} as const satisfies AttributeTable;
+
+export interface QosPolicyDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly shared: boolean;
+  readonly is_default: boolean;
+}
+
+export function newQosPolicy(birth: Birth, draft: QosPolicyDraft): QosPolicyRecord {
+  return {
+    ...born(birth, draft.description),
+    name: draft.name,
+    shared: draft.shared,
+    is_default: draft.is_default,
+    rules: [],
+  };
+}
