@@ -43,10 +43,17 @@ const singular: Record<string, string> = {
   ports: 'port',
   'security-groups': 'security_group',
   'security-group-rules': 'security_group_rule',
+  policies: 'policy',
+  bandwidth_limit_rules: 'bandwidth_limit_rule',
+  dscp_marking_rules: 'dscp_marking_rule',
+  packet_rate_limit_rules: 'packet_rate_limit_rule',
 };
 
-export const nameOf = (path: string): string => singular[path] ?? path;
-export const collectionOf = (path: string): string => path.replaceAll('-', '_');
+/** What a path ends with: `bandwidth_limit_rules` of `qos/policies/…/bandwidth_limit_rules`. */
+const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+export const nameOf = (path: string): string => singular[lastPart(path)] ?? path;
+export const collectionOf = (path: string): string => lastPart(path).replaceAll('-', '_');
 
 export function clientOf(api: Api): Client {
   const call: Client['call'] = async (method, url, body, headers = {}) => {
