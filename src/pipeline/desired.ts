@@ -27,7 +27,15 @@ interface Reason {
 }
 
 const provenanceText = (why: Provenance): string =>
-  [why.stage, why.reason, why.port, why.network, why.rule, why.drop].join('|');
+  [why.stage, why.reason, why.port, why.network, why.rule, why.opens, why.drop, why.protocol].join('|');
+
+/** Verdicts of rules are told by their cookies' highest bits, so that the switch can list them alone. */
+export const verdictCookies = { cookie: 0xan << 60n, cookieMask: 0xfn << 60n } as const;
+
+function cookieFor(why: Provenance, text: string): bigint {
+  const hash = hash64(text) >> 4n;
+  return why.rule === undefined ? hash : hash | verdictCookies.cookie;
+}
 
 const shareKey = ({ id, clause, of }: Conjunction): string => `${id}/${clause}/${of}`;
 
@@ -126,7 +134,7 @@ export class DesiredFlows {
     const text = provenanceText(why);
     let reason = this.#reasons.get(text);
     if (reason === undefined) {
-      reason = { why, cookie: hash64(text), count: 0 };
+      reason = { why, cookie: cookieFor(why, text), count: 0 };
       this.#reasons.set(text, reason);
       this.#byCookie.set(reason.cookie, reason);
     }

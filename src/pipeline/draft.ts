@@ -22,8 +22,12 @@ export interface Provenance {
   readonly port?: PortId;
   readonly network?: NetworkId;
   readonly rule?: RuleId;
+  /** On a rule's verdict: only for packets that begin a connection. */
+  readonly opens?: true;
   /** Set on drops: which way the packet went, as the guest sees it. */
   readonly drop?: Direction;
+  /** On drops for want of a rule: by its usual name, or `other`. */
+  readonly protocol?: string;
 }
 
 export interface Conjunction {

@@ -5,7 +5,7 @@
 import { type Cidr, type Family, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { withheldFrom } from '../policy/reserved.ts';
-import type { GroupId, LinkLocal, Pair, Port } from '../policy/world.ts';
+import type { LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
   readonly port: Port;
@@ -17,6 +17,8 @@ export interface LocalPort {
   readonly zone: number;
   /** Stands for the port's set of security groups; 0 is the empty set. */
   readonly set: number;
+  /** The set's canonical name; empty without groups, and while nothing guards the port. */
+  readonly groups: string;
   readonly macs: readonly Mac[];
   /** Pairs and link-locals: what an IPv6 source, target or destination of the port may be. */
   readonly pairs6: readonly Pair[];
@@ -25,8 +27,11 @@ export interface LocalPort {
   readonly withheld: readonly Cidr[];
 }
 
+/** The families in which a set of groups needs no connection tracking. */
+export type Untracked = Readonly<Record<Family, boolean>>;
+
 /** The canonical name of a set of groups. */
-export const setName = (groups: readonly GroupId[]): string => [...new Set(groups)].sort().join(',');
+export const setName = (groups: readonly string[]): string => [...new Set(groups)].sort().join(',');
 
 /** Fixed IPs with the port's MAC, then the allowed pairs, each once. */
 export function pairsOf(port: Port): Pair[] {
@@ -45,7 +50,7 @@ export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
   reserved: readonly Cidr[],
-  place: Pick<LocalPort, 'ofport' | 'key' | 'zone' | 'set'>,
+  place: Pick<LocalPort, 'ofport' | 'key' | 'zone' | 'set' | 'groups'>,
 ): LocalPort {
   const macs = macsOf(port);
   const pairs = pairsOf(port);

@@ -56,6 +56,7 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
 
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
 export const anyFragment: Masked = { value: ipFrag.any, mask: ipFrag.any };
+export const wholePacket: Masked = { value: 0, mask: ipFrag.any };
 export const laterFragment: Masked = { value: ipFrag.later, mask: ipFrag.later };
 /** Neither broadcast nor multicast. */
 export const unicastAddress: Masked = { value: 0n, mask: groupBit };

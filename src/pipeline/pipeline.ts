@@ -16,15 +16,20 @@ import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
+import { qosDefaults } from './stages/qos.ts';
 import { answer, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
 import {
-  classRules,
-  peerFlow,
-  portRules,
-  ruleFlows,
+  addressFlow,
+  classClauses,
+  classIds,
+  classKinds,
+  memberFlow,
+  portDenials,
+  ruleClauses,
   securityGroupDefaults,
-  setRules,
+  setClauses,
 } from './stages/security-groups.ts';
+import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/verdicts.ts';
 
 export interface Features {
   /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
@@ -32,6 +37,8 @@ export interface Features {
   /** Meter that bounds a port's packets to the controller. */
   readonly puntMeter: (port: PortId) => number;
 }
+
+const directions: readonly Direction[] = ['egress', 'ingress'];
 
 export class Pipeline {
   readonly facts: Facts;
@@ -55,6 +62,7 @@ export class Pipeline {
       ...responderDefaults,
       ...l2Defaults,
       ...ingressGuardDefaults,
+      ...qosDefaults,
     ]);
 
     this.#install(
@@ -67,8 +75,7 @@ export class Pipeline {
           ...(guarded
             ? [...guardMac(local), ...guardArp(local), ...guardNd(local, punt), ...guardIp(local)]
             : []),
-          ...portState(local),
-          ...portRules(local),
+          ...portDenials(local),
           ...ownQuestions(local),
           ...unknownDestination(local),
           ...ingressGuard(local),
@@ -108,34 +115,72 @@ export class Pipeline {
     );
 
     this.#install(
-      'rule-flows',
-      graph.map('rule-flows', activeRules, (_, rule) => ruleFlows(rule, ids)),
+      'state-flows',
+      graph.map('state-flows', locals, (_, local, read) =>
+        portState(local, read(relations.untracked, local.groups) ?? { 4: false, 6: false }),
+      ),
+    );
+    this.#install(
+      'rule-clauses',
+      graph.map('rule-clauses', activeRules, (_, rule, read) =>
+        ruleClauses(rule, read(relations.stateless, rule.group) !== true, ids),
+      ),
+    );
+    this.#install(
+      'rule-verdicts',
+      graph.map('rule-verdicts', activeRules, (_, rule, read) => ruleVerdicts(rule, relations, ids, read)),
     );
     this.#install(
       'set-flows',
-      graph.map('set-flows', relations.sets, (name, _, read) => setRules(name, relations, ids, read)),
+      graph.map('set-flows', relations.sets, (name, _, read) => [
+        ...setClauses(name, relations, ids, read),
+        ...setVerdicts(name, relations, ids, read),
+      ]),
     );
-    for (const direction of ['egress', 'ingress'] satisfies Direction[]) {
+    this.#install(
+      'port-verdicts',
+      graph.map('port-verdicts', locals, (_, local, read) => portVerdicts(local, relations, ids, read)),
+    );
+    for (const direction of directions) this.#installClasses(direction);
+    this.#releaseIds();
+  }
+
+  #installClasses(direction: Direction): void {
+    const graph = this.#graph;
+    const { relations, ids } = this;
+    const { members, addresses } = relations;
+    for (const kind of classKinds) {
+      const name = `${direction}-${kind}-clauses`;
       this.#install(
-        `${direction}-class-flows`,
-        graph.map(`${direction}-class-flows`, relations.classes[direction], (name, _, read) =>
-          classRules(direction, name, relations, ids, read),
+        name,
+        graph.map(name, relations[kind].classes[direction], (className, _, read) =>
+          classClauses(kind, direction, className, relations, ids, read),
         ),
       );
-      this.#install(
-        `${direction}-peer-flows`,
-        graph.map(`${direction}-peer-flows`, relations.peerClasses[direction], (_, peer, read) => {
-          const zone = read(zoneOf, peer.network);
-          return zone === undefined ? undefined : [peerFlow(direction, zone, peer, ids)];
-        }),
-      );
     }
-    this.#releaseIds();
+    this.#install(
+      `${direction}-member-flows`,
+      graph.map(`${direction}-member-flows`, members.blocks[direction], (_, held, read) => {
+        const [peer] = held.values();
+        const zone = peer?.network == null ? undefined : read(relations.zoneOf, peer.network);
+        return peer === undefined || zone === undefined
+          ? undefined
+          : [memberFlow(direction, zone, peer, ids)];
+      }),
+    );
+    this.#install(
+      `${direction}-address-flows`,
+      graph.map(`${direction}-address-flows`, addresses.blocks[direction], (_, held) => {
+        const [peer] = held.values();
+        return peer === undefined ? undefined : [addressFlow(direction, peer, ids)];
+      }),
+    );
   }
 
   /** Ids go back when nothing on this host bears their name any more. */
   #releaseIds(): void {
-    const { locals, sets, classes, activeRules } = this.relations;
+    const { relations } = this;
+    const { locals, sets, activeRules } = relations;
     const { ids } = this;
     const gone = (release: (name: string) => void) => (name: string, value: unknown) => {
       if (value === undefined) release(name);
@@ -155,12 +200,15 @@ export class Pipeline {
       activeRules,
       gone((name) => ids.rules.release(name)),
     );
-    for (const direction of ['egress', 'ingress'] satisfies Direction[]) {
-      const other = classes[direction === 'egress' ? 'ingress' : 'egress'];
-      const release = (name: string): void => {
-        if (other.get(name) === undefined) ids.classes.release(name);
-      };
-      this.#graph.sink(`${direction}-class-ids`, classes[direction], gone(release));
+    for (const kind of classKinds) {
+      const { classes } = relations[kind];
+      for (const direction of directions) {
+        const other = classes[direction === 'egress' ? 'ingress' : 'egress'];
+        const release = (name: string): void => {
+          if (other.get(name) === undefined) classIds(kind, ids).release(name);
+        };
+        this.#graph.sink(`${direction}-${kind}-ids`, classes[direction], gone(release));
+      }
     }
   }
 

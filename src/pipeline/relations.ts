@@ -4,13 +4,12 @@
  * No flows, no I/O; ids of ports, sets, classes and rules are handed out here.
  */
 import { Dataflow, type Input, type Relation } from '../base/dataflow.ts';
-import { type Cidr, contains, formatCidr, isHost, overlaps } from '../net/cidr.ts';
+import { type Cidr, contains, type Family, formatCidr, isHost, overlaps } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { reservedAddresses } from '../policy/reserved.ts';
 import type {
   AddressGroup,
   AddressGroupId,
-  Direction,
   Group,
   GroupId,
   LinkLocal,
@@ -27,20 +26,14 @@ import type {
   SubnetId,
 } from '../policy/world.ts';
 import { IdSpace } from './ids.ts';
-import { type LocalPort, localPort, setName } from './local-port.ts';
+import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
+import { type Classing, declareAddresses, declareMembers } from './peers.ts';
 
 /** How a port holds an address: as its own, as an allowed pair, or as part of a prefix pair. */
 export interface Holder {
   readonly how: 'fixed' | 'pair' | 'prefix';
   readonly port: Port;
   readonly mac: Mac;
-  readonly address: Cidr;
-}
-
-/** The set of locally named groups to which an address belongs; `name` is empty for none. */
-export interface PeerClass {
-  readonly name: string;
-  readonly network: NetworkId;
   readonly address: Cidr;
 }
 
@@ -76,17 +69,21 @@ export interface Relations {
   /** Sets of groups in use here, by name. */
   readonly sets: Relation<string, true>;
   readonly rulesOfGroup: Relation<GroupId, ReadonlyMap<RuleId, Rule>>;
-  /** By `direction|group`: the active rules that name the group as remote. */
-  readonly rulesNaming: Relation<string, ReadonlyMap<RuleId, Rule>>;
-  readonly peerClasses: Readonly<Record<Direction, Relation<string, PeerClass>>>;
-  /** Class names in use, by direction. */
-  readonly classes: Readonly<Record<Direction, Relation<string, true>>>;
+  readonly stateless: Relation<GroupId, true>;
+  /** By set of groups: the families in which its ports are not tracked. */
+  readonly untracked: Relation<string, Untracked>;
+  /** Whether what a group's rules let in is counted for each port apart. */
+  readonly countedApart: Relation<GroupId, boolean>;
+  /** What a peer is among security groups, and among address groups. */
+  readonly members: Classing;
+  readonly addresses: Classing;
 }
 
 export interface Ids {
   readonly ports: IdSpace;
   readonly sets: IdSpace;
   readonly classes: IdSpace;
+  readonly addressClasses: IdSpace;
   readonly rules: IdSpace;
 }
 
@@ -94,8 +91,12 @@ export const newIds = (): Ids => ({
   ports: new IdSpace(),
   sets: new IdSpace(),
   classes: new IdSpace(),
+  addressClasses: new IdSpace(),
   rules: new IdSpace(),
 });
+
+/** Pairs of rule and port on this host up to which a group is counted by port: each takes two flows. */
+const mostCountedApart = 2048;
 
 /** The register value of a set or class; the empty name is 0. */
 export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));
@@ -141,6 +142,7 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
       ofport,
       zone,
       key: ids.ports.of(id),
+      groups,
       set: idOrZero(ids.sets, groups),
     });
   });
@@ -163,11 +165,6 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
       (holder) => [`${port.network}|${formatCidr(holder.address)}`, holder] as const,
     );
   });
-  const prefixesOf = graph.index('prefixes-of', holders, (_, held) => {
-    const first = [...held.values()].find(({ how }) => how === 'prefix');
-    return first === undefined ? [] : [[first.port.network, first.address] as const];
-  });
-
   const localGroups = graph.index('local-groups', locals, (_, { port }) =>
     port.mode === 'off' ? [] : port.groups.map((group) => [group, true as const] as const),
   );
@@ -176,48 +173,27 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
     read(groupIsLocal, rule.group) ? rule : undefined,
   );
   const rulesOfGroup = graph.index('rules-of-group', activeRules, (_, rule) => [[rule.group, rule] as const]);
-  const rulesNaming = graph.index('rules-naming', activeRules, (_, rule) =>
-    rule.remote.kind === 'group' ? [[`${rule.direction}|${rule.remote.group}`, rule] as const] : [],
+  const setPorts = graph.index('set-ports', locals, (_, { groups }) =>
+    groups === '' ? [] : [[groups, true as const] as const],
   );
-  const isNamed = graph.map('is-named', rulesNaming, () => true as const);
-
-  const setPorts = graph.index('set-ports', locals, (_, { port }) => {
-    const name = port.mode === 'off' ? '' : setName(port.groups);
-    return name === '' ? [] : [[name, true as const] as const];
-  });
   const sets = graph.map('sets', setPorts, () => true as const);
-
-  const peerClassesOf = (direction: Direction) =>
-    graph.map<string, ReadonlyMap<PortId, Holder>, PeerClass>(
-      `${direction}-peer-classes`,
-      holders,
-      (_, held, read) => {
-        const [first] = held.values();
-        if (first === undefined) return undefined;
-        const { address, port } = first;
-        const groups = new Set<GroupId>();
-        for (const holder of held.values()) {
-          if (holder.port.mode === 'off') continue;
-          for (const group of holder.port.groups)
-            if (read(isNamed, `${direction}|${group}`)) groups.add(group);
-        }
-        if (groups.size > 0) return { name: setName([...groups]), network: port.network, address };
-        // An address inside somebody's prefix pair that another port holds must not pass for a member.
-        const wider = [...(read(prefixesOf, port.network)?.values() ?? [])];
-        const covered = wider.some((prefix) => prefix.length < address.length && contains(prefix, address));
-        return covered ? { name: '', network: port.network, address } : undefined;
-      },
-      { equal: (a, b) => a.name === b.name && a.network === b.network },
-    );
-  const peerClasses = { ingress: peerClassesOf('ingress'), egress: peerClassesOf('egress') };
-
-  const classesOf = (direction: Direction) => {
-    const users = graph.index(`${direction}-class-users`, peerClasses[direction], (_, { name }) =>
-      name === '' ? [] : [[name, true as const] as const],
-    );
-    return graph.map(`${direction}-classes`, users, () => true as const);
-  };
-  const classes = { ingress: classesOf('ingress'), egress: classesOf('egress') };
+  const stateless = graph.map('stateless', facts.groups, (_, { stateful }) => (stateful ? undefined : true));
+  const untracked = graph.map<string, true, Untracked>(
+    'untracked-sets',
+    sets,
+    (name, _, read) => {
+      const names = name.split(',') as GroupId[];
+      if (names.every((group) => read(stateless, group))) return { 4: true, 6: true };
+      const rules = names.flatMap((group) => [...(read(rulesOfGroup, group)?.values() ?? [])]);
+      return { 4: isOpen(rules, 4), 6: isOpen(rules, 6) };
+    },
+    { equal: (a, b) => a[4] === b[4] && a[6] === b[6] },
+  );
+  const countedApart = graph.map(
+    'counted-apart',
+    localGroups,
+    (group, members, read) => members.size * (read(rulesOfGroup, group)?.size ?? 0) <= mostCountedApart,
+  );
 
   return {
     locals,
@@ -229,10 +205,21 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
     activeRules,
     sets,
     rulesOfGroup,
-    rulesNaming,
-    peerClasses,
-    classes,
+    stateless,
+    untracked,
+    countedApart,
+    members: declareMembers(graph, activeRules, holders),
+    addresses: declareAddresses(graph, activeRules, facts.addressGroups),
   };
+}
+
+/** Whether rules let everything of a family through, both ways. */
+function isOpen(rules: readonly Rule[], family: Family): boolean {
+  const through = rules.filter(
+    ({ service, remote, ...rule }) =>
+      rule.family === family && service.kind === 'any' && remote.kind === 'any',
+  );
+  return (['egress', 'ingress'] as const).every((way) => through.some(({ direction }) => direction === way));
 }
 
 /**

@@ -18,6 +18,8 @@ export const register = {
   destinationSet: 'reg4',
   /** Scratch: class of the peer's address, the set of locally named groups that it belongs to. */
   peer: 'reg5',
+  /** Scratch: the same for address groups, which mean the same in every network. */
+  addresses: 'reg8',
   flags: 'reg6',
   /** 1 on each way of a packet that goes to several holders of one MAC. */
   copy: 'reg7',
@@ -28,6 +30,8 @@ export const flag = {
   commit: 1,
   /** The sender is not held to its addresses, so nothing may be concluded from what it claims. */
   unguarded: 2,
+  /** The sender's packets are not tracked on their way out: each receiver that tracks looks them up by itself. */
+  untracked: 4,
 } as const;
 
 interface TableRow {
@@ -37,7 +41,7 @@ interface TableRow {
   readonly next: readonly string[];
 }
 
-const { source, network, sourceSet, destination, destinationSet, peer, flags, copy } = register;
+const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
@@ -51,7 +55,7 @@ const service = [
   'icmp_code',
   'icmpv6_type',
   'icmpv6_code',
-  'ct_state',
+  ...tracked,
   ...originalTuple,
 ] as const;
 
@@ -106,27 +110,33 @@ export const tables = {
   /** The one conntrack lookup of a packet that a guarded port sent. */
   egress_ct: {
     id: 10,
-    match: ['eth_type', 'ip_proto', 'icmpv6_type', ...port4],
-    load: [],
-    next: ['egress_state', 'services'],
+    match: [source, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
+    load: [flags],
+    next: ['egress_state', 'egress_peer', 'services'],
   },
   egress_state: {
     id: 11,
     match: [source, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
     load: [flags],
-    next: ['egress_peer', 'l2'],
+    next: ['egress_peer', 'egress_qos'],
   },
   egress_peer: {
     id: 12,
     match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
     load: [peer],
+    next: ['egress_addresses'],
+  },
+  egress_addresses: {
+    id: 13,
+    match: ['eth_type', 'ip_dst', 'ipv6_dst'],
+    load: [addresses],
     next: ['egress_rules'],
   },
   egress_rules: {
-    id: 13,
-    match: [source, sourceSet, peer, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    id: 14,
+    match: [source, sourceSet, peer, addresses, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
     load: [flags],
-    next: ['l2'],
+    next: ['egress_qos'],
   },
   /** Answers for neighbours whose addresses are known. */
   services: {
@@ -150,10 +160,12 @@ export const tables = {
       'nd_options_type',
     ],
     load: [],
-    next: ['l2', 'answer_nd'],
+    next: ['egress_qos', 'answer_nd'],
   },
   /** Second half of a neighbour advertisement, which only a packet that is one already can get. */
   answer_nd: { id: 21, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
+  /** What the sender's policy says of how much and how marked, once it is known that it may be sent at all. */
+  egress_qos: { id: 30, match: [source, 'eth_type'], load: [], next: ['l2'] },
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,
@@ -170,9 +182,9 @@ export const tables = {
   },
   ingress_ct: {
     id: 41,
-    match: ['eth_type', 'ip_proto', 'icmpv6_type', 'ct_state', ...port4],
+    match: [destination, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
     load: [],
-    next: ['ingress_state', 'commit'],
+    next: ['ingress_state', 'ingress_peer', 'commit'],
   },
   ingress_state: {
     id: 42,
@@ -184,11 +196,17 @@ export const tables = {
     id: 43,
     match: [network, 'eth_type', 'ip_src', 'ipv6_src'],
     load: [peer],
+    next: ['ingress_addresses'],
+  },
+  ingress_addresses: {
+    id: 44,
+    match: ['eth_type', 'ip_src', 'ipv6_src'],
+    load: [addresses],
     next: ['ingress_rules'],
   },
   ingress_rules: {
-    id: 44,
-    match: [destination, destinationSet, peer, 'conj_id', 'ip_src', 'ipv6_src', ...service],
+    id: 45,
+    match: [destination, destinationSet, peer, addresses, 'conj_id', 'ip_src', 'ipv6_src', ...service],
     load: [flags],
     next: ['commit'],
   },
@@ -197,9 +215,11 @@ export const tables = {
     id: 50,
     match: [flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
     load: [],
-    next: ['dispatch'],
+    next: ['ingress_qos'],
   },
-  dispatch: { id: 51, match: [destination], load: [], next: [] },
+  /** What the receiver's policy says of how much. */
+  ingress_qos: { id: 51, match: [destination], load: [], next: ['dispatch'] },
+  dispatch: { id: 52, match: [destination], load: [], next: [] },
 } as const satisfies Record<string, TableRow>;
 
 export type TableName = keyof typeof tables;

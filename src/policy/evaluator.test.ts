@@ -12,7 +12,7 @@ import {
   tcpFrame,
   udpFrame,
 } from '../../test/lib/frames.ts';
-import { host, openGroup, type PortText, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
+import { host, type PortText, type RuleText, wideGroup, worldFrom } from '../../test/proofs/worlds.ts';
 import { linkLocalOf } from '../net/cidr.ts';
 import { buildUdp, tcpFlags } from '../net/packet/transport.ts';
 import { emptyTracker, type Tracker } from './conntrack.ts';
@@ -73,10 +73,10 @@ const udp = (from: Name, to: Name, src = 1000, dst = 2000) => udpFrame(layer(fro
 
 describe('security groups', () => {
   test('no groups, nothing passes; no rule of the other side, nothing arrives', () => {
-    expect(talk([port('a', { groups: [] }), port('b')], openGroup('b')).send('a', udp('a', 'b'))).toBe(
+    expect(talk([port('a', { groups: [] }), port('b')], wideGroup('b')).send('a', udp('a', 'b'))).toBe(
       'egress-rules',
     );
-    expect(talk([port('a'), port('b')], openGroup('a')).send('a', udp('a', 'b'))).toBe('b:ingress-rules');
+    expect(talk([port('a'), port('b')], wideGroup('a')).send('a', udp('a', 'b'))).toBe('b:ingress-rules');
     expect(talk([port('a', { mode: 'off', groups: [] }), port('b')]).send('a', udp('a', 'b'))).toBe(
       'b:ingress-rules',
     );
@@ -134,7 +134,7 @@ describe('security groups', () => {
     ],
   ])('%s', (_name, service, frame, admitted) => {
     if (service === undefined) throw new Error('a service is part of every case');
-    const rules = [...openGroup('a'), ingress('b', { service })];
+    const rules = [...wideGroup('a'), ingress('b', { service })];
     expect(talk([port('a'), port('b')], rules).send('a', frame)).toBe(admitted ? 'b' : 'b:ingress-rules');
   });
 
@@ -150,7 +150,7 @@ describe('security groups', () => {
   });
 
   describe('remote groups', () => {
-    const rules = [...openGroup('a'), ingress('b', { remote: '@a' })];
+    const rules = [...wideGroup('a'), ingress('b', { remote: '@a' })];
     const from = (src: string, ports: readonly PortText[]) =>
       talk(ports, rules).send('a', udpFrame({ ...layer('a', 'b'), src: ip(src) }, 1, 2));
     const member = (pair: string) => port('a', { pairs: [[pair]] });
@@ -158,7 +158,7 @@ describe('security groups', () => {
     test('fixed addresses and host pairs of members, not their link-locals', () => {
       expect(from('10.0.0.10', [port('a'), port('b')])).toBe('b');
       expect(from('172.16.0.1', [member('172.16.0.1'), port('b')])).toBe('b');
-      const six = [...openGroup('a'), ingress('b', { family: 6, remote: '@a' })];
+      const six = [...wideGroup('a'), ingress('b', { family: 6, remote: '@a' })];
       const local = { ...layer('a', 'b'), src: linkLocalOf(macs.a), dst: linkLocalOf(macs.b) };
       expect(talk([port('a'), port('b')], six).send('a', udpFrame(local, 1, 2))).toBe('b:ingress-rules');
     });
@@ -166,7 +166,7 @@ describe('security groups', () => {
     test('members of another network do not count', () => {
       const far = port('c', { network: 'n2', ips: ['10.0.0.10'], groups: ['a'] });
       const near = port('a', { groups: ['open'] });
-      expect(talk([near, port('b'), far], [...openGroup('open'), ...rules]).send('a', udp('a', 'b'))).toBe(
+      expect(talk([near, port('b'), far], [...wideGroup('open'), ...rules]).send('a', udp('a', 'b'))).toBe(
         'b:ingress-rules',
       );
     });
@@ -215,7 +215,7 @@ describe('connections', () => {
   });
 
   test('echo answers without a question, unknown ICMP, bad sums and port 0 are invalid', () => {
-    const t = talk(ports, [...openGroup('a'), ...openGroup('b')]);
+    const t = talk(ports, [...wideGroup('a'), ...wideGroup('b')]);
     const l = layer('a', 'b');
     expect(t.send('a', echoFrame(l, 'reply'))).toBe('ct-invalid');
     expect(t.send('a', icmpFrame(l, { type: 9, code: 0, rest: 0, body: Buffer.alloc(8) }))).toBe(
@@ -255,7 +255,7 @@ describe('connections', () => {
     expect(t.tracker.size).toBe(0);
     const group = ip('224.0.0.18');
     const many = { ...layer('a', 'b'), dst: group, to: groupMac(group) ?? macs.b };
-    const open = talk(ports, ['a', 'b', 'c'].flatMap(openGroup));
+    const open = talk(ports, ['a', 'b', 'c'].flatMap(wideGroup));
     expect(open.send('a', udpFrame(many, 1, 2))).toBe('b c');
     expect(open.tracker.size).toBe(0);
   });

@@ -4,7 +4,7 @@
  */
 import { isMulticastMac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
-import { type Ip, parseFrame } from '../net/packet/frame.ts';
+import { parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { commit, type Lookup, lookUp, type Tracker, vouches } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
@@ -17,7 +17,7 @@ import {
   isNeighbourDiscovery,
   type Subject,
 } from './packet.ts';
-import { admits } from './security-group.ts';
+import { admits, isUntracked } from './security-group.ts';
 import { type DropReason, dropped, type Outcome, passed, type Verdict } from './verdict.ts';
 import type { Direction, Port, PortId, World } from './world.ts';
 
@@ -34,20 +34,31 @@ interface Passage {
   admitted: boolean;
 }
 
-/** Connection tracking and rules of one side. Tracks the packet unless the other side has done so. */
-function judge(world: World, port: Port, direction: Direction, ip: Ip, passage: Passage): DropReason | null {
+/**
+ * Connection tracking and rules of one side. Tracks the packet unless the other side has done so, or unless the port
+ * needs none: then only datagrams in pieces are, since that is how they are put together.
+ */
+function judge(
+  world: World,
+  port: Port,
+  direction: Direction,
+  { frame: { ip }, fragmented }: Subject,
+  passage: Passage,
+): DropReason | null {
+  if (ip === null) return 'ct-invalid';
+  const refusal = direction === 'egress' ? 'egress-rules' : 'ingress-rules';
+  const untracked = isUntracked(world, port, ip.family);
+  if (untracked && !fragmented) return admits(world, port, direction, ip) ? null : refusal;
   if (passage.lookup === null) {
     const { lookup, tracker } = lookUp(passage.tracker, port.network, ip);
     passage.lookup = lookup;
     passage.tracker = tracker;
   }
   if (passage.lookup.state === 'invalid') return 'ct-invalid';
-  if (vouches(passage.lookup, port.id, direction, ip.protocol)) return null;
-  if (admits(world, port, direction, ip, passage.detailed)) {
-    passage.admitted = true;
-    return null;
-  }
-  return direction === 'egress' ? 'egress-rules' : 'ingress-rules';
+  if (!untracked && vouches(passage.lookup, port.id, direction, ip.protocol)) return null;
+  if (!admits(world, port, direction, ip, passage.detailed)) return refusal;
+  passage.admitted = true;
+  return null;
 }
 
 /** What a receiver gets whatever its rules say: without it, addresses are neither found nor leased. */
@@ -64,9 +75,8 @@ function leave(world: World, sender: Port, subject: Subject, passage: Passage): 
   if (sender.mode === 'off') return null;
   const guard = guardSender(world, sender, subject);
   if (guard.answer === 'drop') return guard.reason;
-  const { ip } = subject.frame;
-  if (guard.answer === 'bypass' || ip === null) return null;
-  return judge(world, sender, 'egress', ip, passage);
+  if (guard.answer === 'bypass' || subject.frame.ip === null) return null;
+  return judge(world, sender, 'egress', subject, passage);
 }
 
 /** Each receiver decides for itself, on what one lookup said before any of them committed. */
@@ -77,8 +87,7 @@ function arrive(world: World, sender: Port, receiver: Port, subject: Subject, pa
     const reason = guardReceiver(world, receiver, frame);
     if (reason !== null) return dropped(reason);
     if (!isAlwaysShown(subject)) {
-      const { ip } = frame;
-      const refused = ip === null ? 'ct-invalid' : judge(world, receiver, 'ingress', ip, own);
+      const refused = judge(world, receiver, 'ingress', subject, own);
       passage.tracker = own.tracker;
       passage.lookup = own.lookup;
       if (refused !== null) return dropped(refused);

@@ -17,7 +17,7 @@ import {
   udpFrame,
   withSource,
 } from '../../test/lib/frames.ts';
-import { host, openGroup, type PortText, worldFrom } from '../../test/proofs/worlds.ts';
+import { host, type PortText, wideGroup, worldFrom } from '../../test/proofs/worlds.ts';
 import { linkLocalOf } from '../net/cidr.ts';
 import { broadcastMac, type Mac } from '../net/mac.ts';
 import {
@@ -59,7 +59,7 @@ const worldWith = (over: Partial<PortText> = {}, overB: Partial<PortText> = {}) 
       { ...portA, ...over },
       { ...portB, ...overB },
     ],
-    rules: openGroup('open'),
+    rules: wideGroup('open'),
   });
 
 /** The sender's reason, or the answer, or what port b got. */
@@ -171,7 +171,7 @@ describe('reserved addresses', () => {
   const spoken = (over: Partial<PortText>, lendsReserved = false) => {
     const world = worldFrom({
       ports: [{ ...portA, ...over }, portB, server],
-      rules: openGroup('open'),
+      rules: wideGroup('open'),
       gateways: ['172.16.0.1'],
       lendsReserved,
     });

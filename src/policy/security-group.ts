@@ -1,7 +1,7 @@
 /**
  * Security groups: whether the union of a port's rules admits a packet. A port without groups admits nothing.
  */
-import { type Cidr, contains } from '../net/cidr.ts';
+import { type Cidr, contains, type Family } from '../net/cidr.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { holdersOf } from './identity.ts';
@@ -31,6 +31,21 @@ export function isRemote(world: World, network: NetworkId, remote: Remote, peer:
     return addresses.some((prefix) => contains(prefix, peer));
   }
   return holdersOf(world, network, peer).some((port) => port.groups.includes(remote.group));
+}
+
+/**
+ * Whether a port's packets of a family are judged one by one, without connections: all its groups are stateless, or
+ * its rules admit everything both ways, which leaves nothing to remember.
+ */
+export function isUntracked(world: World, port: Port, family: Family): boolean {
+  const { groups } = port;
+  if (groups.length === 0) return false;
+  if (groups.every((group) => world.groups.get(group)?.stateful === false)) return true;
+  const open = [...world.rules.values()].filter(
+    ({ group, service, remote, ...rule }) =>
+      groups.includes(group) && rule.family === family && service.kind === 'any' && remote.kind === 'any',
+  );
+  return (['egress', 'ingress'] as const).every((way) => open.some(({ direction }) => direction === way));
 }
 
 const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);

@@ -6,6 +6,9 @@ import fc from 'fast-check';
 import { type Cidr, cidr } from '../../src/net/cidr.ts';
 import { type Mac, macFromBits } from '../../src/net/mac.ts';
 import type {
+  AddressGroup,
+  AddressGroupId,
+  Group,
   GroupId,
   LinkLocal,
   Network,
@@ -37,6 +40,7 @@ const prefixes = [
   net('::/0'),
 ];
 const groups = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
+const addressGroups = ['a0', 'a1', 'a2'] as AddressGroupId[];
 /** The most ports that a world has, whatever its networks. */
 export const mostPorts = 8;
 
@@ -139,6 +143,10 @@ function remoteArbitrary(family: 4 | 6): fc.Arbitrary<Remote> {
     { weight: 4, arbitrary: fc.constantFrom(...groups).map<Remote>((group) => ({ kind: 'group', group })) },
     {
       weight: 3,
+      arbitrary: fc.constantFrom(...addressGroups).map<Remote>((group) => ({ kind: 'addresses', group })),
+    },
+    {
+      weight: 3,
       arbitrary: fc.constantFrom(...narrow, ...shared).map<Remote>((prefix) => ({ kind: 'prefix', prefix })),
     },
   );
@@ -153,6 +161,21 @@ const ruleArbitrary: fc.Arbitrary<Omit<Rule, 'id'>> = fc.constantFrom<(4 | 6)[]>
     remote: remoteArbitrary(family),
   }),
 );
+
+/** Prefixes that lie in each other, whole rows of neighbours, and single addresses. */
+const addressesArbitrary: fc.Arbitrary<Cidr[]> = fc
+  .tuple(
+    fc.subarray(prefixes, { maxLength: 3 }),
+    fc.subarray([...Array(mostPorts).keys()].flatMap((at) => [fixed4(at), fixed6(at)])),
+    fc.subarray(sharedIps),
+  )
+  .map((parts) => parts.flat());
+
+/** Neutron lets no port have groups of both kinds. */
+function ofOneKind(port: Port, stateless: readonly GroupId[]): Port {
+  const kept = port.groups.filter((group) => !stateless.includes(group));
+  return kept.length === 0 ? port : { ...port, groups: kept };
+}
 
 /** Egress mostly open, as in life: otherwise hardly a packet would reach a receiver's rules. */
 const openEgress: readonly Omit<Rule, 'id'>[] = groups.slice(0, 3).flatMap((group) =>
@@ -171,6 +194,8 @@ function assemble(
   rules: readonly Omit<Rule, 'id'>[],
   open: boolean,
   claimed: number,
+  stateless: readonly GroupId[],
+  addresses: readonly (readonly Cidr[])[],
 ): World {
   const networks = new Map<NetworkId, Network>(
     names.map((id) => [id, { id, adminUp: true, lendsReserved: claimed % 4 === 0, qosPolicy: null }]),
@@ -193,9 +218,14 @@ function assemble(
   return {
     networks,
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
-    ports: new Map(ports.map((port) => [port.id, port])),
-    groups: new Map(),
-    addressGroups: new Map(),
+    ports: new Map(ports.map((port) => [port.id, ofOneKind(port, stateless)])),
+    groups: new Map(groups.map((id): [GroupId, Group] => [id, { id, stateful: !stateless.includes(id) }])),
+    addressGroups: new Map(
+      addressGroups.map((id, at): [AddressGroupId, AddressGroup] => [
+        id,
+        { id, addresses: addresses[at] ?? [] },
+      ]),
+    ),
     rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
     linkLocals,
   };
@@ -208,6 +238,15 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
     const ports = Array.from({ length: portCount }, (_, at) => portArbitrary(at, names));
     const rules = fc.array(ruleArbitrary, { maxLength: 14 });
     return fc
-      .tuple(fc.tuple(...ports), rules, fc.constantFrom(true, true, true, false), fc.nat(mostPorts))
-      .map(([all, drawn, open, claimed]) => assemble(names, all, drawn, open, claimed));
+      .tuple(
+        fc.tuple(...ports),
+        rules,
+        fc.constantFrom(true, true, true, false),
+        fc.nat(mostPorts),
+        fc.oneof(fc.constant<GroupId[]>([]), fc.subarray(groups)),
+        fc.tuple(...addressGroups.map(() => addressesArbitrary)),
+      )
+      .map(([all, drawn, open, claimed, stateless, addresses]) =>
+        assemble(names, all, drawn, open, claimed, stateless, addresses),
+      );
   });

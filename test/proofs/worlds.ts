@@ -144,8 +144,15 @@ export function worldFrom(text: WorldText): World {
   };
 }
 
-/** Rules of a group that admits everything both ways. */
+/** Rules of a group that admits everything both ways, so that nothing needs tracking. */
 export const openGroup = (group: string): RuleText[] =>
   (['ingress', 'egress'] as const).flatMap((direction) =>
     ([4, 6] as const).map((family) => ({ group, direction, family })),
   );
+
+/** The same, but in halves, so that no rule alone admits everything: its ports are tracked. */
+export const wideGroup = (group: string): RuleText[] =>
+  (['ingress', 'egress'] as const).flatMap((direction) => [
+    ...['0.0.0.0/1', '128.0.0.0/1'].map((remote) => ({ group, direction, family: 4 as const, remote })),
+    ...['::/1', '8000::/1'].map((remote) => ({ group, direction, family: 6 as const, remote })),
+  ]);

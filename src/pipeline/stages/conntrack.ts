@@ -14,11 +14,12 @@
  * mixed up while they are held: there pieces are judged without ports, each by itself, and nothing is committed.
  */
 
+import type { Family } from '../../net/cidr.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import type { Action } from '../../openflow/index.ts';
 import { type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import type { LocalPort, Untracked } from '../local-port.ts';
 import {
   anyFragment,
   ctState,
@@ -26,12 +27,14 @@ import {
   groupAddress,
   icmp4,
   icmp6,
+  ipOf,
   ipv4,
   ipv6,
   laterFragment,
   originator,
   responder,
   unicastAddress,
+  wholePacket,
 } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
@@ -43,42 +46,58 @@ const reply = ctState(['tracked', 'reply'], ['new', 'invalid']);
 const invalid = ctState(['tracked', 'invalid']);
 const valid = ctState(['tracked'], ['invalid', 'reply']);
 
-export function portState({ port, key }: LocalPort): Draft[] {
+/** The families in which a port's packets are tracked, as matches; one match for both. */
+function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: number }[] {
+  if (!untracked[4] && !untracked[6]) return [{}];
+  return [...(untracked[4] ? [] : [ipv4]), ...(untracked[6] ? [] : [ipv6])];
+}
+
+function bypass({ port, key }: LocalPort, family: { readonly eth_type?: number }): Draft[] {
+  const from = { ...family, [register.source]: key };
+  const to = { ...family, [register.destination]: key };
+  const because = { reason: 'established', port: port.id };
+  const sent = { goto: 'egress_qos' } as const;
+  const heard = { goto: 'commit' } as const;
+  return [
+    flow('egress_state', 300, { ...from, ct_state: original, ct_label: originator(key) }, sent, because),
+    flow('egress_state', 300, { ...from, ct_state: reply, ct_label: responder(key) }, sent, because),
+    flow('ingress_state', 300, { ...to, ct_state: original, ct_label: responder(key) }, heard, because),
+    flow('ingress_state', 300, { ...to, ct_state: reply, ct_label: originator(key) }, heard, because),
+  ];
+}
+
+/**
+ * Whole packets go to the rules without a lookup. Pieces still need one, to be put together, and are nothing while
+ * they make no sense to it: the guards cannot see into them.
+ */
+function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
+  const whole = { ...ipOf(family), ip_frag: wholePacket };
+  const flags = port.mode === 'strict' ? flag.untracked : flag.untracked | flag.unguarded;
+  const because = { reason: 'untracked-port', port: port.id };
+  return [
+    flow(
+      'egress_ct',
+      150,
+      { ...whole, [register.source]: key },
+      { load: { [register.flags]: flags }, goto: 'egress_peer' },
+      because,
+    ),
+    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_peer' }, because),
+  ];
+}
+
+export function portState(local: LocalPort, untracked: Untracked): Draft[] {
+  const { port, key } = local;
   if (port.mode === 'off' || !port.adminUp) return [];
   const from = { [register.source]: key };
   const to = { [register.destination]: key };
-  const because = { reason: 'established', port: port.id };
   const drafts: Draft[] = [
-    flow(
-      'egress_state',
-      300,
-      { ...from, ct_state: original, ct_label: originator(key) },
-      { goto: 'l2' },
-      because,
-    ),
-    flow(
-      'egress_state',
-      300,
-      { ...from, ct_state: reply, ct_label: responder(key) },
-      { goto: 'l2' },
-      because,
-    ),
-    flow(
-      'ingress_state',
-      300,
-      { ...to, ct_state: original, ct_label: responder(key) },
-      { goto: 'commit' },
-      because,
-    ),
-    flow(
-      'ingress_state',
-      300,
-      { ...to, ct_state: reply, ct_label: originator(key) },
-      { goto: 'commit' },
-      because,
-    ),
     drop('egress_state', 250, { ...from, ct_state: invalid }, 'ct-invalid', 'egress', port.id),
     drop('ingress_state', 250, { ...to, ct_state: invalid }, 'ct-invalid', 'ingress', port.id),
+    ...trackedFamilies(untracked).flatMap((family) => bypass(local, family)),
+    ...([4, 6] as const)
+      .filter((family) => untracked[family])
+      .flatMap((family) => pastTracking(local, family)),
   ];
   // A fragmented redirect is "related" to its victim's connection, so it must fall before the bypass.
   const redirect = { ...icmp4, ...from, ip_frag: anyFragment, ct_state: ctState(['tracked', 'related']) };
@@ -154,7 +173,7 @@ export const conntrackDefaults: readonly Draft[] = [
         [register.flags]: { value: flag.commit, mask: flag.commit },
         ct_state: ctState(['tracked'], ['reply']),
       },
-      { actions: [remember('reg0', 'reg3')], goto: 'dispatch' },
+      { actions: [remember('reg0', 'reg3')], goto: 'ingress_qos' },
       { reason: 'commit' },
     ),
     flow(
@@ -165,7 +184,7 @@ export const conntrackDefaults: readonly Draft[] = [
         [register.flags]: { value: flag.commit, mask: flag.commit },
         ct_state: ctState(['tracked', 'reply']),
       },
-      { actions: [remember('reg3', 'reg0')], goto: 'dispatch' },
+      { actions: [remember('reg3', 'reg0')], goto: 'ingress_qos' },
       { reason: 'commit' },
     ),
   ]),
@@ -178,7 +197,7 @@ export const conntrackDefaults: readonly Draft[] = [
     };
     const load = { [register.flags]: flag.commit };
     return [
-      flow('egress_state', 200, later, { load, goto: 'l2' }, { reason: 'later-fragment' }),
+      flow('egress_state', 200, later, { load, goto: 'egress_qos' }, { reason: 'later-fragment' }),
       flow(
         'ingress_state',
         200,
@@ -199,15 +218,15 @@ export const conntrackDefaults: readonly Draft[] = [
   flow('egress_state', 0, {}, { goto: 'egress_peer' }, { reason: 'rules' }),
   flow('ingress_state', 0, {}, { goto: 'ingress_peer' }, { reason: 'rules' }),
   // A group address never answers, so a connection to one could only be misused.
-  flow('commit', 200, { eth_dst: groupAddress }, { goto: 'dispatch' }, { reason: 'multicast' }),
+  flow('commit', 200, { eth_dst: groupAddress }, { goto: 'ingress_qos' }, { reason: 'multicast' }),
   ...[ipv4, ipv6].map((family) =>
     flow(
       'commit',
       150,
       { ...family, [register.copy]: 1, ip_frag: anyFragment },
-      { goto: 'dispatch' },
+      { goto: 'ingress_qos' },
       { reason: 'copied-fragment' },
     ),
   ),
-  flow('commit', 0, {}, { goto: 'dispatch' }, { reason: 'no-commit' }),
+  flow('commit', 0, {}, { goto: 'ingress_qos' }, { reason: 'no-commit' }),
 ];

@@ -11,11 +11,14 @@ import { ctState, groupAddress, ipv4, ipv6 } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 import { lookUp } from './lookup.ts';
 
-const untracked = [ipv4, ipv6].map((family) => ({
-  ...family,
-  [register.flags]: { value: flag.unguarded, mask: flag.unguarded },
-  ct_state: ctState([], ['tracked']),
-}));
+/** What nobody has looked up yet, though its receivers may track it: then one lookup serves them all. */
+const untracked = [flag.unguarded, flag.untracked].flatMap((bit) =>
+  [ipv4, ipv6].map((family) => ({
+    ...family,
+    [register.flags]: { value: bit, mask: bit },
+    ct_state: ctState([], ['tracked']),
+  })),
+);
 
 const loadsOf = ({ key, set }: LocalPort) => ({
   [register.destination]: key,

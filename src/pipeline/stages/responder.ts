@@ -70,7 +70,7 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
 export function ownQuestions({ port, key, pairs4, pairs6 }: LocalPort): Draft[] {
   if (port.mode !== 'strict' || !port.adminUp) return [];
   const from = { [register.source]: key };
-  const pass = { goto: 'l2' } as const;
+  const pass = { goto: 'egress_qos' } as const;
   const why = { reason: 'own-address', port: port.id };
   const targets = new Map<string, Draft>();
   for (const { ip } of pairs4) {
@@ -95,18 +95,18 @@ export const responderDefaults: readonly Draft[] = [
     'services',
     300,
     { [register.flags]: { value: flag.unguarded, mask: flag.unguarded } },
-    { goto: 'l2' },
+    { goto: 'egress_qos' },
     { reason: 'unguarded' },
   ),
-  flow('services', 300, { ...arp, arp_spa: 0 }, { goto: 'l2' }, { reason: 'probe' }),
+  flow('services', 300, { ...arp, arp_spa: 0 }, { goto: 'egress_qos' }, { reason: 'probe' }),
   flow(
     'services',
     300,
     { ...icmp6, icmpv6_type: icmpv6Types.neighbourSolicitation, nw_ttl: 255, ipv6_src: 0n },
-    { goto: 'l2' },
+    { goto: 'egress_qos' },
     { reason: 'probe' },
   ),
-  flow('services', 0, {}, { goto: 'l2' }, { reason: 'no-service' }),
+  flow('services', 0, {}, { goto: 'egress_qos' }, { reason: 'no-service' }),
   flow(
     'answer_nd',
     100,

@@ -1,41 +1,38 @@
 /**
  * Security groups, the same on both sides. A local port is known by its *set* of groups, a peer's address by its
- * *class* (the locally named groups that it belongs to), both small integers found once; a rule is a
- * conjunction of set, peer and service with an id of its own. So a port that joins a group, or a member that
- * joins a remote group, is one flow whatever the number of rules.
+ * *classes* (the locally named groups that it belongs to), small integers found once; a rule is a conjunction of
+ * set, peer and service with an id of its own. So a port that joins a group, or a member that joins a remote
+ * group, is one flow whatever the number of rules. The verdicts themselves are in verdicts.ts.
  */
 import type { Read } from '../../base/dataflow.ts';
+import { protocols } from '../../net/packet/transport.ts';
 import type { Direction, GroupId, Rule } from '../../policy/world.ts';
-import { type Conjunction, clause, type Draft, drop, flow } from '../draft.ts';
+import { type Conjunction, clause, type Draft, flow, type Provenance } from '../draft.ts';
+import type { IdSpace } from '../ids.ts';
 import type { LocalPort } from '../local-port.ts';
-import { address, ipOf } from '../matches.ts';
-import { type Ids, idOrZero, type PeerClass, type Relations } from '../relations.ts';
-import { flag, register } from '../tables.ts';
+import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../matches.ts';
+import type { PeerClass } from '../peers.ts';
+import { type Ids, idOrZero, type Relations } from '../relations.ts';
+import { register } from '../tables.ts';
 import { serviceMatches } from './services.ts';
 
 const sides = {
   egress: {
-    peer: 'egress_peer',
     rules: 'egress_rules',
     set: register.sourceSet,
     port: register.source,
     address: { 4: 'ip_dst', 6: 'ipv6_dst' },
-    next: 'l2',
   },
   ingress: {
-    peer: 'ingress_peer',
     rules: 'ingress_rules',
     set: register.destinationSet,
     port: register.destination,
     address: { 4: 'ip_src', 6: 'ipv6_src' },
-    next: 'commit',
   },
 } as const;
 
-const directions: readonly Direction[] = ['egress', 'ingress'];
-
-/** Whole accepts stand above conjunctions, so that what needs no class or port is decided without looking. */
-const priority = { direct: 200, conjunction: 100, drop: 1 } as const;
+/** Verdicts stand above conjunctions, which share one level; what nothing admits ends below. */
+const priority = { conjunction: 100, dropOf: 2, drop: 1 } as const;
 
 type Part = 'set' | 'peer' | 'service';
 
@@ -53,62 +50,51 @@ function share(rule: Rule, part: Part, ids: Ids): Conjunction {
 
 const isDirect = (rule: Rule): boolean => partsOf(rule).length === 1;
 
-/** The rule's verdict: for its conjunction, or at once for a set of groups when it asks nothing more. */
-function accept(rule: Rule, ids: Ids, set?: number): Draft {
-  const load = { [register.flags]: flag.commit };
-  const why = { reason: 'rule', rule: rule.id };
-  const level = set === undefined ? priority.conjunction : priority.direct;
-  const conjunction = { conj_id: ids.rules.of(rule.id) };
-  if (rule.direction === 'egress') {
-    const match = set === undefined ? conjunction : { [register.sourceSet]: set, ...ipOf(rule.family) };
-    return flow('egress_rules', level, match, { load, goto: 'l2' }, why);
-  }
-  const match = set === undefined ? conjunction : { [register.destinationSet]: set, ...ipOf(rule.family) };
-  return flow('ingress_rules', level, match, { load, goto: 'commit' }, why);
-}
-
-/** What a set of groups in use contributes: its clause in each of its groups' rules. */
-export function setRules(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
+/** The clause of a set of groups in use in each of its groups' rules. */
+export function setClauses(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
   const set = ids.sets.of(name);
-  const drafts: Draft[] = [];
-  const decided = new Set<string>();
   const groups = name.split(',') as GroupId[];
-  const rules = groups.flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])]);
-  // Of rules that say the same, the first by id gives the flow its name, whatever order they came in.
-  for (const rule of rules.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const side = sides[rule.direction];
-    const match = { [side.set]: set, ...ipOf(rule.family) };
-    if (!isDirect(rule)) {
-      drafts.push(clause(side.rules, priority.conjunction, match, share(rule, 'set', ids)));
-    } else if (!decided.has(`${rule.direction}/${rule.family}`)) {
-      decided.add(`${rule.direction}/${rule.family}`);
-      drafts.push(accept(rule, ids, set));
-    }
-  }
-  return drafts;
+  return groups
+    .flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])])
+    .filter((rule) => !isDirect(rule))
+    .map((rule) => {
+      const side = sides[rule.direction];
+      const match = { [side.set]: set, ...ipOf(rule.family) };
+      return clause(side.rules, priority.conjunction, match, share(rule, 'set', ids));
+    });
 }
 
-/** What a class of peers in use contributes: its clause in each rule that names one of its groups. */
-export function classRules(
+/** The two kinds of classes, by the relations that they come from. */
+export const classKinds = ['members', 'addresses'] as const;
+export type ClassKind = (typeof classKinds)[number];
+export const classIds = (kind: ClassKind, ids: Ids): IdSpace =>
+  kind === 'members' ? ids.classes : ids.addressClasses;
+
+/** The clause of a class in use in each rule that names one of its groups. */
+export function classClauses(
+  kind: ClassKind,
   direction: Direction,
   name: string,
   relations: Relations,
   ids: Ids,
   read: Read,
 ): Draft[] {
-  const match = { [register.peer]: ids.classes.of(name) };
-  return (name.split(',') as GroupId[]).flatMap((group) =>
-    [...(read(relations.rulesNaming, `${direction}|${group}`)?.values() ?? [])].map((rule) =>
-      clause(sides[direction].rules, priority.conjunction, match, share(rule, 'peer', ids)),
-    ),
-  );
+  const id = classIds(kind, ids).of(name);
+  const match = kind === 'members' ? { [register.peer]: id } : { [register.addresses]: id };
+  return name
+    .split(',')
+    .flatMap((group) =>
+      [...(read(relations[kind].rulesNaming, `${direction}|${group}`)?.values() ?? [])].map((rule) =>
+        clause(sides[direction].rules, priority.conjunction, match, share(rule, 'peer', ids)),
+      ),
+    );
 }
 
-/** What an active rule contributes by itself: its services, its prefix, and the verdict. */
-export function ruleFlows(rule: Rule, ids: Ids): Draft[] {
+/** What an active rule contributes by itself: its services and its prefix. */
+export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
-  const drafts = (serviceMatches(rule.family, rule.service) ?? []).map((match) =>
+  const drafts = (serviceMatches(rule.family, rule.service, stateful) ?? []).map((match) =>
     clause(side.rules, priority.conjunction, match, share(rule, 'service', ids)),
   );
   if (rule.remote.kind === 'prefix') {
@@ -116,41 +102,67 @@ export function ruleFlows(rule: Rule, ids: Ids): Draft[] {
     const match = { ...ipOf(rule.family), [side.address[rule.family]]: address(prefix) };
     drafts.push(clause(side.rules, priority.conjunction, match, share(rule, 'peer', ids)));
   }
-  drafts.push(accept(rule, ids));
   return drafts;
 }
 
-/** The class of one address, in the network where it is known. Longer prefixes win. */
-export function peerFlow(direction: Direction, zone: number, peer: PeerClass, ids: Ids): Draft {
+/** The class of a block of members, in the network where they are known. Longer prefixes win. */
+export function memberFlow(direction: Direction, zone: number, peer: PeerClass, ids: Ids): Draft {
   const { family, length } = peer.address;
   const side = sides[direction];
   const match = { [register.network]: zone, ...ipOf(family), [side.address[family]]: address(peer.address) };
   const load = { [register.peer]: idOrZero(ids.classes, peer.name) };
-  const why = { reason: 'peer', network: peer.network };
+  const why = peer.network === null ? { reason: 'peer' } : { reason: 'peer', network: peer.network };
   return direction === 'egress'
-    ? flow('egress_peer', 100 + length, match, { load, goto: 'egress_rules' }, why)
-    : flow('ingress_peer', 100 + length, match, { load, goto: 'ingress_rules' }, why);
+    ? flow('egress_peer', 100 + length, match, { load, goto: 'egress_addresses' }, why)
+    : flow('ingress_peer', 100 + length, match, { load, goto: 'ingress_addresses' }, why);
 }
 
-export function portRules({ port, key }: LocalPort): Draft[] {
+/** The class of a block of address groups' prefixes, the same in every network. */
+export function addressFlow(direction: Direction, peer: PeerClass, ids: Ids): Draft {
+  const { family, length } = peer.address;
+  const match = { ...ipOf(family), [sides[direction].address[family]]: address(peer.address) };
+  const load = { [register.addresses]: idOrZero(ids.addressClasses, peer.name) };
+  const why = { reason: 'address' };
+  return direction === 'egress'
+    ? flow('egress_addresses', 100 + length, match, { load, goto: 'egress_rules' }, why)
+    : flow('ingress_addresses', 100 + length, match, { load, goto: 'ingress_rules' }, why);
+}
+
+/** What is told apart of the packets that no rule admits. */
+const told = [
+  { protocol: 'icmp', match: icmp4 },
+  { protocol: 'icmp', match: icmp6 },
+  ...(['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
+    [ipv4, ipv6].map((family) => ({ protocol, match: { ...family, ip_proto: protocols[protocol] } })),
+  ),
+];
+
+/** The end of what no rule of a port admits, counted by port, direction and protocol. */
+export function portDenials({ port, key }: LocalPort): Draft[] {
   if (port.mode === 'off' || !port.adminUp) return [];
-  return directions.map((direction) =>
-    direction === 'egress'
-      ? drop('egress_rules', priority.drop, { [register.source]: key }, 'egress-rules', 'egress', port.id)
-      : drop(
-          'ingress_rules',
-          priority.drop,
-          { [register.destination]: key },
-          'ingress-rules',
-          'ingress',
-          port.id,
-        ),
-  );
+  const because = (way: Direction, protocol: string): Omit<Provenance, 'stage'> => ({
+    reason: `${way}-rules`,
+    drop: way,
+    port: port.id,
+    protocol,
+  });
+  const from = { [register.source]: key };
+  const to = { [register.destination]: key };
+  return [
+    flow('egress_rules', priority.drop, from, {}, because('egress', 'other')),
+    flow('ingress_rules', priority.drop, to, {}, because('ingress', 'other')),
+    ...told.flatMap(({ protocol, match }) => [
+      flow('egress_rules', priority.dropOf, { ...match, ...from }, {}, because('egress', protocol)),
+      flow('ingress_rules', priority.dropOf, { ...match, ...to }, {}, because('ingress', protocol)),
+    ]),
+  ];
 }
 
-const unclassed = { load: { [register.peer]: 0 } } as const;
+const unclassed = { reason: 'no-class' } as const;
 
 export const securityGroupDefaults: readonly Draft[] = [
-  flow('egress_peer', 0, {}, { ...unclassed, goto: 'egress_rules' }, { reason: 'no-class' }),
-  flow('ingress_peer', 0, {}, { ...unclassed, goto: 'ingress_rules' }, { reason: 'no-class' }),
+  flow('egress_peer', 0, {}, { load: { [register.peer]: 0 }, goto: 'egress_addresses' }, unclassed),
+  flow('ingress_peer', 0, {}, { load: { [register.peer]: 0 }, goto: 'ingress_addresses' }, unclassed),
+  flow('egress_addresses', 0, {}, { load: { [register.addresses]: 0 }, goto: 'egress_rules' }, unclassed),
+  flow('ingress_addresses', 0, {}, { load: { [register.addresses]: 0 }, goto: 'ingress_rules' }, unclassed),
 ];

@@ -4,12 +4,14 @@
  * the whole datagram is matched instead (later ones never come here, see conntrack.ts).
  */
 import type { Family } from '../../net/cidr.ts';
+import { icmpTypes } from '../../net/packet/icmp.ts';
+import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import { portMasks } from '../../net/port-range.ts';
 import type { Masked } from '../../openflow/index.ts';
 import type { Service } from '../../policy/world.ts';
 import type { MatchIn } from '../draft.ts';
-import { anyFragment, ctState, ipOf } from '../matches.ts';
+import { anyFragment, ctState, ipOf, wholePacket } from '../matches.ts';
 
 export type ServiceMatch = Pick<
   MatchIn<'egress_rules'>,
@@ -35,16 +37,47 @@ const destinationPort: { readonly [protocol: number]: 'tcp_dst' | 'udp_dst' | 's
   [protocols.sctp]: 'sctp_dst',
 };
 
-/** The tuple is that of the connection's originator, so it speaks for this packet in that direction only. */
+/**
+ * A piece by its whole datagram's tuple, which is that of the connection's originator: in the other direction its
+ * ends are the other way round.
+ */
 const fragment = (family: Family, protocol: number) => ({
   ...ipOf(family),
   ip_frag: anyFragment,
   ct_state: ctState(['tracked'], ['invalid', 'reply']),
   ct_nw_proto: protocol,
 });
+const answerFragment = (family: Family, protocol: number) => ({
+  ...fragment(family, protocol),
+  ct_state: ctState(['tracked', 'reply'], ['invalid']),
+});
+
+/** ICMP's queries by their answers: what a connection that an answer belongs to began with. */
+const queryOf: { readonly [protocol: number]: { readonly [answer: number]: number } } = {
+  [protocols.icmp]: { [icmpTypes.echoReply]: icmpTypes.echo, 14: 13, 16: 15 },
+  [protocols.icmpv6]: { [icmpv6Types.echoReply]: icmpv6Types.echo },
+};
+
+/** What a service asks of pieces that answer; of connections with state, whoever began has been judged. */
+function answers(family: Family, service: Service): ServiceMatch[] {
+  if (service.kind === 'any' || service.kind === 'protocol') return [];
+  const pieces = answerFragment(family, service.protocol);
+  if (service.kind === 'ports')
+    return portMasks(service.min, service.max).map((range) => ({ ...pieces, ct_tp_src: portOf(range) }));
+  const { type, code } = service;
+  const query = queryOf[service.protocol]?.[type];
+  return query === undefined || (code ?? 0) !== 0 ? [] : [{ ...pieces, ct_tp_src: query }];
+}
+
+const portOf = (range: Masked): Masked | number => (range.mask === 0xffff ? Number(range.value) : range);
 
 /** The matches of a service, or null when it asks for nothing. */
-export function serviceMatches(family: Family, service: Service): ServiceMatch[] | null {
+export function serviceMatches(family: Family, service: Service, stateful: boolean): ServiceMatch[] | null {
+  const matches = matchesOf(family, service);
+  return matches === null || stateful ? matches : [...matches, ...answers(family, service)];
+}
+
+function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
   switch (service.kind) {
     case 'any':
       return null;
@@ -58,7 +91,7 @@ export function serviceMatches(family: Family, service: Service): ServiceMatch[]
       // Ports of other protocols cannot be matched; the API refuses them rather than let a rule be widened.
       if (field === undefined) return [];
       return portMasks(service.min, service.max).flatMap((range): ServiceMatch[] => {
-        const port: number | Masked = range.mask === 0xffff ? range.value : range;
+        const port = portOf(range);
         return [
           { ...ipOf(family), ip_proto: protocol, [field]: port },
           { ...fragment(family, protocol), ct_tp_dst: port },
@@ -81,4 +114,4 @@ export function serviceMatches(family: Family, service: Service): ServiceMatch[]
 }
 
 /** Type 0 is what a fragment shows for want of a type; only a whole packet means it. */
-const unfragmented = (match: ServiceMatch): ServiceMatch => ({ ...match, ip_frag: { value: 0, mask: 1 } });
+const unfragmented = (match: ServiceMatch): ServiceMatch => ({ ...match, ip_frag: wholePacket });

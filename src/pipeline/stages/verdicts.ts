@@ -1,0 +1,138 @@
+/**
+ * The verdicts of security-group rules: one that needs no peer and no service is decided for a set of groups or a
+ * port at once, any other where its conjunction is complete. Each says which rule it was, so that its counters
+ * are the rule's; a twin that asks for an empty connection label counts the packets that begin a connection.
+ *
+ * While a group is small, verdicts are said for each of its ports apart, so that their counters tell rule and
+ * port; beyond that once for all, since counting must not multiply rules with ports.
+ */
+import type { Read } from '../../base/dataflow.ts';
+import type { GroupId, Rule } from '../../policy/world.ts';
+import { type Draft, flow, type MatchIn, type Then } from '../draft.ts';
+import type { LocalPort } from '../local-port.ts';
+import { anyFragment, ipOf, wholePacket } from '../matches.ts';
+import type { Ids, Relations } from '../relations.ts';
+import { flag, register } from '../tables.ts';
+
+/** Above conjunctions (see security-groups.ts). What needs no class or service is decided without looking. */
+const priority = { conjunction: 100, direct: 200, ofPort: 10, opening: 5 } as const;
+
+const isDirect = ({ service, remote }: Rule): boolean => service.kind === 'any' && remote.kind === 'any';
+
+/** A rule's packets are committed, or, when nothing tracks them, only their pieces are, to come together again. */
+type Tracking = 'tracked' | 'untracked';
+
+interface Variant {
+  readonly match: Pick<MatchIn<'egress_rules'>, 'ct_label' | 'ip_frag'>;
+  readonly then: NonNullable<Then<'egress_rules'>['load']>;
+  readonly opens: boolean;
+}
+
+const commit = { [register.flags]: flag.commit };
+const variants: Readonly<Record<Tracking, readonly Variant[]>> = {
+  tracked: [
+    { match: { ct_label: 0n }, then: commit, opens: true },
+    { match: {}, then: commit, opens: false },
+  ],
+  untracked: [
+    { match: { ip_frag: wholePacket }, then: {}, opens: false },
+    { match: { ip_frag: anyFragment }, then: commit, opens: false },
+  ],
+};
+
+type Place = Pick<MatchIn<'egress_rules'> & MatchIn<'ingress_rules'>, 'conj_id' | 'eth_type'>;
+/** Whose packets a verdict is for: a port, a set of groups, or whoever completed the conjunction. */
+type Whose = { readonly local: LocalPort } | { readonly set: number } | null;
+
+function verdict(rule: Rule, tracking: Tracking, level: number, place: Place, whose: Whose): Draft[] {
+  const local = whose !== null && 'local' in whose ? whose.local : null;
+  const set = whose !== null && 'set' in whose ? whose.set : null;
+  return variants[tracking].map(({ match: variant, then: load, opens }) => {
+    const why = {
+      reason: 'rule',
+      rule: rule.id,
+      ...(local === null ? {} : { port: local.port.id }),
+      ...(opens ? { opens } : {}),
+    };
+    const at = level + (local === null ? 0 : priority.ofPort) + (opens ? priority.opening : 0);
+    const match = { ...place, ...variant };
+    if (rule.direction === 'egress') {
+      const sender = {
+        ...(local === null ? {} : { [register.source]: local.key }),
+        ...(set === null ? {} : { [register.sourceSet]: set }),
+      };
+      return flow('egress_rules', at, { ...match, ...sender }, { load, goto: 'egress_qos' }, why);
+    }
+    const receiver = {
+      ...(local === null ? {} : { [register.destination]: local.key }),
+      ...(set === null ? {} : { [register.destinationSet]: set }),
+    };
+    return flow('ingress_rules', at, { ...match, ...receiver }, { load, goto: 'commit' }, why);
+  });
+}
+
+/** Whether the group's rules are ever committed. */
+const trackingOf = (group: GroupId, relations: Relations, read: Read): Tracking =>
+  read(relations.stateless, group) === true ? 'untracked' : 'tracked';
+
+function conjunctive(rule: Rule, whose: Whose, relations: Relations, ids: Ids, read: Read): Draft[] {
+  const place = { conj_id: ids.rules.of(rule.id) };
+  return verdict(rule, trackingOf(rule.group, relations, read), priority.conjunction, place, whose);
+}
+
+/** The rules of a set of groups, in an order that does not depend on history. */
+function rulesOf(name: string, relations: Relations, read: Read): Rule[] {
+  const groups = name === '' ? [] : (name.split(',') as GroupId[]);
+  return groups
+    .flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])])
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Of direct rules that say the same for a set, the first by id: the flow has room for one name. */
+function directOf(rules: readonly Rule[]): Map<string, Rule> {
+  const first = new Map<string, Rule>();
+  for (const rule of rules) {
+    const key = `${rule.direction}/${rule.family}`;
+    if (isDirect(rule) && !first.has(key)) first.set(key, rule);
+  }
+  return first;
+}
+
+function directVerdicts(
+  name: string,
+  whose: Whose,
+  chosen: (rule: Rule) => boolean,
+  relations: Relations,
+  read: Read,
+): Draft[] {
+  const untracked = read(relations.untracked, name);
+  return [...directOf(rulesOf(name, relations, read)).values()].filter(chosen).flatMap((rule) => {
+    const tracking =
+      untracked?.[rule.family] === true ? 'untracked' : trackingOf(rule.group, relations, read);
+    return verdict(rule, tracking, priority.direct, ipOf(rule.family), whose);
+  });
+}
+
+/** The verdict of a rule that is not counted by port. */
+export function ruleVerdicts(rule: Rule, relations: Relations, ids: Ids, read: Read): Draft[] {
+  if (isDirect(rule) || read(relations.countedApart, rule.group) === true) return [];
+  return conjunctive(rule, null, relations, ids, read);
+}
+
+/** What a set of groups is granted at once, by rules that are not counted by port. */
+export function setVerdicts(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
+  const together = (rule: Rule): boolean => read(relations.countedApart, rule.group) !== true;
+  return directVerdicts(name, { set: ids.sets.of(name) }, together, relations, read);
+}
+
+/** The verdicts of all rules of a port that are counted by port. */
+export function portVerdicts(local: LocalPort, relations: Relations, ids: Ids, read: Read): Draft[] {
+  if (!local.port.adminUp) return [];
+  const apart = (rule: Rule): boolean => read(relations.countedApart, rule.group) === true;
+  return [
+    ...directVerdicts(local.groups, { local }, apart, relations, read),
+    ...rulesOf(local.groups, relations, read)
+      .filter((rule) => !isDirect(rule) && apart(rule))
+      .flatMap((rule) => conjunctive(rule, { local }, relations, ids, read)),
+  ];
+}
