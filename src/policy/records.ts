@@ -166,7 +166,10 @@ export function addressGroupOf(record: AddressGroupRecord): AddressGroup {
 /** Neutron's own default: a burst of four fifths of a second. */
 const burstOf = (rate: number, burst: number): number => (burst > 0 ? burst : Math.ceil(rate * 0.8));
 
-/** Of several rules of one kind and direction, which the API does not let happen, the lowest limit holds. */
+/**
+ * Of several rules of one kind and direction, which the API does not let happen, the lowest limit holds. A rate of 0
+ * is no limit, as with Neutron's own drivers.
+ */
 export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
   const limits = (direction: 'ingress' | 'egress'): QosLimits => {
     let bandwidth: Limit | null = null;
@@ -174,9 +177,11 @@ export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
     for (const rule of record.rules) {
       if (rule.type === 'dscp_marking' || rule.direction !== direction) continue;
       if (rule.type === 'bandwidth_limit') {
+        if (rule.max_kbps === 0) continue;
         const limit = { rate: rule.max_kbps, burst: burstOf(rule.max_kbps, rule.max_burst_kbps) };
         if (bandwidth === null || limit.rate < bandwidth.rate) bandwidth = limit;
       } else {
+        if (rule.max_kpps === 0) continue;
         const rate = rule.max_kpps * 1000;
         const limit = { rate, burst: burstOf(rate, rule.max_burst_kpps * 1000) };
         if (packets === null || limit.rate < packets.rate) packets = limit;
