@@ -18,6 +18,7 @@ export class FlowWatch {
   readonly #reaper: Reaper;
   #begun = false;
   #events = 0;
+  readonly #byFamily = { 4: 0, 6: 0 };
   #lastAt = 0;
 
   constructor(at: Switch) {
@@ -40,6 +41,8 @@ export class FlowWatch {
         if (line.startsWith('OFPST_FLOW_MONITOR reply')) this.#begun = true;
         if (!/^ event=(?:ADDED|MODIFIED|DELETED)/.test(line)) continue;
         this.#events++;
+        if (/\bipv6_(?:src|dst)=/.test(line)) this.#byFamily[6]++;
+        else if (/\bnw_(?:src|dst)=/.test(line)) this.#byFamily[4]++;
         this.#lastAt = now;
       }
     });
@@ -48,6 +51,11 @@ export class FlowWatch {
   /** Flows added, changed or removed since the watch began. */
   get events(): number {
     return this.#events;
+  }
+
+  /** Those of them that match an address of the family. */
+  eventsOf(family: 4 | 6): number {
+    return this.#byFamily[family];
   }
 
   /** When the last notice came, on the clock of `performance.now()`. */
@@ -60,9 +68,9 @@ export class FlowWatch {
   }
 
   /** Resolves when flows have changed since `events` was `before`, and then not for `quiet` milliseconds. */
-  async settled(before: number, quiet: number): Promise<void> {
+  async settled(before: number, quiet: number, timeout = 30_000): Promise<void> {
     await until(() => this.#events > before && performance.now() - this.#lastAt > quiet, {
-      timeout: 30_000,
+      timeout,
       interval: 1,
       what: 'flows change',
     });

@@ -1,0 +1,96 @@
+/**
+ * Our side of the group figures: a durable store and an agent in this process, so that a change is known to be
+ * acknowledged to the microsecond, and a switch with dummy ports of its own.
+ */
+import { pino } from 'pino';
+import { Agent } from '../../src/agent/agent.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { type Switch, startSwitch } from '../../test/lib/switch.ts';
+import { bridge, type DataDirectory, host, makeDataDirectory } from '../controller.ts';
+import { cpuSeconds } from '../process-usage.ts';
+import { memberWrite, worldWrites, writeAll } from './records.ts';
+import type { Side } from './side.ts';
+import type { GroupPort, GroupWorld } from './world.ts';
+
+const silent = pino({ level: 'silent' });
+
+/** A switch with the world's local ports plugged. */
+export async function plugged(world: GroupWorld): Promise<Switch> {
+  const at = await startSwitch({ dummy: true });
+  try {
+    await at.addBridge(bridge);
+    await at.addDummyPorts(
+      bridge,
+      world.locals.map(({ id }, n) => ({ name: `p${n}`, externalIds: { 'iface-id': id } })),
+    );
+    return at;
+  } catch (error) {
+    await at.stop();
+    throw error;
+  }
+}
+
+export async function flowCount(at: Switch): Promise<number> {
+  return Number(/flow_count=(\d+)/.exec(await at.ofctl('dump-aggregate', bridge))?.[1]);
+}
+
+export class PortcullisSide implements Side {
+  readonly peer = 'portcullis';
+  readonly at: Switch;
+  readonly #data: DataDirectory;
+  readonly #store: EmbeddedStore;
+  readonly #agent: Agent;
+
+  constructor(at: Switch, data: DataDirectory, store: EmbeddedStore) {
+    this.at = at;
+    this.#data = data;
+    this.#store = store;
+    this.#agent = new Agent({
+      store,
+      log: silent,
+      host,
+      ovsdb: at.dbTarget,
+      openflow: at.mgmt(bridge),
+      rundir: at.dir,
+      bridge,
+      datapathType: at.datapathType,
+    });
+  }
+
+  /** Resolves when the switch holds the world. */
+  async start(): Promise<void> {
+    await this.#agent.start();
+    await this.#agent.firstApplied;
+  }
+
+  async setMembers(members: readonly GroupPort[], belong: boolean): Promise<void> {
+    await this.#store.txn(
+      [],
+      members.map((member) => memberWrite(member, belong)),
+    );
+  }
+
+  flows(): Promise<number> {
+    return flowCount(this.at);
+  }
+
+  cpu(): number {
+    return cpuSeconds(process.pid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent.stop();
+    await this.#store.close();
+    await this.at.stop();
+    await this.#data[Symbol.asyncDispose]();
+  }
+}
+
+export async function startPortcullis(world: GroupWorld): Promise<PortcullisSide> {
+  const data = await makeDataDirectory();
+  const store = await EmbeddedStore.open(data.path);
+  await writeAll(store, worldWrites(world));
+  const side = new PortcullisSide(await plugged(world), data, store);
+  await side.start();
+  return side;
+}
