@@ -76,7 +76,7 @@ const trackingOf = (group: GroupId, relations: Relations, read: Read): Tracking 
   read(relations.stateless, group) === true ? 'untracked' : 'tracked';
 
 function conjunctive(rule: Rule, whose: Whose, relations: Relations, ids: Ids, read: Read): Draft[] {
-  const place = { conj_id: ids.rules.of(rule.id) };
+  const place = { conj_id: ids.rules.of(rule.id), ...ipOf(rule.family) };
   return verdict(rule, trackingOf(rule.group, relations, read), priority.conjunction, place, whose);
 }
 
