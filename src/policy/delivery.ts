@@ -9,18 +9,11 @@ import { arpOps } from '../net/packet/arp.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
-import {
-  coversAddress,
-  identityOf,
-  namesAddress,
-  portsOf,
-  sameIp,
-  unspecified4,
-  unspecified6,
-} from './identity.ts';
+import { coversAddress, identityOf, namesAddress, sameIp, unspecified4, unspecified6 } from './identity.ts';
 import { icmpv6TypeOf } from './packet.ts';
 import type { Reply } from './verdict.ts';
 import type { Port, World } from './world.ts';
+import { portsOf } from './world-index.ts';
 
 /** The local ports of the sender's network that a frame is for, itself included, in the order of their ids. */
 export function addressees(world: World, host: string, sender: Port, { ethernet: { dst } }: Frame): Port[] {

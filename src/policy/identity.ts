@@ -4,8 +4,9 @@
  */
 import { type Cidr, cidr, contains, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { reservedAddresses, withheldFrom } from './reserved.ts';
+import { withheldFrom } from './reserved.ts';
 import type { NetworkId, Pair, Port, World } from './world.ts';
+import { linkLocalsOf, possibleHolders, reservedIn, subnetsOf } from './world-index.ts';
 
 export interface Identity {
   readonly macs: ReadonlySet<Mac>;
@@ -17,24 +18,23 @@ export interface Identity {
   readonly withheld: readonly Cidr[];
 }
 
+const identities = new WeakMap<World, Map<Port, Identity>>();
+
 export function identityOf(world: World, port: Port): Identity {
+  let known = identities.get(world);
+  if (known === undefined) identities.set(world, (known = new Map()));
+  let identity = known.get(port);
+  if (identity === undefined) known.set(port, (identity = deriveIdentity(world, port)));
+  return identity;
+}
+
+function deriveIdentity(world: World, port: Port): Identity {
   const pairs = [...port.fixedIps.map((ip) => ({ mac: port.mac, ip })), ...port.pairs];
   const macs = new Set([port.mac, ...port.pairs.map((pair) => pair.mac)]);
   const linkLocals: Pair[] = [...macs].map((mac) => ({ mac, ip: linkLocalOf(mac) }));
-  for (const recorded of world.linkLocals) {
-    if (recorded.port === port.id && macs.has(recorded.mac)) {
-      linkLocals.push({ mac: recorded.mac, ip: recorded.address });
-    }
-  }
-  const network = world.networks.get(port.network);
-  const reserved =
-    network?.lendsReserved === true
-      ? []
-      : reservedAddresses(
-          [...world.subnets.values()].filter((subnet) => subnet.network === port.network),
-          portsOf(world, port.network).filter(({ service }) => service),
-        );
-  return { macs, pairs, linkLocals, withheld: withheldFrom(port, reserved) };
+  for (const { mac, address } of linkLocalsOf(world, port.id))
+    if (macs.has(mac)) linkLocals.push({ mac, ip: address });
+  return { macs, pairs, linkLocals, withheld: withheldFrom(port, reservedIn(world, port.network)) };
 }
 
 const holds = (pairs: readonly Pair[], address: Cidr, mac: Mac | null): boolean =>
@@ -54,10 +54,6 @@ export const ownsAddress = (own: Identity, address: Cidr, mac: Mac): boolean =>
 /** Whether `address` is one that the port is spoken to by, from whichever of its MACs. */
 export const coversAddress = (own: Identity, address: Cidr): boolean =>
   holds(own.pairs, address, null) || holds(own.linkLocals, address, null);
-
-export function portsOf(world: World, network: NetworkId): Port[] {
-  return [...world.ports.values()].filter((port) => port.network === network);
-}
 
 /** Whether the port names exactly this address: a fixed IP, or a pair of full length. Prefixes do not count. */
 export function namesAddress(port: Port, address: Cidr): boolean {
@@ -81,10 +77,10 @@ function reachOf(pair: Cidr, address: Cidr, subnets: readonly Cidr[]): number | 
  * Link-local addresses are held by nobody here: remote groups mean the addresses that the API names.
  */
 export function holdersOf(world: World, network: NetworkId, address: Cidr): Port[] {
-  const subnets = [...world.subnets.values()].filter((s) => s.network === network).map((s) => s.cidr);
+  const subnets = subnetsOf(world, network).map(({ cidr }) => cidr);
   let best = 0;
   let holders: Port[] = [];
-  for (const port of portsOf(world, network)) {
+  for (const port of possibleHolders(world, network, address)) {
     const own = identityOf(world, port);
     let reach = 0;
     for (const pair of own.pairs) {

@@ -6,6 +6,7 @@ import type { Ip } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { holdersOf } from './identity.ts';
 import type { Direction, NetworkId, Port, Remote, Service, World } from './world.ts';
+import { isInAddressGroup, rulesOf } from './world-index.ts';
 
 const withPorts: ReadonlySet<number> = new Set([protocols.tcp, protocols.udp, protocols.sctp]);
 
@@ -27,8 +28,8 @@ export function isRemote(world: World, network: NetworkId, remote: Remote, peer:
   if (remote.kind === 'any') return true;
   if (remote.kind === 'prefix') return contains(remote.prefix, peer);
   if (remote.kind === 'addresses') {
-    const { addresses } = world.addressGroups.get(remote.group) ?? { addresses: [] };
-    return addresses.some((prefix) => contains(prefix, peer));
+    const group = world.addressGroups.get(remote.group);
+    return group !== undefined && isInAddressGroup(group, peer);
   }
   return holdersOf(world, network, peer).some((port) => port.groups.includes(remote.group));
 }
@@ -41,9 +42,9 @@ export function isUntracked(world: World, port: Port, family: Family): boolean {
   const { groups } = port;
   if (groups.length === 0) return false;
   if (groups.every((group) => world.groups.get(group)?.stateful === false)) return true;
-  const open = [...world.rules.values()].filter(
-    ({ group, service, remote, ...rule }) =>
-      groups.includes(group) && rule.family === family && service.kind === 'any' && remote.kind === 'any',
+  const open = [...rulesOf(world, port)].filter(
+    ({ service, remote, ...rule }) =>
+      rule.family === family && service.kind === 'any' && remote.kind === 'any',
   );
   return (['egress', 'ingress'] as const).every((way) => open.some(({ direction }) => direction === way));
 }
@@ -56,9 +57,8 @@ const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
  */
 export function admits(world: World, port: Port, direction: Direction, ip: Ip, detailed = true): boolean {
   const peer = direction === 'egress' ? ip.dst : ip.src;
-  for (const rule of world.rules.values()) {
-    if (rule.direction !== direction || rule.family !== ip.family || !port.groups.includes(rule.group))
-      continue;
+  for (const rule of rulesOf(world, port)) {
+    if (rule.direction !== direction || rule.family !== ip.family) continue;
     if (!detailed && detailedKinds.has(rule.service.kind)) continue;
     if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return true;
   }

@@ -1,0 +1,139 @@
+/**
+ * What would be searched for again and again in one world: ports, subnets and reserved addresses of a network, rules
+ * of a group, holders of an address. Worked out once a world and only when asked, and kept as long as the world is;
+ * so a world must not change while it is judged by. Holds no verdicts.
+ */
+import { type Cidr, cidr, type Family, isHost } from '../net/cidr.ts';
+import { reservedAddresses } from './reserved.ts';
+import type {
+  AddressGroup,
+  GroupId,
+  LinkLocal,
+  NetworkId,
+  Port,
+  PortId,
+  Rule,
+  Subnet,
+  World,
+} from './world.ts';
+
+/** Ports of one network by what they hold; those with a prefix are few and have to be looked at one by one. */
+interface Holdings {
+  readonly exact: Readonly<Record<Family, ReadonlyMap<bigint, readonly Port[]>>>;
+  readonly wide: readonly Port[];
+}
+
+interface WorldIndex {
+  readonly ports: ReadonlyMap<NetworkId, readonly Port[]>;
+  readonly subnets: ReadonlyMap<NetworkId, readonly Subnet[]>;
+  readonly linkLocals: ReadonlyMap<PortId, readonly LinkLocal[]>;
+  readonly rules: ReadonlyMap<GroupId, readonly Rule[]>;
+  readonly reserved: Map<NetworkId, readonly Cidr[]>;
+  readonly holdings: Map<NetworkId, Holdings>;
+}
+
+const indexes = new WeakMap<World, WorldIndex>();
+
+function gather<K, V>(items: Iterable<V>, keyOf: (item: V) => K): Map<K, V[]> {
+  const gathered = new Map<K, V[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const list = gathered.get(key);
+    if (list === undefined) gathered.set(key, [item]);
+    else list.push(item);
+  }
+  return gathered;
+}
+
+function indexOf(world: World): WorldIndex {
+  let index = indexes.get(world);
+  if (index === undefined) {
+    index = {
+      ports: gather(world.ports.values(), ({ network }) => network),
+      subnets: gather(world.subnets.values(), ({ network }) => network),
+      linkLocals: gather(world.linkLocals, ({ port }) => port),
+      rules: gather(world.rules.values(), ({ group }) => group),
+      reserved: new Map(),
+      holdings: new Map(),
+    };
+    indexes.set(world, index);
+  }
+  return index;
+}
+
+export const portsOf = (world: World, network: NetworkId): readonly Port[] =>
+  indexOf(world).ports.get(network) ?? [];
+
+export const subnetsOf = (world: World, network: NetworkId): readonly Subnet[] =>
+  indexOf(world).subnets.get(network) ?? [];
+
+/** Link-local addresses that passed duplicate-address detection on a port. */
+export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =>
+  indexOf(world).linkLocals.get(port) ?? [];
+
+/** Rules of all of a port's groups, both directions and families. */
+export function* rulesOf(world: World, port: Port): Generator<Rule> {
+  const { rules } = indexOf(world);
+  for (const group of new Set(port.groups)) yield* rules.get(group) ?? [];
+}
+
+/** What no allowed pair may claim in a network. */
+export function reservedIn(world: World, network: NetworkId): readonly Cidr[] {
+  const { reserved } = indexOf(world);
+  let addresses = reserved.get(network);
+  if (addresses === undefined) {
+    const services = portsOf(world, network).filter(({ service }) => service);
+    const lends = world.networks.get(network)?.lendsReserved === true;
+    addresses = lends ? [] : reservedAddresses(subnetsOf(world, network), services);
+    reserved.set(network, addresses);
+  }
+  return addresses;
+}
+
+function holdingsOf(world: World, network: NetworkId): Holdings {
+  const { holdings } = indexOf(world);
+  let known = holdings.get(network);
+  if (known === undefined) {
+    const exact = { 4: new Map<bigint, Port[]>(), 6: new Map<bigint, Port[]>() };
+    const wide: Port[] = [];
+    for (const port of portsOf(world, network)) {
+      const addresses = [...port.fixedIps, ...port.pairs.map(({ ip }) => ip)];
+      if (!addresses.every(isHost)) wide.push(port);
+      for (const address of addresses) {
+        if (!isHost(address)) continue;
+        const { family, bits } = address;
+        const held = exact[family].get(bits);
+        if (held === undefined) exact[family].set(bits, [port]);
+        else held.push(port);
+      }
+    }
+    known = { exact, wide };
+    holdings.set(network, known);
+  }
+  return known;
+}
+
+/** The ports of a network that may hold an address: all that name it, and all that name any prefix. */
+export function possibleHolders(world: World, network: NetworkId, address: Cidr): ReadonlySet<Port> {
+  const { exact, wide } = holdingsOf(world, network);
+  const named = isHost(address) ? exact[address.family].get(address.bits) : undefined;
+  return new Set([...(named ?? []), ...wide]);
+}
+
+const prefixes = new WeakMap<AddressGroup, ReadonlyMap<number, ReadonlySet<bigint>>[]>();
+
+/** Whether one of an address group's prefixes holds an address. */
+export function isInAddressGroup(group: AddressGroup, address: Cidr): boolean {
+  let byLength = prefixes.get(group);
+  if (byLength === undefined) {
+    byLength = ([4, 6] as const).map((family) => {
+      const own = group.addresses.filter((prefix) => prefix.family === family);
+      const lengths = [...gather(own, ({ length }) => length)];
+      return new Map(lengths.map(([length, list]) => [length, new Set(list.map(({ bits }) => bits))]));
+    });
+    prefixes.set(group, byLength);
+  }
+  for (const [length, bits] of byLength[address.family === 4 ? 0 : 1] ?? [])
+    if (length <= address.length && bits.has(cidr(address.family, address.bits, length).bits)) return true;
+  return false;
+}
