@@ -10,6 +10,7 @@ import type { Context } from './resource.ts';
 /** Puts a group with its first rules on the change. */
 export function plantGroup(change: Change, group: SecurityGroupRecord, newId: () => string): void {
   change.put(keys.group(group.id), group);
+  if (!group.stateful) change.put(keys.statelessGroup(group.id), '');
   for (const rule of initialRules(group, newId, change.now)) change.put(keys.rule(group.id, rule.id), rule);
 }
 

@@ -162,8 +162,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   SecurityGroupRulesNotSingleProject: {
     status: 400,
-    type: 'SecurityGroupRulesNotSingleTenant',
-    text: () => 'Multiple tenant_ids in bulk security group rule create not allowed.',
+    text: () => 'Multiple project_ids in bulk security group rule create not allowed.',
   },
   SecurityGroupRuleInvalidProtocol: {
     status: 400,
@@ -188,6 +187,13 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 400,
     text: (f) => `Invalid protocol ${f.protocol} for port range, only supported for TCP, UDP and SCTP.`,
   },
+  SecurityGroupPortsNotMatchable: {
+    status: 400,
+    type: 'SecurityGroupInvalidProtocolForPort',
+    text: (f) =>
+      `Invalid protocol ${f.protocol} for port range: the switch cannot match its ports. ` +
+      'A rule for the whole protocol, without ports, is possible.',
+  },
   SecurityGroupInvalidPortRange: {
     status: 400,
     text: () => 'For TCP/UDP protocols, port_range_min must be <= port_range_max.',
@@ -204,8 +210,30 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   SecurityGroupMultipleRemoteEntites: {
     status: 400,
-    text: () => 'Only remote_ip_prefix or remote_group_id may be provided.',
+    text: () => 'Only one of remote_ip_prefix, remote_group_id and remote_address_group_id may be provided.',
   },
+  SecurityGroupConflict: { status: 409, text: (f) => `Error ${f.reason} while attempting the operation.` },
+  AddressGroupNotFound: { status: 404, text: (f) => `Address group ${f.id} could not be found.` },
+  AddressGroupInUse: {
+    status: 409,
+    text: (f) => `Address group ${f.id} is in use on one or more security group rules.`,
+  },
+  AddressesNotFound: {
+    status: 404,
+    text: (f) => `Addresses ${pythonText(f.addresses)} not found in the address group ${f.id}.`,
+  },
+  AddressesAlreadyExist: {
+    status: 400,
+    text: (f) => `Addresses ${pythonText(f.addresses)} already exist in the address group ${f.id}.`,
+  },
+  RbacPolicyNotFound: { status: 404, text: (f) => `RBAC policy of type unknown with ID ${f.id} not found` },
+  RbacPolicyInUse: {
+    status: 409,
+    text: (f) =>
+      `RBAC policy on object ${f.object} cannot be removed because other objects depend on it.\n` +
+      `Details: tenant_id=${f.user}`,
+  },
+  DuplicateRbacPolicy: { status: 409, text: () => 'An RBAC policy already exists with those values.' },
   SecurityGroupRuleParameterConflict: {
     status: 400,
     text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}.`,

@@ -12,6 +12,7 @@ interface Extension {
 }
 
 const extensions: readonly Extension[] = [
+  ['address-group', 'Address group', 'Prefixes under one name, for rules to refer to'],
   [
     'aap-reject-multicast',
     'Allowed address pairs reject multicast',
@@ -52,6 +53,13 @@ const extensions: readonly Extension[] = [
     'Listing rule types that are not offered too',
   ],
   ['qos-rules-alias', 'Quality of Service rules alias API', 'Rules of policies by their own id alone'],
+  ['rbac-address-group', 'Add address_group type to RBAC', 'Sharing address groups with projects'],
+  ['rbac-policies', 'RBAC Policies', 'Sharing with projects'],
+  [
+    'rbac-security-groups',
+    'Add security_group type to network RBAC',
+    'Sharing security groups with projects',
+  ],
   ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
   ['security-group', 'security-group', 'Security groups'],
   [
@@ -65,14 +73,25 @@ const extensions: readonly Extension[] = [
     'Filtering ports by security group',
   ],
   [
+    'security-groups-remote-address-group',
+    'Remote address group id field for security group rules',
+    'Rules whose remote is an address group',
+  ],
+  [
     'security-groups-rules-belongs-to-default-sg',
     'Security group rules belongs to default SG',
     'Whether a rule is one of a default group',
+  ],
+  [
+    'security-groups-shared-filtering',
+    'Security group filtering on the shared field',
+    'Filtering security groups by whether they are shared',
   ],
   ['sorting', 'Sorting support', 'Lists in an order'],
   ['standard-attr-description', 'standard-attr-description', 'Descriptions on all resources'],
   ['standard-attr-revisions', 'Resource revision numbers', 'Revision numbers on all resources'],
   ['standard-attr-timestamp', 'Resource timestamps', 'Times of creation and of the last change'],
+  ['stateful-security-group', 'Stateful security group', 'Groups without connection tracking'],
 ].map(([alias = '', name = '', description = '']) => ({ alias, name, description }));
 
 const shown = (extension: Extension) => ({ ...extension, updated: '2026-01-01T00:00:00-00:00', links: [] });

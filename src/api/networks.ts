@@ -5,6 +5,7 @@ import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
 import { type NetworkDraft, networkAttributes, newNetwork } from '../model/network.ts';
 import type { NetworkRecord } from '../model/records.ts';
+import { isSharedWith } from '../model/sharing.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
@@ -12,6 +13,7 @@ import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { defaultQosPolicy, qosPolicyOf, requireQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
+import { policiesOf, removePolicies, shownShared } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class Networks implements Resource<NetworkRecord> {
@@ -19,6 +21,7 @@ export class Networks implements Resource<NetworkRecord> {
   readonly collection = 'networks';
   readonly path = 'networks';
   readonly table = networkAttributes;
+  readonly replaced = new Set(['shared']);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -44,13 +47,14 @@ export class Networks implements Resource<NetworkRecord> {
   }
 
   show(network: NetworkRecord): Record<string, unknown> {
-    const { subnets } = this.#context.view.state;
+    const { state } = this.#context.view;
     return {
       ...network,
+      shared: network.shared || shownShared(state, network.id),
       tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),
-      subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
+      subnets: [...state.subnets.by('network', network.id)].map((row) => row.record.id),
     };
   }
 
@@ -72,7 +76,7 @@ export class Networks implements Resource<NetworkRecord> {
     const before = row.record;
     const after = { ...before, ...(draft as Partial<NetworkDraft>) };
     requireQosPolicy(this.#context.view.state, (draft as Partial<NetworkDraft>).qos_policy_id);
-    if (before.shared && !after.shared) this.#refuseForeignPorts(change, before);
+    if (draft['shared'] === false) this.#unshare(change, before);
     return after;
   }
 
@@ -94,13 +98,25 @@ export class Networks implements Resource<NetworkRecord> {
     }
     for (const subnet of subnets.by('network', id)) change.remove(subnet.key);
     writeQosPolicyUse(change, row.record, null);
+    removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
   }
 
-  #refuseForeignPorts(change: Change, network: NetworkRecord): void {
+  /** Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. */
+  #unshare(change: Change, network: NetworkRecord): void {
+    const { state } = this.#context.view;
+    const open = [...state.rbacPolicies.by('object', network.id)].filter(
+      (row) => row.record.target_tenant === '*',
+    );
+    if (!network.shared && open.length === 0) return;
+    for (const row of open) {
+      change.replace(row);
+      change.remove(row.key);
+    }
     change.requireQuiet(keys.port(network.id, ''));
-    for (const { record } of this.#context.view.state.ports.by('network', network.id)) {
-      if (record.project_id !== network.project_id)
+    const policies = policiesOf(state, network.id).filter((policy) => policy.target_tenant !== '*');
+    for (const { record } of state.ports.by('network', network.id)) {
+      if (record.project_id !== network.project_id && !isSharedWith(record.project_id, policies))
         refuse({ code: 'InvalidSharedSetting', network: network.id });
     }
   }

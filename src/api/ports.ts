@@ -117,7 +117,9 @@ export class Ports implements Resource<PortRecord> {
     requireQosPolicy(this.#context.view.state, patch.qos_policy_id);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
     if (pairs !== undefined) this.#checkPairs(addressed);
-    return checkGuardOfChange(before, patch, addressed);
+    const guarded = checkGuardOfChange(before, patch, addressed);
+    this.#keepTracking(change, before.security_groups, guarded.security_groups);
+    return guarded;
   }
 
   write(change: Change, before: PortRecord, after: PortRecord): void {
@@ -159,6 +161,7 @@ export class Ports implements Resource<PortRecord> {
       qos_policy_id: draft.qos_policy_id,
     };
     this.#checkPairs(port);
+    this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);
     return port;
   }
@@ -178,6 +181,23 @@ export class Ports implements Resource<PortRecord> {
     for (const id of ids) {
       if (this.#context.view.state.groups.get(id) === undefined)
         refuse({ code: 'SecurityGroupNotFound', id });
+    }
+  }
+
+  /** A port's groups are all stateful or all stateless, also when the change goes through. */
+  #keepTracking(change: Change, held: readonly string[], groups: readonly string[]): void {
+    // A group that a port has does not turn, and one alone mixes with none.
+    const gained = groups.filter((id) => !held.includes(id));
+    if (groups.length < 2 || gained.length === 0) return;
+    const stateful = (id: string): boolean =>
+      this.#context.view.state.groups.get(id)?.record.stateful ?? true;
+    if (new Set(groups.map(stateful)).size > 1) {
+      const reason = 'Cannot apply both stateful and stateless security groups on the same port';
+      refuse({ code: 'SecurityGroupConflict', reason });
+    }
+    for (const id of gained) {
+      if (stateful(id)) change.requireAbsent(keys.statelessGroup(id));
+      else change.requirePresent(keys.statelessGroup(id));
     }
   }
 

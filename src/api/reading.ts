@@ -2,12 +2,12 @@
  * A row as a reader sees it: single attributes for filters and order, the whole as an object or as JSON. Only the
  * text is kept with the row, since an object beside each record would take more memory than the record.
  */
-import type { StandardAttributes } from '../model/records.ts';
+import type { Owned } from '../model/standard-attributes.ts';
 import { jsonText } from './json-text.ts';
 import type { Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
-export class Reading<R extends StandardAttributes> {
+export class Reading<R extends Owned> {
   readonly #resource: Resource<R>;
   readonly #row: Row<R>;
 

@@ -6,8 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '../base/errors.ts';
 import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
 import { badRequest, refuse } from '../model/faults.ts';
-import type { StandardAttributes } from '../model/records.ts';
-import { differs, touched } from '../model/standard-attributes.ts';
+import { differs, isStamped, type Owned, restamped } from '../model/standard-attributes.ts';
 import { readResource, readResources, refuseBody } from './body.ts';
 import { unauthenticatedCaller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
@@ -33,15 +32,16 @@ function expectedRevision(request: FastifyRequest): number | null {
   return Number(match[1]);
 }
 
-function requireExpected(change: Change, row: Row<StandardAttributes>, expected: number | null): void {
-  const current = row.record.revision_number;
-  if (expected !== null && expected !== current) {
+function requireExpected(change: Change, row: Row<Owned>, expected: number | null): void {
+  // As in Neutron, what has no revisions is not guarded by them.
+  const current = isStamped(row.record) ? row.record.revision_number : expected;
+  if (expected !== null && current !== null && expected !== current) {
     refuse({ code: 'RevisionNumberConstraintFailed', expected, current });
   }
   change.replace(row);
 }
 
-export function registerResource<R extends StandardAttributes>(
+export function registerResource<R extends Owned>(
   app: FastifyInstance,
   context: Context,
   resource: Resource<R>,
@@ -105,25 +105,48 @@ export function registerResource<R extends StandardAttributes>(
     );
   });
 
-  app.put<ById>(one, async (request, reply) => {
-    const { id } = request.params;
-    if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
+  /** Replaces a record by what `decide` makes of it, as one revision when that is anything new. */
+  const replace = async (
+    id: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    decide: (change: Change, row: Row<R>) => R,
+  ): Promise<FastifyReply> => {
     const expected = expectedRevision(request);
-    const draft = draftForUpdate(table, name, readResource(request, name));
-    const caller = callerOf(request);
     const record = await context.committer.commit((change) => {
       const row = found(id);
       const before = row.record;
       requireExpected(change, row, expected);
-      const after = resource.update?.(change, row, draft, caller) ?? before;
+      const after = decide(change, row);
       if (!differs(before, after)) return before;
-      const stamped = touched(after, change.now);
+      const stamped = restamped(after, change.now);
       if (resource.write === undefined) change.put(row.key, stamped);
       else resource.write(change, before, stamped);
       return stamped;
     });
     return send(reply, 200, `{"${name}":${textOfWritten(record)}}`);
+  };
+
+  app.put<ById>(one, async (request, reply) => {
+    if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
+    const draft = draftForUpdate(table, name, readResource(request, name));
+    const caller = callerOf(request);
+    return replace(
+      request.params.id,
+      request,
+      reply,
+      (change, row) => resource.update?.(change, row, draft, caller) ?? row.record,
+    );
   });
+
+  for (const [action, act] of Object.entries(resource.actions ?? {})) {
+    const url = `${one}/${action}`;
+    app.put<ById>(url, async (request, reply) => {
+      const body = readResource(request, name);
+      return replace(request.params.id, request, reply, (_change, row) => act(row, body));
+    });
+    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
+  }
 
   app.delete<ById>(one, async (request, reply) => {
     refuseBody(request);

@@ -4,7 +4,7 @@
  */
 import type { AttributeTable, Draft } from '../model/attribute.ts';
 import type { ModelFault } from '../model/faults.ts';
-import type { StandardAttributes } from '../model/records.ts';
+import type { Owned } from '../model/standard-attributes.ts';
 import type { AddressBook } from './address-book.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
@@ -24,7 +24,7 @@ export interface Context {
   readonly strictPairs: boolean;
 }
 
-export interface Resource<R extends StandardAttributes> {
+export interface Resource<R extends Owned> {
   /** The key that wraps one in a body. */
   readonly name: string;
   /** The key that wraps several. */
@@ -45,6 +45,8 @@ export interface Resource<R extends StandardAttributes> {
   lane?(draft: Draft): string;
   /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
+  /** What `PUT …/{id}/{name}` does with a body wrapped like the resource's own, by name; as `update` otherwise. */
+  readonly actions?: Readonly<Record<string, (row: Row<R>, body: unknown) => R>>;
   /** Writes a changed record with what hangs on it; absent: the record alone. */
   write?(change: Change, before: R, after: R): void;
   /** The row's being unchanged is already a condition. */

@@ -17,6 +17,7 @@ import { prepareDefaultGroups } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
+import { removeRule, writeRule } from './rule-writes.ts';
 import type { Row } from './table.ts';
 
 export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
@@ -40,6 +41,7 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
       rowsById(filters, (id) => rules.get(id)) ??
       rowsByIndex(filters, 'security_group_id', (group) => rules.by('group', group)) ??
       rowsByIndex(filters, 'remote_group_id', (group) => rules.by('remote', group)) ??
+      rowsByIndex(filters, 'remote_address_group_id', (group) => rules.by('addresses', group)) ??
       rules.all()
     );
   }
@@ -68,7 +70,7 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     if (new Set(drafts.map((draft) => ownerOf(draft, caller))).size > 1) {
       refuse({ code: 'SecurityGroupRulesNotSingleProject' });
     }
-    const { groups, rules } = this.#context.view.state;
+    const { state } = this.#context.view;
     const id = asked[0]?.security_group_id ?? '';
     const created = asked.map((draft, at) => {
       const birth = {
@@ -78,18 +80,17 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
       };
       return newRule(birth, draft);
     });
-    const group = groups.get(id);
+    const group = state.groups.get(id);
     if (group === undefined) return refuse({ code: 'SecurityGroupNotFound', id });
     const own = new Map<string, string>();
     for (const rule of created) {
       const identity = ruleIdentity(rule);
       if (own.has(identity)) refuse({ code: 'DuplicateSecurityGroupRuleInPost' });
       own.set(identity, rule.id);
-      const [present] = rules.by('identity', identity);
+      const [present] = state.rules.by('identity', identity);
       const twin = present?.record.id ?? change.ruled.get(identity);
       if (twin !== undefined) refuse({ code: 'SecurityGroupRuleExists', rule: twin });
-      this.#useRemote(change, rule);
-      change.put(keys.rule(id, rule.id), rule);
+      writeRule(change, state, rule);
     }
     for (const [identity, rule] of own) change.ruled.set(identity, rule);
     this.#touchGroup(change, group);
@@ -97,10 +98,8 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
   }
 
   remove(change: Change, row: Row<SecurityGroupRuleRecord>): void {
-    const { id, security_group_id: groupId, remote_group_id: remote } = row.record;
-    change.remove(row.key);
-    if (remote !== null && remote !== groupId) change.remove(keys.groupUse(remote, id));
-    const group = this.#context.view.state.groups.get(groupId);
+    removeRule(change, row);
+    const group = this.#context.view.state.groups.get(row.record.security_group_id);
     if (group !== undefined) this.#touchGroup(change, group);
   }
 
@@ -111,14 +110,5 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
   #touchGroup(change: Change, group: Row<SecurityGroupRecord>): void {
     change.replace(group);
     change.put(group.key, touched(group.record, change.now));
-  }
-
-  #useRemote(change: Change, rule: SecurityGroupRuleRecord): void {
-    const remote = rule.remote_group_id;
-    if (remote === null || remote === rule.security_group_id) return;
-    if (this.#context.view.state.groups.get(remote) === undefined)
-      refuse({ code: 'SecurityGroupNotFound', id: remote });
-    change.requirePresent(keys.group(remote));
-    change.put(keys.groupUse(remote, rule.id), '');
   }
 }

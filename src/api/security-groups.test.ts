@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ipv6OnlyNumbers, protocolNumbers } from '../model/protocols.ts';
 import {
   type Client,
   expectRefusal,
@@ -55,13 +56,6 @@ describe('security groups', () => {
     expectRefusal(await put(web['id'], { name: 'DEFAULT' }), 409, 'SecurityGroupDefaultAlreadyExists');
   });
 
-  it('without connection tracking are refused clearly', async () => {
-    const reply = await client.call('POST', '/v2.0/security-groups', {
-      security_group: { name: 'x', stateful: false },
-    });
-    expect(expectRefusal(reply, 400, 'InvalidInput')).toContain('stateful=false');
-  });
-
   it('stay while a port has them, and take rules that name them along', async () => {
     const network = await client.make('networks', {});
     const web = await client.make('security-groups', { name: 'web' });
@@ -115,6 +109,25 @@ describe('security-group rules', () => {
     ['names in any case', { protocol: 'TCP' }, { protocol: 'tcp' }],
     ['numbers', { protocol: 99 }, { protocol: '99' }],
     ['protocol 0', { protocol: 0 }, { protocol: '0' }],
+    ['IPv6 names under IPv6', { protocol: 'ipv6-frag', ethertype: 'IPv6' }, { protocol: 'ipv6-frag' }],
+    ['ICMPv6 by its old name', { protocol: 'icmpv6', ethertype: 'IPv6' }, { protocol: 'ipv6-icmp' }],
+    ['DCCP', { protocol: 'dccp' }, { protocol: 'dccp', port_range_min: null }],
+    [
+      'all ports of UDP-Lite',
+      { protocol: 'udplite', port_range_min: 1, port_range_max: 65535 },
+      { protocol: 'udplite', port_range_min: null, port_range_max: null },
+    ],
+    [
+      'a range by number',
+      { protocol: '132', port_range_min: 5, port_range_max: 5 },
+      { protocol: '132', port_range_min: 5 },
+    ],
+    [
+      'ICMPv6 type and code 0',
+      { protocol: 58, ethertype: 'IPv6', port_range_min: 0, port_range_max: 0 },
+      { protocol: '58', port_range_min: 0, port_range_max: 0 },
+    ],
+    ['an empty prefix as none', { remote_ip_prefix: '' }, { remote_ip_prefix: null, normalized_cidr: null }],
     ['ICMP under IPv6', { protocol: 'icmp', ethertype: 'IPv6' }, { protocol: 'ipv6-icmp' }],
     ['number 1 under IPv6', { protocol: '1', ethertype: 'IPv6' }, { protocol: '58' }],
     [
@@ -154,6 +167,26 @@ describe('security-group rules', () => {
     expect((await client.show('security-groups', group['id']))['revision_number']).toBe(2);
   });
 
+  it.each(Object.entries(protocolNumbers))('know protocol %s as %d', async (name, number) => {
+    const ethertype = ipv6OnlyNumbers.has(number) ? 'IPv6' : 'IPv4';
+    const stored = name === 'icmpv6' ? 'ipv6-icmp' : name;
+    expect(await make({ protocol: name, ethertype })).toMatchObject({ protocol: stored });
+    expectRefusal(await post({ protocol: number, ethertype }), 409, 'SecurityGroupRuleExists');
+    if (ethertype === 'IPv6') {
+      for (const protocol of [name, number])
+        expectRefusal(await post({ protocol }), 400, 'SecurityGroupEthertypeConflictWithProtocol');
+    }
+  });
+
+  it('know every protocol by number', async () => {
+    const rules = Array.from({ length: 256 }, (_, protocol) => rule({ protocol, ethertype: 'IPv6' }));
+    // Number 1 is number 58 under IPv6, and one of both is enough.
+    const all = rules.filter((_, protocol) => protocol !== 1);
+    const reply = await client.call('POST', '/v2.0/security-group-rules', { security_group_rules: all });
+    expect(reply.status).toBe(201);
+    expectRefusal(await post({ protocol: 1, ethertype: 'IPv6' }), 409, 'SecurityGroupRuleExists');
+  });
+
   const refused: readonly [string, number, string, string, Json][] = [
     ['a wrong direction', 400, 'HTTPBadRequest', "is not in ['ingress', 'egress']", { direction: 'in' }],
     ['a wrong ethertype', 400, 'SecurityGroupRuleInvalidEtherType', 'IPv5', { ethertype: 'IPv5' }],
@@ -165,6 +198,13 @@ describe('security-group rules', () => {
       'SecurityGroupEthertypeConflictWithProtocol',
       'ipv6-icmp',
       { protocol: 'ipv6-icmp' },
+    ],
+    [
+      'an IPv6 protocol for IPv4, by number',
+      400,
+      'SecurityGroupEthertypeConflictWithProtocol',
+      '58',
+      { protocol: 58 },
     ],
     [
       'ports without protocol',
@@ -184,9 +224,32 @@ describe('security-group rules', () => {
       'ports of DCCP',
       400,
       'SecurityGroupInvalidProtocolForPort',
-      'dccp',
+      'dccp for port range: the switch cannot match its ports',
       { protocol: 'dccp', port_range_min: 1, port_range_max: 2 },
     ],
+    [
+      'ports of UDP-Lite by number',
+      400,
+      'SecurityGroupInvalidProtocolForPort',
+      '136 for port range: the switch cannot match its ports',
+      { protocol: 136, port_range_min: 80, port_range_max: 80 },
+    ],
+    [
+      'ports of DCCP upside down',
+      400,
+      'SecurityGroupInvalidPortRange',
+      '',
+      { protocol: 'dccp', port_range_min: 9, port_range_max: 8 },
+    ],
+    [
+      'an ICMPv6 code without type',
+      400,
+      'SecurityGroupMissingIcmpType',
+      'ICMP type (port-range-min) is missing',
+      { protocol: 'ipv6-icmp', ethertype: 'IPv6', port_range_max: 4 },
+    ],
+    ['a negative protocol', 400, 'SecurityGroupRuleInvalidProtocol', '-1', { protocol: -1 }],
+    ['a protocol that is no word', 400, 'SecurityGroupRuleInvalidProtocol', 'True', { protocol: true }],
     [
       'a range upside down',
       400,
@@ -260,6 +323,34 @@ describe('security-group rules', () => {
       '',
       { remote_group_id: unknownId, remote_ip_prefix: '10.0.0.0/8' },
     ],
+    [
+      'a prefix beside an address group',
+      400,
+      'SecurityGroupMultipleRemoteEntites',
+      'remote_address_group_id',
+      { remote_address_group_id: unknownId, remote_ip_prefix: '10.0.0.0/8' },
+    ],
+    [
+      'a group beside an address group',
+      400,
+      'SecurityGroupMultipleRemoteEntites',
+      '',
+      { remote_address_group_id: unknownId, remote_group_id: unknownId },
+    ],
+    [
+      'an unknown address group',
+      404,
+      'AddressGroupNotFound',
+      unknownId,
+      { remote_address_group_id: unknownId },
+    ],
+    [
+      'an address group that is no id',
+      400,
+      'HTTPBadRequest',
+      "'x' is not a valid UUID",
+      { remote_address_group_id: 'x' },
+    ],
   ];
   it.each(refused)('refuse %s', async (_, status, type, part, more) => {
     const before = await under.content();
@@ -291,7 +382,7 @@ describe('security-group rules', () => {
     const apart = [rule({}), rule({ security_group_id: other['id'] })];
     expectRefusal(await bulk(apart), 400, 'SecurityGroupNotSingleGroupRules');
     const owners = [rule({ project_id: 'a' }), rule({ project_id: 'b', protocol: 'tcp' })];
-    expectRefusal(await bulk(owners), 400, 'SecurityGroupRulesNotSingleTenant');
+    expectRefusal(await bulk(owners), 400, 'SecurityGroupRulesNotSingleProject');
     const good = await bulk([rule({ protocol: 'tcp' }), rule({ protocol: 'udp' })]);
     expect(good.status).toBe(201);
     expect(good.body['security_group_rules']).toHaveLength(2);

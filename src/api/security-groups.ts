@@ -17,6 +17,8 @@ import { ensureDefaultGroup, plantGroup, prepareDefaultGroups } from './default-
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
+import { removeRule } from './rule-writes.ts';
+import { removePolicies, shownShared } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class SecurityGroups implements Resource<SecurityGroupRecord> {
@@ -49,10 +51,12 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
 
   show(group: SecurityGroupRecord): Record<string, unknown> {
     const { is_default: _, ...shown } = group;
-    const rules = [...this.#context.view.state.rules.by('group', group.id)];
+    const { state } = this.#context.view;
+    const rules = [...state.rules.by('group', group.id)];
     return {
       ...shown,
       tenant_id: group.project_id,
+      shared: shownShared(state, group.id),
       security_group_rules: rules.map((row) => showRule(row.record, group)),
     };
   }
@@ -73,37 +77,45 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     });
   }
 
-  update(_change: Change, row: Row<SecurityGroupRecord>, draft: Draft): SecurityGroupRecord {
+  update(change: Change, row: Row<SecurityGroupRecord>, draft: Draft): SecurityGroupRecord {
     const before = row.record;
     const after = { ...before, ...(draft as Partial<GroupDraft>) };
     if (after.name !== before.name) {
       if (before.is_default) refuse({ code: 'SecurityGroupCannotUpdateDefault' });
       if (isDefaultName(after.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
     }
+    if (after.stateful !== before.stateful) this.#turn(change, after);
     return after;
   }
 
   remove(change: Change, row: Row<SecurityGroupRecord>, caller: Caller): void {
     const group = row.record;
-    const { ports, rules, groups } = this.#context.view.state;
+    const { state } = this.#context.view;
+    const { ports, rules, groups } = state;
     if (group.is_default && !caller.admin) refuse({ code: 'SecurityGroupCannotRemoveDefault' });
     if (ports.by('group', group.id).size > 0) refuse({ code: 'SecurityGroupInUse', id: group.id });
     change.requireQuiet(keys.groupUses(group.id));
-    for (const rule of rules.by('group', group.id)) {
-      change.remove(rule.key);
-      const remote = rule.record.remote_group_id;
-      if (remote !== null && remote !== group.id) change.remove(keys.groupUse(remote, rule.record.id));
-    }
+    for (const rule of rules.by('group', group.id)) removeRule(change, rule);
     // Rules of other groups that name this one would otherwise admit nobody, silently.
     for (const rule of rules.by('remote', group.id)) {
       const owner = groups.get(rule.record.security_group_id);
       if (owner === undefined || owner.record.id === group.id) continue;
-      change.remove(rule.key);
-      change.remove(keys.groupUse(group.id, rule.record.id));
+      removeRule(change, rule);
       change.replace(owner);
       change.put(owner.key, touched(owner.record, change.now));
     }
     if (group.is_default) change.remove(keys.defaultGroup(group.project_id));
+    if (!group.stateful) change.remove(keys.statelessGroup(group.id));
+    removePolicies(change, state, group.id);
     change.remove(row.key);
+  }
+
+  /** Connections of ports would be judged one way and their answers the other, so no port may have the group. */
+  #turn(change: Change, group: SecurityGroupRecord): void {
+    if (this.#context.view.state.ports.by('group', group.id).size > 0)
+      refuse({ code: 'SecurityGroupInUse', id: group.id });
+    change.requireQuiet(keys.groupUses(group.id));
+    if (group.stateful) change.remove(keys.statelessGroup(group.id));
+    else change.put(keys.statelessGroup(group.id), '');
   }
 }

@@ -3,17 +3,19 @@
  */
 
 import type {
+  AddressGroupRecord,
   BindingRecord,
   HostRecord,
   LinkLocalRecord,
   NetworkRecord,
   PortRecord,
   QosPolicyRecord,
+  RbacPolicyRecord,
   SecurityGroupRecord,
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
-import { ruleIdentity } from '../model/security-group-rule.ts';
+import { addressGroupOf, ruleIdentity } from '../model/security-group-rule.ts';
 import type { Entry, StoreEvent } from '../store/contract.ts';
 import { Table } from './table.ts';
 
@@ -53,11 +55,17 @@ export class State {
     name: (group) => [group.name],
     project: (group) => [group.project_id],
   });
-  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote' | 'identity'>({
+  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote' | 'addresses' | 'identity'>({
     group: (rule) => [rule.security_group_id],
     remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
+    addresses: (rule) => {
+      const group = addressGroupOf(rule);
+      return group === null ? [] : [group];
+    },
     identity: (rule) => [ruleIdentity(rule)],
   });
+  readonly addressGroups = new Table<AddressGroupRecord, 'name'>({ name: (group) => [group.name] });
+  readonly rbacPolicies = new Table<RbacPolicyRecord, 'object'>({ object: (policy) => [policy.object_id] });
   readonly qosPolicies = new Table<QosPolicyRecord, 'name' | 'default' | 'rule'>({
     name: (policy) => [policy.name],
     default: (policy) => (policy.is_default ? [policy.project_id] : []),
@@ -110,6 +118,13 @@ export class State {
         if (entry === null) this.qosPolicies.delete(first);
         else this.qosPolicies.put(key, JSON.parse(entry.value) as QosPolicyRecord, entry.modRevision);
         break;
+      case 'address-groups':
+        if (entry === null) this.addressGroups.delete(first);
+        else this.addressGroups.put(key, JSON.parse(entry.value) as AddressGroupRecord, entry.modRevision);
+        break;
+      case 'rbac':
+        this.#applyPolicy(key, first, entry);
+        break;
       case 'bindings':
         if (entry === null) this.bindings.delete(second);
         else this.bindings.set(second, JSON.parse(entry.value) as BindingRecord);
@@ -150,6 +165,20 @@ export class State {
     for (const ip of before.fixed_ips) {
       if (!kept.has(ip.ip_address)) this.#onReleased(ip.subnet_id, ip.ip_address);
     }
+  }
+
+  #applyPolicy(
+    key: string,
+    id: string,
+    entry: { readonly value: string; readonly modRevision: number } | null,
+  ): void {
+    const after = entry === null ? null : (JSON.parse(entry.value) as RbacPolicyRecord);
+    const before =
+      after === null
+        ? this.rbacPolicies.delete(id)
+        : this.rbacPolicies.put(key, after, entry?.modRevision ?? 0);
+    const object = (after ?? before)?.object_id ?? '';
+    for (const table of [this.networks, this.groups, this.addressGroups]) table.outdate(object);
   }
 
   #applyHost(name: string, after: HostRecord | null): void {

@@ -39,15 +39,20 @@ const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-
 export const uuid: Check = (value) =>
   typeof value === 'string' && uuidPattern.test(value) ? null : `'${pythonText(value)}' is not a valid UUID`;
 
-export const uuidList: Check = (value) => {
-  if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
-  for (const item of value) {
-    const reason = uuid(item);
-    if (reason !== null) return reason;
-  }
-  if (new Set(value).size !== value.length) return `Duplicate items in the list: '${pythonText(value)}'`;
-  return null;
-};
+/** A list of such items, none of them twice. */
+export const listOf =
+  (item: Check): Check =>
+  (value) => {
+    if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
+    for (const one of value) {
+      const reason = item(one);
+      if (reason !== null) return reason;
+    }
+    if (new Set(value).size !== value.length) return `Duplicate items in the list: '${pythonText(value)}'`;
+    return null;
+  };
+
+export const uuidList: Check = listOf(uuid);
 
 export const integerBetween =
   (min: number, max: number): Check =>

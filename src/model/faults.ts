@@ -68,7 +68,16 @@ export type ModelFault =
       readonly value: number;
     }
   | { readonly code: 'SecurityGroupMissingIcmpType'; readonly value: number }
+  | { readonly code: 'SecurityGroupPortsNotMatchable'; readonly protocol: string }
+  | { readonly code: 'SecurityGroupConflict'; readonly reason: string }
   | { readonly code: 'SecurityGroupMultipleRemoteEntites' }
+  | { readonly code: 'AddressGroupNotFound'; readonly id: string }
+  | { readonly code: 'AddressGroupInUse'; readonly id: string }
+  | { readonly code: 'AddressesNotFound'; readonly id: string; readonly addresses: readonly string[] }
+  | { readonly code: 'AddressesAlreadyExist'; readonly id: string; readonly addresses: readonly string[] }
+  | { readonly code: 'RbacPolicyNotFound'; readonly id: string }
+  | { readonly code: 'RbacPolicyInUse'; readonly object: string; readonly user: string }
+  | { readonly code: 'DuplicateRbacPolicy' }
   | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
   | { readonly code: 'InvalidCIDR'; readonly input: string }
   | { readonly code: 'QosPolicyNotFound'; readonly id: string }

@@ -13,6 +13,8 @@ export const keys = {
   /** Something (a port, or a rule of another group) that names the group: what a group's removal must not overlook. */
   groupUse: (group: string, user: string) => `uses/groups/${group}/${user}`,
   groupUses: (group: string) => `uses/groups/${group}/`,
+  /** There while the group is stateless: what a port that mixes groups relies on. */
+  statelessGroup: (group: string) => `stateless/${group}`,
   /** Uniqueness: the value is the port's id. */
   takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
   takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,

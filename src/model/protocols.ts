@@ -27,16 +27,8 @@ export const protocolNumbers: Readonly<Record<string, number>> = {
   vrrp: 112,
 };
 
-/** Names that only make sense under IPv6. */
-export const ipv6OnlyProtocols: ReadonlySet<string> = new Set([
-  'icmpv6',
-  'ipv6-encap',
-  'ipv6-frag',
-  'ipv6-icmp',
-  'ipv6-nonxt',
-  'ipv6-opts',
-  'ipv6-route',
-]);
+/** Protocols that Neutron has under IPv6 only, by whichever name or number. */
+export const ipv6OnlyNumbers: ReadonlySet<number> = new Set([41, 43, 44, 58, 59, 60]);
 
 /** The number of a stored protocol (a name of the list or decimal digits); null for any. */
 export function protocolNumber(protocol: string | null): number | null {

@@ -3,7 +3,7 @@ import { formatCidr, isHost, parseCidr, parseIp } from '../net/cidr.ts';
 import type { AttributeTable } from './attribute.ts';
 import { oneOf, orNull, uuid } from './checks.ts';
 import { refuse } from './faults.ts';
-import { ipv6OnlyProtocols, protocolNumber, protocolNumbers } from './protocols.ts';
+import { ipv6OnlyNumbers, protocolNumber, protocolNumbers } from './protocols.ts';
 import { pythonText } from './python-text.ts';
 import type { SecurityGroupRuleRecord } from './records.ts';
 import { type Birth, born, standardAttributes } from './standard-attributes.ts';
@@ -35,7 +35,7 @@ function toPortValue(value: unknown): number | null {
 
 /** A prefix with its host bits as sent; a bare address gets its full length. */
 function toRemotePrefix(value: unknown): string | null {
-  if (value === null) return null;
+  if (value === null || value === '') return null;
   const prefix = typeof value === 'string' ? parseCidr(value) : null;
   if (typeof value !== 'string' || prefix === null)
     return refuse({ code: 'InvalidCIDR', input: pythonText(value) });
@@ -60,6 +60,7 @@ export const securityGroupRuleAttributes = {
   port_range_max: { ...optional, convert: toPortValue, filter: 'integer' },
   remote_ip_prefix: { ...optional, convert: toRemotePrefix },
   remote_group_id: { ...optional, validate: orNull(uuid) },
+  remote_address_group_id: { ...optional, validate: orNull(uuid) },
   normalized_cidr: { ...fixed, post: 'refused' },
   belongs_to_default_sg: { put: false, post: 'refused', filter: 'boolean' },
 } as const satisfies AttributeTable;
@@ -74,12 +75,13 @@ export interface RuleDraft {
   readonly port_range_max: number | null;
   readonly remote_ip_prefix: string | null;
   readonly remote_group_id: string | null;
+  readonly remote_address_group_id: string | null;
 }
 
 /** IPv6 has its own ICMP, whatever it was called. */
 function canonicalProtocol(draft: RuleDraft): string | null {
   const { protocol, ethertype } = draft;
-  if (protocol !== null && ethertype === 'IPv4' && ipv6OnlyProtocols.has(protocol)) {
+  if (protocol !== null && ethertype === 'IPv4' && ipv6OnlyNumbers.has(protocolNumber(protocol) ?? 0)) {
     refuse({ code: 'SecurityGroupEthertypeConflictWithProtocol', ethertype, protocol });
   }
   if (ethertype === 'IPv4') return protocol;
@@ -93,8 +95,9 @@ interface PortRange {
 }
 
 const noPorts: PortRange = { min: null, max: null };
-/** The switch can match these protocols' ports; Neutron also names DCCP and UDP-Lite, which it cannot. */
 const matchable = new Set([6, 17, 132]);
+/** DCCP and UDP-Lite have ports, but not for the switch. */
+const unmatchable = new Set([33, 136]);
 const icmp = new Set([1, 58]);
 
 function canonicalPorts(protocol: string | null, { min, max }: PortRange): PortRange {
@@ -113,14 +116,19 @@ function canonicalPorts(protocol: string | null, { min, max }: PortRange): PortR
     if (min === null && max !== null) refuse({ code: 'SecurityGroupMissingIcmpType', value: max });
     return { min, max };
   }
-  if (!matchable.has(number)) return refuse({ code: 'SecurityGroupInvalidProtocolForPort', protocol });
+  if (!matchable.has(number) && !unmatchable.has(number))
+    return refuse({ code: 'SecurityGroupInvalidProtocolForPort', protocol });
   if (min === 0 || max === 0) return refuse({ code: 'SecurityGroupInvalidPortValue', port: '0' });
   if (min === null || max === null || min > max) return refuse({ code: 'SecurityGroupInvalidPortRange' });
-  return min === 1 && max === 65_535 ? noPorts : { min, max };
+  if (min === 1 && max === 65_535) return noPorts;
+  return unmatchable.has(number)
+    ? refuse({ code: 'SecurityGroupPortsNotMatchable', protocol })
+    : { min, max };
 }
 
 export function newRule(birth: Birth, draft: RuleDraft): SecurityGroupRuleRecord {
-  if (draft.remote_ip_prefix !== null && draft.remote_group_id !== null) {
+  const remotes = [draft.remote_ip_prefix, draft.remote_group_id, draft.remote_address_group_id];
+  if (remotes.filter((remote) => remote !== null).length > 1) {
     refuse({ code: 'SecurityGroupMultipleRemoteEntites' });
   }
   const prefix = draft.remote_ip_prefix === null ? null : parseCidr(draft.remote_ip_prefix);
@@ -143,7 +151,7 @@ export function newRule(birth: Birth, draft: RuleDraft): SecurityGroupRuleRecord
     port_range_max: ports.max,
     remote_ip_prefix: draft.remote_ip_prefix,
     remote_group_id: draft.remote_group_id,
-    remote_address_group_id: null,
+    remote_address_group_id: draft.remote_address_group_id,
   };
 }
 
@@ -153,6 +161,10 @@ export function normalizedCidr(rule: Pick<SecurityGroupRuleRecord, 'remote_ip_pr
   if (prefix === null) return null;
   return isHost(prefix) ? `${formatCidr(prefix)}/${prefix.length}` : formatCidr(prefix);
 }
+
+/** A rule of before address groups does not speak of them. */
+export const addressGroupOf = (rule: { readonly remote_address_group_id?: string | null }): string | null =>
+  rule.remote_address_group_id ?? null;
 
 /** Equal for rules that say the same; a prefix of length 0 says as much as none. Descriptions do not count. */
 export function ruleIdentity(rule: SecurityGroupRuleRecord): string {
@@ -166,5 +178,6 @@ export function ruleIdentity(rule: SecurityGroupRuleRecord): string {
     rule.port_range_max,
     cidr !== null && cidr.endsWith('/0') ? null : cidr,
     rule.remote_group_id,
+    addressGroupOf(rule),
   ]);
 }

@@ -1,17 +1,10 @@
 /** Security groups: attribute table, records of a new group, and the rules that every new group begins with. */
 import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
-import { invalidInput } from './faults.ts';
 import type { SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 
 export const defaultGroupName = 'default';
-
-/** Rules are enforced through connection tracking only, so a group without it is refused rather than ignored. */
-function onlyStateful(value: unknown): boolean {
-  if (!toBoolean(value)) invalidInput('stateless security groups (stateful=false) are not supported');
-  return true;
-}
 
 export const securityGroupAttributes = {
   ...standardAttributes,
@@ -20,10 +13,11 @@ export const securityGroupAttributes = {
     post: 'allowed',
     put: true,
     fallback: true,
-    convert: onlyStateful,
+    convert: toBoolean,
     filter: 'boolean',
     sort: true,
   },
+  shared: { post: 'refused', put: false, filter: 'boolean' },
   security_group_rules: { post: 'refused', put: false },
 } as const satisfies AttributeTable;
 

@@ -56,7 +56,17 @@ export function touched<R extends StandardAttributes>(record: R, now: Date): R {
   return { ...record, updated_at: timestamp(now), revision_number: record.revision_number + 1 };
 }
 
+/** What every record has, those without standard attributes too. */
+export type Owned = Pick<StandardAttributes, 'id' | 'project_id'>;
+
+export const isStamped = <R extends Owned>(record: R): record is R & StandardAttributes =>
+  'revision_number' in record;
+
+/** As `touched`; a record without stamps stays as it is. */
+export const restamped = <R extends Owned>(record: R, now: Date): R =>
+  isStamped(record) ? touched(record, now) : record;
+
 /** Whether two records differ in anything but their stamps. */
-export function differs<R extends StandardAttributes>(before: R, after: R): boolean {
+export function differs<R extends Owned>(before: R, after: R): boolean {
   return JSON.stringify(before) !== JSON.stringify(after);
 }

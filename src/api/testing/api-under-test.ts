@@ -43,6 +43,8 @@ const singular: Record<string, string> = {
   ports: 'port',
   'security-groups': 'security_group',
   'security-group-rules': 'security_group_rule',
+  'address-groups': 'address_group',
+  'rbac-policies': 'rbac_policy',
   policies: 'policy',
   bandwidth_limit_rules: 'bandwidth_limit_rule',
   dscp_marking_rules: 'dscp_marking_rule',

@@ -1,0 +1,44 @@
+/** A rule's record and the marks at the groups that it names, always written together. */
+import { refuse } from '../model/faults.ts';
+import { keys } from '../model/keys.ts';
+import type { SecurityGroupRuleRecord } from '../model/records.ts';
+import { addressGroupOf } from '../model/security-group-rule.ts';
+import type { Change } from './change.ts';
+import type { State } from './state.ts';
+import type { Row } from './table.ts';
+
+/** The mark at a group that the rule names; a group needs none of its own rules. */
+function markOf(rule: SecurityGroupRuleRecord): string | null {
+  const { id, security_group_id: own, remote_group_id: remote } = rule;
+  const addresses = addressGroupOf(rule);
+  if (addresses !== null) return keys.addressGroupUse(addresses, id);
+  return remote === null || remote === own ? null : keys.groupUse(remote, id);
+}
+
+/** Refuses a rule that names what is not there; what it names is there when the change goes through. */
+function requireNamed(change: Change, state: State, rule: SecurityGroupRuleRecord): void {
+  const { security_group_id: own, remote_group_id: remote } = rule;
+  const addresses = addressGroupOf(rule);
+  if (remote !== null && remote !== own) {
+    if (state.groups.get(remote) === undefined) refuse({ code: 'SecurityGroupNotFound', id: remote });
+    change.requirePresent(keys.group(remote));
+  }
+  if (addresses !== null) {
+    if (state.addressGroups.get(addresses) === undefined)
+      refuse({ code: 'AddressGroupNotFound', id: addresses });
+    change.requirePresent(keys.addressGroup(addresses));
+  }
+}
+
+export function writeRule(change: Change, state: State, rule: SecurityGroupRuleRecord): void {
+  requireNamed(change, state, rule);
+  change.put(keys.rule(rule.security_group_id, rule.id), rule);
+  const mark = markOf(rule);
+  if (mark !== null) change.put(mark, '');
+}
+
+export function removeRule(change: Change, row: Row<SecurityGroupRuleRecord>): void {
+  change.remove(row.key);
+  const mark = markOf(row.record);
+  if (mark !== null) change.remove(mark);
+}

@@ -1,0 +1,71 @@
+/** Address groups: attribute table, the record of a new one, and what adding and removing addresses means. */
+import type { AttributeTable } from './attribute.ts';
+import { ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
+import { badRequest, refuse } from './faults.ts';
+import { pythonText } from './python-text.ts';
+import type { AddressGroupRecord } from './records.ts';
+import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+
+const subnets = listOf(ipSubnet);
+
+/** Each prefix once, in the order of the request, host bits cleared. */
+const normalized = (addresses: readonly string[]): readonly string[] => [
+  ...new Set(addresses.map((address) => String(toCanonicalCidr(address)))),
+];
+
+export const addressGroupAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  // Replaced by nobody: addresses are added and removed.
+  addresses: { post: 'allowed', put: false, fallback: [], convert: nullTo([]), validate: subnets },
+  shared: { post: 'refused', put: false, filter: 'boolean' },
+} as const satisfies AttributeTable;
+
+export interface AddressGroupDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly addresses: readonly string[];
+}
+
+export type AddressGroupPatch = Partial<Pick<AddressGroupDraft, 'name' | 'description'>>;
+
+export function newAddressGroup(birth: Birth, draft: AddressGroupDraft): AddressGroupRecord {
+  return {
+    ...born(birth, draft.description),
+    name: draft.name,
+    addresses: normalized(draft.addresses),
+  };
+}
+
+/** The addresses that a body of `add_addresses` or `remove_addresses` names. */
+function addressesOf(body: unknown): readonly string[] {
+  if (!isObject(body)) {
+    return badRequest(`Invalid input for address_group. Reason: '${pythonText(body)}' is not a dictionary.`);
+  }
+  const { addresses, ...rest } = body;
+  const unknown = Object.keys(rest);
+  if (unknown.length > 0) badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
+  if (addresses === undefined)
+    badRequest("Failed to parse request. Required attribute 'addresses' not specified");
+  const reason = subnets(addresses);
+  if (reason !== null) badRequest(`Invalid input for addresses. Reason: ${reason}.`);
+  return normalized(addresses as readonly string[]);
+}
+
+/** Adds all of them or none: one that is there already refuses the request. */
+export function withAddresses(group: AddressGroupRecord, body: unknown): AddressGroupRecord {
+  const asked = addressesOf(body);
+  const held = new Set(group.addresses);
+  const present = asked.filter((address) => held.has(address));
+  if (present.length > 0) refuse({ code: 'AddressesAlreadyExist', id: group.id, addresses: present });
+  return { ...group, addresses: [...group.addresses, ...asked] };
+}
+
+/** Removes all of them or none: one that is not there refuses the request. */
+export function withoutAddresses(group: AddressGroupRecord, body: unknown): AddressGroupRecord {
+  const asked = new Set(addressesOf(body));
+  const held = new Set(group.addresses);
+  const absent = [...asked].filter((address) => !held.has(address));
+  if (absent.length > 0) refuse({ code: 'AddressesNotFound', id: group.id, addresses: absent });
+  return { ...group, addresses: group.addresses.filter((address) => !asked.has(address)) };
+}

@@ -1,0 +1,60 @@
+/** Policies that share an object with a project: attribute table, the record of a new one, when two are the same. */
+import type { AttributeTable } from './attribute.ts';
+import { projectId, text, uuid } from './checks.ts';
+import { invalidInput } from './faults.ts';
+import { pythonText } from './python-text.ts';
+import type { RbacPolicyRecord } from './records.ts';
+import { standardAttributes } from './standard-attributes.ts';
+
+/** What can be shared here, in Neutron's words. */
+export type SharedType = 'network' | 'security_group' | 'address_group';
+const sharedTypes: readonly string[] = ['network', 'security_group', 'address_group'];
+
+function toObjectType(value: unknown): unknown {
+  const word = typeof value === 'string' ? value.trim().toLowerCase() : '';
+  return sharedTypes.includes(word)
+    ? word
+    : invalidInput(`'${pythonText(value)}' is not a valid RBAC object type`);
+}
+
+const fixed = { post: 'required', put: false, filter: 'text', sort: true } as const;
+
+export const rbacPolicyAttributes = {
+  id: standardAttributes.id,
+  project_id: standardAttributes.project_id,
+  object_type: { ...fixed, convert: toObjectType },
+  object_id: { ...fixed, validate: uuid },
+  // A project's id, or * for all of them.
+  target_tenant: { ...fixed, put: true, validate: projectId },
+  action: { ...fixed, validate: text(255) },
+} as const satisfies AttributeTable;
+
+export interface RbacPolicyDraft {
+  readonly object_type: SharedType;
+  readonly object_id: string;
+  readonly target_tenant: string;
+  readonly action: string;
+}
+
+export type RbacPolicyPatch = Partial<Pick<RbacPolicyDraft, 'target_tenant'>>;
+
+export function newRbacPolicy(id: string, project: string, draft: RbacPolicyDraft): RbacPolicyRecord {
+  const { object_type: type, action } = draft;
+  if (action !== 'access_as_shared') {
+    return invalidInput(
+      `Invalid action '${action}' for object type '${type}'. Valid actions: access_as_shared`,
+    );
+  }
+  return {
+    id,
+    project_id: project,
+    object_type: type,
+    object_id: draft.object_id,
+    action,
+    target_tenant: draft.target_tenant,
+  };
+}
+
+/** Two policies of one object that grant the same to the same are one too many. */
+export const grantsSame = (a: RbacPolicyRecord, b: RbacPolicyRecord): boolean =>
+  a.action === b.action && a.target_tenant === b.target_tenant;
