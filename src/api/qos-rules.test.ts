@@ -224,7 +224,7 @@ describe('rules of a policy', () => {
       ingress: { bandwidth: { rate: 300, burst: 40 }, packets: null },
       dscp: 46,
     });
-    // As with Neutron's own switches, nothing is no limit, not a limit of nothing.
+    // Nothing is no limit, not a limit of nothing.
     await client.change(`${base}/bandwidth_limit_rules`, bandwidth['id'], { max_kbps: 0 });
     expect((await held()).egress.bandwidth).toBe(null);
   });

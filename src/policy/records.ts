@@ -168,7 +168,7 @@ const burstOf = (rate: number, burst: number): number => (burst > 0 ? burst : Ma
 
 /**
  * Of several rules of one kind and direction, which the API does not let happen, the lowest limit holds. A rate of 0
- * is no limit, as with Neutron's own drivers.
+ * is no limit: a switch that took it by the letter would cut the port off.
  */
 export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
   const limits = (direction: 'ingress' | 'egress'): QosLimits => {
