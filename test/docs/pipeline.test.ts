@@ -8,7 +8,7 @@ import { tableNames, tables } from '../../src/pipeline/tables.ts';
 import type { PortId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { startSwitch } from '../lib/switch.ts';
-import { worldFrom } from '../proofs/worlds.ts';
+import { openGroup, worldFrom } from '../proofs/worlds.ts';
 
 const file = 'docs/pipeline.md';
 const world = worldFrom({
@@ -22,9 +22,11 @@ const world = worldFrom({
       groups: ['default'],
     },
     { id: 'app', mac: '02:00:00:00:00:02', ips: ['10.0.0.12'], mode: 'mac-only', groups: ['default'] },
+    { id: 'lab', mac: '02:00:00:00:00:05', ips: ['10.0.0.15'], groups: ['open'] },
     { id: 'router', mac: '02:00:00:00:00:03', ips: ['10.0.0.1'], mode: 'off' },
     { id: 'far', mac: '02:00:00:00:00:04', ips: ['10.0.0.14'], groups: ['default'], host: 'elsewhere' },
   ],
+  addressGroups: { offices: ['198.51.100.0/24', '198.51.100.64/26', '203.0.113.9'] },
   rules: [
     { group: 'default', direction: 'egress', family: 4 },
     { group: 'default', direction: 'egress', family: 6 },
@@ -36,12 +38,21 @@ const world = worldFrom({
       service: { kind: 'ports', protocol: 6, min: 80, max: 83 },
       remote: '192.0.2.0/24',
     },
+    {
+      group: 'default',
+      direction: 'ingress',
+      family: 4,
+      service: { kind: 'protocol', protocol: 17 },
+      remote: '#offices',
+    },
+    ...openGroup('open'),
   ],
 });
 const plugged = new Map([
   ['web', 1],
   ['app', 2],
   ['router', 3],
+  ['lab', 4],
 ] as [PortId, number][]);
 
 /** The switch's own listing, with the constants of registers by the names that they stand for. */
@@ -59,7 +70,8 @@ async function listing(): Promise<Map<string, string[]>> {
     const { ids } = installed.pipeline;
     const names = new Map<string, string>();
     for (const id of plugged.keys()) names.set(`0x${ids.ports.of(id).toString(16)}`, `‹${id}›`);
-    names.set(`0x${ids.sets.of('default').toString(16)}`, '‹default›');
+    for (const group of ['default', 'open']) names.set(`0x${ids.sets.of(group).toString(16)}`, `‹${group}›`);
+    names.set(`0x${ids.addressClasses.of('offices').toString(16)}`, '‹offices›');
     for (const rule of world.rules.values()) names.set(String(ids.rules.of(rule.id)), `‹${rule.id}›`);
     const byTable = new Map<string, string[]>();
     for (const line of (await at.ofctl('--names', '--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n')) {
