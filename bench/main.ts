@@ -2,11 +2,12 @@
 import { reasonOf } from '../src/base/errors.ts';
 import { benchApi } from './api.ts';
 import { benchDatapath } from './datapath.ts';
+import { benchGroups } from './groups.ts';
 import { emitMachine } from './machine.ts';
 import { progress } from './report.ts';
 import { benchScale } from './scale.ts';
 
-const sections = { api: benchApi, scale: benchScale, datapath: benchDatapath } as const;
+const sections = { api: benchApi, scale: benchScale, groups: benchGroups, datapath: benchDatapath } as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);
 

@@ -3,11 +3,12 @@
  * cold agent on an empty switch, then one more member at a time.
  */
 import { type Switch, startSwitch } from '../test/lib/switch.ts';
+import { type Cold, coldStart } from './cold-start.ts';
 import { bridge, type DataDirectory, makeDataDirectory, metric, startController } from './controller.ts';
 import { watchFlows } from './flow-watch.ts';
 import { HttpConnection } from './http-connection.ts';
 import type { SectionOptions } from './machine.ts';
-import { cpuSeconds, memory } from './process-usage.ts';
+import { cpuSeconds } from './process-usage.ts';
 import { emit, type Limit, median, progress, quantile, round } from './report.ts';
 import { createNetwork, createPorts, type Network, type Port } from './world.ts';
 
@@ -34,39 +35,6 @@ async function fill(at: Switch, data: DataDirectory, n: number): Promise<World> 
 }
 
 const remoteHost = (at: number) => ({ 'binding:host_id': `hypervisor-${Math.floor(at / density)}` });
-
-interface Cold {
-  readonly fromSpawn: number;
-  readonly fromAgent: number;
-  readonly cpu: number;
-  readonly peak: number;
-  readonly flows: number;
-  readonly flowsInFirstRound: number;
-}
-
-async function coldStart(at: Switch, data: DataDirectory): Promise<Cold> {
-  await at.ofctl('del-flows', bridge);
-  await at.ofctl('del-meters', bridge);
-  await using controller = startController(at, data);
-  const endpoint = await controller.ready();
-  const start = await controller.said('the agent starts');
-  const equal = await controller.said('switch and pipeline are equal');
-  const cpu = cpuSeconds(controller.pid);
-  const { peak } = memory(controller.pid);
-  const api = await HttpConnection.open(endpoint);
-  await api.json('GET', '/v1/sync?timeout=60');
-  const { ports } = await api.json<{ ports: unknown[] }>('GET', '/v2.0/ports?status=ACTIVE');
-  if (ports.length !== local) throw new Error(`${ports.length} ports are ACTIVE, not ${local}`);
-  api.close();
-  return {
-    fromSpawn: equal.at - controller.spawnedAt,
-    fromAgent: equal.at - start.at,
-    cpu,
-    peak,
-    flows: Number(/flow_count=(\d+)/.exec(await at.ofctl('dump-aggregate', bridge))?.[1]),
-    flowsInFirstRound: equal.flows ?? Number.NaN,
-  };
-}
 
 function tellCold(n: number, colds: readonly Cold[]): void {
   const flows = colds[0]?.flows ?? Number.NaN;
@@ -184,9 +152,9 @@ export async function benchScale({ quick }: SectionOptions): Promise<void> {
       world.locals.map(({ id }, index) => ({ name: `p${index}`, externalIds: { 'iface-id': id } })),
     );
     // The first one only binds the ports: the flows that depend on that come a round later, as on a new host.
-    await coldStart(at, data);
+    await coldStart(at, data, local);
     const colds: Cold[] = [];
-    for (let turn = 0; turn < (quick ? 2 : 5); turn++) colds.push(await coldStart(at, data));
+    for (let turn = 0; turn < (quick ? 2 : 5); turn++) colds.push(await coldStart(at, data, local));
     tellCold(n, colds);
     members.push(await oneMore(at, data, world, n, quick ? 10 : 50));
   }

@@ -43,7 +43,12 @@ async function change(side: Side, watch: FlowWatch, member: GroupPort, belongs: 
 }
 
 /** Milliseconds from the database's word to the switch's, at the median. */
-export async function tellMembers(side: Side, world: GroupWorld, layout: Layout, turns: number): Promise<number> {
+export async function tellMembers(
+  side: Side,
+  world: GroupWorld,
+  layout: Layout,
+  turns: number,
+): Promise<number> {
   const changes: Change[] = [];
   let cpu = 0;
   {

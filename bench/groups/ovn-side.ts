@@ -4,12 +4,7 @@
  * ports bound to another chassis.
  */
 import type { Rpc } from '../../src/ovsdb/rpc.ts';
-import {
-  type Atom,
-  type Operation,
-  type OperationResult,
-  readResults,
-} from '../../src/ovsdb/transaction.ts';
+import { type Atom, type Operation, type OperationResult, readResults } from '../../src/ovsdb/transaction.ts';
 import { until } from '../../test/lib/wait.ts';
 import { bridge } from '../controller.ts';
 import { OvnStack } from './ovn-stack.ts';
@@ -24,7 +19,13 @@ const patience = 120;
 const named = (name: string): Atom => ['named-uuid', name];
 const unnamed: readonly ['set', readonly Atom[]] = ['set', []];
 
-const acl = (name: string, priority: number, direction: string, match: string, action: string): Operation => ({
+const acl = (
+  name: string,
+  priority: number,
+  direction: string,
+  match: string,
+  action: string,
+): Operation => ({
   op: 'insert',
   table: 'ACL',
   'uuid-name': name,
@@ -86,7 +87,10 @@ export class OvnSide implements Side {
       ...out.map((match, n) => acl(`out${n}`, 1002, 'from-lport', match, 'allow-related')),
       ...rules.map((rule, n) => acl(`rule${n}`, 1002, 'to-lport', ruleMatch(rule), 'allow-related')),
       group('neutron_pg_drop', all, ['in_drop', 'out_drop']),
-      group('servers', all.slice(0, locals.length), [...out.map((_, n) => `out${n}`), ...rules.map((_, n) => `rule${n}`)]),
+      group('servers', all.slice(0, locals.length), [
+        ...out.map((_, n) => `out${n}`),
+        ...rules.map((_, n) => `rule${n}`),
+      ]),
       group('clients', all.slice(locals.length), []),
     ];
     const results = await this.#transact('nb', this.#nb, operations);
@@ -103,10 +107,11 @@ export class OvnSide implements Side {
       where: [['chassis', '!=', unnamed]],
       columns: ['logical_port'],
     };
-    await until(
-      async () => ((await this.#transact('sb', sb, [bound]))[0]?.rows?.length ?? 0) === locals,
-      { timeout: patience * 1000, interval: 200, what: 'ovn-controller claims the local ports' },
-    );
+    await until(async () => ((await this.#transact('sb', sb, [bound]))[0]?.rows?.length ?? 0) === locals, {
+      timeout: patience * 1000,
+      interval: 200,
+      what: 'ovn-controller claims the local ports',
+    });
     await this.#transact('sb', sb, [
       {
         op: 'insert',

@@ -76,7 +76,11 @@ export class OvnStack implements AsyncDisposable {
     const dir = this.#dir;
     for (const name of ['nb', 'sb']) {
       await run('ovsdb-tool', ['create', `${dir}/${name}.db`, `${schemas}/ovn-${name}.ovsschema`]);
-      const files = [`--remote=punix:${dir}/${name}.sock`, `--unixctl=${dir}/${name}.ctl`, `${dir}/${name}.db`];
+      const files = [
+        `--remote=punix:${dir}/${name}.sock`,
+        `--unixctl=${dir}/${name}.ctl`,
+        `${dir}/${name}.db`,
+      ];
       this.#start(name, 'ovsdb-server', files);
       await until(() => existsSync(`${dir}/${name}.sock`), { what: `${name}.sock` });
     }
