@@ -212,6 +212,46 @@ describe('a port or network', () => {
   });
 });
 
+describe('a policy that is shared', () => {
+  const share = (policy: Json, target: string) =>
+    client.make('rbac-policies', {
+      object_type: 'qos_policy',
+      object_id: policy['id'],
+      target_tenant: target,
+      action: 'access_as_shared',
+    });
+  const unshare = (policy: Json) => put(policies, 'policy', policy['id'], { shared: false });
+
+  it('by attribute stays so while somebody uses it who is not let in otherwise', async () => {
+    const policy = await client.make(policies, { shared: true, project_id: 'owner' });
+    const network = await client.make('networks', { project_id: 'p', qos_policy_id: policy['id'] });
+    expect(expectRefusal(await unshare(policy), 409, 'RbacPolicyInUse')).toContain('tenant_id=p');
+    const named = await share(policy, 'p');
+    expect((await unshare(policy)).body).toMatchObject({ policy: { shared: false } });
+    const url = `/v2.0/rbac-policies/${String(named['id'])}`;
+    expectRefusal(await client.call('DELETE', url), 409, 'RbacPolicyInUse');
+    await client.change('networks', network['id'], { qos_policy_id: null });
+    await client.remove('rbac-policies', named['id']);
+  });
+
+  it('with all by an RBAC policy loses it with the attribute', async () => {
+    const policy = await client.make(policies, { project_id: 'owner' });
+    await share(policy, '*');
+    await share(policy, 'p');
+    expect(await client.show(policies, policy['id'])).toMatchObject({ shared: true, revision_number: 3 });
+    expect(await client.list(policies, 'shared=true')).toHaveLength(1);
+    const network = await client.make('networks', {});
+    const attributes = { network_id: network['id'], project_id: 'q', qos_policy_id: policy['id'] };
+    const port = await client.make('ports', attributes);
+    expectRefusal(await unshare(policy), 409, 'RbacPolicyInUse');
+    await client.remove('ports', port['id']);
+    expect((await unshare(policy)).body).toMatchObject({ policy: { shared: false } });
+    expect((await client.list('rbac-policies')).map((one) => one['target_tenant'])).toEqual(['p']);
+    await client.remove(policies, policy['id']);
+    expect(await client.list('rbac-policies')).toEqual([]);
+  });
+});
+
 describe('many clients of several servers', () => {
   const times = <T>(count: number, make: (n: number) => T): T[] =>
     Array.from({ length: count }, (_, n) => make(n));

@@ -4,10 +4,12 @@ import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
 import { newQosPolicy, type QosPolicyDraft, qosPolicyAttributes } from '../model/qos-policy.ts';
 import type { QosPolicyRecord } from '../model/records.ts';
+import { isSharedWith } from '../model/sharing.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
+import { policiesOf, removePolicies, shownShared } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class QosPolicies implements Resource<QosPolicyRecord> {
@@ -15,6 +17,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly collection = 'policies';
   readonly path = 'qos/policies';
   readonly table = qosPolicyAttributes;
+  readonly replaced = new Set(['shared']);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -41,6 +44,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   show(policy: QosPolicyRecord): Record<string, unknown> {
     return {
       ...policy,
+      shared: policy.shared || shownShared(this.#context.view.state, policy.id),
       tenant_id: policy.project_id,
       rules: policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id })),
     };
@@ -56,7 +60,8 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     });
   }
 
-  update(_change: Change, row: Row<QosPolicyRecord>, draft: Draft): QosPolicyRecord {
+  update(change: Change, row: Row<QosPolicyRecord>, draft: Draft): QosPolicyRecord {
+    if (draft['shared'] === false) this.#unshare(change, row.record);
     return { ...row.record, ...(draft as Partial<QosPolicyDraft>) };
   }
 
@@ -76,7 +81,30 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     }
     change.requireQuiet(keys.qosPolicyUses(id));
     this.#writeDefault(change, row.record, null);
+    removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
+  }
+
+  /**
+   * Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. As in Neutron, even
+   * the owner's own use keeps it shared.
+   */
+  #unshare(change: Change, policy: QosPolicyRecord): void {
+    const { networks, ports, rbacPolicies } = this.#context.view.state;
+    const open = [...rbacPolicies.by('object', policy.id)].filter((row) => row.record.target_tenant === '*');
+    if (!policy.shared && open.length === 0) return;
+    for (const row of open) {
+      change.replace(row);
+      change.remove(row.key);
+    }
+    change.requireQuiet(keys.qosPolicyUses(policy.id));
+    const kept = policiesOf(this.#context.view.state, policy.id).filter(
+      ({ target_tenant: target }) => target !== '*',
+    );
+    for (const { record } of [...ports.by('qos', policy.id), ...networks.by('qos', policy.id)]) {
+      const user = record.project_id;
+      if (!isSharedWith(user, kept)) refuse({ code: 'RbacPolicyInUse', object: policy.id, user });
+    }
   }
 
   /** The key that only one policy of a project can have. */

@@ -26,7 +26,11 @@ import type { Row } from './table.ts';
 /** What can be shared, as policies name its kind: where it is, and whose things use it. */
 interface Shareable {
   readonly find: (state: State, id: string) => Row<StandardAttributes> | undefined;
-  readonly missing: 'NetworkNotFound' | 'SecurityGroupNotFound' | 'AddressGroupNotFound';
+  readonly missing:
+    | 'NetworkNotFound'
+    | 'SecurityGroupNotFound'
+    | 'AddressGroupNotFound'
+    | 'QosPolicyNotFound';
   /** What is written whenever something begins to use the object. */
   readonly uses: (id: string) => string;
   readonly users: (state: State, id: string) => Iterable<Row<StandardAttributes>>;
@@ -50,6 +54,12 @@ const shareables: Readonly<Record<string, Shareable>> = {
     missing: 'AddressGroupNotFound',
     uses: keys.addressGroupUses,
     users: (state, id) => state.rules.by('addresses', id),
+  },
+  qos_policy: {
+    find: (state, id) => state.qosPolicies.get(id),
+    missing: 'QosPolicyNotFound',
+    uses: keys.qosPolicyUses,
+    users: (state, id) => [...state.ports.by('qos', id), ...state.networks.by('qos', id)],
   },
 };
 
@@ -143,7 +153,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     const object = this.#objectOf(policy);
     const { uses, users } = shareableOf(policy.object_type);
     this.#touchObject(change, object);
-    // A network that is shared by its own attribute needs no policy.
+    // What is shared by its own attribute needs no policy.
     if ('shared' in object.record && object.record.shared === true) return;
     const rows = [...users(this.#context.view.state, policy.object_id)];
     const projects = rows.map((row) => row.record.project_id);

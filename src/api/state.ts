@@ -178,7 +178,8 @@ export class State {
         ? this.rbacPolicies.delete(id)
         : this.rbacPolicies.put(key, after, entry?.modRevision ?? 0);
     const object = (after ?? before)?.object_id ?? '';
-    for (const table of [this.networks, this.groups, this.addressGroups]) table.outdate(object);
+    const { networks, groups, addressGroups, qosPolicies } = this;
+    for (const table of [networks, groups, addressGroups, qosPolicies]) table.outdate(object);
   }
 
   #applyHost(name: string, after: HostRecord | null): void {

@@ -7,8 +7,8 @@ import type { RbacPolicyRecord } from './records.ts';
 import { standardAttributes } from './standard-attributes.ts';
 
 /** What can be shared here, in Neutron's words. */
-export type SharedType = 'network' | 'security_group' | 'address_group';
-const sharedTypes: readonly string[] = ['network', 'security_group', 'address_group'];
+export type SharedType = 'network' | 'security_group' | 'address_group' | 'qos_policy';
+const sharedTypes: readonly string[] = ['network', 'security_group', 'address_group', 'qos_policy'];
 
 function toObjectType(value: unknown): unknown {
   const word = typeof value === 'string' ? value.trim().toLowerCase() : '';
