@@ -18,11 +18,12 @@ export const widthOf = (family: Family): number => (family === 4 ? 32 : 128);
 
 const ones = (count: number): bigint => (1n << BigInt(count)) - 1n;
 
+const masksOf = (width: number): readonly bigint[] =>
+  Array.from({ length: width + 1 }, (_, length) => ones(width) ^ ones(width - length));
+const masks = { 4: masksOf(32), 6: masksOf(128) } as const;
+
 /** The mask of a prefix length: ones at the top. */
-export function maskOf(family: Family, length: number): bigint {
-  const width = widthOf(family);
-  return ones(width) ^ ones(width - length);
-}
+export const maskOf = (family: Family, length: number): bigint => masks[family][length] ?? 0n;
 
 export function cidr(family: Family, bits: bigint, length: number = widthOf(family)): Cidr {
   return { family, bits: bits & maskOf(family, length), length };

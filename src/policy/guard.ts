@@ -32,6 +32,7 @@ import {
 } from './packet.ts';
 import type { DropReason } from './verdict.ts';
 import type { GuardMode, Port, World } from './world.ts';
+import { subnetsOf } from './world-index.ts';
 
 /** `bypass`: neither connection tracking nor the sender's security groups are asked. */
 export type GuardAnswer =
@@ -75,7 +76,8 @@ function isOwnDhcp(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
   return booting || ownsAddress(own, ip.src, mac);
 }
 
-function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
+/** Of an IP packet from one of the port's own MACs. */
+export function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
   const { mode } = port;
   if (!fragmented) {
     const type = icmpv6TypeOf(ip);
@@ -114,13 +116,12 @@ export function guardSender(world: World, port: Port, { frame, fragmented }: Sub
   }
 }
 
-function isForPort(world: World, port: Port, dst: Cidr): boolean {
+/** Whether an address is one that the port may hear. */
+export function isForPort(world: World, port: Port, dst: Cidr): boolean {
   if (coversAddress(identityOf(world, port), dst)) return true;
   if (dst.family === 6) return contains(multicast6, dst);
   if (contains(multicast4, dst) || sameIp(dst, broadcast4)) return true;
-  return [...world.subnets.values()].some(
-    ({ network, cidr }) => network === port.network && cidr.family === 4 && lastOf(cidr) === dst.bits,
-  );
+  return subnetsOf(world, port.network).some(({ cidr }) => cidr.family === 4 && lastOf(cidr) === dst.bits);
 }
 
 /** Null shows the frame to the port, as far as its guard is concerned. */

@@ -81,11 +81,9 @@ export function holdersOf(world: World, network: NetworkId, address: Cidr): Port
   let best = 0;
   let holders: Port[] = [];
   for (const port of possibleHolders(world, network, address)) {
-    const own = identityOf(world, port);
     let reach = 0;
-    for (const pair of own.pairs) {
-      reach = Math.max(reach, reachOf(pair.ip, address, subnets) ?? 0);
-    }
+    for (const ip of port.fixedIps) reach = Math.max(reach, reachOf(ip, address, subnets) ?? 0);
+    for (const { ip } of port.pairs) reach = Math.max(reach, reachOf(ip, address, subnets) ?? 0);
     if (reach === 0 || reach < best) continue;
     if (reach > best) holders = [];
     best = reach;

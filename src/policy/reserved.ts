@@ -18,6 +18,7 @@ export function reservedAddresses(subnets: Iterable<Subnet>, services: Iterable<
 
 /** Those of `reserved` that the port's pairs would cover, each once. */
 export function withheldFrom(port: Port, reserved: readonly Cidr[]): Cidr[] {
+  if (port.pairs.length === 0) return [];
   const given = (address: Cidr): boolean => port.fixedIps.some((ip) => contains(ip, address));
   const covered = (address: Cidr): boolean => port.pairs.some(({ ip }) => contains(ip, address));
   const withheld = reserved.filter((address) => covered(address) && !given(address));

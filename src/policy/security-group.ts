@@ -42,11 +42,11 @@ export function isUntracked(world: World, port: Port, family: Family): boolean {
   const { groups } = port;
   if (groups.length === 0) return false;
   if (groups.every((group) => world.groups.get(group)?.stateful === false)) return true;
-  const open = [...rulesOf(world, port)].filter(
-    ({ service, remote, ...rule }) =>
-      rule.family === family && service.kind === 'any' && remote.kind === 'any',
+  return (['egress', 'ingress'] as const).every((direction) =>
+    rulesOf(world, port, direction, family).some(
+      ({ service, remote }) => service.kind === 'any' && remote.kind === 'any',
+    ),
   );
-  return (['egress', 'ingress'] as const).every((way) => open.some(({ direction }) => direction === way));
 }
 
 const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
@@ -57,8 +57,7 @@ const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
  */
 export function admits(world: World, port: Port, direction: Direction, ip: Ip, detailed = true): boolean {
   const peer = direction === 'egress' ? ip.dst : ip.src;
-  for (const rule of rulesOf(world, port)) {
-    if (rule.direction !== direction || rule.family !== ip.family) continue;
+  for (const rule of rulesOf(world, port, direction, ip.family)) {
     if (!detailed && detailedKinds.has(rule.service.kind)) continue;
     if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return true;
   }

@@ -7,6 +7,7 @@ import { type Cidr, cidr, type Family, isHost } from '../net/cidr.ts';
 import { reservedAddresses } from './reserved.ts';
 import type {
   AddressGroup,
+  Direction,
   GroupId,
   LinkLocal,
   NetworkId,
@@ -28,6 +29,8 @@ interface WorldIndex {
   readonly subnets: ReadonlyMap<NetworkId, readonly Subnet[]>;
   readonly linkLocals: ReadonlyMap<PortId, readonly LinkLocal[]>;
   readonly rules: ReadonlyMap<GroupId, readonly Rule[]>;
+  /** By direction, family and the groups' ids. */
+  readonly rulesOfSets: Map<string, readonly Rule[]>;
   readonly reserved: Map<NetworkId, readonly Cidr[]>;
   readonly holdings: Map<NetworkId, Holdings>;
 }
@@ -53,6 +56,7 @@ function indexOf(world: World): WorldIndex {
       subnets: gather(world.subnets.values(), ({ network }) => network),
       linkLocals: gather(world.linkLocals, ({ port }) => port),
       rules: gather(world.rules.values(), ({ group }) => group),
+      rulesOfSets: new Map(),
       reserved: new Map(),
       holdings: new Map(),
     };
@@ -71,10 +75,23 @@ export const subnetsOf = (world: World, network: NetworkId): readonly Subnet[] =
 export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =>
   indexOf(world).linkLocals.get(port) ?? [];
 
-/** Rules of all of a port's groups, both directions and families. */
-export function* rulesOf(world: World, port: Port): Generator<Rule> {
-  const { rules } = indexOf(world);
-  for (const group of new Set(port.groups)) yield* rules.get(group) ?? [];
+/** Rules of all of a port's groups for one direction and family. */
+export function rulesOf(
+  world: World,
+  { groups }: Port,
+  direction: Direction,
+  family: Family,
+): readonly Rule[] {
+  const { rules, rulesOfSets } = indexOf(world);
+  const name = `${direction} ${family} ${groups.join()}`;
+  let found = rulesOfSets.get(name);
+  if (found === undefined) {
+    found = [...new Set(groups)]
+      .flatMap((group) => rules.get(group) ?? [])
+      .filter((rule) => rule.direction === direction && rule.family === family);
+    rulesOfSets.set(name, found);
+  }
+  return found;
 }
 
 /** What no allowed pair may claim in a network. */
@@ -113,11 +130,11 @@ function holdingsOf(world: World, network: NetworkId): Holdings {
   return known;
 }
 
-/** The ports of a network that may hold an address: all that name it, and all that name any prefix. */
-export function possibleHolders(world: World, network: NetworkId, address: Cidr): ReadonlySet<Port> {
+/** The ports of a network that may hold an address, each once: all that name it, and all that name any prefix. */
+export function possibleHolders(world: World, network: NetworkId, address: Cidr): Iterable<Port> {
   const { exact, wide } = holdingsOf(world, network);
-  const named = isHost(address) ? exact[address.family].get(address.bits) : undefined;
-  return new Set([...(named ?? []), ...wide]);
+  const named = exact[address.family].get(address.bits) ?? [];
+  return wide.length === 0 && named.length <= 1 ? named : new Set([...named, ...wide]);
 }
 
 const prefixes = new WeakMap<AddressGroup, ReadonlyMap<number, ReadonlySet<bigint>>[]>();

@@ -1,0 +1,100 @@
+/**
+ * Whether present rules still admit a connection that was admitted before: what its originator may send and what its
+ * responder may be sent, by the same guards and rules that judge its packets. Knows no connection table.
+ */
+import type { Cidr } from '../net/cidr.ts';
+import type { Ip, Upper } from '../net/packet/frame.ts';
+import { protocols } from '../net/packet/transport.ts';
+import { guardIp, isForPort } from './guard.ts';
+import { identityOf } from './identity.ts';
+import { isDhcpFromServer } from './packet.ts';
+import { admits } from './security-group.ts';
+import type { NetworkId, Port, PortId, World } from './world.ts';
+import { rulesOf } from './world-index.ts';
+
+/** A connection in the direction of its first packet. */
+export interface Connection {
+  readonly network: NetworkId;
+  readonly protocol: number;
+  readonly src: Cidr;
+  readonly dst: Cidr;
+  /** Null where nothing but the addresses is known, as of SCTP in the userspace datapath. */
+  readonly detail:
+    | { readonly kind: 'ports'; readonly src: number; readonly dst: number }
+    | { readonly kind: 'icmp'; readonly type: number; readonly code: number }
+    | null;
+  /** The ports that admitted it; null is nobody of this host, who asks nothing here. */
+  readonly originator: PortId | null;
+  readonly responder: PortId | null;
+}
+
+const payload = Buffer.alloc(0);
+
+function upperOf({ detail }: Connection): Upper {
+  if (detail === null) return { kind: 'other' };
+  if (detail.kind === 'icmp')
+    return { kind: 'icmp', type: detail.type, code: detail.code, rest: 0, body: payload, sound: true };
+  return { kind: 'segment', srcPort: detail.src, dstPort: detail.dst, flags: 0, payload, sound: true };
+}
+
+/** The packet that would begin the connection now. */
+function firstPacket(connection: Connection): Ip {
+  const { protocol, src, dst } = connection;
+  const { family } = src;
+  const upper = upperOf(connection);
+  return { family, src, dst, protocol, hopLimit: 64, fragment: null, payload, sound: true, upper };
+}
+
+function maySend(world: World, port: Port, packet: Ip): boolean {
+  const own = identityOf(world, port);
+  const answers = [...own.macs].map((mac) => guardIp(port, own, mac, packet, false).answer);
+  if (answers.includes('bypass')) return true;
+  return answers.includes('pass') && admits(world, port, 'egress', packet);
+}
+
+function mayHear(world: World, port: Port, packet: Ip): boolean {
+  if (port.mode === 'strict' && !isForPort(world, port, packet.dst)) return false;
+  return isDhcpFromServer(packet) || admits(world, port, 'ingress', packet);
+}
+
+/** The port of a side; null when that side asks nothing, undefined when it can admit nothing any more. */
+function sideOf(world: World, network: NetworkId, id: PortId | null): Port | null | undefined {
+  if (id === null) return null;
+  const port = world.ports.get(id);
+  if (port?.network !== network || !port.adminUp) return undefined;
+  return port.mode === 'off' ? null : port;
+}
+
+/** Rules may ask for ports that are not known: it stands when there is one that all of them admit. */
+function* candidates(
+  world: World,
+  connection: Connection,
+  sender: Port | null,
+  receiver: Port | null,
+): Generator<Ip> {
+  yield firstPacket(connection);
+  if (connection.protocol !== protocols.sctp || connection.detail !== null) return;
+  const { family } = connection.src;
+  const rules = [
+    ...(sender === null ? [] : rulesOf(world, sender, 'egress', family)),
+    ...(receiver === null ? [] : rulesOf(world, receiver, 'ingress', family)),
+  ];
+  // Where ranges overlap at all, they do so at the beginning of one of them.
+  const starts = rules.flatMap(({ service }) =>
+    service.kind === 'ports' && service.protocol === protocols.sctp ? [service.min] : [],
+  );
+  for (const dst of new Set(starts))
+    yield firstPacket({ ...connection, detail: { kind: 'ports', src: 0, dst } });
+}
+
+/** Whether a packet like the connection's first would be admitted by both sides now. */
+export function stands(world: World, connection: Connection): boolean {
+  const sender = sideOf(world, connection.network, connection.originator);
+  const receiver = sideOf(world, connection.network, connection.responder);
+  if (sender === undefined || receiver === undefined) return false;
+  for (const packet of candidates(world, connection, sender, receiver)) {
+    const sent = sender === null || maySend(world, sender, packet);
+    if (sent && (receiver === null || mayHear(world, receiver, packet))) return true;
+  }
+  return false;
+}
