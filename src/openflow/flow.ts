@@ -112,6 +112,8 @@ export interface FlowStats extends Flow {
   readonly bytes: bigint;
   /** Seconds. */
   readonly duration: number;
+  /** Seconds since its last packet, or since it was made while it has had none. */
+  readonly idle: number;
   readonly idleTimeout: number;
   readonly hardTimeout: number;
   /** Match TLVs that the field table does not know, as they came. */

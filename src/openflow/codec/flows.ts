@@ -122,20 +122,25 @@ export interface FlowCounters {
   readonly flows: number;
   /** Seconds. */
   readonly duration: number;
+  /** Seconds since the last packet, or since the flow was made while there was none. */
+  readonly idle: number;
 }
 
-/** Writes the statistics TLVs (OXS); `flows` only where they count several. */
-export function putCounters(
-  w: Writer,
-  counters: Omit<FlowCounters, 'flows'> & { readonly flows?: number },
-): void {
+type Counted = Omit<FlowCounters, 'flows' | 'idle'> & { readonly flows?: number; readonly idle?: number };
+
+/** Writes the statistics TLVs (OXS); `flows` and `idle` only where they are told. */
+export function putCounters(w: Writer, counters: Counted): void {
   const start = w.length;
   const header = (field: number, length: number): Writer => w.u16(oxsClass).u16((field << 9) | length);
-  const seconds = Math.floor(counters.duration);
+  const time = (field: number, value: number): void => {
+    const seconds = Math.floor(value);
+    header(field, 8)
+      .u32(seconds)
+      .u32(Math.round((value - seconds) * 1e9));
+  };
   w.u16(0).u16(0);
-  header(oxsFields.duration, 8)
-    .u32(seconds)
-    .u32(Math.round((counters.duration - seconds) * 1e9));
+  time(oxsFields.duration, counters.duration);
+  if (counters.idle !== undefined) time(oxsFields.idleTime, counters.idle);
   header(oxsFields.packets, 8).u64(counters.packets);
   header(oxsFields.bytes, 8).u64(counters.bytes);
   if (counters.flows !== undefined) header(oxsFields.flowCount, 4).u32(counters.flows);
@@ -155,17 +160,19 @@ export function takeCounters(r: Reader): FlowCounters {
   let bytes = 0n;
   let flows = 0;
   let duration = 0;
+  let idle = 0;
   while (body.left > 0) {
     const header = body.u32();
     const value = body.window(header & 0xff);
     if (header >>> 16 !== oxsClass) continue;
     const field = (header >>> 9) & 0x7f;
     if (field === oxsFields.duration) duration = value.u32() + value.u32() / 1e9;
+    else if (field === oxsFields.idleTime) idle = value.u32() + value.u32() / 1e9;
     else if (field === oxsFields.packets) packets = value.u64();
     else if (field === oxsFields.bytes) bytes = value.u64();
     else if (field === oxsFields.flowCount) flows = value.u32();
   }
-  return { packets, bytes, flows, duration };
+  return { packets, bytes, flows, duration, idle };
 }
 
 export function putFlowStats(w: Writer, flow: FlowStats): void {
@@ -193,9 +200,9 @@ export function takeFlowStats(stream: Reader): FlowStats {
   r.skip(4);
   const cookie = r.u64();
   const { match, unknown } = takeMatch(r);
-  const { packets, bytes, duration } = takeCounters(r);
+  const { flows: _, ...counters } = takeCounters(r);
   const body = takeBody(r);
-  const flow = { table, priority, match, cookie, packets, bytes, duration, idleTimeout, hardTimeout };
+  const flow = { table, priority, match, cookie, ...counters, idleTimeout, hardTimeout };
   return unknown === undefined ? { ...flow, ...body } : { ...flow, ...body, unknownMatch: unknown };
 }
 
