@@ -68,8 +68,13 @@ describe('address groups', () => {
     expect(removed.body).toMatchObject({
       address_group: { addresses: ['192.0.2.0/24'], revision_number: 4 },
     });
+    // The openstack client does not wrap them.
+    const bare = await client.call('PUT', `/v2.0/address-groups/${String(group['id'])}/add_addresses`, {
+      addresses: ['198.51.100.0/24'],
+    });
+    expect(bare.body).toMatchObject({ address_group: { addresses: ['192.0.2.0/24', '198.51.100.0/24'] } });
     expect((await act('add_addresses', group['id'], [])).body).toMatchObject({
-      address_group: { revision_number: 4 },
+      address_group: { revision_number: 5 },
     });
   });
 

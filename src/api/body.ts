@@ -54,6 +54,12 @@ export function readResource(request: FastifyRequest, name: string): unknown {
   return Object.hasOwn(body, name) ? body[name] : badRequest(`Unable to find '${name}' in request body`);
 }
 
+/** What an action of a resource is given: some clients wrap it in the resource's name, some do not. */
+export function readAction(request: FastifyRequest, name: string): unknown {
+  const body = readJson(request);
+  return isObject(body) && Object.hasOwn(body, name) ? body[name] : body;
+}
+
 export function refuseBody(request: FastifyRequest): void {
   if (request.body !== undefined && request.body !== null && request.body !== '') {
     badRequest('Request body is not supported in DELETE');

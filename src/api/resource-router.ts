@@ -7,7 +7,7 @@ import { Fault } from '../base/errors.ts';
 import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
 import { badRequest, refuse } from '../model/faults.ts';
 import { differs, isStamped, type Owned, restamped } from '../model/standard-attributes.ts';
-import { readResource, readResources, refuseBody } from './body.ts';
+import { readAction, readResource, readResources, refuseBody } from './body.ts';
 import { unauthenticatedCaller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
@@ -142,7 +142,7 @@ export function registerResource<R extends Owned>(
   for (const [action, act] of Object.entries(resource.actions ?? {})) {
     const url = `${one}/${action}`;
     app.put<ById>(url, async (request, reply) => {
-      const body = readResource(request, name);
+      const body = readAction(request, name);
       return replace(request.params.id, request, reply, (_change, row) => act(row, body));
     });
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });

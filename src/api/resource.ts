@@ -45,7 +45,7 @@ export interface Resource<R extends Owned> {
   lane?(draft: Draft): string;
   /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
-  /** What `PUT …/{id}/{name}` does with a body wrapped like the resource's own, by name; as `update` otherwise. */
+  /** What `PUT …/{id}/{name}` makes of the record and the request's body, by name; as `update` otherwise. */
   readonly actions?: Readonly<Record<string, (row: Row<R>, body: unknown) => R>>;
   /** Writes a changed record with what hangs on it; absent: the record alone. */
   write?(change: Change, before: R, after: R): void;

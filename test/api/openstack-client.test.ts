@@ -1,56 +1,22 @@
-/**
- * The ordinary `openstack` client against the API: what a user types is what is tested. Each command is a process of
- * about a second.
- */
-import { execFile, spawnSync } from 'node:child_process';
-import { promisify } from 'node:util';
-import { pino } from 'pino';
+/** Networks, ports, groups and rules, as users of the `openstack` client type them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Api, createApi } from '../../src/api/server.ts';
-import type { Store } from '../../src/store/contract.ts';
-import { openStore } from '../../src/store/index.ts';
+import { installed, type OpenStack, openOpenStack } from './openstack.ts';
 
-const installed = spawnSync('openstack', ['--version']).status === 0;
-const run = promisify(execFile);
-
-type Json = Record<string, unknown>;
-let store: Store;
-let api: Api;
-
-/** Runs the client; the environment must not lead it to another cloud. */
-async function openstack(...args: string[]): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OS_')));
-  const { stdout } = await run(
-    'openstack',
-    ['--os-auth-type', 'none', '--os-endpoint', api.address, ...args],
-    { env },
-  );
-  return stdout;
-}
-
-async function shown(...args: string[]): Promise<Json> {
-  return JSON.parse(await openstack(...args, '-f', 'json')) as Json;
-}
-
-async function listed(...args: string[]): Promise<Json[]> {
-  return JSON.parse(await openstack(...args, '-f', 'json')) as Json[];
-}
+let cloud: OpenStack;
+const openstack = (...args: string[]) => cloud.run(...args);
+const shown = (...args: string[]) => cloud.shown(...args);
+const listed = (...args: string[]) => cloud.listed(...args);
 
 describe.skipIf(!installed)(
   'the openstack client (skipped where python3-openstackclient is not installed)',
   () => {
     beforeAll(async () => {
-      store = await openStore({ kind: 'memory' });
-      api = createApi({ store, log: pino({ level: 'silent' }), listen: { host: '127.0.0.1', port: 0 } });
-      await api.listen();
+      cloud = await openOpenStack();
       await openstack('network', 'create', 'net');
       await openstack('subnet', 'create', '--network', 'net', '--subnet-range', '192.168.1.0/24', 'sub');
       await openstack('port', 'create', '--network', 'net', 'server1');
     });
-    afterAll(async () => {
-      await api?.close();
-      await store?.close();
-    });
+    afterAll(() => cloud?.close());
 
     it('sets and lists networks and subnets', async () => {
       await openstack('network', 'set', '--name', 'net2', '--description', 'hello', '--mtu', '1400', 'net');
