@@ -13,8 +13,9 @@ import type { Mac } from '../net/mac.ts';
 import { parseFrame } from '../net/packet/frame.ts';
 import { parseNeighbour } from '../net/packet/icmpv6.ts';
 import type { PacketIn } from '../openflow/index.ts';
+import type { Facts } from '../pipeline/facts.ts';
 import { type LocalPort, macsOf } from '../pipeline/local-port.ts';
-import type { Facts, Relations } from '../pipeline/relations.ts';
+import type { Relations } from '../pipeline/relations.ts';
 import type { LinkLocal, PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
 

@@ -15,7 +15,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
-import type { Facts } from '../pipeline/relations.ts';
+import type { Facts } from '../pipeline/facts.ts';
 import {
   addressGroupOf,
   groupOf,

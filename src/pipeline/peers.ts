@@ -8,8 +8,9 @@ import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
 import { type Cidr, cidr, contains, formatCidr } from '../net/cidr.ts';
 import type { Direction, GroupId, NetworkId, PortId, Rule, RuleId } from '../policy/world.ts';
 import { blocksOf, bucketOf } from './blocks.ts';
+import type { Facts } from './facts.ts';
+import type { Holder } from './holders.ts';
 import { setName } from './local-port.ts';
-import type { Facts, Holder } from './relations.ts';
 
 type Both<R> = Readonly<Record<Direction, R>>;
 

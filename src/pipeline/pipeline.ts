@@ -7,7 +7,8 @@ import { type Mac, macToBits } from '../net/mac.ts';
 import type { Direction, PortId } from '../policy/world.ts';
 import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
-import { declareFacts, declareRelations, type Facts, type Ids, newIds, type Relations } from './relations.ts';
+import { declareFacts, type Facts } from './facts.ts';
+import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
 import { guardArp } from './stages/guard-arp.ts';
@@ -30,6 +31,7 @@ import {
   setClauses,
 } from './stages/security-groups.ts';
 import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/verdicts.ts';
+import { Suspicion } from './suspicion.ts';
 
 export interface Features {
   /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
@@ -45,6 +47,8 @@ export class Pipeline {
   readonly relations: Relations;
   readonly desired = new DesiredFlows();
   readonly ids: Ids = newIds();
+  /** Where live connections may have become forbidden. */
+  readonly suspicion: Suspicion;
   readonly #graph = new Dataflow();
 
   constructor(features: Features) {
@@ -143,6 +147,7 @@ export class Pipeline {
     );
     for (const direction of directions) this.#installClasses(direction);
     this.#releaseIds();
+    this.suspicion = new Suspicion(graph, this.facts, relations);
   }
 
   #installClasses(direction: Direction): void {

@@ -3,56 +3,15 @@
  * everything between them and the flows. The stages read these and nothing else.
  * No flows, no I/O; ids of ports, sets, classes and rules are handed out here.
  */
-import { Dataflow, type Input, type Relation } from '../base/dataflow.ts';
-import { type Cidr, contains, type Family, formatCidr, isHost, overlaps } from '../net/cidr.ts';
-import type { Mac } from '../net/mac.ts';
+import type { Dataflow, Relation } from '../base/dataflow.ts';
+import { type Family, formatCidr, isHost } from '../net/cidr.ts';
 import { reservedAddresses } from '../policy/reserved.ts';
-import type {
-  AddressGroup,
-  AddressGroupId,
-  Group,
-  GroupId,
-  LinkLocal,
-  Network,
-  NetworkId,
-  Pair,
-  Port,
-  PortId,
-  QosPolicy,
-  QosPolicyId,
-  Rule,
-  RuleId,
-  Subnet,
-  SubnetId,
-} from '../policy/world.ts';
+import type { GroupId, NetworkId, PortId, Rule, RuleId, Subnet, SubnetId } from '../policy/world.ts';
+import type { Facts } from './facts.ts';
+import { type Holder, holdings } from './holders.ts';
 import { IdSpace } from './ids.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
-
-/** How a port holds an address: as its own, as an allowed pair, or as part of a prefix pair. */
-export interface Holder {
-  readonly how: 'fixed' | 'pair' | 'prefix';
-  readonly port: Port;
-  readonly mac: Mac;
-  readonly address: Cidr;
-}
-
-/** Facts from outside, set by the agent. */
-export interface Facts {
-  readonly networks: Input<NetworkId, Network>;
-  readonly subnets: Input<SubnetId, Subnet>;
-  readonly ports: Input<PortId, Port>;
-  readonly groups: Input<GroupId, Group>;
-  readonly rules: Input<RuleId, Rule>;
-  readonly addressGroups: Input<AddressGroupId, AddressGroup>;
-  readonly qosPolicies: Input<QosPolicyId, QosPolicy>;
-  /** By `network|address`. */
-  readonly linkLocals: Input<string, LinkLocal>;
-  /** OpenFlow port number of each port that is plugged here. */
-  readonly ofports: Input<PortId, number>;
-  /** Conntrack zone of each network that has ports here, in [1, 65535]. */
-  readonly zones: Input<NetworkId, number>;
-}
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
@@ -100,21 +59,6 @@ const mostCountedApart = 2048;
 
 /** The register value of a set or class; the empty name is 0. */
 export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));
-
-export function declareFacts(graph: Dataflow): Facts {
-  return {
-    networks: graph.input('networks'),
-    subnets: graph.input('subnets'),
-    ports: graph.input('ports'),
-    groups: graph.input('groups'),
-    rules: graph.input('rules'),
-    addressGroups: graph.input('address-groups'),
-    qosPolicies: graph.input('qos-policies'),
-    linkLocals: graph.input('link-locals'),
-    ofports: graph.input('ofports'),
-    zones: graph.input('zones'),
-  };
-}
 
 export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relations {
   const linkLocalsOf = graph.index('link-locals-of', facts.linkLocals, (_, item) => [
@@ -220,21 +164,4 @@ function isOpen(rules: readonly Rule[], family: Family): boolean {
       rule.family === family && service.kind === 'any' && remote.kind === 'any',
   );
   return (['egress', 'ingress'] as const).every((way) => through.some(({ direction }) => direction === way));
-}
-
-/**
- * The addresses that a port holds. A prefix pair counts only as far as the network's subnets reach, so that a
- * wide one (0.0.0.0/0) never makes the whole world a member of the port's groups.
- */
-function holdings(port: Port, subnets: readonly Subnet[]): Holder[] {
-  const pair = ({ mac, ip }: Pair): Holder[] => {
-    if (isHost(ip)) return [{ how: 'pair', port, mac, address: ip }];
-    return subnets
-      .filter((subnet) => overlaps(subnet.cidr, ip))
-      .map((subnet) => ({ how: 'prefix', port, mac, address: contains(ip, subnet.cidr) ? subnet.cidr : ip }));
-  };
-  return [
-    ...port.pairs.flatMap(pair),
-    ...port.fixedIps.map((address): Holder => ({ how: 'fixed', port, mac: port.mac, address })),
-  ];
 }

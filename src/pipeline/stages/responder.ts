@@ -9,9 +9,9 @@ import { arpOps } from '../../net/packet/arp.ts';
 import { icmpv6Types, naFlags, solicitedNodePrefix } from '../../net/packet/icmpv6.ts';
 import { type Action, type FieldBits, type FieldName, ports } from '../../openflow/index.ts';
 import { type Draft, flow } from '../draft.ts';
+import type { Holder } from '../holders.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, arp, icmp6 } from '../matches.ts';
-import type { Holder } from '../relations.ts';
 import { flag, register } from '../tables.ts';
 
 const set = (field: FieldName, value: FieldBits): Action => ({ type: 'set_field', field, value });

@@ -1,0 +1,50 @@
+/** What the agent tells the pipeline, as inputs of its graph. Nothing is derived here. */
+import type { Dataflow, Input } from '../base/dataflow.ts';
+import type {
+  AddressGroup,
+  AddressGroupId,
+  Group,
+  GroupId,
+  LinkLocal,
+  Network,
+  NetworkId,
+  Port,
+  PortId,
+  QosPolicy,
+  QosPolicyId,
+  Rule,
+  RuleId,
+  Subnet,
+  SubnetId,
+} from '../policy/world.ts';
+
+export interface Facts {
+  readonly networks: Input<NetworkId, Network>;
+  readonly subnets: Input<SubnetId, Subnet>;
+  readonly ports: Input<PortId, Port>;
+  readonly groups: Input<GroupId, Group>;
+  readonly rules: Input<RuleId, Rule>;
+  readonly addressGroups: Input<AddressGroupId, AddressGroup>;
+  readonly qosPolicies: Input<QosPolicyId, QosPolicy>;
+  /** By `network|address`. */
+  readonly linkLocals: Input<string, LinkLocal>;
+  /** OpenFlow port number of each port that is plugged here. */
+  readonly ofports: Input<PortId, number>;
+  /** Conntrack zone of each network that has ports here, in [1, 65535]. */
+  readonly zones: Input<NetworkId, number>;
+}
+
+export function declareFacts(graph: Dataflow): Facts {
+  return {
+    networks: graph.input('networks'),
+    subnets: graph.input('subnets'),
+    ports: graph.input('ports'),
+    groups: graph.input('groups'),
+    rules: graph.input('rules'),
+    addressGroups: graph.input('address-groups'),
+    qosPolicies: graph.input('qos-policies'),
+    linkLocals: graph.input('link-locals'),
+    ofports: graph.input('ofports'),
+    zones: graph.input('zones'),
+  };
+}
