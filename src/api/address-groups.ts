@@ -27,6 +27,9 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
     add_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withAddresses(row.record, body),
     remove_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withoutAddresses(row.record, body),
   };
+  readonly computed = {
+    shared: (group: AddressGroupRecord) => shownShared(this.#context.view.state, group.id),
+  };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -51,8 +54,7 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
   }
 
   show(group: AddressGroupRecord): Record<string, unknown> {
-    const shared = shownShared(this.#context.view.state, group.id);
-    return { ...group, tenant_id: group.project_id, shared };
+    return { ...group, tenant_id: group.project_id, shared: this.computed.shared(group) };
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly AddressGroupRecord[] {

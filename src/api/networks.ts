@@ -21,7 +21,9 @@ export class Networks implements Resource<NetworkRecord> {
   readonly collection = 'networks';
   readonly path = 'networks';
   readonly table = networkAttributes;
-  readonly replaced = new Set(['shared']);
+  readonly computed = {
+    shared: (network: NetworkRecord) => network.shared || shownShared(this.#context.view.state, network.id),
+  };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -50,7 +52,7 @@ export class Networks implements Resource<NetworkRecord> {
     const { state } = this.#context.view;
     return {
       ...network,
-      shared: network.shared || shownShared(state, network.id),
+      shared: this.computed.shared(network),
       tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),

@@ -19,6 +19,8 @@ export class Reading<R extends Owned> {
   /** The value of one attribute; undefined when the resource has no such attribute. */
   get(attribute: string): unknown {
     const { record } = this.#row;
+    const compute = this.#resource.computed?.[attribute];
+    if (compute !== undefined) return compute(record);
     const plain = Object.hasOwn(record, attribute) && this.#resource.replaced?.has(attribute) !== true;
     return plain ? record[attribute as keyof R] : this.#body()[attribute];
   }

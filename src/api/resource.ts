@@ -37,6 +37,8 @@ export interface Resource<R extends Owned> {
   candidates(filters: Filters): Iterable<Row<R>>;
   missing(id: string): ModelFault;
   show(record: R): Record<string, unknown>;
+  /** Attributes that take more than the record and less than all that `show` does. */
+  readonly computed?: Readonly<Record<string, (record: R) => unknown>>;
   /** Attributes of the record that `show` replaces. */
   readonly replaced?: ReadonlySet<string>;
   /** Plans all drafts of one request; returns the records in their order. */

@@ -26,6 +26,9 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
   readonly collection = 'security_groups';
   readonly path = 'security-groups';
   readonly table = securityGroupAttributes;
+  readonly computed = {
+    shared: (group: SecurityGroupRecord) => shownShared(this.#context.view.state, group.id),
+  };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -56,7 +59,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     return {
       ...shown,
       tenant_id: group.project_id,
-      shared: shownShared(state, group.id),
+      shared: this.computed.shared(group),
       security_group_rules: rules.map((row) => showRule(row.record, group)),
     };
   }
