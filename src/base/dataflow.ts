@@ -245,6 +245,28 @@ class Sink<K extends Key, V> extends DerivedNode<K, V, K, never> {
   }
 }
 
+/** Hears of each entry that changed, once a run, with what it was when it was heard of last. */
+class Comparison<K extends Key, V> extends DerivedNode<K, V, K, V> {
+  readonly #onChange: (key: K, old: V | undefined, value: V | undefined) => void;
+
+  constructor(
+    name: string,
+    source: Node<K, V>,
+    onChange: (key: K, old: V | undefined, value: V | undefined) => void,
+  ) {
+    super(name, source);
+    this.#onChange = onChange;
+  }
+
+  protected update(key: K, value: V | undefined): void {
+    const old = this.values.get(key);
+    if (old === value) return;
+    if (value === undefined) this.values.delete(key);
+    else this.values.set(key, value);
+    this.#onChange(key, old, value);
+  }
+}
+
 /** Declares relations in order and propagates changes through them. */
 export class Dataflow {
   readonly #order: Derived[] = [];
@@ -278,6 +300,15 @@ export class Dataflow {
     onChange: (key: K, value: V | undefined) => void,
   ): void {
     this.#declare(new Sink(name, source as Node<K, V>, onChange));
+  }
+
+  /** A sink that is told the value of before too. Not for an index, whose gathered maps are live. */
+  compare<K extends Key, V>(
+    name: string,
+    source: Relation<K, V>,
+    onChange: (key: K, old: V | undefined, value: V | undefined) => void,
+  ): void {
+    this.#declare(new Comparison(name, source as Node<K, V>, onChange));
   }
 
   #declare<N extends Derived>(node: N): N {

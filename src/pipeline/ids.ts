@@ -17,6 +17,9 @@ export function hash64(text: string): bigint {
   return (BigInt(hash32(text, 0x2545f491)) << 32n) | BigInt(hash32(text, 0x9e3779b9));
 }
 
+/** The id that a name is given unless another one has it. */
+export const preferredId = (name: string): number => hash32(name, 0x9747b28c);
+
 export class IdSpace {
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
@@ -25,7 +28,7 @@ export class IdSpace {
   of(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
-    let id = hash32(name, 0x9747b28c);
+    let id = preferredId(name);
     while (id === 0 || id === 0xffffffff || this.#names.has(id)) id = (id + 1) >>> 0;
     this.#ids.set(name, id);
     this.#names.set(id, name);

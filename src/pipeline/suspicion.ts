@@ -1,0 +1,189 @@
+/**
+ * In which networks something that was allowed may have become forbidden, so that their live connections have to be
+ * judged again. Compares facts with what they were in the run before: growth raises no suspicion. Judges nothing and
+ * knows no connection; may suspect in vain, must not overlook.
+ */
+import type { Dataflow, Relation } from '../base/dataflow.ts';
+import { type Cidr, contains, formatCidr, isHost } from '../net/cidr.ts';
+import type {
+  AddressGroup,
+  AddressGroupId,
+  GroupId,
+  GuardMode,
+  NetworkId,
+  Port,
+  PortId,
+  Rule,
+} from '../policy/world.ts';
+import type { Facts } from './facts.ts';
+import type { LocalPort } from './local-port.ts';
+import type { Relations } from './relations.ts';
+
+const strictness: Readonly<Record<GuardMode, number>> = { off: 0, 'mac-only': 1, strict: 2 };
+
+const addressesOf = (port: Port): Cidr[] => [...port.fixedIps, ...port.pairs.map(({ ip }) => ip)];
+
+/** Those of `before` that are not in `after`. */
+function lost(before: readonly Cidr[], after: readonly Cidr[]): Cidr[] {
+  if (before.length === 0) return [];
+  const kept = new Set(after.map(formatCidr));
+  return before.filter((address) => !kept.has(formatCidr(address)));
+}
+
+const withoutGroups = (before: Port, after: Port): GroupId[] =>
+  before.groups.filter((group) => !after.groups.includes(group));
+
+/** Whether a port on this host may send or hear less than before. */
+function isNarrower(before: LocalPort, after: LocalPort): boolean {
+  const { port: old } = before;
+  const { port } = after;
+  if (old.network !== port.network || before.zone !== after.zone) return true;
+  if (strictness[port.mode] > strictness[old.mode] || (old.adminUp && !port.adminUp)) return true;
+  if (port.mode === 'off') return false;
+  if ((old.dhcpServer && !port.dhcpServer) || withoutGroups(old, port).length > 0) return true;
+  const own = ({ pairs4, pairs6 }: LocalPort) => [...pairs4, ...pairs6].map(({ ip }) => ip);
+  return lost(own(before), own(after)).length > 0 || lost(after.withheld, before.withheld).length > 0;
+}
+
+/** Whether two rules say the same: a record that was only described anew is no change. */
+function isSame(a: Rule, b: Rule): boolean {
+  const text = ({ group, direction, family, service, remote }: Rule): string => {
+    const peer = remote.kind === 'prefix' ? formatCidr(remote.prefix) : remote;
+    return JSON.stringify([group, direction, family, service, peer]);
+  };
+  return text(a) === text(b);
+}
+
+export class Suspicion {
+  readonly #facts: Facts;
+  readonly #relations: Relations;
+  /** Ports with a prefix among their addresses, which a longer one takes members from. */
+  readonly #wide: Relation<NetworkId, ReadonlyMap<PortId, Port>>;
+  readonly #networks = new Set<NetworkId>();
+  /** Groups whose ports may be held to less, wherever they are on this host. */
+  readonly #groups = new Set<GroupId>();
+  readonly #addressGroups = new Set<AddressGroupId>();
+  /** Groups that an address of these networks may have left. */
+  readonly #memberships = new Map<GroupId, Set<NetworkId>>();
+  /** Ports that were here and went, whose connections may still be. */
+  readonly #gone = new Set<PortId>();
+  #everywhere = false;
+
+  constructor(graph: Dataflow, facts: Facts, relations: Relations) {
+    this.#facts = facts;
+    this.#relations = relations;
+    this.#wide = graph.index('wide-ports', facts.ports, (_, port) =>
+      port.pairs.every(({ ip }) => isHost(ip)) ? [] : [[port.network, port] as const],
+    );
+    graph.compare('port-suspicion', facts.ports, (id, old, port) => this.#comparePorts(id, old, port));
+    graph.compare('local-suspicion', relations.locals, (id, old, local) =>
+      this.#compareLocals(id, old, local),
+    );
+    graph.compare('rule-suspicion', relations.activeRules, (_, old, rule) => {
+      if (old !== undefined && (rule === undefined || !isSame(old, rule))) this.#groups.add(old.group);
+    });
+    graph.compare('group-suspicion', facts.groups, (id, old, group) => {
+      if ((old?.stateful ?? true) !== (group?.stateful ?? true)) this.#groups.add(id);
+    });
+    graph.compare('address-group-suspicion', facts.addressGroups, (id, old, group) =>
+      this.#compareAddresses(id, old, group),
+    );
+    graph.compare('subnet-suspicion', facts.subnets, (_, old, subnet) => {
+      // A prefix reaches as far as its subnet, so its holders may have lost what lies in it.
+      if (old === undefined) return;
+      const kept = subnet?.network === old.network && lost([old.cidr], [subnet.cidr]).length === 0;
+      if (!kept) this.#networks.add(old.network);
+    });
+  }
+
+  #comparePorts(id: PortId, old: Port | undefined, port: Port | undefined): void {
+    if (port === undefined) this.#gone.delete(id);
+    if (old !== undefined) {
+      const moved = port === undefined || port.network !== old.network;
+      const left = moved || lost(addressesOf(old), addressesOf(port)).length > 0;
+      this.#leave(old.network, left ? old.groups : withoutGroups(old, port));
+    }
+    if (port === undefined) return;
+    const gained = lost(addressesOf(port), old?.network === port.network ? addressesOf(old) : []);
+    for (const other of this.#wide.get(port.network)?.values() ?? []) {
+      const taken = gained.some((address) =>
+        other.pairs.some(({ ip }) => ip.length < address.length && contains(ip, address)),
+      );
+      if (taken && other.id !== id) this.#leave(port.network, withoutGroups(other, port));
+    }
+  }
+
+  #leave(network: NetworkId, groups: readonly GroupId[]): void {
+    for (const group of groups) {
+      const networks = this.#memberships.get(group);
+      if (networks === undefined) this.#memberships.set(group, new Set([network]));
+      else networks.add(network);
+    }
+  }
+
+  #compareLocals(id: PortId, old: LocalPort | undefined, local: LocalPort | undefined): void {
+    if (old === undefined) {
+      // Rules may have changed while it was not here, without anybody who would have been suspected for it.
+      if (this.#gone.delete(id) && local !== undefined) this.#networks.add(local.port.network);
+      return;
+    }
+    if (local !== undefined && !isNarrower(old, local)) return;
+    this.#networks.add(old.port.network);
+    if (local === undefined && this.#facts.ports.get(id) !== undefined) this.#gone.add(id);
+  }
+
+  #compareAddresses(
+    id: AddressGroupId,
+    old: AddressGroup | undefined,
+    group: AddressGroup | undefined,
+  ): void {
+    if (old !== undefined && lost(old.addresses, group?.addresses ?? []).length > 0)
+      this.#addressGroups.add(id);
+  }
+
+  /** At a connection to a switch that may have been changed, or not changed, behind our back. */
+  suspectAll(): void {
+    this.#everywhere = true;
+  }
+
+  /** Tells that connections of a port that is not here were left alone: they are judged again when it comes. */
+  isAway(port: PortId): void {
+    this.#gone.add(port);
+  }
+
+  /** Puts back what could not be dealt with. */
+  suspect(networks: Iterable<NetworkId>): void {
+    for (const network of networks) this.#networks.add(network);
+  }
+
+  /**
+   * The networks with a zone that are suspect since the last call, which may thus have to be given back. To be asked
+   * when the switch has acknowledged what the last run derived.
+   */
+  take(): ReadonlySet<NetworkId> {
+    const { zones } = this.#facts;
+    this.#resolve();
+    const suspects = this.#everywhere ? [...zones.entries()].map(([network]) => network) : this.#networks;
+    const taken = new Set([...suspects].filter((network) => zones.get(network) !== undefined));
+    this.#networks.clear();
+    this.#everywhere = false;
+    return taken;
+  }
+
+  #resolve(): void {
+    const { activeRules, locals } = this.#relations;
+    if (this.#addressGroups.size > 0 || this.#memberships.size > 0) {
+      for (const [, { remote, group }] of activeRules.entries()) {
+        if (remote.kind === 'group') this.suspect(this.#memberships.get(remote.group) ?? []);
+        if (remote.kind === 'addresses' && this.#addressGroups.has(remote.group)) this.#groups.add(group);
+      }
+    }
+    if (this.#groups.size > 0) {
+      for (const [, { port }] of locals.entries())
+        if (port.groups.some((group) => this.#groups.has(group))) this.#networks.add(port.network);
+    }
+    this.#addressGroups.clear();
+    this.#memberships.clear();
+    this.#groups.clear();
+  }
+}

@@ -1,0 +1,13 @@
+/** The facts as a world that policy can judge by: a copy of this moment, since a world must not change. */
+import type { World } from '../policy/world.ts';
+import type { Facts } from './facts.ts';
+
+export const worldOf = (facts: Facts): World => ({
+  networks: new Map(facts.networks.entries()),
+  subnets: new Map(facts.subnets.entries()),
+  ports: new Map(facts.ports.entries()),
+  groups: new Map(facts.groups.entries()),
+  rules: new Map(facts.rules.entries()),
+  addressGroups: new Map(facts.addressGroups.entries()),
+  linkLocals: [...facts.linkLocals.entries()].map(([, linkLocal]) => linkLocal),
+});
