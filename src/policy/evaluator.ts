@@ -45,7 +45,8 @@ function judge(
   { frame: { ip }, fragmented }: Subject,
   passage: Passage,
 ): DropReason | null {
-  if (ip === null) return 'ct-invalid';
+  // A chain of headers that breaks off hides what the guards would have to see; it needs no rule to be refused.
+  if (ip === null || (ip.family === 6 && !ip.sound)) return 'ct-invalid';
   const refusal = direction === 'egress' ? 'egress-rules' : 'ingress-rules';
   const untracked = isUntracked(world, port, ip.family);
   if (untracked && !fragmented) return admits(world, port, direction, ip) ? null : refusal;

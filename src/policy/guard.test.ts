@@ -302,7 +302,7 @@ describe('multicast listeners', () => {
     expect(send(icmpFrame(layer, listenerReport2([group])))).toBe('delivered');
     expect(send(icmpFrame({ ...layer, src: any6 }, listenerMessage(131, group)))).toBe('delivered');
     expect(send(icmpFrame({ ...layer, src: linkLocalOf(b) }, listenerReport2([group])))).toBe('ip-spoof');
-    expect(send(icmpFrame({ ...layer, hopLimit: 64 }, listenerReport2([group])))).toBe('ct-invalid');
+    expect(send(icmpFrame({ ...layer, hopLimit: 64 }, listenerReport2([group])))).toBe('nd-spoof');
     expect(send(icmpFrame(layer, listenerMessage(130, group)))).toBe('mld-query');
     expect(send(icmpFrame(layer, listenerMessage(130, group)), macOnly)).toBe('mld-query');
   });

@@ -64,8 +64,10 @@ function guardRarp(mac: Mac, arp: Arp): boolean {
   return arp.op === arpOps.reverseRequest && arp.sha === mac && arp.tha === mac && silent;
 }
 
+/** A report that no router would take (RFC 2710 4, RFC 3810 5): nothing but confusion can come of it. */
+const isMalformedReport = (ip: Ip): boolean => ip.hopLimit !== 1 || !contains(multicast6, ip.dst);
+
 function isOwnReport(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
-  if (ip.hopLimit !== 1 || !contains(multicast6, ip.dst)) return false;
   return mode === 'mac-only' || sameIp(ip.src, unspecified6) || ownsAddress(own, ip.src, mac);
 }
 
@@ -86,7 +88,10 @@ export function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented:
       return reason === null ? bypass : drop(reason);
     }
     if (type === icmpv6Types.listenerQuery) return drop('mld-query');
-    if (isListenerReport(type) && isOwnReport(own, mode, mac, ip)) return bypass;
+    if (isListenerReport(type)) {
+      if (isMalformedReport(ip)) return drop('nd-spoof');
+      if (isOwnReport(own, mode, mac, ip)) return bypass;
+    }
     if (isOwnDhcp(own, mode, mac, ip)) return bypass;
   }
   if (mode === 'strict' && !ownsAddress(own, ip.src, mac)) return drop('ip-spoof');

@@ -68,8 +68,8 @@ test('a rule that the switch cannot hold is left out, and stops nothing else', a
   });
   const [a, b] = ['a', 'b'] as [PortId, PortId];
 
-  const installed = new InstalledWorld(at.mgmt('br0'));
-  const again = new InstalledWorld(at.mgmt('br0'));
+  const installed = new InstalledWorld(at.mgmt('br0'), 'leave out');
+  const again = new InstalledWorld(at.mgmt('br0'), 'leave out');
   try {
     await installed.install(alone, new Map([[a, 1]]));
     const before = await at.ofctl('--no-stats', 'dump-flows', at.mgmt('br0'));

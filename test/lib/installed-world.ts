@@ -16,14 +16,20 @@ export class InstalledWorld {
   readonly #applier: Applier;
   readonly #meters = new Meters();
   readonly #zones = new Map<NetworkId, number>();
+  /** What the applier complains about: a flow that it leaves out only shows as a denial. */
+  readonly #troubles: string[] = [];
 
-  /** `target` is the bridge's OpenFlow service. */
-  constructor(target: string) {
+  readonly #refusals: 'fail' | 'leave out';
+
+  /** `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow. */
+  constructor(target: string, refusals: 'fail' | 'leave out' = 'fail') {
+    this.#refusals = refusals;
     this.pipeline = new Pipeline({
       answersNd: true,
       puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
     });
-    this.#applier = new Applier(this.pipeline.desired, pino({ level: 'silent' }));
+    const log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
+    this.#applier = new Applier(this.pipeline.desired, log);
     this.session = Session.connect({ target });
   }
 
@@ -34,7 +40,10 @@ export class InstalledWorld {
     return zone;
   }
 
-  /** Makes the switch hold exactly this world; `ofports` says which of its ports are plugged, and where. */
+  /**
+   * Makes the switch hold exactly this world; `ofports` says which of its ports are plugged, and where. Rejects when
+   * the switch refused any flow of it.
+   */
   async install(world: World, ofports: ReadonlyMap<PortId, number>): Promise<void> {
     this.set(world, ofports);
     this.pipeline.run();
@@ -44,6 +53,9 @@ export class InstalledWorld {
       new Set([...ofports.keys()].map((id) => meterOf(this.pipeline.ids.ports.of(id)))),
     );
     await this.#applier.apply(this.session);
+    const troubles = this.#troubles.splice(0);
+    if (troubles.length > 0 && this.#refusals === 'fail')
+      throw new Error(`the switch does not hold the world: ${troubles.join('')}`);
   }
 
   set(world: World, ofports: ReadonlyMap<PortId, number>): void {

@@ -1,11 +1,11 @@
 /** The spoof matrix on the real switch: no escape, and no legitimate frame lost. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PortId } from '../../src/policy/world.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
 import { arpMatrix } from './matrix/arp-matrix.ts';
 import { ipMatrix } from './matrix/ip-matrix.ts';
-import { type Entry, matrixWorld } from './matrix/matrix.ts';
+import { type Entry, matrixWorld, trackings } from './matrix/matrix.ts';
 import { ndMatrix } from './matrix/nd-matrix.ts';
 
 const pipeline = pipelineInstall();
@@ -16,7 +16,6 @@ beforeAll(async () => {
   driver = await startDriver(pipeline.install, 2);
   // The matrix leaves more torn datagrams behind than the switch keeps by default.
   await driver.at.appctl('dpctl/ipf-set-max-nfrags', '5000');
-  await driver.enter(matrixWorld);
 });
 afterAll(async () => {
   await pipeline.close();
@@ -35,12 +34,16 @@ async function wrong(entries: readonly Entry[]): Promise<string[]> {
   });
 }
 
-test.each([
-  ['ARP and RARP', arpMatrix],
-  ['neighbour, router and listener discovery', ndMatrix],
-  ['IP, DHCP and redirects', ipMatrix],
-] as const)('%s: zero escapes, zero losses', async (_, matrix) => {
-  const entries = matrix();
-  expect(entries.length).toBeGreaterThan(50);
-  expect(await wrong(entries)).toEqual([]);
+describe.each(trackings)('of a port that is %s', (tracking) => {
+  beforeAll(() => driver.enter(matrixWorld(tracking)));
+
+  test.each([
+    ['ARP and RARP', arpMatrix],
+    ['neighbour, router and listener discovery', ndMatrix],
+    ['IP, DHCP and redirects', ipMatrix],
+  ] as const)('%s: zero escapes, zero losses', async (_, matrix) => {
+    const entries = matrix();
+    expect(entries.length).toBeGreaterThan(50);
+    expect(await wrong(entries)).toEqual([]);
+  });
 });

@@ -68,7 +68,8 @@ function bypass({ port, key }: LocalPort, family: { readonly eth_type?: number }
 
 /**
  * Whole packets go to the rules without a lookup. Pieces still need one, to be put together, and are nothing while
- * they make no sense to it: the guards cannot see into them.
+ * they make no sense to it: the guards cannot see into them. Nor can they into what the switch cannot read, which
+ * a guest may read all the same (see `unreadable`).
  */
 function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
   const whole = { ...ipOf(family), ip_frag: wholePacket };
@@ -152,7 +153,24 @@ const alwaysHeard = [
   dhcp.server6,
 ];
 
+/**
+ * Headers that the switch cannot read, such as an IPv6 chain that breaks off or a length that does not fit the frame,
+ * look like protocol 0 without addresses or ports: whatever the guards forbid may be behind them. The lookup calls
+ * them invalid, and finds nothing wrong with a real protocol 0.
+ */
+const unreadable = [ipv4, ipv6].flatMap((family) => {
+  const cut = { ...family, ip_proto: 0 };
+  const because = { reason: 'unreadable' };
+  const seen = { ...cut, ct_state: ctState(['tracked']) };
+  return [
+    flow('egress_ct', 160, cut, { actions: [lookUp('egress_state')] }, because),
+    flow('ingress_ct', 270, seen, { goto: 'ingress_state' }, because),
+    flow('ingress_ct', 260, cut, { actions: [lookUp('ingress_state')] }, because),
+  ];
+});
+
 export const conntrackDefaults: readonly Draft[] = [
+  ...unreadable,
   ...alwaysSent.map((match) => flow('egress_ct', 200, match, { goto: 'services' }, untracked)),
   ...alwaysHeard.map((match) => flow('ingress_ct', 300, match, { goto: 'commit' }, untracked)),
   ...[ipv4, ipv6].flatMap((family) => [

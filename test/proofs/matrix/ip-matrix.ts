@@ -45,7 +45,7 @@ function judge(speech: Speech, from: Mac, src: Cidr, wrapping: Wrapping): DropRe
   const booting = speech === 'dhcp client' && src.family === 4 && src.bits === 0n;
   // A client that boots sends one small packet: in pieces it is no longer that exception.
   if (!own && !(booting && !isCut(wrapping))) return 'ip-spoof';
-  if (wrapping.effect === 'shreds') return 'ct-invalid';
+  if (wrapping.effect === 'shreds' || wrapping.effect === 'hollow') return 'ct-invalid';
   if (speech === 'dhcp server') return 'dhcp-server';
   return speech === 'icmp redirect' ? 'redirect' : null;
 }

@@ -6,8 +6,9 @@
 import { type Cidr, linkLocalOf } from '../../../src/net/cidr.ts';
 import type { Mac } from '../../../src/net/mac.ts';
 import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { World } from '../../../src/policy/world.ts';
 import { ip, mac, noMac } from '../../lib/frames.ts';
-import { openGroup, worldFrom } from '../worlds.ts';
+import { openGroup, type RuleText, wideGroup, worldFrom } from '../worlds.ts';
 
 export interface Entry {
   readonly name: string;
@@ -56,22 +57,39 @@ export const addresses6 = {
   peer: ip('2001:db8::c'),
 } as const;
 
+/** How a port that may say anything to anybody is judged: by connection, because of its rules or its groups not. */
+export const trackings = ['tracked', 'open', 'stateless'] as const;
+export type Tracking = (typeof trackings)[number];
+
+const rulesOf: Readonly<Record<Tracking, RuleText[]>> = {
+  tracked: wideGroup('all'),
+  open: openGroup('all'),
+  stateless: wideGroup('all'),
+};
+
 /** The guarded port `self`, its unguarded neighbour `peer`, and `other`, which is nowhere and so never answered for. */
-export const matrixWorld = worldFrom({
-  gateways: ['172.16.0.1', '2001:db8:1::1'],
-  ports: [
-    {
-      id: 'self',
-      mac: macs.own,
-      ips: ['10.0.0.10', '2001:db8::a'],
-      pairs: [['172.16.0.0/16'], ['2001:db8:1::/48'], ['10.0.0.77', macs.pair], ['2001:db8::77', macs.pair]],
-      groups: ['open'],
-    },
-    { id: 'peer', mac: macs.peer, ips: ['10.0.0.12', '2001:db8::c'], mode: 'off' },
-    { id: 'other', mac: macs.foreign, ips: ['10.0.0.11', '2001:db8::b'], groups: ['open'], host: null },
-  ],
-  rules: openGroup('open'),
-});
+export const matrixWorld = (tracking: Tracking): World =>
+  worldFrom({
+    gateways: ['172.16.0.1', '2001:db8:1::1'],
+    ports: [
+      {
+        id: 'self',
+        mac: macs.own,
+        ips: ['10.0.0.10', '2001:db8::a'],
+        pairs: [
+          ['172.16.0.0/16'],
+          ['2001:db8:1::/48'],
+          ['10.0.0.77', macs.pair],
+          ['2001:db8::77', macs.pair],
+        ],
+        groups: ['all'],
+      },
+      { id: 'peer', mac: macs.peer, ips: ['10.0.0.12', '2001:db8::c'], mode: 'off' },
+      { id: 'other', mac: macs.foreign, ips: ['10.0.0.11', '2001:db8::b'], groups: ['all'], host: null },
+    ],
+    rules: rulesOf[tracking],
+    stateless: tracking === 'stateless' ? ['all'] : [],
+  });
 
 const key = (address: Cidr, under: Mac): string => `${under} ${address.family} ${address.bits}`;
 

@@ -51,12 +51,12 @@ const all6 = named<Cidr>(
 
 let datagrams = 0;
 
-/** `inner` is what an unwrapped message deserves; cut to pieces, none of these may ever pass. */
+/** `inner` is what an unwrapped message deserves; cut to pieces or hidden, none of these may ever pass. */
 function judge(scene: Scene, wrapping: Wrapping, inner: DropReason | null): DropReason | null {
   if (wrapping.effect === 'tag') return 'vlan-tagged';
   const outer = sourceReason(scene.from[1]);
   if (outer !== null) return outer;
-  if (!isCut(wrapping)) return inner;
+  if (!isCut(wrapping) && wrapping.effect !== 'hollow') return inner;
   return isOwn(scene.src[1], scene.from[1]) ? 'ct-invalid' : 'ip-spoof';
 }
 
@@ -195,9 +195,9 @@ function* listeners(): Generator<Entry> {
       const own = isOwn(src[1], from[1]);
       for (const dst of [ip('ff02::16'), addresses6.peer]) {
         const multicast = dst !== addresses6.peer;
-        const report = multicast && hopLimit === 1 && (own || src[1].bits === 0n);
-        // What is no report is ordinary traffic of a kind that connection tracking does not know.
-        const inner = report ? null : own ? 'ct-invalid' : 'ip-spoof';
+        const formed = multicast && hopLimit === 1;
+        const report = own || src[1].bits === 0n;
+        const inner = formed ? (report ? null : 'ip-spoof') : 'nd-spoof';
         const to = multicast ? 'a group' : 'a neighbour';
         for (const [name, message] of reports)
           yield make(`${name} to ${to}`, scene, wrapping, dst, message, inner);

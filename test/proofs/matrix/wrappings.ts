@@ -9,9 +9,10 @@ export interface Wrapping {
   readonly name: string;
   /**
    * open: judged as if it were not there. tag: never allowed. cut: whole pieces of fair size, the upper layer is seen
-   * only when put together. shreds: pieces that connection tracking refuses to put together.
+   * only when put together. shreds: pieces that connection tracking refuses to put together. hollow: an IPv6 packet
+   * that says it is empty, so that the switch reads no further, while a guest does.
    */
-  readonly effect: 'open' | 'tag' | 'cut' | 'shreds';
+  readonly effect: 'open' | 'tag' | 'cut' | 'shreds' | 'hollow';
   readonly extensions: readonly Extension[];
   readonly apply: (frame: Buffer, id: number) => readonly [Buffer, ...Buffer[]];
 }
@@ -51,6 +52,18 @@ export const fragments: readonly Wrapping[] = [
   wrapping('first fragment alone', 'shreds', (frame, id) => [fragmentsOf(frame, [fairCut], id)[0]]),
 ];
 
+export const paddings: readonly Wrapping[] = [
+  wrapping('padding', 'open', (frame) => [Buffer.concat([frame, Buffer.alloc(46)])]),
+  wrapping('much padding', 'open', (frame) => [Buffer.concat([frame, Buffer.alloc(256)])]),
+];
+
+/** The payload length of an IPv6 frame set to 0, which a receiver must not take for "empty" behind hop-by-hop options. */
+function hollowed(frame: Buffer): Buffer {
+  const copy = Buffer.from(frame);
+  copy.writeUInt16BE(0, 14 + 4);
+  return copy;
+}
+
 export const extensionHeaders: readonly Wrapping[] = [
   wrapping('hop-by-hop', 'open', same, [options(0)]),
   wrapping('long hop-by-hop', 'open', same, [options(0, 254)]),
@@ -72,10 +85,11 @@ export const extensionHeaders: readonly Wrapping[] = [
     (frame, id) => fragmentsOf(frame, [fairCut], id, true),
     [options(60)],
   ),
+  wrapping('length 0 behind hop-by-hop', 'hollow', (frame) => [hollowed(frame)], [options(0)]),
 ];
 
-export const wrappings4: readonly Wrapping[] = [...tags, ...fragments];
-export const wrappings6: readonly Wrapping[] = [...tags, ...fragments, ...extensionHeaders];
+export const wrappings4: readonly Wrapping[] = [...tags, ...paddings, ...fragments];
+export const wrappings6: readonly Wrapping[] = [...tags, ...paddings, ...fragments, ...extensionHeaders];
 
 /** Upper layers are this long, so that a fair cut leaves two pieces. */
 export const longBody = 2000;
