@@ -21,6 +21,8 @@ export interface Subfield {
 
 export type Action =
   | { readonly type: 'output'; readonly port: number; readonly maxLen?: number }
+  /** NXAST_OUTPUT_TRUNC: the first `maxLen` bytes, at least 14. */
+  | { readonly type: 'output_trunc'; readonly port: number; readonly maxLen: number }
   | { readonly type: 'group'; readonly group: number }
   | { readonly type: 'meter'; readonly meter: number }
   | { readonly type: 'push_vlan'; readonly ethertype: number }

@@ -167,6 +167,20 @@ const bodies: readonly (readonly [Match, readonly Action[], number?])[] = [
     ],
   ],
   [
+    { eth_type: 0x86dd, reg3: 3 },
+    [
+      {
+        type: 'clone',
+        actions: [
+          { type: 'output_trunc', port: ports.controller, maxLen: 14 },
+          { type: 'output_trunc', port: 7, maxLen: 0x12345 },
+          { type: 'resubmit', table: 5 },
+        ],
+      },
+      { type: 'set_field', field: 'ip_dscp', value: 46 },
+    ],
+  ],
+  [
     { vlan_tci: { value: 0, mask: 0x1fff }, metadata: 0x55n },
     [
       { type: 'resubmit', table: 5, port: 7 },

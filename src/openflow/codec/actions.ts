@@ -86,6 +86,8 @@ function writeMove(w: Writer, from: Subfield, to: Subfield): void {
 
 const writers: { readonly [T in Action['type']]: (w: Writer, action: ActionOf<T>) => void } = {
   output: (w, { port, maxLen }) => writeOutput(w, port, maxLen),
+  output_trunc: (w, { port, maxLen }) =>
+    void experimenter(w, niciraActions.output_trunc).u16(shortPort(port)).u32(maxLen),
   group: (w, { group }) => void w.u16(actionTypes.group).u16(0).u32(group),
   meter: (w, { meter }) => void w.u16(actionTypes.meter).u16(0).u32(meter),
   push_vlan: (w, { ethertype }) => void w.u16(actionTypes.push_vlan).u16(0).u16(ethertype),
@@ -264,6 +266,7 @@ const readers = new Map<number, ActionReader>([
 
 const niciraReaders = new Map<number, ActionReader>([
   [niciraActions.resubmit_table, readResubmit],
+  [niciraActions.output_trunc, (r) => ({ type: 'output_trunc', port: longPort(r.u16()), maxLen: r.u32() })],
   [niciraActions.ct, readCt],
   [niciraActions.ct_clear, () => ({ type: 'ct_clear' })],
   [niciraActions.clone, readClone],

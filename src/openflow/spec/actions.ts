@@ -26,6 +26,7 @@ export const niciraActions = {
   conjunction: 34,
   ct: 35,
   controller2: 37,
+  output_trunc: 39,
   clone: 42,
   ct_clear: 43,
 } as const;

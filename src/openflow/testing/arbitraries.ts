@@ -83,6 +83,11 @@ const yes = fc.constant(true as const);
 const plainActions: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ type: fc.constant('output' as const), port: u32 }),
   fc.record({ type: fc.constant('output' as const), port: u32, maxLen: fc.integer({ min: 1, max: 0xfffe }) }),
+  fc.record({
+    type: fc.constant('output_trunc' as const),
+    port: fc.oneof(fc.nat(0xfeff), fc.constant(0xfffffffd)),
+    maxLen: u32,
+  }),
   fc.record({ type: fc.constant('group' as const), group: u32 }),
   fc.record({ type: fc.constant('meter' as const), meter: u32 }),
   fc.record({ type: fc.constant('push_vlan' as const), ethertype: u16 }),
