@@ -14,6 +14,7 @@ import { Applier } from './applier.ts';
 import { Bindings } from './bindings.ts';
 import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
+import { Cutter } from './cutter.ts';
 import { LinkLocals } from './link-locals.ts';
 import { Meters, meterOf } from './meters.ts';
 import { Presence } from './presence.ts';
@@ -42,6 +43,9 @@ export interface AgentStatus {
   readonly rounds: number;
   readonly flowsChanged: number;
   readonly failures: number;
+  /** Connections that were cut because rules no longer allow them, and the seconds that this took. */
+  readonly connectionsCut: number;
+  readonly cuttingSeconds: number;
 }
 
 interface Running {
@@ -57,6 +61,7 @@ export class Agent {
   readonly #answers: Answers;
   readonly #meters = new Meters();
   readonly #links: SwitchLinks;
+  readonly #cutter: Cutter;
   readonly #rounds: Rounds;
   readonly #presence: Presence;
   #running: Running | null = null;
@@ -76,10 +81,7 @@ export class Agent {
       store,
       host,
       log,
-      settled: async () => {
-        await this.#links.session.barrier();
-        await this.#links.revalidated();
-      },
+      cut: () => this.#cutter.counts.connections,
       drops: async (port) => {
         if (this.#running === null) return null;
         const { core, linkLocals } = this.#running;
@@ -94,6 +96,13 @@ export class Agent {
       },
       onUp: () => this.#rounds.hasten(),
       onPacketIn: (packet) => void this.#packetIn(packet),
+    });
+    const links = this.#links;
+    this.#cutter = new Cutter({
+      log,
+      session: links.session,
+      connections: (zone) => links.connections(zone),
+      revalidated: () => links.revalidated(),
     });
     this.#presence = new Presence({ ...options, datapathType: () => this.#links.datapathType });
   }
@@ -110,8 +119,11 @@ export class Agent {
   }
 
   get status(): AgentStatus {
+    const { connections, seconds } = this.#cutter.counts;
     return {
       ...this.#counts,
+      connectionsCut: connections,
+      cuttingSeconds: seconds,
       failures: this.#rounds.failures,
       installedFlows: this.#running?.applier.installedFlows ?? 0,
       localPorts: this.#running?.core.pipeline.relations.locals.size ?? 0,
@@ -152,11 +164,12 @@ export class Agent {
       }
     }
     if (!acknowledged) return;
+    const cut = this.#cutter.cut(running.core.pipeline);
     this.#applied();
     this.#presence.refresh();
     for (const action of after) this.#attempt(action);
     await this.#sayBack(running, round.wired);
-    void this.#answer(round.asks);
+    void this.#answer(round.asks, cut);
   }
 
   async #apply({ core, applier }: Running, { wired }: Round): Promise<void> {
@@ -182,7 +195,20 @@ export class Agent {
     }
   }
 
-  async #answer(asks: Round['asks']): Promise<void> {
+  /** Once packets meet the round's flows, and no connection is left that they would not let begin. */
+  async #answer(asks: Round['asks'], cut: Promise<boolean>): Promise<void> {
+    try {
+      const revalidated = await cut;
+      if (asks.size === 0) return;
+      if (!revalidated) {
+        await this.#links.session.barrier();
+        await this.#links.revalidated();
+      }
+    } catch (error) {
+      this.#answers.restore(asks);
+      this.#repeatLater(reasonOf(error));
+      return;
+    }
     const failed = await this.#answers.settle(asks);
     if (failed !== null) this.#repeatLater(failed);
   }
@@ -209,6 +235,8 @@ export class Agent {
     this.#running?.applier.forget();
     const answersNd = (await links.answersNd()) ?? this.#running?.answersNd ?? false;
     if (this.#running?.answersNd !== answersNd) this.#begin(answersNd);
+    // Rules may have gone while nobody watched this switch.
+    this.#running?.core.pipeline.suspicion.suspectAll();
     void links.session.setTableNames(tableNames).catch((error: unknown) => {
       this.#options.log.debug({ error: reasonOf(error) }, 'tables could not be named');
     });

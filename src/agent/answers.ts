@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { keys, prefixes } from '../model/keys.ts';
-import type { AskRecord, CountersAnswer, DropCounter } from '../model/records.ts';
+import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../model/records.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../store/contract.ts';
 
@@ -13,8 +13,8 @@ export interface AnswersOptions {
   readonly store: Store;
   readonly host: string;
   readonly log: Logger;
-  /** Resolves when packets meet the flows that the switch has acknowledged. */
-  readonly settled: () => Promise<void>;
+  /** Connections that were cut since the agent began. */
+  readonly cut: () => number;
   /** Null when the port is not on this host. */
   readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
 }
@@ -22,6 +22,8 @@ export interface AnswersOptions {
 export class Answers {
   readonly #options: AnswersOptions;
   readonly #open = new Map<string, AskRecord>();
+  /** Of the connections that were cut, how many an answer has told. */
+  #cutTold = 0;
 
   constructor(options: AnswersOptions) {
     this.#options = options;
@@ -60,15 +62,11 @@ export class Answers {
     for (const [id, ask] of asks) if (!this.#open.has(id)) this.#open.set(id, ask);
   }
 
-  /** Answers; questions that cannot be answered now stay open, and the reason of one of them is given. */
+  /**
+   * Answers, when packets meet the flows of the round. Questions that cannot be answered now stay open, and the
+   * reason of one of them is given.
+   */
   async settle(asks: ReadonlyMap<string, AskRecord>): Promise<string | null> {
-    if (asks.size === 0) return null;
-    try {
-      await this.#options.settled();
-    } catch (error) {
-      this.restore(asks);
-      return reasonOf(error);
-    }
     const failures = await Promise.all([...asks].map(([id, ask]) => this.#answer(id, ask)));
     return failures.find((failure) => failure !== null) ?? null;
   }
@@ -80,7 +78,8 @@ export class Answers {
       if (answer === null) return null;
       const put = { op: 'put', key: keys.answer(id, host), value: JSON.stringify(answer) } as const;
       // Nobody waits any more when the question is gone.
-      await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
+      const { ok } = await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
+      if (ok && 'cut_total' in answer) this.#cutTold = Math.max(this.#cutTold, answer.cut_total);
       return null;
     } catch (error) {
       this.restore(new Map([[id, ask]]));
@@ -88,7 +87,11 @@ export class Answers {
     }
   }
 
-  async #answerTo(ask: AskRecord): Promise<object | null> {
+  async #answerTo(ask: AskRecord): Promise<SyncAnswer | CountersAnswer | object | null> {
+    if (ask.kind === 'sync') {
+      const total = this.#options.cut();
+      return { cut: total - this.#cutTold, cut_total: total } satisfies SyncAnswer;
+    }
     if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);

@@ -133,6 +133,11 @@ export class SwitchLinks {
     }
   }
 
+  /** Live connections of the bridge's datapath, one a line; null when the switch is out of reach for the question. */
+  connections(zone?: number): Promise<string> | null {
+    return this.#control?.dumpConntrack(zone, this.datapathType) ?? null;
+  }
+
   /** Of the bridge as it is; undefined while there is none. */
   get datapathType(): string | undefined {
     return this.#bridge?.datapath_type;

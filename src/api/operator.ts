@@ -49,7 +49,12 @@ export function registerOperatorRoutes(app: FastifyInstance, { view, asker, metr
     const hosts = asker.liveHosts();
     const { revision, answers, late } = await asker.ask({ kind: 'sync' }, hosts, timeout);
     if (late.length > 0) return reply.code(504).send({ late, hosts: [...answers.keys()], revision });
-    return { hosts: [...answers.keys()], revision };
+    const sum = (field: 'cut' | 'cut_total'): number =>
+      [...answers.values()].reduce<number>((total, answer) => {
+        const value = isObject(answer) ? answer[field] : undefined;
+        return total + (typeof value === 'number' ? value : 0);
+      }, 0);
+    return { hosts: [...answers.keys()], revision, cut: sum('cut'), cut_total: sum('cut_total') };
   });
 
   app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', async (request) => {

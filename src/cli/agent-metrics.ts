@@ -27,6 +27,16 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
   counter('portcullis_rounds_total', 'Times that the switch was brought up to date.', (now) => now.rounds);
   counter('portcullis_flows_changed_total', 'Flows put or removed.', (now) => now.flowsChanged);
   counter(
+    'portcullis_connections_cut_total',
+    'Live connections that were cut because rules no longer allow them.',
+    (now) => now.connectionsCut,
+  );
+  counter(
+    'portcullis_connection_cutting_seconds_total',
+    'Time spent on reading, judging and cutting live connections.',
+    (now) => now.cuttingSeconds,
+  );
+  counter(
     'portcullis_round_failures_total',
     'Rounds that failed and were tried again.',
     (now) => now.failures,

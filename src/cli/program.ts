@@ -14,7 +14,7 @@ import { GuestPlugs } from './guest-plug.ts';
 import { hosts } from './hosts.ts';
 import type { Settings } from './settings.ts';
 import { settings } from './settings.ts';
-import { sync } from './sync.ts';
+import { sync, syncText } from './sync.ts';
 import { json, table } from './table.ts';
 import { version } from './version.ts';
 
@@ -141,9 +141,7 @@ export function buildProgram(): Command {
     .option('--timeout <seconds>', 'how long to wait', seconds)
     .action(async ({ timeout }: { timeout?: number }, command: Command) => {
       const result = await sync(clientOf(command), timeout);
-      print(
-        wantsJson(command) ? json(result) : result.synced ? 'in sync\n' : `late: ${result.late.join(', ')}\n`,
-      );
+      print(wantsJson(command) ? json(result) : syncText(result));
       if (!result.synced) process.exitCode = 1;
     });
 

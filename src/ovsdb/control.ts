@@ -66,9 +66,15 @@ export class Control {
     return this.call('ofproto/trace', [bridge, flow], options);
   }
 
-  /** Live connections, one a line; of one zone where given. */
-  dumpConntrack(zone?: number, options?: CallOptions): Promise<string> {
-    return this.call('dpctl/dump-conntrack', zone === undefined ? [] : [`zone=${zone}`], options);
+  /**
+   * Live connections, one a line; of one zone where given. `datapathType` as bridges have it must be told where a
+   * switch has datapaths of several types.
+   */
+  dumpConntrack(zone?: number, datapathType?: string, options?: CallOptions): Promise<string> {
+    const type = datapathType === '' ? 'system' : datapathType;
+    const datapath = type === undefined ? [] : [`${type}@ovs-${type}`];
+    const filter = zone === undefined ? [] : [`zone=${zone}`];
+    return this.call('dpctl/dump-conntrack', [...datapath, ...filter], options);
   }
 
   /** Megaflows of the datapath, one a line, with all that `-m` adds. */

@@ -11,6 +11,12 @@ export {
   removePort,
   setBridgeExternalIds,
 } from './configuration.ts';
+export {
+  type ConntrackDump,
+  type ConntrackEntry,
+  type ConntrackTuple,
+  parseConntrack,
+} from './conntrack-dump.ts';
 export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
 export type { MonitorFault, Start } from './monitor.ts';
 export type { ReplicaFault } from './replica.ts';
