@@ -193,12 +193,17 @@ export class Cloud {
   /** A group with these rules and no others, but for those that let everything out when that is asked for. */
   async group(
     name: string,
-    options: { readonly out?: boolean; readonly rules?: readonly Attributes[] } = {},
+    options: {
+      readonly out?: boolean;
+      readonly rules?: readonly Attributes[];
+      readonly stateful?: boolean;
+    } = {},
   ): Promise<string> {
+    const { stateful = true } = options;
     const made = await this.create<{
       id: string;
       security_group_rules: readonly { id: string; direction: string }[];
-    }>('security_group', { name });
+    }>('security_group', { name, stateful });
     for (const { id } of options.out === true ? [] : made.security_group_rules)
       await this.api('DELETE', `/v2.0/security-group-rules/${id}`);
     for (const rule of options.rules ?? []) await this.#rule(made.id, rule);
@@ -232,6 +237,11 @@ export class Cloud {
     return network_id;
   }
 
+  /** The groups of a port, and no others, held by the switch when this resolves. */
+  groupsOf(member: Member, ...security_groups: readonly string[]): Promise<void> {
+    return this.update('port', member.id, { security_groups });
+  }
+
   /** Ports with guests whose addresses can be used, in the order of their names. */
   async guests(
     network_id: string,
@@ -263,10 +273,24 @@ export class Cloud {
 
   /** Packets that a port lost for one reason so far. */
   async dropped(port: string, direction: string, reason: string): Promise<number> {
-    const found = (await this.drops(port)).find(
-      (drop) => drop.direction === direction && drop.reason === reason,
-    );
-    return found?.packets ?? 0;
+    return (await this.drops(port))
+      .filter((drop) => drop.direction === direction && drop.reason === reason)
+      .reduce((sum, { packets }) => sum + packets, 0);
+  }
+
+  /** What the switch tracks between two addresses, one text a connection. */
+  async connections(one: string, other: string): Promise<string[]> {
+    const dump = await this.switch.appctl('dpctl/dump-conntrack', 'netdev@ovs-netdev');
+    const ends = [`src=${one},dst=${other},`, `src=${other},dst=${one},`];
+    return dump.split('\n').filter((line) => ends.some((end) => line.includes(end)));
+  }
+
+  /** What the datapath does with packets that came from a guest of late, one text a megaflow. */
+  async megaflows(from: Member): Promise<string[]> {
+    const interfaces = ['--bare', '--columns=name', 'find', 'Interface', `external_ids:iface-id=${from.id}`];
+    const device = (await this.switch.vsctl(...interfaces)).trim();
+    const dump = await this.switch.appctl('dpctl/dump-flows', '--names', 'netdev@ovs-netdev');
+    return dump.split('\n').filter((line) => line.includes(`in_port(${device})`));
   }
 
   async stop(): Promise<void> {

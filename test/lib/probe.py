@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 
+import dialogue
+
 answers = threading.Lock()
 running = {}
 
@@ -378,6 +380,7 @@ orders = {
     for function in (
         serve_tcp, serve_udp, tcp, udp, ip_protocol_send, hold, through, send_frames, sniff, sniffed, count, counted,
         stream, stream_state, stream_end, connections, connections_state, connections_end, http_get,
+        dialogue.dialogue_await, dialogue.dialogue_open, dialogue.dialogue_say, dialogue.dialogue_state,
     )
 }
 

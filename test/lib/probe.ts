@@ -37,6 +37,16 @@ export interface Count {
   readonly gap: number;
 }
 
+/** One end of a dialogue. */
+export interface DialogueState {
+  /** Numbers that came, each the next of the one before. */
+  readonly heard: number;
+  /** Connections that the awaiting end has had. */
+  readonly connections: number;
+  /** `open`, `closed`, `out of order` or the kernel's words. */
+  readonly state: string;
+}
+
 interface Waiting {
   readonly done: (value: unknown) => void;
   readonly failed: (error: Error) => void;
@@ -57,7 +67,7 @@ export class Probe {
   #complaints = '';
 
   constructor(namespace: string) {
-    this.#child = spawn('ip', ['netns', 'exec', namespace, 'python3', '-u', script]);
+    this.#child = spawn('ip', ['netns', 'exec', namespace, 'python3', '-B', '-u', script]);
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#read(chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#complaints += chunk.toString()));
     this.#child.stdin?.on('error', () => undefined);
@@ -120,6 +130,25 @@ export class Probe {
   /** One echo through a held connection; `timeout` in seconds. */
   async through(name: string, timeout = patience): Promise<Result> {
     return (await this.#order('through', { name, timeout })) as Result;
+  }
+
+  /** Takes the first connection to a port as the other end of a dialogue. */
+  async dialogueAwait(name: string, port: number): Promise<void> {
+    await this.#order('dialogue_await', { name, port });
+  }
+
+  /** Opens the connection of a dialogue; resolves when it stands. */
+  async dialogueOpen(name: string, address: string, port: number): Promise<void> {
+    await this.#order('dialogue_open', { name, address, port, timeout: patience });
+  }
+
+  /** Sends the next number; resolves with it when the kernel has taken it, wherever it gets to. */
+  async dialogueSay(name: string): Promise<number> {
+    return (await this.#order('dialogue_say', { name })) as number;
+  }
+
+  async dialogueState(name: string): Promise<DialogueState> {
+    return (await this.#order('dialogue_state', { name })) as DialogueState;
   }
 
   /** An IP packet of any protocol, from the kernel's own address. */

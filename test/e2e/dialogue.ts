@@ -1,0 +1,91 @@
+/**
+ * One TCP connection between two guests that stays open, each direction of it asked by itself. It is never opened
+ * again: what comes through after a pause came through the same connection.
+ */
+import { expect } from 'vitest';
+import { until } from '../lib/wait.ts';
+import type { Cloud, Member } from './cloud.ts';
+
+export type End = 'client' | 'server';
+
+/** Where the packets of one end are lost. */
+export interface Loss {
+  readonly at: Member;
+  readonly direction: 'ingress' | 'egress';
+}
+
+/** Beside the echo servers' ports. */
+let port = 5000;
+
+export class Dialogue {
+  readonly client: Member;
+  readonly server: Member;
+  readonly port: number;
+  readonly #said = { client: 0, server: 0 };
+
+  constructor(client: Member, server: Member, port: number) {
+    this.client = client;
+    this.server = server;
+    this.port = port;
+  }
+
+  get #name(): string {
+    return String(this.port);
+  }
+
+  async #say(end: End): Promise<void> {
+    this.#said[end] = await this[end].probe.dialogueSay(this.#name);
+  }
+
+  /** What an end heard so far; fails when the connection is not the first one, or open no more. */
+  async #heard(end: End): Promise<number> {
+    const { heard, ...rest } = await this[end].probe.dialogueState(this.#name);
+    expect(rest).toEqual({ connections: 1, state: 'open' });
+    return heard;
+  }
+
+  async #arrives(from: End): Promise<void> {
+    const to = from === 'client' ? 'server' : 'client';
+    const what = `the ${to} hears all ${this.#said[from]} words`;
+    // A sender that was silenced tries again after a time that doubles with each try.
+    await until(async () => (await this.#heard(to)) === this.#said[from], {
+      what,
+      interval: 10,
+      timeout: 20_000,
+    });
+  }
+
+  /** What these ends say now, and all they said before, is heard. */
+  async flows(...ends: readonly End[]): Promise<void> {
+    for (const end of ends.length > 0 ? ends : (['client', 'server'] as const)) {
+      await this.#say(end);
+      await this.#arrives(end);
+    }
+  }
+
+  /** Nothing that an end says is heard: two tries of it are seen to be dropped by the rules. */
+  async stalls(cloud: Cloud, end: End, { at, direction }: Loss): Promise<void> {
+    const to = end === 'client' ? 'server' : 'client';
+    const heard = await this.#heard(to);
+    const lost = () => cloud.dropped(at.id, direction, `${direction}-rules`);
+    const before = await lost();
+    await this.#say(end);
+    await until(async () => (await lost()) >= before + 2, {
+      what: `words of the ${end} are dropped`,
+      interval: 20,
+    });
+    expect(await this.#heard(to)).toBe(heard);
+  }
+}
+
+/** Over an IPv4 connection, or one to `address` of the server. */
+export async function openDialogue(
+  client: Member,
+  server: Member,
+  address: string = server.ip,
+): Promise<Dialogue> {
+  port += 1;
+  await server.probe.dialogueAwait(String(port), port);
+  await client.probe.dialogueOpen(String(port), address, port);
+  return new Dialogue(client, server, port);
+}
