@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
 import { keys } from '../../src/model/keys.ts';
-import type { AskRecord, BindingRecord } from '../../src/model/records.ts';
+import type { AskRecord, BindingRecord, SyncAnswer } from '../../src/model/records.ts';
 import type { Store, Write } from '../../src/store/contract.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { type Switch, type SwitchOptions, startSwitch } from '../lib/switch.ts';
@@ -120,10 +120,11 @@ export class Lab {
   }
 
   /** Resolves when all that the store holds now is on the switch. */
-  async sync(): Promise<void> {
+  async sync(): Promise<SyncAnswer> {
     const id = await this.ask({ kind: 'sync' });
-    await until(() => this.answer(id), { what: 'the agent answers a sync' });
+    const answer = await until(() => this.answer(id), { what: 'the agent answers a sync' });
     await this.write({ op: 'delete', key: keys.ask(id) }, { op: 'delete', key: keys.answer(id, this.host) });
+    return answer as SyncAnswer;
   }
 
   /** Flows of the bridge without their counters and ages, sorted. */

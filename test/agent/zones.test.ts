@@ -12,7 +12,12 @@ const macOf = (n: number) => `02:00:00:00:0${n}:01`;
 let lab: Lab;
 beforeEach(async () => {
   lab = await startLab({ dummy: true });
-  await lab.write(putRule(ruleRecord('out', 'g', 'egress')), putRule(ruleRecord('in', 'g', 'ingress')));
+  // Less than everything, else nothing would be tracked.
+  const some = { protocol: 'icmp' };
+  await lab.write(
+    putRule(ruleRecord('out', 'g', 'egress', some)),
+    putRule(ruleRecord('in', 'g', 'ingress', some)),
+  );
   for (const n of [1, 2, 3]) {
     await lab.write(
       ...networkWrites(`n${n}`, n),
