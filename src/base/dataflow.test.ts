@@ -27,6 +27,32 @@ function teams() {
   return { flow, people, names, byTeam, title, seen };
 }
 
+test('a comparison hears of each change once a run, with the value that it heard of last', () => {
+  const flow = new Dataflow();
+  const numbers = flow.input<string, number>('numbers');
+  const halves = flow.map('halves', numbers, (_, value) => Math.floor(value / 2));
+  const heard: unknown[] = [];
+  flow.compare('heard', halves, (...change) => heard.push(change));
+  const heardIn = (change: () => void): unknown[] => {
+    change();
+    flow.run();
+    return heard.splice(0);
+  };
+  expect(heardIn(() => numbers.set('a', 4))).toEqual([['a', undefined, 2]]);
+  expect(heardIn(() => numbers.set('a', 5))).toEqual([]);
+  const twice = () => {
+    numbers.set('a', 8);
+    numbers.set('a', 6);
+  };
+  expect(heardIn(twice)).toEqual([['a', 2, 3]]);
+  const thereAndBack = () => {
+    numbers.delete('a');
+    numbers.set('a', 7);
+  };
+  expect(heardIn(thereAndBack)).toEqual([]);
+  expect(heardIn(() => numbers.delete('a'))).toEqual([['a', 3, undefined]]);
+});
+
 describe('dataflow', () => {
   it('derives again only what read a changed entry', () => {
     const { flow, people, names, seen } = teams();
