@@ -32,6 +32,8 @@ export interface Facts {
   readonly ofports: Input<PortId, number>;
   /** Conntrack zone of each network that has ports here, in [1, 65535]. */
   readonly zones: Input<NetworkId, number>;
+  /** Meters that the switch does not give, by number. */
+  readonly withheldMeters: Input<number, true>;
 }
 
 export function declareFacts(graph: Dataflow): Facts {
@@ -46,5 +48,6 @@ export function declareFacts(graph: Dataflow): Facts {
     linkLocals: graph.input('link-locals'),
     ofports: graph.input('ofports'),
     zones: graph.input('zones'),
+    withheldMeters: graph.input('withheld-meters'),
   };
 }

@@ -20,16 +20,29 @@ export function hash64(text: string): bigint {
 /** The id that a name is given unless another one has it. */
 export const preferredId = (name: string): number => hash32(name, 0x9747b28c);
 
+/** Ids are in [lowest, highest]. */
+export interface IdRange {
+  readonly lowest: number;
+  readonly highest: number;
+}
+
 export class IdSpace {
+  readonly #range: IdRange;
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
 
-  /** The name's id, in [1, 2^32 - 2]. */
+  constructor(range: IdRange = { lowest: 1, highest: 0xffff_fffe }) {
+    this.#range = range;
+  }
+
+  /** The name's id, in the range. */
   of(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
+    const { lowest, highest } = this.#range;
     let id = preferredId(name);
-    while (id === 0 || id === 0xffffffff || this.#names.has(id)) id = (id + 1) >>> 0;
+    if (id < lowest || id > highest) id = lowest + (id % (highest - lowest + 1));
+    while (this.#names.has(id)) id = id === highest ? lowest : id + 1;
     this.#ids.set(name, id);
     this.#names.set(id, name);
     return id;

@@ -8,6 +8,7 @@ import type { Direction, PortId } from '../policy/world.ts';
 import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
 import { declareFacts, type Facts } from './facts.ts';
+import { releaseMeters } from './qos.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
@@ -17,7 +18,7 @@ import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
-import { qosDefaults } from './stages/qos.ts';
+import { qosDefaults, qosFlows } from './stages/qos.ts';
 import { answer, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
 import {
   addressFlow,
@@ -36,8 +37,8 @@ import { Suspicion } from './suspicion.ts';
 export interface Features {
   /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
   readonly answersNd: boolean;
-  /** Meter that bounds a port's packets to the controller. */
-  readonly puntMeter: (port: PortId) => number;
+  /** Meter that bounds a port's packets to the controller; null where there is none, and then no such packets. */
+  readonly puntMeter: (port: PortId) => number | null;
 }
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
@@ -73,7 +74,8 @@ export class Pipeline {
       'port-flows',
       graph.map('port-flows', locals, (id, local) => {
         const guarded = local.port.adminUp && local.port.mode !== 'off';
-        const punt = { userdata: Buffer.from(id), meter: features.puntMeter(id) };
+        const meter = features.puntMeter(id);
+        const punt = meter === null ? null : { userdata: Buffer.from(id), meter };
         return [
           ...classify(local),
           ...(guarded
@@ -145,6 +147,10 @@ export class Pipeline {
       'port-verdicts',
       graph.map('port-verdicts', locals, (_, local, read) => portVerdicts(local, relations, ids, read)),
     );
+    this.#install(
+      'qos-flows',
+      graph.map('qos-flows', relations.qos.granted, (id, qos) => qosFlows(id, qos)),
+    );
     for (const direction of directions) this.#installClasses(direction);
     this.#releaseIds();
     this.suspicion = new Suspicion(graph, this.facts, relations);
@@ -204,6 +210,11 @@ export class Pipeline {
       'rule-ids',
       activeRules,
       gone((name) => ids.rules.release(name)),
+    );
+    this.#graph.sink(
+      'meter-ids',
+      relations.qos.asked,
+      gone((name) => releaseMeters(name as PortId, ids.meters)),
     );
     for (const kind of classKinds) {
       const { classes } = relations[kind];

@@ -12,6 +12,7 @@ import { type Holder, holdings } from './holders.ts';
 import { IdSpace } from './ids.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
+import { declareQos, type QosRelations, qosMeters } from './qos.ts';
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
@@ -36,6 +37,7 @@ export interface Relations {
   /** What a peer is among security groups, and among address groups. */
   readonly members: Classing;
   readonly addresses: Classing;
+  readonly qos: QosRelations;
 }
 
 export interface Ids {
@@ -44,6 +46,7 @@ export interface Ids {
   readonly classes: IdSpace;
   readonly addressClasses: IdSpace;
   readonly rules: IdSpace;
+  readonly meters: IdSpace;
 }
 
 export const newIds = (): Ids => ({
@@ -52,6 +55,7 @@ export const newIds = (): Ids => ({
   classes: new IdSpace(),
   addressClasses: new IdSpace(),
   rules: new IdSpace(),
+  meters: new IdSpace(qosMeters),
 });
 
 /** Pairs of rule and port on this host up to which a group is counted by port: each takes two flows. */
@@ -154,6 +158,7 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
     countedApart,
     members: declareMembers(graph, activeRules, holders),
     addresses: declareAddresses(graph, activeRules, facts.addressGroups),
+    qos: declareQos(graph, facts, locals, ids.meters),
   };
 }
 

@@ -165,7 +165,8 @@ export const tables = {
   /** Second half of a neighbour advertisement, which only a packet that is one already can get. */
   answer_nd: { id: 21, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
   /** What the sender's policy says of how much and how marked, once it is known that it may be sent at all. */
-  egress_qos: { id: 30, match: [source, 'eth_type'], load: [], next: ['l2'] },
+  egress_qos: { id: 30, match: [source, 'eth_type'], load: [], next: ['egress_packets', 'l2'] },
+  egress_packets: { id: 31, match: [source], load: [], next: ['l2'] },
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,
@@ -218,8 +219,15 @@ export const tables = {
     next: ['ingress_qos'],
   },
   /** What the receiver's policy says of how much. */
-  ingress_qos: { id: 51, match: [destination], load: [], next: ['dispatch'] },
-  dispatch: { id: 52, match: [destination], load: [], next: [] },
+  ingress_qos: {
+    id: 51,
+    match: [destination],
+    load: [],
+    next: ['ingress_bandwidth', 'ingress_packets', 'dispatch'],
+  },
+  ingress_bandwidth: { id: 52, match: [destination], load: [], next: ['ingress_packets', 'dispatch'] },
+  ingress_packets: { id: 53, match: [destination], load: [], next: ['dispatch'] },
+  dispatch: { id: 54, match: [destination], load: [], next: [] },
 } as const satisfies Record<string, TableRow>;
 
 export type TableName = keyof typeof tables;

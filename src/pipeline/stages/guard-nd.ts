@@ -21,7 +21,7 @@ export const linkLocalProbe = 'link-local-probe';
 
 export function guardNd(
   local: LocalPort,
-  punt: { readonly userdata: Uint8Array; readonly meter: number },
+  punt: { readonly userdata: Uint8Array; readonly meter: number } | null,
 ): Draft[] {
   const { port, key, macs, pairs6, withheld } = local;
   const from = { ...icmp6, [register.source]: key };
@@ -72,11 +72,16 @@ export function guardNd(
         because('rs'),
       ),
       drop('guard_nd', 110, probe, 'nd-spoof', 'egress', port.id),
+    );
+    // Unmetered, a guest could make the agent read as fast as it can send: then rather not at all.
+    if (punt === null) continue;
+    const { userdata, meter } = punt;
+    drafts.push(
       flow(
         'guard_nd',
         115,
         { ...probe, nd_sll: 0n, nd_target: address(linkLocalPrefix) },
-        { actions: [{ type: 'controller', userdata: punt.userdata, meter: punt.meter }] },
+        { actions: [{ type: 'controller', userdata, meter }] },
         because(linkLocalProbe),
       ),
     );
