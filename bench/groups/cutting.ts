@@ -108,7 +108,7 @@ async function allow(api: HttpConnection, group: string, protocol: string, port:
 async function cut({ at, endpoint, api, group, each, connections, stream }: Scene): Promise<Cut> {
   const rule = await allow(api, group, 'tcp', forbiddenPort);
   await api.json('GET', '/v1/sync?timeout=60');
-  const alive = await connections.ask<Record<string, number>>('');
+  const alive = await connections.ask<Record<string, number>>(`${forbiddenPort} ${allowedPort}`);
   if (alive[forbiddenPort] !== each || alive[allowedPort] !== each)
     throw new Error(`not all connections live before the cut: ${JSON.stringify(alive)}`);
   for (const port of [forbiddenPort, allowedPort])
@@ -137,7 +137,8 @@ async function cut({ at, endpoint, api, group, each, connections, stream }: Scen
   const during = await judged(start, start + BigInt(window) * second);
   const before = await judged(start - BigInt(window) * second, start);
   const [forbiddenLeft, allowedLeft] = [await tracked(at, forbiddenPort), await tracked(at, allowedPort)];
-  const after = await connections.ask<Record<string, number>>('');
+  // Not the forbidden ones: what they sent now would be sent again when they are allowed.
+  const after = await connections.ask<Record<string, number>>(String(allowedPort));
   return {
     gone,
     synced: synced.at,

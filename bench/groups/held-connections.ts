@@ -1,7 +1,8 @@
 /**
  * TCP connections that are kept open, as a program for a guest's namespace: `server PORT…` echoes and says a line when
  * it listens; `client HOST COUNT PORT…` opens COUNT connections to each port and prints a line of JSON when they stand.
- * Each line that it then reads makes it send a byte on every connection; it prints how many of each port's came back.
+ * For each line of ports that it then reads it sends a byte on every connection to those, and prints on how many one
+ * came back.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -11,8 +12,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Source ports go in order: left to the kernel, finding a free one takes ever longer. */
 const firstPort = 10_000;
 const concurrency = 32;
-/** Milliseconds in which an echo must have come. */
-const patience = 1500;
+/** Milliseconds in which an echo must have come; lost packets are sent again by then. */
+const patience = 10_000;
+/** Bytes sent at once: more would overflow the buffers of the switch's packet sockets. */
+const burst = 50;
 
 async function serve(ports: readonly number[]): Promise<void> {
   for (const port of ports) {
@@ -43,24 +46,33 @@ async function openAll(host: string, count: number, port: number): Promise<Socke
   return sockets;
 }
 
+/** How many of the connections answer. */
+async function alive(sockets: readonly Socket[]): Promise<number> {
+  const answered = new Set<Socket>();
+  const listeners = sockets.map((socket) => {
+    const listener = () => answered.add(socket);
+    socket.on('data', listener);
+    return () => socket.off('data', listener);
+  });
+  for (let at = 0; at < sockets.length; at += burst) {
+    for (const socket of sockets.slice(at, at + burst)) socket.write('.');
+    await delay(5);
+  }
+  for (let waited = 0; waited < patience && answered.size < sockets.length; waited += 10) await delay(10);
+  for (const unlisten of listeners) unlisten();
+  return answered.size;
+}
+
 async function hold(host: string, count: number, ports: readonly number[]): Promise<void> {
   const held = new Map<number, readonly Socket[]>();
-  const echoes = new Map<number, number>();
-  for (const port of ports) {
-    const sockets = await openAll(host, count, port);
-    held.set(port, sockets);
-    for (const socket of sockets)
-      socket.on('data', (chunk: Buffer) => echoes.set(port, (echoes.get(port) ?? 0) + chunk.length));
-  }
   const say = (counts: Iterable<readonly [number, number]>) =>
     process.stdout.write(`${JSON.stringify(Object.fromEntries(counts))}\n`);
+  for (const port of ports) held.set(port, await openAll(host, count, port));
   say([...held].map(([port, sockets]) => [port, sockets.length] as const));
-  for await (const _ of createInterface({ input: process.stdin })) {
-    for (const port of ports) echoes.set(port, 0);
-    for (const sockets of held.values()) for (const socket of sockets) socket.write('.');
-    const all = () => ports.every((port) => (echoes.get(port) ?? 0) >= count);
-    for (let waited = 0; waited < patience && !all(); waited += 20) await delay(20);
-    say(echoes);
+  for await (const line of createInterface({ input: process.stdin })) {
+    const counts: [number, number][] = [];
+    for (const port of line.split(' ').map(Number)) counts.push([port, await alive(held.get(port) ?? [])]);
+    say(counts);
   }
 }
 
