@@ -225,9 +225,11 @@ export class Cloud {
     return stdout;
   }
 
-  async sync(): Promise<void> {
+  /** Resolves with what the API tells of the switch that holds all now. */
+  async sync(): Promise<unknown> {
     const { status, body } = await this.api('GET', '/v1/sync?timeout=30');
     if (status !== 200) throw new Error(`not in sync: ${JSON.stringify(body)}`);
+    return body;
   }
 
   async network(attributes: Attributes = {}, ...cidrs: readonly string[]): Promise<string> {
