@@ -40,39 +40,39 @@ const names: ReadonlyMap<string, number> = new Map([
   ['udplite', 136],
 ]);
 
-const line = /^(\w+),orig=\(([^()]*)\),reply=\([^()]*\)(.*)$/;
+const addresses = 'src=([^,()]+),dst=([^,()]+)';
+const layer4 = '(?:sport=(\\d+),dport=(\\d+)|id=(\\d+),type=(\\d+),code=(\\d+))';
+const line = new RegExp(`^(\\w+),orig=\\(${addresses},${layer4}\\),reply=\\([^()]*\\)(.*)$`);
 
-/** A whole number within bounds; null for anything else, also for what is missing. */
-function number(text: string | undefined, most: number): number | null {
-  const value = text !== undefined && /^\d+$/.test(text) ? Number(text) : Number.NaN;
+/** Parsed addresses by their text: a dump has few of them, again and again. */
+type Addresses = Map<string, Cidr | null>;
+
+function addressOf(text: string, known: Addresses): Cidr | null {
+  let address = known.get(text);
+  if (address === undefined) known.set(text, (address = parseIp(text)));
+  return address;
+}
+
+/** A whole number within bounds; null for anything else. */
+function number(text: string, most: number): number | null {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   return value <= most ? value : null;
 }
 
-/** `key=value,…`; what has no `=` is left out, and so is what stands in brackets. */
-const fieldsOf = (text: string): Map<string, string> =>
-  new Map(
-    text.split(',').flatMap((field) => {
-      const at = field.indexOf('=');
-      return at < 0 ? [] : [[field.slice(0, at), field.slice(at + 1)] as const];
-    }),
-  );
+function layer4Of(numbers: readonly (string | undefined)[]): ConntrackTuple['layer4'] | null {
+  const [from, to, id, type, code] = numbers.map(Number);
+  if (from !== undefined && to !== undefined && from <= 0xffff && to <= 0xffff)
+    return { kind: 'ports', src: from, dst: to };
+  if (id === undefined || type === undefined || code === undefined) return null;
+  return id <= 0xffff && type <= 0xff && code <= 0xff ? { kind: 'icmp', id, type, code } : null;
+}
 
-function tupleOf(text: string): ConntrackTuple | null {
-  const fields = fieldsOf(text);
-  const src = parseIp(fields.get('src') ?? '');
-  const dst = parseIp(fields.get('dst') ?? '');
-  if (src === null || dst === null || src.family !== dst.family) return null;
-  if (fields.has('type')) {
-    const id = number(fields.get('id'), 0xffff);
-    const type = number(fields.get('type'), 0xff);
-    const code = number(fields.get('code'), 0xff);
-    if (id === null || type === null || code === null) return null;
-    return { src, dst, layer4: { kind: 'icmp', id, type, code } };
-  }
-  const from = number(fields.get('sport'), 0xffff);
-  const to = number(fields.get('dport'), 0xffff);
-  if (from === null || to === null) return null;
-  return { src, dst, layer4: { kind: 'ports', src: from, dst: to } };
+/** The value of `,name=value`; undefined when it is not there. */
+function field(text: string, name: string): string | undefined {
+  const at = text.indexOf(`,${name}=`);
+  if (at < 0) return undefined;
+  const end = text.indexOf(',', at + 1);
+  return text.slice(at + name.length + 2, end < 0 ? undefined : end);
 }
 
 function labelOf(text: string | undefined): bigint | null {
@@ -81,24 +81,29 @@ function labelOf(text: string | undefined): bigint | null {
 }
 
 /** Null when it is not a connection that can be told from the others. */
-export function parseConntrackLine(text: string): ConntrackEntry | null {
-  const [, name = '', tuple = '', rest = ''] = line.exec(text) ?? [];
-  const protocol = names.get(name) ?? number(name, 0xff);
-  const original = tupleOf(tuple);
+export function parseConntrackLine(text: string, known: Addresses = new Map()): ConntrackEntry | null {
+  const [, name, from, to, ...others] = line.exec(text) ?? [];
+  if (name === undefined || from === undefined || to === undefined) return null;
   // What describes the protocol's own state is in brackets, and may have fields of any name in it.
-  const fields = fieldsOf(rest.replace(/\([^()]*\)/g, ''));
-  const zone = number(fields.get('zone') ?? '0', 0xffff);
-  const label = labelOf(fields.get('labels'));
-  if (protocol === null || original === null || zone === null || label === null) return null;
-  return { protocol, original, zone, label };
+  const rest = (others[5] ?? '').replace(/\([^()]*\)/g, '');
+  const protocol = names.get(name) ?? number(name, 0xff);
+  const src = addressOf(from, known);
+  const dst = addressOf(to, known);
+  const layer = layer4Of(others.slice(0, 5));
+  const zone = number(field(rest, 'zone') ?? '0', 0xffff);
+  const label = labelOf(field(rest, 'labels'));
+  if (protocol === null || src?.family !== dst?.family || zone === null || label === null) return null;
+  if (src === null || dst === null || layer === null) return null;
+  return { protocol, original: { src, dst, layer4: layer }, zone, label };
 }
 
 export function parseConntrack(dump: string): ConntrackDump {
   const entries: ConntrackEntry[] = [];
   const unreadable: string[] = [];
+  const known: Addresses = new Map();
   for (const text of dump.split('\n')) {
     if (text.trim() === '') continue;
-    const entry = parseConntrackLine(text);
+    const entry = parseConntrackLine(text, known);
     if (entry === null) unreadable.push(text);
     else entries.push(entry);
   }
