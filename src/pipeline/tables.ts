@@ -170,7 +170,7 @@ export const tables = {
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,
-    match: [source, network, flags, 'eth_dst', 'eth_type', 'ct_state'],
+    match: [source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
     load: [destination, destinationSet, copy],
     next: ['ingress_guard', 'commit'],
   },

@@ -36,7 +36,9 @@ import {
   tcpFrame,
   udpFrame,
 } from '../lib/frames.ts';
+import { type Pair as Talk, talkArbitrary } from './arbitrary-talks.ts';
 import { Driver, type Step } from './driver.ts';
+import { host } from './worlds.ts';
 
 const nowhere = mac('02:00:00:00:00:99');
 const dstPorts = [1, 22, 80, 443, 2000, 2001, 65535];
@@ -82,6 +84,18 @@ function identities(world: World, port: Port, family: 4 | 6): Pair[] {
   return pairs.map((pair) => ({ mac: pair.mac, ip: inside(pair.ip) }));
 }
 
+/**
+ * What a port speaks and is spoken to by: of one that is held to its addresses its own, of any other often somebody
+ * else's, as of a router; so members that are not here are heard and spoken to.
+ */
+function names(world: World, port: Port, family: 4 | 6): Pair[] {
+  const own = identities(world, port, family);
+  if (port.mode === 'strict') return own;
+  const mates = [...world.ports.values()].filter(({ network }) => network === port.network);
+  const others = mates.flatMap((mate) => identities(world, mate, family));
+  return [...own, ...others.map((pair) => ({ mac: port.mac, ip: pair.ip }))];
+}
+
 const groups = {
   4: [ip('224.0.0.18'), ip('255.255.255.255'), ip('10.0.0.255')],
   6: [ip('ff02::1'), ip('ff02::12')],
@@ -92,7 +106,9 @@ function layerArbitrary(world: World, pool: Pool, sender: Port, family: 4 | 6): 
   const mates = [...world.ports.values()].filter(
     ({ id, network }) => id !== sender.id && network === sender.network,
   );
-  const targets = mates.flatMap((mate) => identities(world, mate, family));
+  const targets = mates.flatMap((mate) =>
+    mate.host === host ? names(world, mate, family) : identities(world, mate, family),
+  );
   const unicast = fc.constantFrom(
     ...(targets.length === 0 ? [{ mac: nowhere, ip: pool[family][0] ?? ip('::') }] : targets),
   );
@@ -100,7 +116,7 @@ function layerArbitrary(world: World, pool: Pool, sender: Port, family: 4 | 6): 
     .constantFrom(...groups[family])
     .map((dst) => ({ mac: groupMac(dst) ?? broadcastMac, ip: dst }));
   const target = fc.oneof({ weight: 8, arbitrary: unicast }, { weight: 1, arbitrary: multicast });
-  return fc.tuple(fc.constantFrom(...identities(world, sender, family)), target).chain(([me, you]) =>
+  return fc.tuple(fc.constantFrom(...names(world, sender, family)), target).chain(([me, you]) =>
     fc.record({
       from: nearly(me.mac, pool.macs),
       to: nearly(you.mac, pool.macs),
@@ -219,51 +235,29 @@ function neighbourArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
   );
 }
 
-/** Question and answer, then the same question again: what the first admits, the others inherit. */
-function conversation(sender: Port, receiver: Port, layer: Network, srcPort: number, udp: boolean): Step[] {
-  const back = { from: layer.to, to: layer.from, src: layer.dst, dst: layer.src };
-  const ask = udp ? udpFrame(layer, srcPort, 2000) : echoFrame(layer, 'request', srcPort);
-  const answer = udp ? udpFrame(back, 2000, srcPort) : echoFrame(back, 'reply', srcPort);
-  return [
-    { sender: sender.id, frames: [ask] },
-    { sender: receiver.id, frames: [answer] },
-    { sender: sender.id, frames: [ask] },
-  ];
-}
-
-function conversationArbitrary(
-  world: World,
-  sender: Port,
-  receiver: Port,
-  srcPort: number,
-): fc.Arbitrary<Step[]> {
-  return fc
-    .constantFrom(4 as const, 6 as const)
-    .chain((family) =>
-      fc
-        .tuple(
-          fc.constantFrom(...identities(world, sender, family)),
-          fc.constantFrom(...identities(world, receiver, family)),
-          fc.boolean(),
-        )
-        .map(([me, you, udp]) =>
-          conversation(
-            sender,
-            receiver,
-            { from: me.mac, to: you.mac, src: me.ip, dst: you.ip },
-            srcPort,
-            udp,
-          ),
-        ),
-    );
+/** Two local ports of a network, each under a name of its own or, if nothing holds it, of anybody's. */
+function pairArbitrary(world: World, sender: Port, receiver: Port): fc.Arbitrary<Talk> {
+  return fc.constantFrom(4 as const, 6 as const).chain((family) =>
+    fc
+      .tuple(
+        fc.constantFrom(...names(world, sender, family)),
+        fc.constantFrom(...names(world, receiver, family)),
+      )
+      .map(([me, you]) => ({
+        a: sender.id,
+        b: receiver.id,
+        there: { from: me.mac, to: you.mac, src: me.ip, dst: you.ip },
+      })),
+  );
 }
 
 function stepArbitrary(
   world: World,
   pool: Pool,
   locals: readonly Port[],
-  srcPort: number,
+  number: number,
 ): fc.Arbitrary<Step[]> {
+  const srcPort = 20_000 + number;
   const single = fc
     .tuple(fc.constantFrom(...locals), fc.constantFrom(4 as const, 6 as const))
     .chain(([sender, family]) =>
@@ -283,7 +277,10 @@ function stepArbitrary(
     locals.filter((b) => a !== b && a.network === b.network).map((b) => [a, b] as const),
   );
   if (pairs.length === 0) return single;
-  const talk = fc.constantFrom(...pairs).chain(([a, b]) => conversationArbitrary(world, a, b, srcPort));
+  const talk = fc
+    .constantFrom(...pairs)
+    .chain(([a, b]) => pairArbitrary(world, a, b))
+    .chain((pair) => talkArbitrary(pair, number));
   return fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: talk });
 }
 
@@ -292,6 +289,6 @@ export function stepsArbitrary(world: World, count: number): fc.Arbitrary<Step[]
   const locals = Driver.localPorts(world).flatMap((id) => world.ports.get(id) ?? []);
   if (locals.length === 0) return fc.constant([]);
   const pool = poolOf(world);
-  const each = Array.from({ length: count }, (_, at) => stepArbitrary(world, pool, locals, 10_000 + at));
+  const each = Array.from({ length: count }, (_, at) => stepArbitrary(world, pool, locals, at));
   return fc.tuple(...each).map((steps) => steps.flat());
 }

@@ -3,11 +3,12 @@
  * and rules of all kinds. Small pools, so that names and addresses meet each other often.
  */
 import fc from 'fast-check';
-import { type Cidr, cidr } from '../../src/net/cidr.ts';
+import { type Cidr, cidr, formatCidr } from '../../src/net/cidr.ts';
 import { type Mac, macFromBits } from '../../src/net/mac.ts';
 import type {
   AddressGroup,
   AddressGroupId,
+  Direction,
   Group,
   GroupId,
   LinkLocal,
@@ -25,6 +26,7 @@ import type {
   World,
 } from '../../src/policy/world.ts';
 import { ip, mac, net } from '../lib/frames.ts';
+import { farPortsArbitrary, mostInRow, row4, row6, rowPrefixes } from './arbitrary-rows.ts';
 import { host } from './worlds.ts';
 
 export const subnets = [net('10.0.0.0/24'), net('2001:db8::/64')] as const;
@@ -41,7 +43,7 @@ const prefixes = [
 ];
 const groups = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
 const addressGroups = ['a0', 'a1', 'a2'] as AddressGroupId[];
-/** The most ports that a world has, whatever its networks. */
+/** The most ports of this host that a world has, whatever its networks. */
 export const mostPorts = 8;
 
 export const fixed4 = (at: number): Cidr => cidr(4, ip('10.0.0.10').bits + BigInt(at));
@@ -58,6 +60,7 @@ const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
     ip: fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom(...sharedIps) },
       { weight: 3, arbitrary: fc.constantFrom(...prefixes) },
+      { weight: 1, arbitrary: fc.constantFrom(...rowPrefixes) },
       { weight: 1, arbitrary: fc.nat(mostPorts).map(fixed4) },
       { weight: 1, arbitrary: fc.nat(mostPorts).map(fixed6) },
     ),
@@ -111,7 +114,7 @@ function serviceArbitrary(family: 4 | 6): fc.Arbitrary<Service> {
     {
       weight: 3,
       arbitrary: fc
-        .constantFrom(6, 17, icmp, 112, 47)
+        .constantFrom(6, 17, icmp, 112, 47, 132, 0)
         .map<Service>((protocol) => ({ kind: 'protocol', protocol })),
     },
     {
@@ -135,8 +138,14 @@ function serviceArbitrary(family: 4 | 6): fc.Arbitrary<Service> {
 function remoteArbitrary(family: 4 | 6): fc.Arbitrary<Remote> {
   const narrow =
     family === 4
-      ? [net('10.0.0.10/31'), net('10.0.0.0/25'), net('172.16.0.0/12')]
-      : [net('2001:db8::10/127')];
+      ? [
+          net('10.0.0.10/31'),
+          net('10.0.0.0/25'),
+          net('172.16.0.0/12'),
+          net('10.0.0.132/30'),
+          net('0.0.0.0/0'),
+        ]
+      : [net('2001:db8::10/127'), net('2001:db8::84/126'), net('::/0')];
   const shared = family === 4 ? [fixed4(1), net('10.0.0.77')] : [fixed6(1), net('fe80::/10')];
   return fc.oneof(
     { weight: 3, arbitrary: fc.constant<Remote>({ kind: 'any' }) },
@@ -162,14 +171,40 @@ const ruleArbitrary: fc.Arbitrary<Omit<Rule, 'id'>> = fc.constantFrom<(4 | 6)[]>
   }),
 );
 
+/** Each in the one before, both families, down to single addresses of local ports and of rows. */
+const nested = [
+  net('10.0.0.0/8'),
+  net('10.0.0.0/24'),
+  net('10.0.0.0/28'),
+  net('10.0.0.12/31'),
+  net('10.0.0.13'),
+  net('10.0.0.128/26'),
+  net('10.0.0.132/30'),
+  net('10.0.0.134'),
+  net('2001:db8::/32'),
+  net('2001:db8::/64'),
+  net('2001:db8::/124'),
+  net('2001:db8::10/126'),
+  net('2001:db8::12'),
+  net('2001:db8::80/122'),
+  net('2001:db8::84/126'),
+];
+
 /** Prefixes that lie in each other, whole rows of neighbours, and single addresses. */
 const addressesArbitrary: fc.Arbitrary<Cidr[]> = fc
   .tuple(
-    fc.subarray(prefixes, { maxLength: 3 }),
+    fc.oneof(fc.subarray(prefixes, { maxLength: 3 }), fc.subarray(nested)),
     fc.subarray([...Array(mostPorts).keys()].flatMap((at) => [fixed4(at), fixed6(at)])),
     fc.subarray(sharedIps),
+    fc.oneof(
+      fc.constant([]),
+      fc
+        .tuple(fc.nat(mostInRow), fc.nat(mostInRow))
+        .map(([from, to]) => Array.from({ length: Math.max(0, to - from) }, (_, at) => from + at))
+        .map((row) => row.flatMap((at) => [row4(at), row6(at)])),
+    ),
   )
-  .map((parts) => parts.flat());
+  .map((parts) => [...new Map(parts.flat().map((prefix) => [formatCidr(prefix), prefix])).values()]);
 
 /** Neutron lets no port have groups of both kinds. */
 function ofOneKind(port: Port, stateless: readonly GroupId[]): Port {
@@ -177,20 +212,38 @@ function ofOneKind(port: Port, stateless: readonly GroupId[]): Port {
   return kept.length === 0 ? port : { ...port, groups: kept };
 }
 
+const through = (group: GroupId, direction: Direction, family: 4 | 6): Omit<Rule, 'id'> => ({
+  group,
+  direction,
+  family,
+  service: { kind: 'any' },
+  remote: { kind: 'any' },
+});
+
 /** Egress mostly open, as in life: otherwise hardly a packet would reach a receiver's rules. */
-const openEgress: readonly Omit<Rule, 'id'>[] = groups.slice(0, 3).flatMap((group) =>
-  ([4, 6] as const).map((family) => ({
-    group,
-    direction: 'egress' as const,
-    family,
-    service: { kind: 'any' as const },
-    remote: { kind: 'any' as const },
-  })),
-);
+const openEgress: readonly Omit<Rule, 'id'>[] = groups
+  .slice(0, 3)
+  .flatMap((group) => ([4, 6] as const).map((family) => through(group, 'egress', family)));
+
+/** Groups that admit everything both ways, some in one family only. */
+const openArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc
+  .subarray(groups, { maxLength: 2 })
+  .chain((chosen) =>
+    fc
+      .tuple(...chosen.map(() => fc.constantFrom<(4 | 6)[]>([4], [6], [4, 6])))
+      .map((families) =>
+        chosen.flatMap((group, at) =>
+          (families[at] ?? []).flatMap((family) => [
+            through(group, 'egress', family),
+            through(group, 'ingress', family),
+          ]),
+        ),
+      ),
+  );
 
 function assemble(
   names: readonly NetworkId[],
-  ports: readonly Port[],
+  [here, far]: readonly [readonly Port[], readonly Port[]],
   rules: readonly Omit<Rule, 'id'>[],
   open: boolean,
   claimed: number,
@@ -210,7 +263,7 @@ function assemble(
     })),
   );
   const all = open ? [...openEgress, ...rules] : rules;
-  const owner = ports[claimed % Math.max(ports.length, 1)];
+  const owner = here[claimed % Math.max(here.length, 1)];
   const linkLocals: LinkLocal[] =
     owner === undefined
       ? []
@@ -218,7 +271,7 @@ function assemble(
   return {
     networks,
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
-    ports: new Map(ports.map((port) => [port.id, ofOneKind(port, stateless)])),
+    ports: new Map([...here, ...far].map((port) => [port.id, ofOneKind(port, stateless)])),
     groups: new Map(groups.map((id): [GroupId, Group] => [id, { id, stateful: !stateless.includes(id) }])),
     addressGroups: new Map(
       addressGroups.map((id, at): [AddressGroupId, AddressGroup] => [
@@ -239,14 +292,14 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
     const rules = fc.array(ruleArbitrary, { maxLength: 14 });
     return fc
       .tuple(
-        fc.tuple(...ports),
-        rules,
+        fc.tuple(fc.tuple(...ports), farPortsArbitrary(groups, names)),
+        fc.tuple(rules, fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, openArbitrary)),
         fc.constantFrom(true, true, true, false),
         fc.nat(mostPorts),
         fc.oneof(fc.constant<GroupId[]>([]), fc.subarray(groups)),
         fc.tuple(...addressGroups.map(() => addressesArbitrary)),
       )
       .map(([all, drawn, open, claimed, stateless, addresses]) =>
-        assemble(names, all, drawn, open, claimed, stateless, addresses),
+        assemble(names, all, drawn.flat(), open, claimed, stateless, addresses),
       );
   });

@@ -7,9 +7,10 @@ import { parseFrame } from '../../src/net/packet/frame.ts';
 import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
 import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../src/policy/evaluator.ts';
-import type { Reply, Verdict } from '../../src/policy/verdict.ts';
+import type { Outcome, Reply, Verdict } from '../../src/policy/verdict.ts';
 import type { World } from '../../src/policy/world.ts';
 import type { Observation, Step } from './driver.ts';
+import { stepText } from './telling.ts';
 import { host } from './worlds.ts';
 
 export interface Difference {
@@ -61,8 +62,22 @@ function textOfVerdict({ sender, receivers, reply }: Verdict): string {
     .join(' ');
 }
 
-function textOfObservation({ delivered, answers }: Observation): string {
-  return [...[...delivered].sort(), ...answers.map(readAnswer)].join(' ');
+/** Pieces that arrive without their others are a fault of their own: what is refused is refused whole. */
+function textOfObservation({ delivered, partial, answers }: Observation): string {
+  const some = [...partial].sort().map((id) => `a part at ${id}`);
+  return [...[...delivered].sort(), ...some, ...answers.map(readAnswer)].join(' ');
+}
+
+export function differenceText({ step, expected, observed, verdict, frames }: Difference): string {
+  const { sender, receivers } = verdict;
+  const word = (outcome: Outcome): string => (outcome.outcome === 'passed' ? 'passed' : outcome.reason);
+  const heard = [...receivers].map(([id, outcome]) => `${id} ${word(outcome)}`);
+  return [
+    stepText(step),
+    `expected '${expected}', observed '${observed}'`,
+    `the evaluator: sender ${word(sender)}, receivers ${heard.join()}`,
+    ...frames.map((frame) => frame.slice(0, 400)),
+  ].join('\n');
 }
 
 /** Steps on which switch and evaluator disagree, in order. */

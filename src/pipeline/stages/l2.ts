@@ -7,7 +7,7 @@ import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { ctState, groupAddress, ipv4, ipv6 } from '../matches.ts';
+import { anyFragment, ctState, groupAddress, ipv4, ipv6 } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 import { lookUp } from './lookup.ts';
 
@@ -19,6 +19,17 @@ const untracked = [flag.unguarded, flag.untracked].flatMap((bit) =>
     ct_state: ctState([], ['tracked']),
   })),
 );
+
+/**
+ * Later pieces have passed the sender's rules unseen, and are held at the commit until the first has come there too.
+ * Where there will be none, since copies are not committed, another lookup before they are made holds them instead.
+ */
+const pieces = [ipv4, ipv6].map((family) => ({
+  ...family,
+  [register.copy]: 0,
+  ip_frag: anyFragment,
+  ct_state: ctState(['tracked']),
+}));
 
 const loadsOf = ({ key, set }: LocalPort) => ({
   [register.destination]: key,
@@ -39,6 +50,15 @@ export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown,
     const why = { reason: 'shared-mac' };
     return [
       flow('l2', 100, match, { actions: toEach(holders.values(), { [register.copy]: 1 }) }, why),
+      ...pieces.map((state) =>
+        flow(
+          'l2',
+          160,
+          { ...match, ...state },
+          { load: { [register.copy]: 1 }, actions: [lookUp('l2')] },
+          { reason: 'shared-mac' },
+        ),
+      ),
       ...untracked.map((state) => flow('l2', 150, { ...match, ...state }, { actions: [lookUp('l2')] }, why)),
     ];
   }

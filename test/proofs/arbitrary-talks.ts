@@ -1,0 +1,139 @@
+/**
+ * Generated conversations between two ports: a question, its answer and more of both, so that what one packet admits
+ * meets the packets that inherit from it. Every kind can come whole or in pieces, in either direction, in any order
+ * of its pieces, and some of them incomplete.
+ */
+import fc from 'fast-check';
+import { tcpFlags } from '../../src/net/packet/transport.ts';
+import type { PortId } from '../../src/policy/world.ts';
+import { echoFrame, fragmentsOf, type Network, sctpFrame, tcpFrame, udpFrame } from '../lib/frames.ts';
+import type { Step } from './driver.ts';
+
+const { syn, ack, fin, rst } = tcpFlags;
+
+/** Two ports that talk; `there` is the way of the first packet. */
+export interface Pair {
+  readonly a: PortId;
+  readonly b: PortId;
+  readonly there: Network;
+}
+
+const turned = ({ from, to, src, dst, ...rest }: Network): Network => ({
+  ...rest,
+  from: to,
+  to: from,
+  src: dst,
+  dst: src,
+});
+
+/** Of a frame with a body of so many bytes. */
+type Frame = (size: number) => Buffer;
+type Cut = (frame: Frame) => Buffer[];
+
+/** Small enough for a port, and large enough for two fair cuts. */
+const [small, large] = [40, 2600];
+const whole: Cut = (frame) => [frame(small)];
+const cuts: readonly (readonly number[])[] = [[1248], [1248, 2496]];
+
+/** `id` must be the datagram's own: pieces that are left over wait for their others. */
+function cutArbitrary(id: number): fc.Arbitrary<Cut> {
+  const pieces = fc
+    .tuple(fc.constantFrom(...cuts), fc.constantFrom('ordered', 'ordered', 'reversed', 'first', 'rest'))
+    .map(([at, which]): Cut => {
+      return (frame) => {
+        const all = fragmentsOf(frame(large), at, id);
+        if (which === 'reversed') return all.reverse();
+        if (which === 'first') return all.slice(0, 1);
+        return which === 'rest' ? all.slice(1) : all;
+      };
+    });
+  return fc.oneof({ weight: 2, arbitrary: fc.constant(whole) }, { weight: 3, arbitrary: pieces });
+}
+
+interface Line {
+  readonly back: boolean;
+  readonly frame: Frame;
+}
+
+/** Datagrams of one conversation, each way as often as drawn. */
+function datagrams(
+  say: (layer: Network, back: boolean, size: number) => Buffer,
+  { there }: Pair,
+): fc.Arbitrary<Line[]> {
+  return fc.array(fc.boolean(), { minLength: 2, maxLength: 5 }).map((ways) =>
+    [false, ...ways].map((back) => ({
+      back,
+      frame: (size: number) => say(back ? turned(there) : there, back, size),
+    })),
+  );
+}
+
+/** A handshake, data both ways and an end, or only a part of it: picked up in the middle or broken off. */
+function segments({ there }: Pair, port: number, dst: number): fc.Arbitrary<Line[]> {
+  const back = turned(there);
+  const one = (flags: number, seq: number, ackOf: number): Line => ({
+    back: false,
+    frame: () => tcpFrame(there, port, dst, flags, { seq, ack: ackOf }),
+  });
+  const other = (flags: number, seq: number, ackOf: number): Line => ({
+    back: true,
+    frame: () => tcpFrame(back, dst, port, flags, { seq, ack: ackOf }),
+  });
+  const all = [
+    one(syn, 1000, 0),
+    other(syn | ack, 5000, 1001),
+    one(ack, 1001, 5001),
+    other(ack, 5001, 1001),
+    one(ack, 1001, 5001),
+  ];
+  const ends = [[], [one(fin | ack, 1001, 5001)], [one(rst, 1001, 0)]];
+  return fc
+    .tuple(
+      fc.constantFrom(0, 0, 0, 1, 2, 3),
+      fc.integer({ min: 2, max: all.length }),
+      fc.constantFrom(...ends),
+    )
+    .map(([from, to, end]) => [...all.slice(from, Math.max(to, from + 2)), ...end]);
+}
+
+const withCuts = (lines: readonly Line[], firstId: number): fc.Arbitrary<readonly (Line & { cut: Cut })[]> =>
+  fc
+    .tuple(...lines.map((_, at) => cutArbitrary(firstId + at)))
+    .map((drawn) => lines.map((line, at) => ({ ...line, cut: drawn[at] ?? whole })));
+
+const dstPorts = [22, 80, 2000, 2001] as const;
+
+/**
+ * A conversation that nothing else of the world meets as long as `number` is its own (in [0, 4000)): it is the port of
+ * the one who begins, and the ids of its datagrams.
+ */
+export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> {
+  const port = 10_000 + number;
+  const ids = 16 * (number + 1);
+  const dst = fc.constantFrom(...dstPorts);
+  const plain = (lines: readonly Line[]) => lines.map((line) => ({ ...line, cut: whole }));
+  const udp = dst.chain((to) =>
+    datagrams(
+      (layer, back, size) => udpFrame(layer, back ? to : port, back ? port : to, Buffer.alloc(size)),
+      pair,
+    ).chain((lines) => withCuts(lines, ids)),
+  );
+  const echo = datagrams(
+    (layer, back, size) => echoFrame(layer, back ? 'reply' : 'request', port, size),
+    pair,
+  ).chain((lines) => withCuts(lines, ids));
+  const tcp = dst.chain((to) => segments(pair, port, to).map(plain));
+  const sctp = dst.chain((to) =>
+    datagrams((layer, back) => sctpFrame(layer, back ? to : port, back ? port : to), pair).map(plain),
+  );
+  return fc
+    .oneof(
+      { weight: 5, arbitrary: udp },
+      { weight: 3, arbitrary: echo },
+      { weight: 3, arbitrary: tcp },
+      { weight: 1, arbitrary: sctp },
+    )
+    .map((lines) =>
+      lines.map(({ back, frame, cut }): Step => ({ sender: back ? pair.b : pair.a, frames: cut(frame) })),
+    );
+}

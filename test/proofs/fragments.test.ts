@@ -1,0 +1,80 @@
+/**
+ * Datagrams in pieces, case by case: what is refused is refused whole, wherever the refusal comes from and whoever
+ * else would get the pieces.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildUdp } from '../../src/net/packet/transport.ts';
+import type { PortId } from '../../src/policy/world.ts';
+import { fragmentsOf, ip, ipFrame, mac } from '../lib/frames.ts';
+import { differences, differenceText } from './comparison.ts';
+import { type Driver, type Step, startDriver } from './driver.ts';
+import { pipelineInstall } from './installation.ts';
+import { type RuleText, type WorldText, worldFrom } from './worlds.ts';
+
+const pipeline = pipelineInstall();
+let driver: Driver;
+
+beforeAll(async () => {
+  driver = await startDriver(pipeline.install, 4);
+});
+afterAll(async () => {
+  await pipeline.close();
+  await driver.stop();
+});
+
+const names = ['a', 'b', 'c'] as const;
+type Name = (typeof names)[number];
+const macs = { a: mac('02:00:00:00:00:0a'), b: mac('02:00:00:00:00:0b'), c: mac('02:00:00:00:00:0c') };
+const vmac = mac('00:00:5e:00:01:07');
+const ips = { a: ip('10.0.0.1'), b: ip('10.0.0.2'), c: ip('10.0.0.3'), vip: ip('10.0.0.77') };
+const port = (id: Name) => ({ id, mac: macs[id], ips: [`10.0.0.${names.indexOf(id) + 1}`] });
+
+let datagrams = 100;
+function pieces(from: Name, to: Name | 'vip', dst: number, src = 1000): Step {
+  const layer = { from: macs[from], to: to === 'vip' ? vmac : macs[to], src: ips[from], dst: ips[to] };
+  const frame = ipFrame(layer, 17, buildUdp(layer.src, layer.dst, src, dst, Buffer.alloc(2600)));
+  return { sender: from as PortId, frames: fragmentsOf(frame, [1248, 2496], ++datagrams) };
+}
+
+async function heard(text: WorldText, steps: readonly Step[]): Promise<string[]> {
+  const world = worldFrom(text);
+  await driver.enter(world);
+  const seen = await driver.run(steps);
+  expect(differences(world, steps, seen).map(differenceText)).toEqual([]);
+  return seen.map(({ delivered }) => [...delivered].sort().join(' '));
+}
+
+const udp2000 = { kind: 'ports', protocol: 17, min: 2000, max: 2000 } as const;
+const egress = (group: string): RuleText => ({ group, direction: 'egress', service: udp2000 });
+const ingress = (group: string): RuleText => ({ group, direction: 'ingress', service: udp2000 });
+
+test.each(['strict', 'off'] as const)(
+  'a refusal at the sender keeps all pieces from holders of a shared MAC (%s)',
+  async (mode) => {
+    const shared = { pairs: [['10.0.0.77', vmac]] as const, mode };
+    const groups = mode === 'off' ? [] : ['any'];
+    const ports = [
+      { ...port('a'), groups: ['a'] },
+      { ...port('b'), ...shared, groups },
+      { ...port('c'), ...shared, groups },
+    ];
+    const rules: RuleText[] = [egress('a'), { group: 'any', direction: 'ingress' }];
+    const steps = [pieces('a', 'vip', 2001), pieces('a', 'vip', 2000), pieces('a', 'vip', 2001)];
+    expect(await heard({ ports, rules }, steps)).toEqual(['', 'b c', '']);
+  },
+);
+
+test('so does a refusal at the receiver, and answers in pieces follow their question', async () => {
+  const ports = [
+    { ...port('a'), groups: ['a'] },
+    { ...port('b'), groups: ['b'] },
+  ];
+  const rules = [egress('a'), ingress('b')];
+  const steps = [
+    pieces('a', 'b', 2000),
+    pieces('b', 'a', 1000, 2000),
+    pieces('b', 'a', 1001, 2000),
+    pieces('b', 'a', 2000, 1000),
+  ];
+  expect(await heard({ ports, rules }, steps)).toEqual(['b', 'a', '', '']);
+});

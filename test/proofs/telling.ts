@@ -1,0 +1,66 @@
+/** A world and a step in a few lines, for whoever has to understand a failure. */
+import { formatCidr, formatIp } from '../../src/net/cidr.ts';
+import { parseFrame } from '../../src/net/packet/frame.ts';
+import type { Remote, Service, World } from '../../src/policy/world.ts';
+import type { Step } from './driver.ts';
+
+function serviceText(service: Service): string {
+  switch (service.kind) {
+    case 'any':
+      return 'any';
+    case 'protocol':
+      return `protocol ${service.protocol}`;
+    case 'ports':
+      return `protocol ${service.protocol} ports ${service.min}-${service.max}`;
+    case 'icmp':
+      return `icmp ${service.type}/${service.code ?? 'any'}`;
+  }
+}
+
+function remoteText(remote: Remote): string {
+  if (remote.kind === 'any') return 'any';
+  return remote.kind === 'prefix' ? formatCidr(remote.prefix) : `${remote.kind} ${remote.group}`;
+}
+
+export function worldText(world: World): string {
+  const lines: string[] = [];
+  for (const port of world.ports.values()) {
+    const pairs = port.pairs.map(({ mac, ip }) => `${formatCidr(ip)}@${mac}`);
+    const traits = [port.mode, port.host ?? 'nowhere', ...(port.adminUp ? [] : ['down'])];
+    if (port.dhcpServer) traits.push('dhcp');
+    const ips = port.fixedIps.map(formatCidr);
+    lines.push(
+      `${port.id} ${port.network} ${port.mac} ${ips.join()} pairs ${pairs.join()} groups ${port.groups.join()} ${traits.join()}`,
+    );
+  }
+  for (const { id, network, cidr, gateway } of world.subnets.values())
+    lines.push(
+      `${id} ${network} ${formatCidr(cidr)} gateway ${gateway === null ? 'none' : formatCidr(gateway)}`,
+    );
+  for (const { id, group, direction, family, service, remote } of world.rules.values())
+    lines.push(`${id} ${group} ${direction} ${family} ${serviceText(service)} remote ${remoteText(remote)}`);
+  for (const { id, stateful } of world.groups.values()) if (!stateful) lines.push(`${id} stateless`);
+  for (const { id, addresses } of world.addressGroups.values())
+    lines.push(`${id} ${addresses.map(formatCidr).join(' ')}`);
+  return lines.join('\n');
+}
+
+export function stepText({ sender, frames }: Step): string {
+  const texts = frames.map((bytes) => {
+    const frame = parseFrame(bytes);
+    const ip = frame?.ip;
+    if (frame === null || !ip) return bytes.toString('hex').slice(0, 120);
+    const { upper, fragment } = ip;
+    const above =
+      upper?.kind === 'segment'
+        ? `${upper.srcPort}>${upper.dstPort} flags ${upper.flags}`
+        : upper?.kind === 'icmp'
+          ? `type ${upper.type}/${upper.code}`
+          : (upper?.kind ?? 'hidden');
+    const piece = fragment === null ? '' : ` piece at ${fragment.offset}${fragment.more ? '+' : ''}`;
+    const { src, dst } = frame.ethernet;
+    const ends = `${formatIp(ip.family, ip.src.bits)} > ${formatIp(ip.family, ip.dst.bits)}`;
+    return `${src} > ${dst} ${ends} protocol ${ip.protocol} ${above}${piece} (${bytes.length})`;
+  });
+  return `${sender}: ${texts.join(' | ')}`;
+}
