@@ -3,7 +3,7 @@
  * world's records. What is timed is what the agent does between a batch of the store and the bundle to the switch:
  * records read, relations derived, changed flows looked up.
  */
-import { meterOf } from '../../src/agent/meters.ts';
+import { meterOf } from '../../src/agent/metering.ts';
 import { Topology } from '../../src/agent/topology.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';

@@ -16,7 +16,7 @@ import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
 import { Cutter } from './cutter.ts';
 import { LinkLocals } from './link-locals.ts';
-import { Meters, meterOf } from './meters.ts';
+import { Metering, type MeterSupport, meterOf, meterSupport } from './metering.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { SwitchLinks } from './switch-links.ts';
@@ -54,12 +54,13 @@ interface Running {
   readonly bindings: Bindings;
   readonly linkLocals: LinkLocals;
   readonly answersNd: boolean;
+  readonly puntSpread: number;
 }
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #answers: Answers;
-  readonly #meters = new Meters();
+  readonly #metering: Metering;
   readonly #links: SwitchLinks;
   readonly #cutter: Cutter;
   readonly #rounds: Rounds;
@@ -76,6 +77,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { store, host, log } = options;
+    this.#metering = new Metering(log);
     this.#rounds = new Rounds(() => this.#round(), log);
     this.#answers = new Answers({
       store,
@@ -153,7 +155,7 @@ export class Agent {
     this.#afterRound = [];
     let acknowledged = false;
     try {
-      await this.#apply(running, round);
+      await this.#apply(running);
       // What a connection acknowledged that is over says nothing of the switch behind the next one.
       acknowledged = !this.#fresh;
     } finally {
@@ -172,13 +174,11 @@ export class Agent {
     void this.#answer(round.asks, cut);
   }
 
-  async #apply({ core, applier }: Running, { wired }: Round): Promise<void> {
+  async #apply({ core, applier }: Running): Promise<void> {
     const { session } = this.#links;
-    const { ids } = core.pipeline;
-    const meters = new Set([...wired].map((port) => meterOf(ids.ports.of(port))));
-    await this.#meters.add(session, meters);
+    await this.#metering.prepare(session, core.pipeline);
     const { put, removed } = await applier.apply(session);
-    await this.#meters.prune(session, meters);
+    await this.#metering.prune(session);
     this.#counts.rounds++;
     this.#counts.flowsChanged += put + removed;
   }
@@ -231,10 +231,11 @@ export class Agent {
   async #meetSwitch(): Promise<void> {
     const links = this.#links;
     this.#fresh = false;
-    this.#meters.forget();
     this.#running?.applier.forget();
     const answersNd = (await links.answersNd()) ?? this.#running?.answersNd ?? false;
-    if (this.#running?.answersNd !== answersNd) this.#begin(answersNd);
+    const { puntSpread } = await this.#meetMeters();
+    if (this.#running?.answersNd !== answersNd || this.#running.puntSpread !== puntSpread)
+      this.#begin(answersNd, puntSpread);
     // Rules may have gone while nobody watched this switch.
     this.#running?.core.pipeline.suspicion.suspectAll();
     void links.session.setTableNames(tableNames).catch((error: unknown) => {
@@ -242,12 +243,27 @@ export class Agent {
     });
   }
 
-  #begin(answersNd: boolean): void {
+  async #meetMeters(): Promise<MeterSupport> {
+    try {
+      const support = await meterSupport(this.#links.session);
+      this.#metering.meet(support);
+      return support;
+    } catch (error) {
+      this.#fresh = true;
+      throw error;
+    }
+  }
+
+  #begin(answersNd: boolean, puntSpread: number): void {
     const { store, host, log } = this.#options;
     this.#running?.core.close();
     const core = new Core({
       ...this.#options,
-      features: { answersNd, puntMeter: (port) => meterOf(core.pipeline.ids.ports.of(port)) },
+      features: {
+        answersNd,
+        puntMeter: (port) =>
+          puntSpread === 0 ? null : meterOf(core.pipeline.ids.ports.of(port), puntSpread),
+      },
       answers: this.#answers,
       onChange: () => this.#rounds.wake(),
     });
@@ -255,6 +271,7 @@ export class Agent {
     this.#running = {
       core,
       answersNd,
+      puntSpread,
       applier: new Applier(desired, log),
       bindings: new Bindings(store, core.topology, host),
       linkLocals: new LinkLocals({ store, facts, relations, log }),

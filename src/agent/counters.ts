@@ -1,6 +1,6 @@
 /**
  * What was dropped at a port and why, read from the switch's own flow counters: every drop is a flow whose
- * cookie names its reason. Only what the agent itself refused is counted by the agent.
+ * cookie names its reason, or at a meter. Only what the agent itself refused is counted by the agent.
  */
 import type { DropCounter } from '../model/records.ts';
 import type { Session } from '../openflow/index.ts';
@@ -8,6 +8,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { register } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Refusals } from './link-locals.ts';
+import { meterDrops } from './meter-drops.ts';
 
 /** Drops of a port on this host, every reason that can occur there, zero included; null when it is not here. */
 export async function portDrops(
@@ -36,6 +37,8 @@ export async function portDrops(
       bytes: (sum?.bytes ?? 0) + Number(bytes),
     });
   }
+  for (const drop of await meterDrops(session, pipeline, port))
+    sums.set(`${drop.direction}|${drop.reason}`, drop);
   sums.set('agent', { reason: 'link-local-taken', direction: 'egress', ...refused });
   return [...sums.values()].sort((a, b) => (a.direction + a.reason < b.direction + b.reason ? -1 : 1));
 }

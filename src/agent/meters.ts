@@ -1,53 +1,86 @@
 /**
- * Meters that bound what a guest can make the agent read. One a port, numbered from the port's key, so that it
- * is the same after a restart; two ports that meet in one number share its budget, which does no harm.
- * Meters cannot go into bundles: they are added before the flows that name them and removed after those.
+ * The switch's meters, kept equal to a wanted set: what is missing is added, what differs is changed in place, and
+ * what nobody wants any more is removed once no flow names it, since deleting a meter takes its flows along.
+ * Meters cannot go into bundles, so `put` comes before one and `prune` after it. Meters that nobody here made are
+ * removed too: the bridge is ours. Knows nothing of what a meter is for.
  */
-import { type MeterMod, meterFlags, type Session } from '../openflow/index.ts';
+import { Fault } from '../base/errors.ts';
+import { type MeterBand, type MeterMod, meterFlags, type Session } from '../openflow/index.ts';
 
-const highest = 60_000;
-/** Packets a second, and how many at once. */
-const budget = { rate: 5, burst: 10 } as const;
-const flags = meterFlags.pktps | meterFlags.burst;
+/** A token bucket for all packets that pass it. */
+export interface Meter {
+  readonly unit: 'kbps' | 'pktps';
+  /** Kilobits or packets, a second and at once. */
+  readonly rate: number;
+  readonly burst: number;
+}
 
-export const meterOf = (portKey: number): number => 1 + (portKey % highest);
+const flagsOf = ({ unit }: Meter): number => meterFlags[unit] | meterFlags.burst;
+const bandOf = ({ rate, burst }: Meter): MeterBand => ({ kind: 'drop', rate, burst });
+
+const print = (flags: number, bands: readonly MeterBand[]): string =>
+  `${flags & ~meterFlags.stats}|${bands.map((band) => (band.kind === 'raw' ? '?' : `${band.kind} ${band.rate} ${band.burst}`)).join()}`;
+const printOf = (meter: Meter): string => print(flagsOf(meter), [bandOf(meter)]);
 
 export class Meters {
-  #present: Set<number> | null = null;
+  /** What the switch has, by number; null while that is not known. */
+  #present: Map<number, string> | null = null;
 
   /** Forgets what the switch has. */
   forget(): void {
     this.#present = null;
   }
 
-  /** Adds what is missing of `wanted`. */
-  async add(session: Session, wanted: ReadonlySet<number>): Promise<void> {
-    if (this.#present === null) {
-      const configured = await session.multipart({ kind: 'meter_config' }, 'meter_config');
-      this.#present = new Set(configured.map(({ meter }) => meter));
+  has(meter: number): boolean {
+    return this.#present?.has(meter) === true;
+  }
+
+  /** Adds and changes until the switch has what is wanted; gives the numbers of those that it refused. */
+  async put(session: Session, wanted: ReadonlyMap<number, Meter>): Promise<ReadonlySet<number>> {
+    const mods = (present: ReadonlyMap<number, string>): MeterMod[] =>
+      [...wanted]
+        .filter(([id, meter]) => present.get(id) !== printOf(meter))
+        .map(([id, meter]) => ({
+          type: 'meter_mod',
+          command: present.has(id) ? 'modify' : 'add',
+          meter: id,
+          flags: flagsOf(meter),
+          bands: [bandOf(meter)],
+        }));
+    const present = await this.#read(session);
+    const missing = mods(present);
+    if (missing.length === 0) return new Set();
+    this.forget();
+    try {
+      await session.meters(missing);
+    } catch (error) {
+      if (!(error instanceof Fault && error.name === 'Refused')) throw error;
+      // Only the first refusal is told, and all others were carried out: what is there tells the rest.
+      return new Set(mods(await this.#read(session)).map(({ meter }) => meter));
     }
-    const missing = [...wanted].filter((meter) => this.#present?.has(meter) !== true);
-    await this.#change(session, missing, 'add');
+    for (const { meter, flags, bands } of missing) present.set(meter, print(flags, bands));
+    this.#present = present;
+    return new Set();
   }
 
-  /** Removes all but `wanted`. Deleting a meter takes the flows that name it along, so those go first. */
-  async prune(session: Session, wanted: ReadonlySet<number>): Promise<void> {
-    await this.#change(
-      session,
-      [...(this.#present ?? [])].filter((meter) => !wanted.has(meter)),
-      'delete',
-    );
-  }
-
-  async #change(session: Session, meters: readonly number[], command: 'add' | 'delete'): Promise<void> {
-    if (meters.length === 0) return;
-    const bands = command === 'add' ? [{ kind: 'drop', ...budget } as const] : [];
+  /** Removes all but `wanted`; gives how many that were. */
+  async prune(session: Session, wanted: { has(meter: number): boolean }): Promise<number> {
+    const present = await this.#read(session);
+    const unwanted = [...present.keys()].filter((meter) => !wanted.has(meter));
+    if (unwanted.length === 0) return 0;
+    this.forget();
     await session.meters(
-      meters.map((meter): MeterMod => ({ type: 'meter_mod', command, meter, flags, bands })),
+      unwanted.map((meter) => ({ type: 'meter_mod', command: 'delete', meter, flags: 0, bands: [] })),
     );
-    for (const meter of meters) {
-      if (command === 'add') this.#present?.add(meter);
-      else this.#present?.delete(meter);
-    }
+    for (const meter of unwanted) present.delete(meter);
+    this.#present = present;
+    return unwanted.length;
+  }
+
+  async #read(session: Session): Promise<Map<number, string>> {
+    if (this.#present !== null) return this.#present;
+    const configured = await session.multipart({ kind: 'meter_config' }, 'meter_config');
+    this.#present = new Map(configured.map(({ meter, flags, bands }) => [meter, print(flags, bands)]));
+    return this.#present;
   }
 }

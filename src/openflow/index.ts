@@ -15,6 +15,7 @@ export {
   allMeters,
   allTables,
   flowFlags,
+  meterBands,
   meterFlags,
   packetInReasons,
   ports,

@@ -4,7 +4,7 @@
  */
 import { pino } from 'pino';
 import { Applier } from '../../src/agent/applier.ts';
-import { Meters, meterOf } from '../../src/agent/meters.ts';
+import { Metering, meterOf, meterSupport } from '../../src/agent/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
@@ -14,7 +14,7 @@ export class InstalledWorld {
   readonly pipeline: Pipeline;
   readonly session: Session;
   readonly #applier: Applier;
-  readonly #meters = new Meters();
+  readonly #metering: Metering;
   readonly #zones = new Map<NetworkId, number>();
   /** What the applier complains about: a flow that it leaves out only shows as a denial. */
   readonly #troubles: string[] = [];
@@ -30,6 +30,7 @@ export class InstalledWorld {
     });
     const log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
     this.#applier = new Applier(this.pipeline.desired, log);
+    this.#metering = new Metering(log);
     this.session = Session.connect({ target });
   }
 
@@ -48,10 +49,8 @@ export class InstalledWorld {
     this.set(world, ofports);
     this.pipeline.run();
     await this.session.ready();
-    await this.#meters.add(
-      this.session,
-      new Set([...ofports.keys()].map((id) => meterOf(this.pipeline.ids.ports.of(id)))),
-    );
+    this.#metering.meet(await meterSupport(this.session));
+    await this.#metering.prepare(this.session, this.pipeline);
     await this.#applier.apply(this.session);
     const troubles = this.#troubles.splice(0);
     if (troubles.length > 0 && this.#refusals === 'fail')

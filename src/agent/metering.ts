@@ -1,0 +1,141 @@
+/**
+ * Which meters the switch is to have: one that bounds what a port can make the agent read, and one for each limit
+ * of a QoS policy. When there are fewer than that, limits go unenforced, which is said loudly, and nothing else
+ * suffers: their flows are derived without them.
+ *
+ * Two ports may share a budget of packets to the agent, so these meters' numbers are the ports' keys folded;
+ * limits never share, and their numbers are apart (see pipeline/qos.ts).
+ */
+import type { Logger } from 'pino';
+import { Fault } from '../base/errors.ts';
+import { meterBands, type Session } from '../openflow/index.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Budget } from '../pipeline/qos.ts';
+import type { PortId } from '../policy/world.ts';
+import { type Meter, Meters } from './meters.ts';
+
+/** Numbers that meters for packets to the agent have at most. */
+const mostPuntMeters = 60_000;
+/** Packets a second, and how many at once. */
+const punts: Meter = { unit: 'pktps', rate: 5, burst: 10 };
+
+/** In [1, spread]. */
+export const meterOf = (portKey: number, spread = mostPuntMeters): number => 1 + (portKey % spread);
+
+/** How many meters the switch has, and how many of them may bound packets to the agent; both 0 where there are none. */
+export interface MeterSupport {
+  readonly meters: number;
+  readonly puntSpread: number;
+}
+
+/** Asks the switch. */
+export async function meterSupport(session: Session): Promise<MeterSupport> {
+  const none = { meters: 0, puntSpread: 0 };
+  try {
+    const [features] = await session.multipart({ kind: 'meter_features' }, 'meter_features');
+    if (features === undefined || (features.bandTypes & (1 << meterBands.drop)) === 0) return none;
+    const { maxMeters } = features;
+    return { meters: maxMeters, puntSpread: Math.min(mostPuntMeters, Math.floor(maxMeters / 2)) };
+  } catch (error) {
+    if (error instanceof Fault && error.name === 'Refused') return none;
+    throw error;
+  }
+}
+
+const meterFor = ({ kind, limit }: Budget): Meter => ({
+  unit: kind === 'bandwidth' ? 'kbps' : 'pktps',
+  ...limit,
+});
+const textOf = ({ meter, limit }: Budget): string => `${meter}|${limit.rate}|${limit.burst}`;
+
+export class Metering {
+  readonly #log: Logger;
+  readonly #meters = new Meters();
+  #support: MeterSupport = { meters: 0, puntSpread: 0 };
+  /** Limits that this switch refused, as long as nothing gives reason to think it would take them now. */
+  readonly #refused = new Set<string>();
+  #wanted: ReadonlyMap<number, Meter> = new Map();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Another connection, perhaps another switch. */
+  meet(support: MeterSupport): void {
+    this.#support = support;
+    this.#meters.forget();
+    this.#refused.clear();
+    if (support.puntSpread === 0)
+      this.#log.error(
+        'the switch has no meters: no QoS limit is enforced, and link-local addresses that guests make up are not learnt',
+      );
+  }
+
+  /**
+   * To be called with the flows that are about to be sent, in the same moment as they were derived: decides what
+   * can be measured, derives again where that has changed, and lets the switch have the meters.
+   */
+  async prepare(session: Session, pipeline: Pipeline): Promise<void> {
+    for (;;) {
+      const wanted = this.#puntMeters(pipeline);
+      this.#withhold(pipeline, this.#support.meters - wanted.size);
+      const budgets = new Map<number, Budget>();
+      for (const [, { budgets: granted }] of pipeline.relations.qos.granted.entries())
+        for (const budget of granted) {
+          budgets.set(budget.meter, budget);
+          wanted.set(budget.meter, meterFor(budget));
+        }
+      this.#wanted = wanted;
+      const refused = await this.#meters.put(session, wanted);
+      if (refused.size === 0) return;
+      for (const meter of refused) {
+        const budget = budgets.get(meter);
+        if (budget === undefined)
+          throw new Fault({ code: 'MeterRefused', meter }, `the switch refuses meter ${meter}`);
+        this.#refused.add(textOf(budget));
+      }
+    }
+  }
+
+  /** Once the flows that name none of them any more are acknowledged. */
+  async prune(session: Session): Promise<void> {
+    const removed = await this.#meters.prune(session, this.#wanted);
+    if (removed > 0) this.#refused.clear();
+  }
+
+  #puntMeters({ relations, ids }: Pipeline): Map<number, Meter> {
+    const { puntSpread } = this.#support;
+    const wanted = new Map<number, Meter>();
+    if (puntSpread === 0) return wanted;
+    for (const [id, { port }] of relations.locals.entries())
+      if (port.adminUp) wanted.set(meterOf(ids.ports.of(id), puntSpread), punts);
+    return wanted;
+  }
+
+  /** Where there are too few, those that are enforced already stay so. */
+  #withhold(pipeline: Pipeline, room: number): void {
+    const { asked } = pipeline.relations.qos;
+    const { withheldMeters } = pipeline.facts;
+    const budgets: (Budget & { readonly port: PortId })[] = [];
+    for (const [port, qos] of asked.entries())
+      for (const budget of qos.budgets) budgets.push({ ...budget, port });
+    if (budgets.length <= room && this.#refused.size === 0 && withheldMeters.size === 0) return;
+
+    const possible = budgets.filter((budget) => !this.#refused.has(textOf(budget)));
+    const rank = ({ meter }: Budget): number => (this.#meters.has(meter) ? 0 : 1);
+    possible.sort((a, b) => rank(a) - rank(b) || a.meter - b.meter);
+    const held = new Set(possible.slice(0, Math.max(0, room)).map(({ meter }) => meter));
+    const lost = budgets.filter(({ meter }) => !held.has(meter));
+    const lostMeters = new Set(lost.map(({ meter }) => meter));
+    const isNews = lost.filter(({ meter }) => withheldMeters.get(meter) === undefined);
+    for (const [meter] of withheldMeters.entries()) if (!lostMeters.has(meter)) withheldMeters.delete(meter);
+    for (const meter of lostMeters) withheldMeters.set(meter, true);
+    pipeline.run();
+    if (isNews.length === 0) return;
+    const limits = isNews.slice(0, 20).map(({ port, direction, kind }) => ({ port, direction, kind }));
+    this.#log.error(
+      { limits, notEnforced: lost.length, meters: this.#support.meters },
+      'QoS limits are not enforced: the switch has no meters for them',
+    );
+  }
+}
