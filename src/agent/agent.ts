@@ -15,6 +15,7 @@ import { Bindings } from './bindings.ts';
 import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
 import { Cutter } from './cutter.ts';
+import { Hits } from './hits.ts';
 import { LinkLocals } from './link-locals.ts';
 import { Metering, type MeterSupport, meterOf, meterSupport } from './metering.ts';
 import { Presence } from './presence.ts';
@@ -34,6 +35,8 @@ export interface AgentOptions {
   readonly bridge: string;
   /** Datapath of a bridge that the agent has to make: `netdev` or `system`. */
   readonly datapathType: string;
+  /** Milliseconds between looks at what rules let in; 15 seconds when left out. */
+  readonly hitsInterval?: number;
 }
 
 /** What the metrics page tells of an agent. */
@@ -57,12 +60,15 @@ interface Running {
   readonly puntSpread: number;
 }
 
+const usualHitsInterval = 15_000;
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #answers: Answers;
   readonly #metering: Metering;
   readonly #links: SwitchLinks;
   readonly #cutter: Cutter;
+  readonly #hits: Hits;
   readonly #rounds: Rounds;
   readonly #presence: Presence;
   #running: Running | null = null;
@@ -84,6 +90,7 @@ export class Agent {
       host,
       log,
       cut: () => this.#cutter.counts.connections,
+      hits: () => this.#hits.look(),
       drops: async (port) => {
         if (this.#running === null) return null;
         const { core, linkLocals } = this.#running;
@@ -106,12 +113,19 @@ export class Agent {
       connections: (zone) => links.connections(zone),
       revalidated: () => links.revalidated(),
     });
+    this.#hits = new Hits({
+      ...options,
+      interval: options.hitsInterval ?? usualHitsInterval,
+      session: () => links.session,
+      counted: () => links.revalidated(),
+    });
     this.#presence = new Presence({ ...options, datapathType: () => this.#links.datapathType });
   }
 
   /** Says that this host lives; rejects when the store does. The switch is met in the background. */
   async start(): Promise<void> {
     this.#options.log.info({ host: this.#options.host }, 'the agent starts');
+    await this.#hits.start();
     await this.#presence.start();
   }
 
@@ -136,6 +150,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#rounds.halt();
     this.#presence.halt();
+    await this.#hits.stop();
     this.#running?.core.close();
     await this.#links.close();
     await this.#rounds.ended();
@@ -268,11 +283,12 @@ export class Agent {
       onChange: () => this.#rounds.wake(),
     });
     const { facts, relations, desired } = core.pipeline;
+    this.#hits.follow(core);
     this.#running = {
       core,
       answersNd,
       puntSpread,
-      applier: new Applier(desired, log),
+      applier: new Applier(desired, log, this.#hits),
       bindings: new Bindings(store, core.topology, host),
       linkLocals: new LinkLocals({ store, facts, relations, log }),
     };

@@ -15,6 +15,8 @@ export interface AnswersOptions {
   readonly log: Logger;
   /** Connections that were cut since the agent began. */
   readonly cut: () => number;
+  /** Records what rules have let in up to now. */
+  readonly hits: () => Promise<void>;
   /** Null when the port is not on this host. */
   readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
 }
@@ -92,6 +94,7 @@ export class Answers {
       const total = this.#options.cut();
       return { cut: total - this.#cutTold, cut_total: total } satisfies SyncAnswer;
     }
+    if (ask.kind === 'hits') await this.#options.hits();
     if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);

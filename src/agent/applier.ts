@@ -20,12 +20,26 @@ import {
   type Session,
   type SessionFault,
 } from '../openflow/index.ts';
-import type { DesiredFlows } from '../pipeline/desired.ts';
+import { type DesiredFlows, verdictCookies } from '../pipeline/desired.ts';
 import { tables } from '../pipeline/tables.ts';
 
 /** What the switch has at one key. */
 interface Installed extends FlowKey {
+  readonly cookie: bigint;
   readonly print: string;
+}
+
+/** A verdict flow whose counters a change ends: it goes, or is replaced and begins anew. */
+export type Ending = Pick<Installed, 'table' | 'priority' | 'match' | 'cookie'>;
+
+/** Whoever counts by verdict flows hears what becomes of their counters. None of it may reject. */
+export interface CounterWatch {
+  /** The switch has been read, and had this many verdict flows. */
+  met(verdicts: number): void;
+  /** Before a change that ends counters, which waits for it. */
+  ending(flows: readonly Ending[]): Promise<void>;
+  /** Always after `ending`; not `done` when the flows may still be as they were. */
+  ended(flows: readonly Ending[], done: boolean): void;
 }
 
 export interface Applied {
@@ -41,6 +55,7 @@ interface Difference {
 
 const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
 const nothing: Applied = { put: 0, removed: 0 };
+const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
 
 /** OFPET_BAD_ACTION, OFPET_BAD_INSTRUCTION, OFPET_BAD_MATCH (OpenFlow 1.5.1 §7.5.4): no later attempt would fare better. */
 const hopeless: ReadonlySet<number> = new Set([2, 3, 4]);
@@ -52,14 +67,16 @@ const mostExcluded = 32;
 export class Applier {
   readonly #desired: DesiredFlows;
   readonly #log: Logger;
+  readonly #watch: CounterWatch | null;
   /** Null while what the switch has is not known. */
   #installed: Map<string, Installed> | null = null;
   /** What this switch cannot hold, by key. */
   readonly #excluded = new Map<string, string>();
 
-  constructor(desired: DesiredFlows, log: Logger) {
+  constructor(desired: DesiredFlows, log: Logger, watch: CounterWatch | null = null) {
     this.#desired = desired;
     this.#log = log;
+    this.#watch = watch;
   }
 
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
@@ -78,8 +95,12 @@ export class Applier {
    */
   async apply(session: Session): Promise<Applied> {
     try {
-      if (this.#installed === null) return await this.#resync(session);
-      return await this.#send(session, this.#installed, this.#desired.takeChanged());
+      const applied =
+        this.#installed === null
+          ? await this.#resync(session)
+          : await this.#send(session, this.#installed, this.#desired.takeChanged());
+      this.#desired.forgetFormer();
+      return applied;
     } catch (error) {
       this.forget();
       if (error instanceof Fault && error.name === 'Refused')
@@ -91,9 +112,11 @@ export class Applier {
   async #resync(session: Session): Promise<Applied> {
     const installed = new Map<string, Installed>();
     for (const flow of await session.dumpFlows()) {
-      const { table, priority, match } = flow;
-      installed.set(canonicalKey(table, priority, match), { table, priority, match, print: print(flow) });
+      const { table, priority, match, cookie } = flow;
+      const key = canonicalKey(table, priority, match);
+      installed.set(key, { table, priority, match, cookie, print: print(flow) });
     }
+    this.#watch?.met([...installed.values()].filter(({ cookie }) => isVerdict(cookie)).length);
     this.#desired.takeChanged();
     const applied = await this.#send(
       session,
@@ -115,18 +138,40 @@ export class Applier {
       const { puts, removals } = difference;
       if (puts.length === 0 && removals.length === 0) return nothing;
       try {
-        await session.bundle([
-          ...puts.map(([, flow]) => flowMod.add(flow)),
-          ...removals.map(([, flow]) => flowMod.remove(flow)),
-        ]);
+        await this.#commit(session, installed, difference);
       } catch (error) {
         if (excluded < mostExcluded && this.#exclude(error, difference)) continue;
         throw error;
       }
-      for (const [key, { table, priority, match }, printed] of puts)
-        installed.set(key, { table, priority, match, print: printed });
+      for (const [key, { table, priority, match, cookie }, printed] of puts)
+        installed.set(key, { table, priority, match, cookie, print: printed });
       for (const [key] of removals) installed.delete(key);
       return { put: puts.length, removed: removals.length };
+    }
+  }
+
+  async #commit(
+    session: Session,
+    installed: ReadonlyMap<string, Installed>,
+    { puts, removals }: Difference,
+  ): Promise<void> {
+    const endings: Ending[] = [];
+    const additions = puts.map(([key, flow]) => {
+      const present = installed.get(key);
+      if (present === undefined || !isVerdict(present.cookie)) return flowMod.add(flow);
+      endings.push(present);
+      return flowMod.addAnew(flow);
+    });
+    for (const [, flow] of removals) if (isVerdict(flow.cookie)) endings.push(flow);
+    const bundle = [...additions, ...removals.map(([, flow]) => flowMod.remove(flow))];
+    if (endings.length === 0) return session.bundle(bundle);
+    let done = false;
+    try {
+      await this.#watch?.ending(endings);
+      await session.bundle(bundle);
+      done = true;
+    } finally {
+      this.#watch?.ended(endings, done);
     }
   }
 

@@ -44,6 +44,8 @@ export class DesiredFlows {
   readonly #owned = new Map<string, readonly Draft[]>();
   readonly #reasons = new Map<string, Reason>();
   readonly #byCookie = new Map<bigint, Reason>();
+  /** Reasons that no wanted flow has any more; the switch may still hold one that has. */
+  readonly #former: Reason[] = [];
   #changed = new Set<string>();
 
   /** Replaces all that `owner` contributes; an empty list withdraws it. */
@@ -125,9 +127,15 @@ export class DesiredFlows {
     return this.#slots.size;
   }
 
-  /** What a cookie stands for; undefined when no flow that is wanted has it. */
+  /** What a cookie stands for; undefined when no flow has it that is wanted, or was until `forgetFormer`. */
   provenanceOf(cookie: bigint): Provenance | undefined {
     return this.#byCookie.get(cookie)?.why;
+  }
+
+  /** To be called when the switch holds what is wanted. */
+  forgetFormer(): void {
+    for (const { cookie } of this.#former.splice(0))
+      if (this.#byCookie.get(cookie)?.count === 0) this.#byCookie.delete(cookie);
   }
 
   #hold(why: Provenance): void {
@@ -146,7 +154,7 @@ export class DesiredFlows {
     const reason = this.#reasons.get(text) ?? bug(`nobody holds ${text}`);
     if (--reason.count > 0) return;
     this.#reasons.delete(text);
-    this.#byCookie.delete(reason.cookie);
+    this.#former.push(reason);
   }
 
   #cookieOf(why: Provenance): bigint {

@@ -140,6 +140,7 @@ test('what is gone is forgotten: ids, and the reasons of flows', () => {
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
       pipeline.run();
       expect([ids.ports.size, ids.sets.size, ids.classes.size, ids.rules.size]).toEqual([0, 0, 0, 0]);
+      desired.forgetFormer();
       const left = new Set([...desired.keys()].map((key) => desired.get(key)?.cookie));
       for (const cookie of cookies) expect(desired.provenanceOf(cookie) !== undefined).toBe(left.has(cookie));
       expect(desired.size).toBe(newPipeline().desired.size);
