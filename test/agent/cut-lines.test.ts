@@ -1,6 +1,7 @@
 /** Connections that break at any moment, in the middle of a change above all: the end is the same. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { ip, mac, udpFrame } from '../lib/frames.ts';
 import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
@@ -101,6 +102,49 @@ test('OpenFlow that breaks after any number of bytes of a change', async () => {
     await lab.sync();
     const text = (await lab.flows('table=7')).join('\n');
     for (const last of [47, 48, 49]) expect(text).toContain(`arp_spa=10.0.0.${last},`);
+  });
+});
+
+test('OpenFlow that breaks while connections are being cut: no forbidden one is left, no other is gone', async () => {
+  await throughRelays(async (lab, openflow) => {
+    for (const n of [1, 2, 3]) {
+      await lab.write(port(n, n));
+      await lab.plug(`p${n}`);
+    }
+    for (const n of [1, 2, 3]) await lab.bound(`p${n}`, 'ACTIVE');
+    const link = (to: number) => ({
+      from: mac('02:00:00:00:00:01'),
+      to: mac(`02:00:00:00:00:0${to}`),
+      src: ip('10.0.0.1'),
+      dst: ip(`10.0.0.${to}`),
+    });
+    const ports = Array.from({ length: 40 }, (_, at) => 4000 + at);
+    const live = async (to: number) =>
+      (await lab.switch.control.dumpConntrack())
+        .split('\n')
+        .filter((line) => line.includes(`,dst=10.0.0.${to},`)).length;
+    let interrupted = 0;
+    for (let i = 0; i < 12; i++) {
+      await lab.write(port(2, 2));
+      await lab.sync();
+      for (const to of [2, 3]) {
+        await lab.switch.inject(
+          'p1',
+          ports.map((from) => udpFrame(link(to), from, 53)),
+        );
+      }
+      expect(await live(2)).toBe(ports.length);
+      const { cuts } = openflow;
+      openflow.dropAfter(500 + i * 500);
+      await lab.write(
+        putPort({ id: 'p2', mac: '02:00:00:00:00:02', ips: ['10.0.0.2', 'fd00::2'], groups: [] }),
+      );
+      await lab.sync();
+      if (openflow.cuts > cuts) interrupted++;
+      openflow.dropAfter(Number.POSITIVE_INFINITY);
+      expect([await live(2), await live(3)]).toEqual([0, ports.length]);
+    }
+    expect(interrupted).toBeGreaterThan(3);
   });
 });
 
