@@ -1,0 +1,162 @@
+/** What raises suspicion, and in which networks; what only grows raises none. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ip, net } from '../../test/lib/frames.ts';
+import { type PortText, portFrom, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
+import type { AddressGroupId, GroupId, NetworkId, Port, PortId, RuleId, SubnetId } from '../policy/world.ts';
+import { Pipeline } from './pipeline.ts';
+
+const n1 = 'n1' as NetworkId;
+const n2 = 'n2' as NetworkId;
+const texts: Readonly<Record<string, PortText>> = {
+  here: {
+    id: 'here',
+    mac: '02:00:00:00:00:01',
+    ips: ['10.0.0.1'],
+    groups: ['web'],
+    pairs: [['10.0.0.64/26']],
+  },
+  wide: { id: 'wide', mac: '02:00:00:00:00:02', groups: ['club'], pairs: [['10.0.0.128/25']], host: 'there' },
+  far: { id: 'far', mac: '02:00:00:00:00:03', ips: ['10.0.0.3'], groups: ['club'], host: 'there' },
+  next: { id: 'next', network: 'n2', mac: '02:00:00:00:00:04', ips: ['10.0.0.4'], groups: ['dns'] },
+};
+const rules: readonly RuleText[] = [
+  { group: 'web', direction: 'ingress', remote: '@club' },
+  { group: 'web', direction: 'ingress', remote: '#few' },
+  { group: 'dns', direction: 'ingress' },
+  { group: 'nobody', direction: 'ingress', remote: '@dns' },
+];
+const named = (name: keyof typeof texts, changes: Partial<PortText> = {}): Port =>
+  portFrom({ ...(texts[name] as PortText), ...changes });
+
+let pipeline: Pipeline;
+beforeEach(() => {
+  pipeline = new Pipeline({ answersNd: true, puntMeter: () => 1 });
+  const { facts } = pipeline;
+  const world = worldFrom({
+    ports: Object.values(texts),
+    rules,
+    addressGroups: { few: ['192.0.2.0/24', '198.51.100.1'], idle: ['192.0.2.0/24'] },
+    gateways: ['10.0.0.254'],
+  });
+  for (const [id, network] of world.networks) facts.networks.set(id, network);
+  for (const [id, subnet] of world.subnets) facts.subnets.set(id, subnet);
+  for (const [id, port] of world.ports) facts.ports.set(id, port);
+  for (const [id, rule] of world.rules) facts.rules.set(id, rule);
+  for (const [id, group] of world.addressGroups) facts.addressGroups.set(id, group);
+  for (const [at, id] of [n1, n2].entries()) facts.zones.set(id, at + 1);
+  for (const [at, id] of ['here', 'next'].entries()) facts.ofports.set(id as PortId, at + 1);
+  pipeline.run();
+});
+
+/** The networks that a change makes suspect. */
+function suspects(change: (facts: Pipeline['facts']) => void): string[] {
+  pipeline.suspicion.take();
+  change(pipeline.facts);
+  pipeline.run();
+  return [...pipeline.suspicion.take()].sort();
+}
+const put = (port: Port) => suspects(({ ports }) => ports.set(port.id, port));
+const rule = (at: number, changes: object = {}) =>
+  suspects(({ rules: input }) => {
+    const old = input.get(`r${at}` as RuleId);
+    if (old !== undefined) input.set(old.id, { ...old, ...changes });
+  });
+const few = (group: string, ...addresses: string[]) =>
+  suspects(({ addressGroups }) =>
+    addressGroups.set(group as AddressGroupId, {
+      id: group as AddressGroupId,
+      addresses: addresses.map(net),
+    }),
+  );
+
+test('the first run raises none, an unknown switch all', () => {
+  expect([...pipeline.suspicion.take()]).toEqual([]);
+  pipeline.suspicion.suspectAll();
+  expect([...pipeline.suspicion.take()].sort()).toEqual([n1, n2]);
+  expect([...pipeline.suspicion.take()]).toEqual([]);
+  pipeline.suspicion.suspect([n2, 'gone' as NetworkId]);
+  expect([...pipeline.suspicion.take()]).toEqual([n2]);
+});
+
+describe('suspect is', () => {
+  test('where a port of this host is held to less', () => {
+    expect(put(named('here', { groups: [] }))).toEqual([n1]);
+    expect(put(named('next', { mode: 'mac-only' }))).toEqual([]);
+    expect(put(named('next'))).toEqual([n2]);
+    expect(put(named('next', { adminUp: false }))).toEqual([n2]);
+    expect(put(named('next', { ips: [] }))).toEqual([n2]);
+    expect(put(named('here', { pairs: [] }))).toEqual([n1]);
+    expect(put(named('here', { pairs: [], dhcpServer: true }))).toEqual([]);
+    expect(put(named('here', { pairs: [] }))).toEqual([n1]);
+  });
+
+  test('where a port of this host goes, and comes back', () => {
+    const here = 'here' as PortId;
+    expect(suspects(({ ofports }) => ofports.delete(here))).toEqual([n1]);
+    expect(suspects(({ ofports }) => ofports.set(here, 9))).toEqual([n1]);
+    expect(suspects(({ ports }) => ports.delete(here))).toEqual([n1]);
+    expect(put(named('here'))).toEqual([]);
+  });
+
+  test('where a rule goes or changes that somebody here has', () => {
+    expect(rule(0, { direction: 'egress' })).toEqual([n1]);
+    expect(rule(2, { family: 6 })).toEqual([n2]);
+    expect(suspects(({ rules: input }) => input.delete('r1' as RuleId))).toEqual([n1]);
+    expect(suspects(({ rules: input }) => input.delete('r3' as RuleId))).toEqual([]);
+  });
+
+  test('where a member leaves a group that a rule here names', () => {
+    expect(put(named('far', { groups: ['club', 'other'] }))).toEqual([]);
+    expect(put(named('far', { groups: ['club'] }))).toEqual([]);
+    expect(put(named('far', { groups: ['club'], ips: ['10.0.0.9'] }))).toEqual([n1]);
+    expect(put(named('far', { groups: [] }))).toEqual([n1]);
+    expect(suspects(({ ports }) => ports.delete('far' as PortId))).toEqual([]);
+    expect(suspects(({ ports }) => ports.delete('wide' as PortId))).toEqual([n1]);
+  });
+
+  test("where another port takes an address out of a member's prefix", () => {
+    const taker = (address: string, groups: readonly string[] = []) =>
+      named('far', { id: `taker-${address}`, ips: [address], groups });
+    expect(put(taker('10.0.0.200', ['club']))).toEqual([]);
+    expect(put(taker('10.0.0.20'))).toEqual([]);
+    expect(put(taker('10.0.0.201'))).toEqual([n1]);
+  });
+
+  test('where an address group is narrowed that a rule here names', () => {
+    expect(few('few', '192.0.2.0/24', '198.51.100.1', '203.0.113.0/24')).toEqual([]);
+    expect(few('few', '192.0.2.0/24')).toEqual([n1]);
+    expect(few('idle')).toEqual([]);
+  });
+
+  test('where a group that somebody here has begins or ceases to keep state', () => {
+    const stateful = (id: string, value: boolean) =>
+      suspects(({ groups }) => groups.set(id as GroupId, { id: id as GroupId, stateful: value }));
+    expect(stateful('dns', true)).toEqual([]);
+    expect(stateful('dns', false)).toEqual([n2]);
+    expect(stateful('nobody', false)).toEqual([]);
+    expect(suspects(({ groups }) => groups.delete('dns' as GroupId))).toEqual([n2]);
+  });
+
+  test('where a subnet goes, or withholds an address', () => {
+    const subnet = { id: 's0' as SubnetId, network: n1, cidr: net('10.0.0.0/24') };
+    expect(suspects(({ subnets }) => subnets.set(subnet.id, { ...subnet, gateway: null }))).toEqual([]);
+    expect(
+      suspects(({ subnets }) => subnets.set(subnet.id, { ...subnet, gateway: ip('10.0.0.65') })),
+    ).toEqual([n1]);
+    expect(suspects(({ subnets }) => subnets.delete(subnet.id))).toEqual([n1]);
+  });
+});
+
+test('growth is not suspect', () => {
+  expect(put(named('far', { id: 'new', ips: ['10.0.0.30'] }))).toEqual([]);
+  expect(put(named('here', { groups: ['web', 'club'], ips: ['10.0.0.1', '10.0.0.31'] }))).toEqual([]);
+  expect(put(named('next', { mode: 'off', groups: [] }))).toEqual([]);
+  expect(
+    suspects(({ rules: input }) => {
+      for (const old of [...input.entries()].map(([, each]) => each))
+        input.set(`${old.id}-twin` as RuleId, { ...old, id: `${old.id}-twin` as RuleId });
+    }),
+  ).toEqual([]);
+  expect(suspects(({ zones }) => zones.set('n3' as NetworkId, 7))).toEqual([]);
+  expect(rule(0)).toEqual([]);
+});
