@@ -86,6 +86,7 @@ export class Metering {
           wanted.set(budget.meter, meterFor(budget));
         }
       this.#wanted = wanted;
+      if (this.#support.meters === 0) return;
       const refused = await this.#meters.put(session, wanted);
       if (refused.size === 0) return;
       for (const meter of refused) {
@@ -99,6 +100,7 @@ export class Metering {
 
   /** Once the flows that name none of them any more are acknowledged. */
   async prune(session: Session): Promise<void> {
+    if (this.#support.meters === 0) return;
     const removed = await this.#meters.prune(session, this.#wanted);
     if (removed > 0) this.#refused.clear();
   }

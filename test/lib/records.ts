@@ -6,6 +6,8 @@ import { keys } from '../../src/model/keys.ts';
 import type {
   NetworkRecord,
   PortRecord,
+  QosPolicyRecord,
+  QosRuleRecord,
   SecurityGroupRuleRecord,
   StandardAttributes,
   SubnetRecord,
@@ -119,6 +121,8 @@ export function defaultRules(group: string): SecurityGroupRuleRecord[] {
   ]);
 }
 
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
 const put = (key: string, record: object): Write => ({ op: 'put', key, value: JSON.stringify(record) });
 
 export const putNetwork = (record: NetworkRecord): Write => put(keys.network(record.id), record);
@@ -128,6 +132,17 @@ export const putPort = (text: PortText): Write => {
   const record = portRecord(text);
   return put(keys.port(record.network_id, record.id), record);
 };
+/** A rule's `id` is its place. */
+export function putQosPolicy(id: string, rules: readonly DistributiveOmit<QosRuleRecord, 'id'>[]): Write {
+  const record: QosPolicyRecord = {
+    ...standard(id),
+    name: id,
+    shared: false,
+    is_default: false,
+    rules: rules.map((rule, at) => ({ id: `${id}-${at}`, ...rule })),
+  };
+  return put(keys.qosPolicy(id), record);
+}
 export const putRule = (record: SecurityGroupRuleRecord): Write =>
   put(keys.rule(record.security_group_id, record.id), record);
 /** As the API deletes a port: its binding along. */
