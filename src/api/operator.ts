@@ -1,9 +1,10 @@
 /** `/v1`, `/healthz` and `/metrics`: what an operator needs and Neutron's API has no word for. */
 import type { FastifyInstance } from 'fastify';
 import { isObject } from '../model/checks.ts';
-import { badRequest, refuse } from '../model/faults.ts';
+import { refuse } from '../model/faults.ts';
 import { type Asker, isLive } from './ask.ts';
 import { refuseRequest } from './request-faults.ts';
+import { timeoutOf } from './timeout.ts';
 import type { View } from './view.ts';
 
 export interface OperatorParts {
@@ -12,19 +13,8 @@ export interface OperatorParts {
   readonly metrics: (() => Promise<string>) | undefined;
 }
 
-const maxTimeout = 3600;
 /** Seconds that a host has for telling its counters. */
 const countersTimeout = 10;
-
-/** Seconds in the query, in milliseconds. */
-function timeoutOf(query: unknown, fallback: number): number {
-  const text = isObject(query) ? query['timeout'] : undefined;
-  if (text === undefined) return fallback * 1000;
-  const seconds = typeof text === 'string' && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds > 0 && seconds <= maxTimeout))
-    badRequest(`timeout must be a number of seconds up to ${maxTimeout}`);
-  return seconds * 1000;
-}
 
 export function registerOperatorRoutes(app: FastifyInstance, { view, asker, metrics }: OperatorParts): void {
   app.get('/healthz', async () => ({ status: 'ok', revision: view.revision }));

@@ -25,6 +25,7 @@ import { RbacPolicies } from './rbac-policies.ts';
 import { refuseRequest } from './request-faults.ts';
 import type { Context } from './resource.ts';
 import { registerResource } from './resource-router.ts';
+import { registerRuleUsage } from './rule-usage-routes.ts';
 import { SecurityGroupRules } from './security-group-rules.ts';
 import { SecurityGroups } from './security-groups.ts';
 import { Subnets } from './subnets.ts';
@@ -111,6 +112,7 @@ export function createApi(options: ApiOptions): Api {
   registerQosRules(app, context);
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);
+  registerRuleUsage(app, view, asker);
   registerOperatorRoutes(app, { view, asker, metrics: options.metrics });
 
   let started: Promise<void> | null = null;

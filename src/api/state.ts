@@ -17,6 +17,7 @@ import type {
 } from '../model/records.ts';
 import { addressGroupOf, ruleIdentity } from '../model/security-group-rule.ts';
 import type { Entry, StoreEvent } from '../store/contract.ts';
+import { RuleHits } from './rule-hits.ts';
 import { Table } from './table.ts';
 
 /** An address of a subnet that no port has any more. */
@@ -77,6 +78,7 @@ export class State {
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
   readonly hosts = new Map<string, HostRecord>();
+  readonly hits = new RuleHits();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
   readonly #onReleased: OnReleased;
@@ -141,6 +143,7 @@ export class State {
         else this.defaultGroups.set(key.slice(kind.length + 1), entry.value);
         break;
       default:
+        this.hits.apply(key, entry?.value ?? null);
     }
   }
 
