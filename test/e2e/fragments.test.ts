@@ -1,0 +1,132 @@
+/**
+ * Datagrams larger than the wire: all pieces of one that is allowed arrive, no piece of one that is forbidden does,
+ * whether the receiver's groups are tracked or not.
+ */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { fragmentsOf, ip, mac, udpFrame } from '../lib/frames.ts';
+import { describeRoot } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+import { type Cloud, type Member, startCloud } from './cloud.ts';
+import { isRefused, passes, ping, udp } from './traffic.ts';
+
+const families = [4, 6] as const;
+const kinds = ['stateful', 'stateless'] as const;
+
+let cloud: Cloud;
+let client: Member;
+let server: Member;
+const groups = { stateful: '', stateless: '' };
+
+/** Frames that carry one of the payloads to a guest, up to a small datagram that is known to pass behind them. */
+async function carrying(payload: string): Promise<number> {
+  await client.probe.udp(server.ip, 80, { timeout: 5 });
+  const frames = (await server.probe.sniffed()).map(({ frame }) => frame);
+  expect(frames.length).toBeGreaterThan(0);
+  return frames.filter((frame) => frame.includes(payload)).length;
+}
+
+const wire = (family: 4 | 6) => ({
+  from: mac(client.mac),
+  to: mac(server.mac),
+  src: ip(client.address(family)),
+  dst: ip(server.address(family)),
+});
+
+/** The switch puts nothing together of which a piece but the last is smaller than this. */
+const smallest = 1280;
+let datagrams = 0;
+
+/** A datagram in three pieces, each with the word in it. */
+function pieces(family: 4 | 6, port: number, word: string, length = 1400): Buffer[] {
+  datagrams += 1;
+  const payload = Buffer.alloc(2 * length + 600, word.padEnd(16, '.'));
+  return fragmentsOf(udpFrame(wire(family), 4000, port, payload), [length, 2 * length], datagrams);
+}
+
+describeRoot('fragments', () => {
+  beforeAll(async () => {
+    cloud = await startCloud();
+    const net = await cloud.network({}, '192.0.2.0/24', '2001:db8:7::/64');
+    const out = await cloud.group('out', { out: true });
+    const range = { port_range_min: 80, port_range_max: 80 };
+    for (const kind of kinds) {
+      const both = ['IPv4', 'IPv6'].flatMap((ethertype) => [
+        { ethertype, protocol: 'udp', ...range },
+        { ethertype, protocol: 'udp', direction: 'egress' },
+        { ethertype, protocol: ethertype === 'IPv4' ? 'icmp' : 'ipv6-icmp', direction: 'egress' },
+      ]);
+      const stateful = kind === 'stateful';
+      groups[kind] = await cloud.group(kind, { stateful, rules: both });
+    }
+    [client, server] = (await cloud.guests(net, {
+      client: { security_groups: [out] },
+      server: { security_groups: [groups.stateful] },
+    })) as [Member, Member];
+    await server.probe.serve([], [80, 81]);
+    await server.probe.sniff();
+  });
+  afterAll(() => cloud?.stop());
+  beforeEach(() => server.probe.sniffed());
+
+  test.each(kinds)('%s: large datagrams there and back, and none to a port without a rule', async (kind) => {
+    await cloud.groupsOf(server, groups[kind]);
+    for (const family of families) {
+      await passes(udp(client, server, 80, { family, size: 8000 }), udp(client, server, 80, { family }));
+      await isRefused(cloud, 'ingress', udp(client, server, 81, { family, size: 8000 }));
+    }
+  });
+
+  test.each(kinds)('%s: large pings with a rule for them, and no piece of one without', async (kind) => {
+    await cloud.groupsOf(server, groups[kind]);
+    const pings = families.map((family) => ping(client, server, family, 3000));
+    await isRefused(cloud, 'ingress', ...pings);
+    const rules = [
+      await cloud.rule(groups[kind], { protocol: 'icmp' }),
+      await cloud.rule(groups[kind], { protocol: 'ipv6-icmp', ethertype: 'IPv6' }),
+    ];
+    await passes(...pings);
+    for (const rule of rules) await cloud.delete('security_group_rule', rule);
+    await isRefused(cloud, 'ingress', ...pings);
+  });
+
+  test.each(kinds.flatMap((kind) => families.map((family) => [kind, family] as const)))(
+    '%s: of a forbidden datagram over IPv%i no piece arrives, in whatever order they come',
+    async (kind, family) => {
+      await cloud.groupsOf(server, groups[kind]);
+      for (const length of [1400, smallest - 480])
+        await client.probe.send(
+          ...pieces(family, 81, 'forbidden', length),
+          ...pieces(family, 81, 'forbidden', length).reverse(),
+          // What was never begun.
+          ...pieces(family, 80, 'forbidden', length).slice(1),
+        );
+      expect(await carrying('forbidden')).toBe(0);
+      await client.probe.send(...pieces(family, 80, 'allowed'));
+      await client.probe.send(...pieces(family, 80, 'backwards').reverse());
+      const arrived = { allowed: 0, backwards: 0 };
+      await until(
+        async () => {
+          for (const { frame } of await server.probe.sniffed())
+            for (const word of ['allowed', 'backwards'] as const)
+              if (frame.includes(word)) arrived[word] += 1;
+          return arrived.allowed >= 3 && arrived.backwards >= 3;
+        },
+        { what: 'the pieces of the allowed ones arrive' },
+      );
+    },
+  );
+
+  test.each(kinds)('%s: what nobody may send leaves in no piece', async (kind) => {
+    await cloud.groupsOf(server, groups[kind]);
+    const blind = await cloud.group(`blind ${kind}`, {
+      stateful: kind === 'stateful',
+      rules: [{ direction: 'egress', protocol: 'udp', port_range_min: 81, port_range_max: 81 }],
+    });
+    const { security_groups } = client.port;
+    await cloud.groupsOf(client, blind);
+    await isRefused(cloud, 'egress', udp(client, server, 80, { size: 8000 }));
+    await client.probe.send(...pieces(4, 80, 'unsaid'), ...pieces(4, 80, 'unsaid').reverse());
+    await cloud.groupsOf(client, ...security_groups);
+    expect(await carrying('unsaid')).toBe(0);
+  });
+});
