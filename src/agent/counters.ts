@@ -28,11 +28,12 @@ export async function portDrops(
   for (const { cookie, packets, bytes } of flows) {
     const why = pipeline.desired.provenanceOf(cookie);
     if (why?.drop === undefined || why.port !== port) continue;
-    const key = `${why.drop}|${why.reason}`;
+    const key = `${why.drop}|${why.reason}|${why.protocol ?? ''}`;
     const sum = sums.get(key);
     sums.set(key, {
       reason: why.reason,
       direction: why.drop,
+      ...(why.protocol === undefined ? {} : { protocol: why.protocol }),
       packets: (sum?.packets ?? 0) + Number(packets),
       bytes: (sum?.bytes ?? 0) + Number(bytes),
     });
@@ -40,5 +41,8 @@ export async function portDrops(
   for (const drop of await meterDrops(session, pipeline, port))
     sums.set(`${drop.direction}|${drop.reason}`, drop);
   sums.set('agent', { reason: 'link-local-taken', direction: 'egress', ...refused });
-  return [...sums.values()].sort((a, b) => (a.direction + a.reason < b.direction + b.reason ? -1 : 1));
+  return [...sums.values()].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 }
+
+const placeOf = ({ direction, reason, protocol = '' }: DropCounter): string =>
+  `${direction}|${reason}|${protocol}`;

@@ -9,7 +9,9 @@ export type ClientFault =
   /** The API answered with an error; `body` is its JSON, or null where it sent none. */
   | { readonly code: 'Refused'; readonly status: number; readonly body: unknown }
   | { readonly code: 'NoSuchPort'; readonly reference: string }
-  | { readonly code: 'AmbiguousPort'; readonly reference: string; readonly ids: readonly string[] };
+  | { readonly code: 'AmbiguousPort'; readonly reference: string; readonly ids: readonly string[] }
+  | { readonly code: 'NoSuchSecurityGroup'; readonly reference: string }
+  | { readonly code: 'AmbiguousSecurityGroup'; readonly reference: string; readonly ids: readonly string[] };
 
 /** The members of Neutron's port that the command line reads. */
 export interface PortView {
@@ -65,25 +67,45 @@ export class Client {
 
   /** By id or by name. Throws `NoSuchPort` or `AmbiguousPort`. */
   async port(reference: string): Promise<PortView> {
-    const query = (field: string) => `/v2.0/ports?${field}=${encodeURIComponent(reference)}`;
-    const byId = await this.get<{ ports: PortView[] }>(query('id'));
-    const { ports } = byId.ports.length > 0 ? byId : await this.get<{ ports: PortView[] }>(query('name'));
+    const ports = await this.#named<PortView>('ports', reference);
     const [port] = ports;
-    if (port === undefined) {
-      throw new Fault<ClientFault>(
-        { code: 'NoSuchPort', reference },
-        `no port has the name or id ${reference}`,
-      );
-    }
-    if (ports.length > 1) {
-      const ids = ports.map(({ id }) => id);
-      throw new Fault<ClientFault>(
-        { code: 'AmbiguousPort', reference, ids },
-        `${ports.length} ports have the name ${reference}: ${ids.join(', ')}`,
-      );
-    }
+    if (port === undefined) throw fault({ code: 'NoSuchPort', reference }, 'port');
+    if (ports.length > 1) throw fault({ code: 'AmbiguousPort', reference, ids: idsOf(ports) }, 'port');
     return port;
   }
+
+  /** Its id, by id or by name. Throws `NoSuchSecurityGroup` or `AmbiguousSecurityGroup`. */
+  async securityGroup(reference: string): Promise<string> {
+    const groups = await this.#named<{ readonly id: string }>('security-groups', reference);
+    const [group] = groups;
+    const what = 'security group';
+    if (group === undefined) throw fault({ code: 'NoSuchSecurityGroup', reference }, what);
+    if (groups.length > 1)
+      throw fault({ code: 'AmbiguousSecurityGroup', reference, ids: idsOf(groups) }, what);
+    return group.id;
+  }
+
+  /** Those with that id, else those with that name. */
+  async #named<T>(path: string, reference: string): Promise<readonly T[]> {
+    const query = async (field: string): Promise<readonly T[]> => {
+      const found = await this.get<Record<string, T[]>>(
+        `/v2.0/${path}?${field}=${encodeURIComponent(reference)}`,
+      );
+      return found[path.replaceAll('-', '_')] ?? [];
+    };
+    const byId = await query('id');
+    return byId.length > 0 ? byId : query('name');
+  }
+}
+
+const idsOf = (found: readonly { readonly id: string }[]): string[] => found.map(({ id }) => id);
+
+function fault(data: Extract<ClientFault, { readonly reference: string }>, what: string): Fault<ClientFault> {
+  const text =
+    'ids' in data
+      ? `${data.ids.length} ${what}s have the name ${data.reference}: ${data.ids.join(', ')}`
+      : `no ${what} has the name or id ${data.reference}`;
+  return new Fault<ClientFault>(data, text);
 }
 
 function parsed(text: string): unknown {

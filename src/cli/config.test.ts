@@ -40,6 +40,7 @@ describe('where values come from', () => {
       log: { level: 'info' },
       auth: 'none',
       address_pairs: { strict: false },
+      hits: { interval: 15 },
       allow_remote_without_auth: false,
     });
     expect(load({ kernelDatapath: true }).datapath_type).toBe('system');
@@ -52,6 +53,12 @@ describe('where values come from', () => {
     expect(config.bridge).toBe('br-file');
     expect(config.host).toBe('environment');
     expect(config.log.level).toBe('error');
+  });
+
+  test('numbers are numbers, wherever they come from', () => {
+    expect(load({ yaml: 'hits: { interval: 5 }' }).hits.interval).toBe(5);
+    expect(load({ environment: { PORTCULLIS_HITS_INTERVAL: '0.5' } }).hits.interval).toBe(0.5);
+    expect(load({ flags: { hitsInterval: '60' } }).hits.interval).toBe(60);
   });
 
   test('the OpenFlow socket lies beside the database, under the name of the bridge', () => {
@@ -91,6 +98,9 @@ describe('what is refused, with the source and the key in the message', () => {
       { environment: { PORTCULLIS_AUTH: 'keystone' } },
       /environment: auth: .*not "keystone"/,
     ],
+    ['no number', { flags: { hitsInterval: 'often' } }, /hits.interval: must be a number .*not "often"/],
+    ['text for a number', { yaml: 'hits: { interval: "5" }' }, /must be a number .*not "5"/],
+    ['number out of range', { environment: { PORTCULLIS_HITS_INTERVAL: '0' } }, /above 0 .*not 0/],
     ['bad address', { flags: { listen: 'nowhere' } }, /flags: listen must be ADDRESS:PORT, not nowhere/],
     ['bad database', { flags: { ovsdb: '/var/run/db.sock' } }, /flags: ovsdb: /],
     [

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { parseListen } from './listen.ts';
-import type { Settings } from './settings.ts';
+import type { Setting, Settings } from './settings.ts';
 import { settings } from './settings.ts';
 
 export type ConfigFault = { readonly code: 'BadConfig'; readonly source: string; readonly key: string };
@@ -94,16 +94,22 @@ function fromEnvironment(environment: ConfigSources['environment']): Tree {
     if (setting.kind === 'boolean' && text !== 'true' && text !== 'false') {
       fail('environment', name, `${name} must be true or false, not ${JSON.stringify(text)}`);
     }
-    put(tree, setting.path, setting.kind === 'boolean' ? text === 'true' : text);
+    put(tree, setting.path, setting.kind === 'boolean' ? text === 'true' : valueOf(setting, text));
   }
   return tree;
+}
+
+/** Text that is no number where one is wanted stays as it is, and is refused with all that it says. */
+function valueOf({ kind }: Setting, text: unknown): unknown {
+  const number = kind === 'number' && text !== '' ? Number(text) : Number.NaN;
+  return Number.isNaN(number) ? text : number;
 }
 
 function fromFlags(flags: ConfigSources['flags']): Tree {
   const tree: Tree = {};
   for (const setting of settings) {
     const value = flags[setting.option];
-    if (value !== undefined) put(tree, setting.path, value);
+    if (value !== undefined) put(tree, setting.path, valueOf(setting, value));
   }
   return tree;
 }

@@ -5,6 +5,7 @@ import { json, table } from './table.ts';
 interface Drop {
   readonly reason: string;
   readonly direction: string;
+  readonly protocol?: string;
   readonly packets: number;
   readonly bytes: number;
 }
@@ -18,6 +19,7 @@ export async function counters(client: Client, reference: string, asJson: boolea
     [
       { title: 'DIRECTION', value: (drop) => drop.direction },
       { title: 'REASON', value: (drop) => drop.reason },
+      { title: 'PROTOCOL', value: (drop) => drop.protocol ?? '-' },
       { title: 'PACKETS', value: (drop) => drop.packets },
       { title: 'BYTES', value: (drop) => drop.bytes },
     ],

@@ -8,10 +8,12 @@ import { Fault, reasonOf } from '../base/errors.ts';
 import { Client } from './client.ts';
 import { loadConfig } from './config.ts';
 import { counters } from './counters.ts';
+import { parseDuration } from './durations.ts';
 import type { GuestTools } from './guest.ts';
 import { addGuest, deleteGuest, listGuests } from './guest.ts';
 import { GuestPlugs } from './guest-plug.ts';
 import { hosts } from './hosts.ts';
+import { type RulesOptions, rules } from './rules.ts';
 import type { Settings } from './settings.ts';
 import { settings } from './settings.ts';
 import { sync, syncText } from './sync.ts';
@@ -27,6 +29,12 @@ function seconds(text: string): number {
   if (text === '' || !Number.isFinite(value) || value < 0 || value > 86_400) {
     throw new InvalidArgumentError('seconds from 0 to 86400 are wanted.');
   }
+  return value;
+}
+
+function duration(text: string): number {
+  const value = parseDuration(text);
+  if (value === null) throw new InvalidArgumentError('a duration such as 90s, 15m, 12h or 7d is wanted.');
   return value;
 }
 
@@ -146,9 +154,18 @@ export function buildProgram(): Command {
     });
 
   withEndpoint(program.command('counters <port>'))
-    .description("what a port's guards and rules dropped, per reason")
+    .description("what a port's guards and rules dropped, per reason and protocol")
     .action(async (reference: string, _options: unknown, command: Command) => {
       print(await counters(clientOf(command), reference, wantsJson(command)));
+    });
+
+  withEndpoint(program.command('rules'))
+    .description('how much security-group rules are used, and which could go')
+    .option('--unused', 'only rules that nothing met')
+    .option('--since <duration>', 'rules that nothing met for so long, such as 90s, 15m, 12h, 7d', duration)
+    .option('--security-group <group>', 'only rules of this group (name or id)')
+    .action(async (options: RulesOptions, command: Command) => {
+      print(await rules(clientOf(command), options, wantsJson(command)));
     });
 
   withEndpoint(program.command('hosts'))

@@ -7,10 +7,11 @@
 interface Row {
   readonly description: string;
   /** Absent where the surroundings decide. */
-  readonly default?: string | boolean;
-  /** What the value must look like; `says` completes "must be …". A row with neither this nor `oneOf` is a boolean. */
+  readonly default?: string | boolean | number;
+  /** What the value must look like; `says` completes "must be …". A row with none of these three is a boolean. */
   readonly text?: { readonly pattern: RegExp; readonly says: string };
   readonly oneOf?: readonly string[];
+  readonly number?: { readonly above: number; readonly most: number };
 }
 
 const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:HOST:PORT' } as const;
@@ -56,6 +57,11 @@ const rows = {
     description: "allowed pairs must be single addresses in a subnet of the port's fixed IPs",
     default: false,
   },
+  'hits.interval': {
+    description: 'seconds between looks at what security-group rules let in',
+    default: 15,
+    number: { above: 0, most: 86_400 },
+  },
   auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none'] },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
@@ -65,7 +71,9 @@ type ValueOf<R> = R extends { readonly oneOf: readonly (infer V)[] }
   ? V
   : R extends { readonly text: object }
     ? string
-    : boolean;
+    : R extends { readonly number: object }
+      ? number
+      : boolean;
 type Section<K> = K extends `${infer S}.${string}` ? S : never;
 
 /** The effective values: dotted keys are nested. */
@@ -88,19 +96,29 @@ export interface Setting {
   readonly flag: string;
   /** The name under which commander hands the flag's value over: `logLevel`. */
   readonly option: string;
-  readonly kind: 'string' | 'boolean';
+  readonly kind: 'string' | 'boolean' | 'number';
   readonly description: string;
   /** Undefined where the surroundings decide. */
-  readonly default: string | boolean | undefined;
+  readonly default: string | boolean | number | undefined;
   /** What is wrong with a value, as "must be …"; null when it will do. */
   readonly problem: (value: unknown) => string | null;
 }
 
-function problemOf({ text, oneOf }: Row, value: unknown): string | null {
+function problemOf({ text, oneOf, number }: Row, value: unknown): string | null {
+  if (number !== undefined) {
+    const { above, most } = number;
+    const fits = typeof value === 'number' && value > above && value <= most;
+    return fits ? null : `must be a number above ${above} and up to ${most}`;
+  }
   if (oneOf !== undefined)
     return oneOf.some((one) => one === value) ? null : `must be one of ${oneOf.join(', ')}`;
   if (text === undefined) return typeof value === 'boolean' ? null : 'must be true or false';
   return typeof value === 'string' && text.pattern.test(value) ? null : `must be ${text.says}`;
+}
+
+function kindOf({ text, oneOf, number }: Row): Setting['kind'] {
+  if (number !== undefined) return 'number';
+  return text === undefined && oneOf === undefined ? 'boolean' : 'string';
 }
 
 export const settings: readonly Setting[] = Object.entries<Row>(rows).map(([key, row]) => {
@@ -113,7 +131,7 @@ export const settings: readonly Setting[] = Object.entries<Row>(rows).map(([key,
     env: `PORTCULLIS_${words.join('_').toUpperCase()}`,
     flag: `--${words.join('-')}`,
     option: first + others.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(''),
-    kind: row.text === undefined && row.oneOf === undefined ? 'boolean' : 'string',
+    kind: kindOf(row),
     description: row.description,
     default: row.default,
     problem: (value) => problemOf(row, value),

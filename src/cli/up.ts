@@ -59,6 +59,7 @@ export async function up(settings: Settings): Promise<void> {
       rundir: settings.ovsdb.startsWith('unix:') ? dirname(settings.ovsdb.slice('unix:'.length)) : null,
       bridge: settings.bridge,
       datapathType: settings.datapath_type,
+      hitsInterval: settings.hits.interval * 1000,
     });
     registerAgentMetrics(metrics, () => agent.status);
     closers.push(() => agent.stop());

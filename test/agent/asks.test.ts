@@ -2,12 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CountersAnswer } from '../../src/model/records.ts';
-import { arpRequest, ip, mac } from '../lib/frames.ts';
+import { arpRequest, echoFrame, ip, ipFrame, mac, tcpFrame, udpFrame } from '../lib/frames.ts';
 import { networkWrites, putPort } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
 const own = '02:00:00:00:00:01';
+const other = '02:00:00:00:00:02';
 let lab: Lab;
 beforeEach(async () => {
   lab = await startLab({ dummy: true });
@@ -86,6 +87,25 @@ describe('counters', () => {
     };
     await until(async () => (await drop())?.packets === 3);
     expect(await drop()).toEqual({ reason: 'arp-spoof', direction: 'egress', packets: 3, bytes: 126 });
+  });
+
+  test('tell what no rule admits by protocol', async () => {
+    const link = { from: mac(own), to: mac(other), src: ip('10.0.0.1'), dst: ip('10.0.0.2') };
+    const frames = [
+      tcpFrame(link, 1, 2, 2),
+      tcpFrame(link, 1, 3, 2),
+      udpFrame(link, 1, 2),
+      echoFrame(link, 'request'),
+      ipFrame(link, 47, Buffer.alloc(8)),
+    ];
+    await lab.switch.inject('tap1', frames);
+    const refused = async () => {
+      const asked = await lab.ask({ kind: 'counters', port: 'p1', network: 'n1' });
+      const { drops } = (await until(() => lab.answer(asked))) as CountersAnswer;
+      const told = drops.filter(({ reason }) => reason === 'egress-rules');
+      return Object.fromEntries(told.map(({ protocol, packets }) => [protocol, packets]));
+    };
+    expect(await refused()).toEqual({ tcp: 2, udp: 1, icmp: 1, sctp: 0, other: 1 });
   });
 
   test('for a port that is not here, there is no answer', async () => {
