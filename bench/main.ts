@@ -4,10 +4,17 @@ import { benchApi } from './api.ts';
 import { benchDatapath } from './datapath.ts';
 import { benchGroups } from './groups.ts';
 import { emitMachine } from './machine.ts';
+import { benchQos } from './qos.ts';
 import { progress } from './report.ts';
 import { benchScale } from './scale.ts';
 
-const sections = { api: benchApi, scale: benchScale, groups: benchGroups, datapath: benchDatapath } as const;
+const sections = {
+  api: benchApi,
+  scale: benchScale,
+  groups: benchGroups,
+  datapath: benchDatapath,
+  qos: benchQos,
+} as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);
 
