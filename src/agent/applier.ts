@@ -61,6 +61,8 @@ const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMa
 const hopeless: ReadonlySet<number> = new Set([2, 3, 4]);
 /** Tables whose every flow but the explicit drops lets something through: without one, less passes. */
 const permits: ReadonlySet<number> = new Set([tables.egress_rules.id, tables.ingress_rules.id]);
+/** What stands for a flow that no message can carry. */
+const unprintable = '';
 /** Refusals to look past in one change, beyond which something larger is wrong. */
 const mostExcluded = 32;
 
@@ -180,7 +182,7 @@ export class Applier {
     const removals: [string, Installed][] = [];
     for (const key of keys) {
       const wanted = this.#desired.get(key);
-      const printed = wanted === undefined ? undefined : print(wanted);
+      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
       const present = installed.get(key);
       if (wanted !== undefined && printed !== undefined && this.#excluded.get(key) !== printed) {
         if (present?.print !== printed) puts.push([key, wanted, printed]);
@@ -189,15 +191,31 @@ export class Applier {
     return { puts, removals };
   }
 
-  /** Whether the change may be tried again without the flow that the switch refused. */
+  /** Undefined for a flow that no message can carry: it is left out like one that the switch refuses. */
+  #printOf(key: string, flow: Flow): string | undefined {
+    try {
+      return print(flow);
+    } catch (error) {
+      if (!(error instanceof Fault) || !this.#leaveOut(key, flow, unprintable, error)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Whether the change may be tried again without the flow that could not be sent, or that the switch refused. */
   #exclude(error: unknown, { puts }: Difference): boolean {
-    if (!(error instanceof Fault) || error.name !== 'Refused') return false;
-    const { errorType, member = -1 } = error.data as Extract<SessionFault, { code: 'Refused' }>;
-    const refused = puts[member];
-    if (refused === undefined || !hopeless.has(errorType)) return false;
+    if (!(error instanceof Fault) || (error.name !== 'Refused' && error.name !== 'Unencodable')) return false;
+    const fault = error.data as Extract<SessionFault, { code: 'Refused' | 'Unencodable' }>;
+    const refused = puts[fault.member ?? -1];
+    if (refused === undefined || (fault.code === 'Refused' && !hopeless.has(fault.errorType))) return false;
     const [key, flow, printed] = refused;
+    return this.#leaveOut(key, flow, printed, error);
+  }
+
+  /** False for a flow without which more would pass. */
+  #leaveOut(key: string, flow: Flow, printed: string, error: Error): boolean {
     const why = this.#desired.provenanceOf(flow.cookie);
     if (!permits.has(flow.table) || why === undefined || why.drop !== undefined) return false;
+    if (this.#excluded.get(key) === printed) return true;
     this.#excluded.set(key, printed);
     this.#log.error({ error: reasonOf(error), why }, 'a rule that the switch cannot hold is left out');
     return true;

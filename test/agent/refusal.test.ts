@@ -1,7 +1,7 @@
 /** A switch that refuses: simulated by its own limit on the flows of a table. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { tables } from '../../src/pipeline/tables.ts';
+import { register, tables } from '../../src/pipeline/tables.ts';
 import type { Direction, PortId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { networkWrites, putPort } from '../lib/records.ts';
@@ -97,5 +97,45 @@ test('a rule that the switch cannot hold is left out, and stops nothing else', a
   } finally {
     await installed.close();
     await again.close();
+  }
+});
+
+test('rules beyond what one message can carry are left out, and stop nothing else', async () => {
+  await using at = await startSwitch({ dummy: true });
+  await at.addBridge('br0');
+  await at.addDummyPorts('br0', [
+    { name: 'a', ofport: 1 },
+    { name: 'b', ofport: 2 },
+  ]);
+  const rule = (group: string, port: number): RuleText => ({
+    group,
+    direction: 'ingress',
+    family: 4,
+    service: { kind: 'ports', protocol: 6, min: port, max: port },
+  });
+  const world = (rules: number) =>
+    worldFrom({
+      ports: [
+        { id: 'a', mac: '02:00:00:00:00:01', ips: ['10.0.0.1'], groups: ['many'] },
+        { id: 'b', mac: '02:00:00:00:00:02', ips: ['10.0.0.2'], groups: ['few'] },
+      ],
+      rules: [rule('few', 80), ...Array.from({ length: rules }, (_, n) => rule('many', 1000 + n))],
+    });
+  const ofports = new Map(Object.entries({ a: 1, b: 2 }) as [PortId, number][]);
+  const installed = new InstalledWorld(at.mgmt('br0'), 'leave out');
+  /** Whether the port's set of groups has its clause in its rules. */
+  const hasRules = async (group: string): Promise<boolean> => {
+    const match = { [register.destinationSet]: installed.pipeline.ids.sets.of(group) };
+    return (await installed.session.dumpFlows({ table: tables.ingress_rules.id, match })).length > 0;
+  };
+  try {
+    // A clause takes 16 bytes, a message has 65,535.
+    await installed.install(world(4200), ofports);
+    expect(await hasRules('few')).toBe(true);
+    expect(await hasRules('many')).toBe(false);
+    await installed.install(world(3900), ofports);
+    expect(await hasRules('many')).toBe(true);
+  } finally {
+    await installed.close();
   }
 });

@@ -15,18 +15,20 @@ import {
   ports,
 } from '../spec/numbers.ts';
 import { putActions, takeActions } from './actions.ts';
-import { copyOf, malformed, namesOf } from './fault.ts';
+import { copyOf, malformed, namesOf, unencodable } from './fault.ts';
 import { putMatch, takeMatch } from './match.ts';
 
 const commandOf = namesOf(flowCommands);
 
-/** Writes the instructions; none at all for a flow that does nothing, which drops. */
+/** Writes the instructions; none at all for a flow that does nothing, which drops. Throws `Unencodable`. */
 export function putBody(w: Writer, { actions, goto, otherInstructions }: FlowBody): void {
   if (actions.length > 0) {
     const start = w.length;
     w.u16(instructions.apply).u16(0).u32(0);
     putActions(w, actions);
-    w.patchU16(start + 2, w.length - start);
+    const length = w.length - start;
+    if (length > 0xffff) unencodable(`actions of ${length} bytes`);
+    w.patchU16(start + 2, length);
   }
   if (otherInstructions !== undefined) w.bytes(otherInstructions);
   if (goto !== undefined) w.u16(instructions.goto).u16(8).u8(goto).zeros(3);
