@@ -4,8 +4,10 @@
  */
 import { pino } from 'pino';
 import { Agent } from '../../src/agent/agent.ts';
+import { prefixes } from '../../src/model/keys.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { type Switch, startSwitch } from '../../test/lib/switch.ts';
+import { until } from '../../test/lib/wait.ts';
 import { bridge, type DataDirectory, host, makeDataDirectory } from '../controller.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { memberWrite, worldWrites, writeAll } from './records.ts';
@@ -57,10 +59,12 @@ export class PortcullisSide implements Side {
     });
   }
 
-  /** Resolves when the switch holds the world. */
-  async start(): Promise<void> {
+  /** Resolves when the switch holds the world, and the store says so of all plugged ports. */
+  async start(ports: number): Promise<void> {
     await this.#agent.start();
     await this.#agent.firstApplied;
+    const bound = async () => (await this.#store.range(prefixes.bindings)).entries.length === ports;
+    await until(bound, { timeout: 60_000, what: 'all ports are bound' });
   }
 
   async setMembers(members: readonly GroupPort[], belong: boolean): Promise<void> {
@@ -91,6 +95,6 @@ export async function startPortcullis(world: GroupWorld): Promise<PortcullisSide
   const store = await EmbeddedStore.open(data.path);
   await writeAll(store, worldWrites(world));
   const side = new PortcullisSide(await plugged(world), data, store);
-  await side.start();
+  await side.start(world.locals.length);
   return side;
 }
