@@ -5,13 +5,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { tableNames, tables } from '../../src/pipeline/tables.ts';
-import type { PortId } from '../../src/policy/world.ts';
+import type { PortId, QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { startSwitch } from '../lib/switch.ts';
 import { openGroup, worldFrom } from '../proofs/worlds.ts';
 
 const file = 'docs/pipeline.md';
-const world = worldFrom({
+const limit = { rate: 10_000, burst: 8000 };
+const gold: QosPolicy = {
+  id: 'gold' as QosPolicyId,
+  egress: { bandwidth: limit, packets: limit },
+  ingress: { bandwidth: limit, packets: limit },
+  dscp: 46,
+};
+
+const base = worldFrom({
   subnets: ['10.0.0.0/24', 'fd00::/64'],
   ports: [
     {
@@ -48,6 +56,12 @@ const world = worldFrom({
     ...openGroup('open'),
   ],
 });
+const world: World = {
+  ...base,
+  ports: new Map(
+    [...base.ports].map(([id, port]) => [id, id === 'web' ? { ...port, qosPolicy: gold.id } : port]),
+  ),
+};
 const plugged = new Map([
   ['web', 1],
   ['app', 2],
@@ -65,6 +79,7 @@ async function listing(): Promise<Map<string, string[]>> {
   );
   const installed = new InstalledWorld(at.mgmt('br0'));
   try {
+    installed.pipeline.facts.qosPolicies.set(gold.id, gold);
     await installed.install(world, plugged);
     await installed.session.setTableNames(tableNames);
     const { ids } = installed.pipeline;
@@ -72,6 +87,9 @@ async function listing(): Promise<Map<string, string[]>> {
     for (const id of plugged.keys()) names.set(`0x${ids.ports.of(id).toString(16)}`, `‹${id}›`);
     for (const group of ['default', 'open']) names.set(`0x${ids.sets.of(group).toString(16)}`, `‹${group}›`);
     names.set(`0x${ids.addressClasses.of('offices').toString(16)}`, '‹offices›');
+    for (const [id, { budgets }] of installed.pipeline.relations.qos.granted.entries())
+      for (const { meter, direction, kind } of budgets)
+        names.set(String(meter), `‹${id} ${direction} ${kind}›`);
     for (const rule of world.rules.values()) names.set(String(ids.rules.of(rule.id)), `‹${rule.id}›`);
     const byTable = new Map<string, string[]>();
     for (const line of (await at.ofctl('--names', '--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n')) {
