@@ -9,25 +9,38 @@ import type { Conjunction, Draft, Provenance } from './draft.ts';
 import { hash64 } from './ids.ts';
 
 type Whole = Extract<Draft, { readonly body: FlowBody }>;
-type Clause = Extract<Draft, { readonly conjunction: Conjunction }>;
+
+/** A draft with where it stands and what it counts for, so that to withdraw it nothing is worked out again. */
+interface Contribution<D extends Draft = Draft> {
+  readonly draft: D;
+  readonly key: string;
+  readonly reason: Reason;
+}
 
 interface Slot {
-  readonly draft: Draft;
+  readonly place: Draft;
   /** Contributions of the same whole flow (owners may coincide in one, never contradict). */
-  readonly wholes: Whole[];
+  readonly wholes: Contribution<Whole>[];
   /** By conjunction: how many contributions; null while there is none, as for most flows. */
-  shares: Map<string, { readonly draft: Clause; count: number }> | null;
+  shares: Map<string, Share> | null;
+}
+
+interface Share {
+  readonly conjunction: Conjunction;
+  readonly reason: Reason;
+  count: number;
 }
 
 /** Why flows are there, as long as one contribution says so. */
 interface Reason {
   readonly why: Provenance;
+  readonly text: string;
   readonly cookie: bigint;
   count: number;
 }
 
 const provenanceText = (why: Provenance): string =>
-  [why.stage, why.reason, why.port, why.network, why.rule, why.opens, why.drop, why.protocol].join('|');
+  `${why.stage}|${why.reason}|${why.port ?? ''}|${why.network ?? ''}|${why.rule ?? ''}|${why.opens ?? ''}|${why.drop ?? ''}|${why.protocol ?? ''}`;
 
 /** Verdicts of rules are told by their cookies' highest bits, so that the switch can list them alone. */
 export const verdictCookies = { cookie: 0xan << 60n, cookieMask: 0xfn << 60n } as const;
@@ -41,7 +54,7 @@ const shareKey = ({ id, clause, of }: Conjunction): string => `${id}/${clause}/$
 
 export class DesiredFlows {
   readonly #slots = new Map<string, Slot>();
-  readonly #owned = new Map<string, readonly Draft[]>();
+  readonly #owned = new Map<string, readonly Contribution[]>();
   readonly #reasons = new Map<string, Reason>();
   readonly #byCookie = new Map<bigint, Reason>();
   /** Reasons that no wanted flow has any more; the switch may still hold one that has. */
@@ -50,40 +63,42 @@ export class DesiredFlows {
 
   /** Replaces all that `owner` contributes; an empty list withdraws it. */
   contribute(owner: string, drafts: readonly Draft[]): void {
-    const old = this.#owned.get(owner);
-    for (const draft of drafts) this.#add(draft);
-    for (const draft of old ?? []) this.#remove(draft);
-    if (drafts.length === 0) this.#owned.delete(owner);
-    else this.#owned.set(owner, drafts);
+    // The old ones first: what is said again then meets nothing that it would have to be compared with.
+    for (const contribution of this.#owned.get(owner) ?? []) this.#remove(contribution);
+    const added = drafts.map((draft) => this.#add(draft));
+    if (added.length === 0) this.#owned.delete(owner);
+    else this.#owned.set(owner, added);
   }
 
-  #add(draft: Draft): void {
-    this.#hold(draft.why);
+  #add(draft: Draft): Contribution {
     const key = canonicalKey(draft.table, draft.priority, draft.match);
+    const reason = this.#hold(draft.why);
     let slot = this.#slots.get(key);
-    if (slot === undefined) this.#slots.set(key, (slot = { draft, wholes: [], shares: null }));
-    if ('body' in draft) {
-      const first = slot.wholes[0];
-      // Where two differ the newer wins until the older is withdrawn, which happens within the same change.
-      if (first !== undefined && canonicalBody(first.body) !== canonicalBody(draft.body))
-        slot.wholes.unshift(draft);
-      else slot.wholes.push(draft);
-    } else {
-      slot.shares ??= new Map();
-      const { conjunction } = draft;
-      const share = slot.shares.get(shareKey(conjunction));
-      if (share === undefined) slot.shares.set(shareKey(conjunction), { draft, count: 1 });
-      else share.count++;
-    }
+    if (slot === undefined) this.#slots.set(key, (slot = { place: draft, wholes: [], shares: null }));
     this.#changed.add(key);
+    if ('body' in draft) {
+      const whole = { draft, key, reason };
+      const first = slot.wholes[0];
+      // Where two owners differ the newer wins until the older is withdrawn, which happens within the same run.
+      if (first !== undefined && canonicalBody(first.draft.body) !== canonicalBody(draft.body))
+        slot.wholes.unshift(whole);
+      else slot.wholes.push(whole);
+      return whole;
+    }
+    slot.shares ??= new Map();
+    const { conjunction } = draft;
+    const share = slot.shares.get(shareKey(conjunction));
+    if (share === undefined) slot.shares.set(shareKey(conjunction), { conjunction, reason, count: 1 });
+    else share.count++;
+    return { draft, key, reason };
   }
 
-  #remove(draft: Draft): void {
-    this.#letGo(draft.why);
-    const key = canonicalKey(draft.table, draft.priority, draft.match);
+  #remove(contribution: Contribution): void {
+    const { draft, key, reason } = contribution;
+    this.#letGo(reason);
     const slot = this.#slots.get(key) ?? bug(`no slot for a contributed flow: ${key}`);
     if ('body' in draft) {
-      const at = slot.wholes.indexOf(draft);
+      const at = slot.wholes.indexOf(contribution as Contribution<Whole>);
       if (at === -1) bug(`a contributed flow is not in its slot: ${key}`);
       slot.wholes.splice(at, 1);
     } else {
@@ -107,16 +122,15 @@ export class DesiredFlows {
   get(key: string): Flow | undefined {
     const slot = this.#slots.get(key);
     if (slot === undefined) return undefined;
-    const { table, priority, match } = slot.draft;
+    const { table, priority, match } = slot.place;
     const [whole] = slot.wholes;
     if (whole !== undefined)
-      return { table, priority, match, ...whole.body, cookie: this.#cookieOf(whole.why) };
-    const [first, ...others] = sharesOf(slot);
+      return { table, priority, match, ...whole.draft.body, cookie: whole.reason.cookie };
+    const shares = sharesOf(slot);
+    const [first] = shares;
     if (first === undefined) return bug('a slot without contributions');
-    const actions = [first, ...others].map(
-      ({ conjunction }): Action => ({ type: 'conjunction', ...conjunction }),
-    );
-    return { table, priority, match, actions, cookie: this.#cookieOf(first.why) };
+    const actions = shares.map(({ conjunction }): Action => ({ type: 'conjunction', ...conjunction }));
+    return { table, priority, match, actions, cookie: first.reason.cookie };
   }
 
   keys(): IterableIterator<string> {
@@ -138,33 +152,28 @@ export class DesiredFlows {
       if (this.#byCookie.get(cookie)?.count === 0) this.#byCookie.delete(cookie);
   }
 
-  #hold(why: Provenance): void {
+  #hold(why: Provenance): Reason {
     const text = provenanceText(why);
     let reason = this.#reasons.get(text);
     if (reason === undefined) {
-      reason = { why, cookie: cookieFor(why, text), count: 0 };
+      reason = { why, text, cookie: cookieFor(why, text), count: 0 };
       this.#reasons.set(text, reason);
       this.#byCookie.set(reason.cookie, reason);
     }
     reason.count++;
+    return reason;
   }
 
-  #letGo(why: Provenance): void {
-    const text = provenanceText(why);
-    const reason = this.#reasons.get(text) ?? bug(`nobody holds ${text}`);
+  #letGo(reason: Reason): void {
     if (--reason.count > 0) return;
-    this.#reasons.delete(text);
+    this.#reasons.delete(reason.text);
     this.#former.push(reason);
-  }
-
-  #cookieOf(why: Provenance): bigint {
-    return this.#reasons.get(provenanceText(why))?.cookie ?? bug('a wanted flow has no reason');
   }
 }
 
 /** In a fixed order, so that the same set is the same flow. */
-function sharesOf(slot: Slot): Clause[] {
-  return [...(slot.shares?.values() ?? [])]
-    .map(({ draft }) => draft)
-    .sort(({ conjunction: a }, { conjunction: b }) => a.id - b.id || a.clause - b.clause);
+function sharesOf(slot: Slot): Share[] {
+  return [...(slot.shares?.values() ?? [])].sort(
+    ({ conjunction: a }, { conjunction: b }) => a.id - b.id || a.clause - b.clause,
+  );
 }
