@@ -46,6 +46,8 @@ const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
 const service = [
+  'eth_dst',
+  copy,
   'eth_type',
   'ip_proto',
   'tcp_dst',

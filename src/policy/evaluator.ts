@@ -129,8 +129,12 @@ function evaluateSubject(
   const meant = addressees(world, host, sender, subject.frame);
   const ports = meant.filter(({ id }) => id !== sender.id);
   if (ports.length === 0 && !multicast) return end(dropped('unknown-destination'));
-  if (subject.fragmented && meant.length > 1) passage.detailed = false;
-  for (const port of ports) receivers.set(port.id, arrive(world, sender, port, subject, passage));
+  const several = multicast || meant.length > 1;
+  if (subject.fragmented && several) passage.detailed = false;
+  // One lookup serves all of several receivers, those too that need none for themselves.
+  const held = several && subject.frame.ip !== null && subject.frame.ip.fragment !== null;
+  for (const port of ports)
+    receivers.set(port.id, held ? dropped('ct-invalid') : arrive(world, sender, port, subject, passage));
   return end(passed);
 }
 

@@ -2,23 +2,27 @@
  * A world on a real switch: the pipeline's flows for it, through the applier, without store or API between.
  * What the proofs compare with the evaluator; also shows that a change by increments ends in the same flows.
  */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Applier } from '../../src/agent/applier.ts';
+import { Cutter } from '../../src/agent/cutter.ts';
 import { Metering, meterOf, meterSupport } from '../../src/agent/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
+import type { Control } from '../../src/ovsdb/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 
 export class InstalledWorld {
   readonly pipeline: Pipeline;
   readonly session: Session;
+  readonly #log: Logger;
   readonly #applier: Applier;
   readonly #metering: Metering;
   readonly #zones = new Map<NetworkId, number>();
   /** What the applier complains about: a flow that it leaves out only shows as a denial. */
   readonly #troubles: string[] = [];
 
+  #cutter: Cutter | null = null;
   readonly #refusals: 'fail' | 'leave out';
 
   /** `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow. */
@@ -28,9 +32,9 @@ export class InstalledWorld {
       answersNd: true,
       puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
     });
-    const log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
-    this.#applier = new Applier(this.pipeline.desired, log);
-    this.#metering = new Metering(log);
+    this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
+    this.#applier = new Applier(this.pipeline.desired, this.#log);
+    this.#metering = new Metering(this.#log);
     this.session = Session.connect({ target });
   }
 
@@ -52,6 +56,25 @@ export class InstalledWorld {
     this.#metering.meet(await meterSupport(this.session));
     await this.#metering.prepare(this.session, this.pipeline);
     await this.#applier.apply(this.session);
+    this.#checkTroubles();
+  }
+
+  /** What an agent does behind a change: ends the connections that the world no longer allows, and counts them. */
+  async cut(control: Control): Promise<number> {
+    this.#cutter ??= new Cutter({
+      session: this.session,
+      log: this.#log,
+      connections: (zone) => control.dumpConntrack(zone),
+      // Rather than wait for cached decisions to be looked at again, all are thrown away.
+      revalidated: async () => void (await control.call('revalidator/purge')),
+    });
+    const before = this.#cutter.counts.connections;
+    await this.#cutter.cut(this.pipeline);
+    this.#checkTroubles();
+    return this.#cutter.counts.connections - before;
+  }
+
+  #checkTroubles(): void {
     const troubles = this.#troubles.splice(0);
     if (troubles.length > 0 && this.#refusals === 'fail')
       throw new Error(`the switch does not hold the world: ${troubles.join('')}`);

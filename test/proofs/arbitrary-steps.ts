@@ -36,7 +36,7 @@ import {
   tcpFrame,
   udpFrame,
 } from '../lib/frames.ts';
-import { type Pair as Talk, talkArbitrary } from './arbitrary-talks.ts';
+import { nextDatagram, type Pair as Talk, talkArbitrary } from './arbitrary-talks.ts';
 import { Driver, type Step } from './driver.ts';
 import { host } from './worlds.ts';
 
@@ -148,7 +148,7 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
     { weight: 1, arbitrary: dst.map((port) => [tagged(udpFrame(layer, srcPort, port))]) },
     {
       weight: 2,
-      arbitrary: fc.tuple(dst, fc.nat(0xffff)).map(([port, id]) => fragmentsOf(long(port), [1248], id)),
+      arbitrary: dst.map((port) => fragmentsOf(long(port), [1248], nextDatagram())),
     },
     {
       weight: 1,
@@ -251,6 +251,16 @@ function pairArbitrary(world: World, sender: Port, receiver: Port): fc.Arbitrary
   );
 }
 
+/** Two local ports that can talk, with the addresses they do it under; null when there are none. */
+export function talkersArbitrary(world: World): fc.Arbitrary<Talk> | null {
+  const locals = Driver.localPorts(world).flatMap((id) => world.ports.get(id) ?? []);
+  const pairs = locals.flatMap((a) =>
+    locals.filter((b) => a !== b && a.network === b.network).map((b) => [a, b] as const),
+  );
+  if (pairs.length === 0) return null;
+  return fc.constantFrom(...pairs).chain(([a, b]) => pairArbitrary(world, a, b));
+}
+
 function stepArbitrary(
   world: World,
   pool: Pool,
@@ -273,14 +283,9 @@ function stepArbitrary(
           .map((frames): Step[] => [{ sender: sender.id, frames }]),
       ),
     );
-  const pairs = locals.flatMap((a) =>
-    locals.filter((b) => a !== b && a.network === b.network).map((b) => [a, b] as const),
-  );
-  if (pairs.length === 0) return single;
-  const talk = fc
-    .constantFrom(...pairs)
-    .chain(([a, b]) => pairArbitrary(world, a, b))
-    .chain((pair) => talkArbitrary(pair, number));
+  const talkers = talkersArbitrary(world);
+  if (talkers === null) return single;
+  const talk = talkers.chain((pair) => talkArbitrary(pair, number));
   return fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: talk });
 }
 

@@ -5,10 +5,12 @@
 import { etherTypes } from '../../src/net/packet/ethernet.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
 import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
-import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
+import { emptyTracker, type Connection as Tracked, type Tracker } from '../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../src/policy/evaluator.ts';
+import { type Connection, stands } from '../../src/policy/standing.ts';
 import type { Outcome, Reply, Verdict } from '../../src/policy/verdict.ts';
-import type { World } from '../../src/policy/world.ts';
+import type { NetworkId, World } from '../../src/policy/world.ts';
+import { ip } from '../lib/frames.ts';
 import type { Observation, Step } from './driver.ts';
 import { stepText } from './telling.ts';
 import { host } from './worlds.ts';
@@ -32,6 +34,27 @@ export function verdictsOn(world: World, steps: readonly Step[], start: Tracker 
     tracker = verdict.tracker;
     return verdict;
   });
+}
+
+/** What a record of the tracker says, in the words of those who judge it. */
+function liveConnection(key: string, { originator, receiver }: Tracked): Connection {
+  const [network = '', protocol = '', src = '', from = '', dst = '', to = ''] = key.split('|');
+  const [, query] = from.split('/');
+  const ports = { kind: 'ports', src: Number(from), dst: Number(to) } as const;
+  return {
+    network: network as NetworkId,
+    protocol: Number(protocol),
+    src: ip(src),
+    dst: ip(dst),
+    detail: from === '' ? null : query === undefined ? ports : { kind: 'icmp', type: Number(query), code: 0 },
+    originator,
+    responder: receiver,
+  };
+}
+
+/** The connections that a world still allows. */
+export function standing(world: World, tracker: Tracker): Tracker {
+  return new Map([...tracker].filter(([key, record]) => stands(world, liveConnection(key, record))));
 }
 
 const textOf = ({ kind, address, mac }: Reply): string =>
@@ -85,8 +108,9 @@ export function differences(
   world: World,
   steps: readonly Step[],
   observations: readonly Observation[],
+  start: Tracker = emptyTracker,
 ): Difference[] {
-  const verdicts = verdictsOn(world, steps);
+  const verdicts = verdictsOn(world, steps, start);
   return steps.flatMap((step, at) => {
     const verdict = verdicts[at];
     const observation = observations[at];

@@ -62,17 +62,30 @@ export class Driver {
 
   /** Another world: no connection of the one before is left. */
   async enter(world: World): Promise<void> {
+    this.#plugged = new Map();
+    await this.#hold(world, this.#install);
+    await this.forget();
+  }
+
+  /** The same world after a change: ports that stay keep their sockets, and connections are `install`'s business. */
+  async change(world: World, install: Install): Promise<void> {
+    await this.#hold(world, install);
+  }
+
+  async #hold(world: World, install: Install): Promise<void> {
     const locals = Driver.localPorts(world);
-    const plugged = new Map<PortId, Socket>();
-    locals.forEach((id, at) => {
-      plugged.set(id, this.#sockets[at] ?? bug(`a world of ${locals.length} local ports is too large`));
-    });
+    const kept = [...this.#plugged].filter(([id]) => locals.includes(id));
+    const taken = new Set(kept.map(([, socket]) => socket));
+    const free = this.#sockets.filter((socket) => !taken.has(socket));
+    const plugged = new Map(kept);
+    for (const id of locals)
+      if (!plugged.has(id))
+        plugged.set(id, free.shift() ?? bug(`a world of ${locals.length} local ports is too large`));
     this.#plugged = plugged;
     const ports = new Map([...plugged].map(([id, socket]) => [id, socket.ofport]));
-    await this.#install({ at: this.at, bridge, world, ports });
+    await install({ at: this.at, bridge, world, ports });
     // A barrier answers for the OpenFlow tables; the datapath's cache of them follows some milliseconds later.
     await this.at.appctl('revalidator/purge');
-    await this.forget();
     for (const { tail } of this.#sockets) tail.take();
   }
 

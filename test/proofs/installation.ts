@@ -1,15 +1,30 @@
 /** Turns worlds into flows the way the agent does, for the driver. */
 import { InstalledWorld } from '../lib/installed-world.ts';
-import type { Install } from './driver.ts';
+import type { Install, Installation } from './driver.ts';
+
+interface PipelineInstall {
+  readonly install: Install;
+  /** The same for a change under which connections live: those that the world no longer allows are ended. */
+  readonly change: Install;
+  close(): Promise<void>;
+}
 
 /** One session for all worlds that follow each other: each is an incremental change from the one before. */
-export function pipelineInstall(): { readonly install: Install; close(): Promise<void> } {
+export function pipelineInstall(): PipelineInstall {
   let installed: InstalledWorld | null = null;
+  const install = async ({ at, bridge, world, ports }: Installation): Promise<InstalledWorld> => {
+    installed ??= new InstalledWorld(at.mgmt(bridge));
+    await installed.install(world, ports);
+    return installed;
+  };
   return {
-    install: async ({ at, bridge, world, ports }) => {
-      installed ??= new InstalledWorld(at.mgmt(bridge));
-      await installed.install(world, ports);
-      await at.appctl('revalidator/wait');
+    install: async (installation) => {
+      await install(installation);
+      await installation.at.appctl('revalidator/wait');
+    },
+    change: async (installation) => {
+      const { at } = installation;
+      await (await install(installation)).cut(at.control);
     },
     close: async () => installed?.close(),
   };

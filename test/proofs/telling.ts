@@ -1,7 +1,7 @@
 /** A world and a step in a few lines, for whoever has to understand a failure. */
 import { formatCidr, formatIp } from '../../src/net/cidr.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
-import type { Remote, Service, World } from '../../src/policy/world.ts';
+import type { Port, Remote, Service, World } from '../../src/policy/world.ts';
 import type { Step } from './driver.ts';
 
 function serviceText(service: Service): string {
@@ -22,17 +22,31 @@ function remoteText(remote: Remote): string {
   return remote.kind === 'prefix' ? formatCidr(remote.prefix) : `${remote.kind} ${remote.group}`;
 }
 
+/** Rows of far ports in one line. */
+function farText(world: World): string[] {
+  const far = [...world.ports.values()].filter(({ id }) => id.startsWith('far-'));
+  const [first] = far;
+  if (first === undefined) return [];
+  const rest = far.filter((port) => port === first || port.groups.join() !== first.groups.join());
+  const places = far.map(({ id }) => id.slice(4)).join();
+  return [`far in ${first.network}: ${places}; as far-0 but:`, ...rest.map(portText)];
+}
+
+function portText(port: Port): string {
+  const pairs = port.pairs.map(({ mac, ip }) => `${formatCidr(ip)}@${mac}`);
+  const traits = [port.mode, port.host ?? 'nowhere', ...(port.adminUp ? [] : ['down'])];
+  if (port.dhcpServer) traits.push('dhcp');
+  const parts = [
+    port.fixedIps.map(formatCidr).join(),
+    `pairs ${pairs.join()}`,
+    `groups ${port.groups.join()}`,
+  ];
+  return `${port.id} ${port.network} ${port.mac} ${parts.join(' ')} ${traits.join()}`;
+}
+
 export function worldText(world: World): string {
-  const lines: string[] = [];
-  for (const port of world.ports.values()) {
-    const pairs = port.pairs.map(({ mac, ip }) => `${formatCidr(ip)}@${mac}`);
-    const traits = [port.mode, port.host ?? 'nowhere', ...(port.adminUp ? [] : ['down'])];
-    if (port.dhcpServer) traits.push('dhcp');
-    const ips = port.fixedIps.map(formatCidr);
-    lines.push(
-      `${port.id} ${port.network} ${port.mac} ${ips.join()} pairs ${pairs.join()} groups ${port.groups.join()} ${traits.join()}`,
-    );
-  }
+  const near = [...world.ports.values()].filter(({ id }) => !id.startsWith('far-'));
+  const lines = [...near.map(portText), ...farText(world)];
   for (const { id, network, cidr, gateway } of world.subnets.values())
     lines.push(
       `${id} ${network} ${formatCidr(cidr)} gateway ${gateway === null ? 'none' : formatCidr(gateway)}`,

@@ -11,7 +11,8 @@ import { portMasks } from '../../net/port-range.ts';
 import type { Masked } from '../../openflow/index.ts';
 import type { Service } from '../../policy/world.ts';
 import type { MatchIn } from '../draft.ts';
-import { anyFragment, ctState, ipOf, wholePacket } from '../matches.ts';
+import { anyFragment, ctState, ipOf, unicastAddress, wholePacket } from '../matches.ts';
+import { register } from '../tables.ts';
 
 export type ServiceMatch = Pick<
   MatchIn<'egress_rules'>,
@@ -29,6 +30,8 @@ export type ServiceMatch = Pick<
   | 'ct_nw_proto'
   | 'ct_tp_src'
   | 'ct_tp_dst'
+  | 'eth_dst'
+  | typeof register.copy
 >;
 
 const destinationPort: { readonly [protocol: number]: 'tcp_dst' | 'udp_dst' | 'sctp_dst' } = {
@@ -47,8 +50,14 @@ const fragment = (family: Family, protocol: number) => ({
   ct_state: ctState(['tracked'], ['invalid', 'reply']),
   ct_nw_proto: protocol,
 });
+/**
+ * The first piece can only be told apart by ports or types where the later ones wait for its verdict: not when it
+ * goes to several, who would get a beginning without an end.
+ */
+const toOne = { eth_dst: unicastAddress, [register.copy]: 0 } as const;
+const firstFragment = (family: Family, protocol: number) => ({ ...fragment(family, protocol), ...toOne });
 const answerFragment = (family: Family, protocol: number) => ({
-  ...fragment(family, protocol),
+  ...firstFragment(family, protocol),
   ct_state: ctState(['tracked', 'reply'], ['invalid']),
 });
 
@@ -94,7 +103,7 @@ function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
         const port = portOf(range);
         return [
           { ...ipOf(family), ip_proto: protocol, [field]: port },
-          { ...fragment(family, protocol), ct_tp_dst: port },
+          { ...firstFragment(family, protocol), ct_tp_dst: port },
         ];
       });
     }
@@ -105,7 +114,7 @@ function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
           ? (['icmp_type', 'icmp_code'] as const)
           : (['icmpv6_type', 'icmpv6_code'] as const);
       const whole = { ...ipOf(family), ip_proto: protocol, [typeField]: type };
-      const pieces = { ...fragment(family, protocol), ct_tp_src: type };
+      const pieces = { ...firstFragment(family, protocol), ct_tp_src: type };
       return code === null
         ? [unfragmented(whole), pieces]
         : [unfragmented({ ...whole, [codeField]: code }), { ...pieces, ct_tp_dst: code }];

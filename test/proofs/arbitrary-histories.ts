@@ -1,0 +1,258 @@
+/**
+ * Generated histories: conversations that go on while the world around them changes. A change takes something away
+ * or gives it back; a packet is another of a conversation that may have been admitted long before, in either
+ * direction, now and then from somebody who has taken over its address.
+ */
+import fc from 'fast-check';
+import { buildUdp, protocols, tcpFlags } from '../../src/net/packet/transport.ts';
+import type { GroupId, Port, World } from '../../src/policy/world.ts';
+import {
+  echoFrame,
+  fragmentsOf,
+  ipFrame,
+  type Network,
+  sctpFrame,
+  tcpFrame,
+  udpFrame,
+} from '../lib/frames.ts';
+import { talkersArbitrary } from './arbitrary-steps.ts';
+import { nextDatagram, type Pair, turned } from './arbitrary-talks.ts';
+import { worldArbitrary } from './arbitrary-worlds.ts';
+import type { Step } from './driver.ts';
+import { host } from './worlds.ts';
+
+/** What happens to a world, as numbers that are taken modulo what there is to choose from. */
+interface Change {
+  readonly kind: (typeof kinds)[number];
+  readonly which: number;
+  readonly how: number;
+}
+
+const kinds = [
+  'rule goes',
+  'rule comes back',
+  'groups of a port',
+  'addresses of an address group',
+  'port security',
+  'addresses change hands',
+  'pairs go',
+  'port comes back',
+  'admin state',
+  'host',
+  'port is deleted',
+  'state of a group',
+] as const;
+
+const pick = <T>(items: readonly T[], at: number): T | undefined => items[at % Math.max(items.length, 1)];
+const some = <T>(items: readonly T[], mask: number): T[] =>
+  items.filter((_, at) => ((mask >> (at % 16)) & 1) === 1);
+const having = <K, V>(map: ReadonlyMap<K, V>, key: K, value: V): Map<K, V> => new Map(map).set(key, value);
+const without = <K, V>(map: ReadonlyMap<K, V>, key: K): Map<K, V> => {
+  const copy = new Map(map);
+  copy.delete(key);
+  return copy;
+};
+
+const groupNames = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
+
+/** Neutron lets no port have groups of both kinds, nor any while its port security is off. */
+function sound(world: World, port: Port): Port {
+  if (port.mode === 'off') return { ...port, groups: [], pairs: [] };
+  const stateful = (group: GroupId): boolean => world.groups.get(group)?.stateful !== false;
+  const kept = port.groups.filter(stateful);
+  return kept.length === 0 ? port : { ...port, groups: kept };
+}
+
+function withPort(world: World, port: Port): World {
+  return { ...world, ports: having(world.ports, port.id, sound(world, port)) };
+}
+
+function swapped(world: World, one: Port, other: Port): World {
+  if (one.network !== other.network || one.id === other.id) return world;
+  return withPort(withPort(world, { ...one, fixedIps: other.fixedIps }), {
+    ...other,
+    fixedIps: one.fixedIps,
+  });
+}
+
+/** The world after a change; `first` is what it can go back to. */
+export function changed(world: World, first: World, { kind, which, how }: Change): World {
+  const port = pick([...world.ports.values()].slice(0, 12), which);
+  const local = pick(
+    [...world.ports.values()].filter((each) => each.host === host),
+    which,
+  );
+  switch (kind) {
+    case 'rule goes': {
+      const id = pick([...world.rules.keys()], which);
+      return id === undefined ? world : { ...world, rules: without(world.rules, id) };
+    }
+    case 'rule comes back': {
+      const gone = [...first.rules.values()].filter(({ id }) => !world.rules.has(id));
+      const rule = pick(gone, which);
+      return rule === undefined ? world : { ...world, rules: having(world.rules, rule.id, rule) };
+    }
+    case 'groups of a port':
+      if (port === undefined) return world;
+      return withPort(world, { ...port, groups: port.mode === 'off' ? [] : some(groupNames, how) });
+    case 'addresses of an address group': {
+      const id = pick([...first.addressGroups.keys()], which);
+      if (id === undefined) return world;
+      const addresses = some(first.addressGroups.get(id)?.addresses ?? [], how);
+      return { ...world, addressGroups: having(world.addressGroups, id, { id, addresses }) };
+    }
+    case 'port security':
+      if (local === undefined) return world;
+      return withPort(world, {
+        ...local,
+        mode: (['strict', 'mac-only', 'off'] as const)[how % 3] ?? 'strict',
+      });
+    case 'addresses change hands': {
+      const other = pick([...world.ports.values()].slice(0, 12), how);
+      return local === undefined || other === undefined ? world : swapped(world, local, other);
+    }
+    case 'pairs go':
+      return port === undefined ? world : withPort(world, { ...port, pairs: some(port.pairs, how) });
+    case 'port comes back': {
+      const before = pick([...first.ports.values()].slice(0, 12), which);
+      // Its addresses may be somebody else's by now.
+      const fixedIps = before === undefined ? undefined : world.ports.get(before.id)?.fixedIps;
+      return before === undefined ? world : withPort(world, { ...before, fixedIps: fixedIps ?? [] });
+    }
+    case 'admin state':
+      return local === undefined ? world : withPort(world, { ...local, adminUp: !local.adminUp });
+    case 'host':
+      return local === undefined ? world : withPort(world, { ...local, host: 'elsewhere' });
+    case 'port is deleted':
+      return port === undefined ? world : { ...world, ports: without(world.ports, port.id) };
+    case 'state of a group': {
+      const group = pick([...world.groups.values()], which);
+      if (group === undefined) return world;
+      const next = {
+        ...world,
+        groups: having(world.groups, group.id, { ...group, stateful: !group.stateful }),
+      };
+      return { ...next, ports: new Map([...next.ports].map(([id, each]) => [id, sound(next, each)])) };
+    }
+  }
+}
+
+const speeches = ['udp', 'tcp', 'echo', 'sctp', 'pieces', 'protocol'] as const;
+
+interface Thread extends Pair {
+  readonly speech: (typeof speeches)[number];
+  readonly port: number;
+}
+
+interface Line {
+  readonly thread: number;
+  readonly back: boolean;
+  /** Of TCP: whether it is the handshake's. */
+  readonly opening: boolean;
+  /** Whether somebody else says it, under the same addresses. */
+  readonly heir: number | null;
+}
+
+const service = 2000;
+
+function framesOf({ speech, port }: Thread, layer: Network, line: Line): Buffer[] {
+  const [from, to] = line.back ? [service, port] : [port, service];
+  switch (speech) {
+    case 'udp':
+      return [udpFrame(layer, from, to)];
+    case 'tcp': {
+      const { syn, ack } = tcpFlags;
+      const flags = line.opening ? (line.back ? syn | ack : syn) : ack;
+      const [seq, seen] = line.back ? [5000, 1001] : [1000, 5001];
+      return [tcpFrame(layer, from, to, flags, { seq: line.opening ? seq : seq + 1, ack: seen })];
+    }
+    case 'echo':
+      return [echoFrame(layer, line.back ? 'reply' : 'request', port)];
+    case 'sctp':
+      return [sctpFrame(layer, from, to)];
+    case 'protocol':
+      return [ipFrame(layer, 112, Buffer.alloc(20))];
+    case 'pieces': {
+      const body = buildUdp(layer.src, layer.dst, from, to, Buffer.alloc(2600));
+      return fragmentsOf(ipFrame(layer, protocols.udp, body), [1248, 2496], nextDatagram());
+    }
+  }
+}
+
+/** The step that a line is in a world; null when who should say it is not here. */
+function stepOf(world: World, threads: readonly Thread[], line: Line): Step | null {
+  const thread = pick(threads, line.thread);
+  if (thread === undefined) return null;
+  const layer = line.back ? turned(thread.there) : thread.there;
+  const own = world.ports.get(line.back ? thread.b : thread.a);
+  const others = [...world.ports.values()].filter(
+    (port) => port.host === host && port.network === own?.network && port.id !== own.id,
+  );
+  const heir = line.heir === null ? undefined : pick(others, line.heir);
+  const sender = heir ?? own;
+  if (sender === undefined || sender.host !== host) return null;
+  const from = heir === undefined ? layer.from : heir.mac;
+  return { sender: sender.id, frames: framesOf(thread, { ...layer, from }, line) };
+}
+
+export interface Phase {
+  readonly world: World;
+  readonly changes: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+const changeArbitrary: fc.Arbitrary<Change> = fc.record({
+  kind: fc.constantFrom(...kinds),
+  which: fc.nat(999),
+  how: fc.nat(0xffff),
+});
+
+const lineArbitrary: fc.Arbitrary<Line> = fc.record({
+  thread: fc.nat(999),
+  back: fc.boolean(),
+  opening: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  heir: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(99) }),
+});
+
+/** What makes every thread known, if it is allowed: a beginning and an answer. */
+const beginnings = (threads: readonly Thread[]): Line[] =>
+  threads.flatMap((_, thread) => [
+    { thread, back: false, opening: true, heir: null },
+    { thread, back: true, opening: true, heir: null },
+    { thread, back: false, opening: false, heir: null },
+  ]);
+
+function phasesOf(
+  first: World,
+  threads: readonly Thread[],
+  drawn: readonly { readonly changes: readonly Change[]; readonly lines: readonly Line[] }[],
+): Phase[] {
+  let world = first;
+  const say = (lines: readonly Line[]): Step[] => lines.flatMap((line) => stepOf(world, threads, line) ?? []);
+  const phases: Phase[] = [{ world, changes: [], steps: say(beginnings(threads)) }];
+  for (const { changes, lines } of drawn) {
+    for (const change of changes) world = changed(world, first, change);
+    phases.push({ world, changes: changes.map(({ kind }) => kind), steps: say(lines) });
+  }
+  return phases;
+}
+
+/** The first phase begins every conversation; each later one changes the world and goes on. */
+export const historyArbitrary: fc.Arbitrary<Phase[]> = worldArbitrary.chain((world) => {
+  const talkers = talkersArbitrary(world);
+  if (talkers === null) return fc.constant([]);
+  const threads = fc
+    .array(fc.tuple(talkers, fc.constantFrom(...speeches)), { minLength: 3, maxLength: 7 })
+    .map((drawn) => drawn.map(([pair, speech], at): Thread => ({ ...pair, speech, port: 30_000 + at })));
+  const phases = fc.array(
+    fc.record({
+      changes: fc.array(changeArbitrary, { minLength: 1, maxLength: 3 }),
+      lines: fc.array(lineArbitrary, { minLength: 4, maxLength: 14 }),
+    }),
+    { minLength: 2, maxLength: 5 },
+  );
+  return fc.tuple(threads, phases).map(([all, drawn]) => phasesOf(world, all, drawn));
+});
