@@ -20,7 +20,8 @@ export function registerBodyParser(app: FastifyInstance): void {
 
 const notJson = Symbol('a body of another type');
 
-function readJson(request: FastifyRequest): unknown {
+/** The whole body, whatever it is. */
+export function readBody(request: FastifyRequest): unknown {
   const { body } = request;
   if (body === notJson) return refuseRequest({ code: 'WrongMediaType' });
   if (typeof body !== 'string' || body === '') return badRequest('Resource body required');
@@ -37,7 +38,7 @@ export function readResources(
   name: string,
   collection: string,
 ): { readonly bulk: boolean; readonly items: readonly unknown[] } {
-  const body = readJson(request);
+  const body = readBody(request);
   if (!isObject(body)) return badRequest(malformed);
   if (Object.hasOwn(body, collection)) {
     const items = body[collection];
@@ -49,14 +50,14 @@ export function readResources(
 }
 
 export function readResource(request: FastifyRequest, name: string): unknown {
-  const body = readJson(request);
+  const body = readBody(request);
   if (!isObject(body)) return badRequest(malformed);
   return Object.hasOwn(body, name) ? body[name] : badRequest(`Unable to find '${name}' in request body`);
 }
 
 /** What an action of a resource is given: some clients wrap it in the resource's name, some do not. */
 export function readAction(request: FastifyRequest, name: string): unknown {
-  const body = readJson(request);
+  const body = readBody(request);
   return isObject(body) && Object.hasOwn(body, name) ? body[name] : body;
 }
 

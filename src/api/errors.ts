@@ -259,6 +259,16 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     type: 'HTTPNotFound',
     text: (f) => `QoS rule type ${f.type} is not offered.`,
   },
+  TagNotFound: { status: 404, text: (f) => `Tag ${f.tag} could not be found.` },
+  TagResourceNotFound: {
+    status: 404,
+    text: (f) => `Resource ${f.resource} ${f.id} could not be found.`,
+  },
+  TooManyTags: {
+    status: 400,
+    type: 'BadRequest',
+    text: (f) => `Bad ${f.resource} request: The number of tags exceed the per-resource limit of ${f.limit}.`,
+  },
   RevisionNumberConstraintFailed: {
     status: 412,
     text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,

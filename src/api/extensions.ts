@@ -91,7 +91,14 @@ const extensions: readonly Extension[] = [
   ['standard-attr-description', 'standard-attr-description', 'Descriptions on all resources'],
   ['standard-attr-revisions', 'Resource revision numbers', 'Revision numbers on all resources'],
   ['standard-attr-timestamp', 'Resource timestamps', 'Times of creation and of the last change'],
+  [
+    'standard-attr-tag',
+    'Tag support for resources with standard attribute: network, policy, port, security_group, subnet',
+    'Tags on networks, subnets, ports, security groups and QoS policies',
+  ],
   ['stateful-security-group', 'Stateful security group', 'Groups without connection tracking'],
+  ['tag-creation', 'Tag creation extension', 'Several tags added at once'],
+  ['tag-ports-during-bulk-creation', 'Tag Ports During Bulk Creation', 'Ports made with tags'],
 ].map(([alias = '', name = '', description = '']) => ({ alias, name, description }));
 
 const shown = (extension: Extension) => ({ ...extension, updated: '2026-01-01T00:00:00-00:00', links: [] });

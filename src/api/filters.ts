@@ -7,9 +7,14 @@ import { isObject, toBoolean, toCanonicalIp } from '../model/checks.ts';
 import { badRequest, invalidInput } from '../model/faults.ts';
 import type { Row } from './table.ts';
 
+/** `tags` is one of the attribute kinds: all of them. The others: one of them, not all, none. */
+type TagFilter = 'tags-any' | 'not-tags' | 'not-tags-any';
+const tagFilters: ReadonlySet<string> = new Set<TagFilter>(['tags-any', 'not-tags', 'not-tags-any']);
+const isTagFilter = (name: string): name is TagFilter => tagFilters.has(name);
+
 export interface Filter {
   readonly attribute: string;
-  readonly kind: FilterKind | 'since';
+  readonly kind: FilterKind | 'since' | TagFilter;
   readonly wanted: readonly string[];
 }
 
@@ -31,15 +36,29 @@ export function parseFilters(table: AttributeTable, query: URLSearchParams): Fil
       filters.push({ attribute: 'updated_at', kind: 'since', wanted });
       continue;
     }
+    if (isTagFilter(attribute) && attributeOf(table, 'tags')?.filter !== undefined) {
+      filters.push({ attribute: 'tags', kind: attribute, wanted: tagsWanted(wanted) });
+      continue;
+    }
     const kind = attributeOf(table, attribute)?.filter;
     if (kind === undefined) return badRequest(`'${name}' is not a valid attribute for filtering`);
     filters.push({
       attribute,
       kind,
-      wanted: kind === 'boolean' ? wanted.map((w) => String(toBoolean(w))) : wanted,
+      wanted: wantedAs(kind, wanted),
     });
   }
   return filters;
+}
+
+/** Tags come in lists with commas. */
+const tagsWanted = (wanted: readonly string[]): readonly string[] => [
+  ...new Set(wanted.flatMap((list) => list.split(','))),
+];
+
+function wantedAs(kind: FilterKind, wanted: readonly string[]): readonly string[] {
+  if (kind === 'boolean') return wanted.map((word) => String(toBoolean(word)));
+  return kind === 'tags' ? tagsWanted(wanted) : wanted;
 }
 
 /** The values that one attribute must have one of; null when it is not filtered by. */
@@ -76,14 +95,28 @@ const holdsFixedIp = (item: Shown, key: string, part: string): boolean => {
 const holdsPair = (item: Shown, key: string, part: string): boolean =>
   (key === 'ip_address' || key === 'mac_address') && item[key] === part;
 
+const holdsAny = (value: unknown, wanted: readonly string[]): boolean =>
+  Array.isArray(value) && wanted.some((item) => value.includes(item));
+
+const holdsAll = (value: unknown, wanted: readonly string[]): boolean =>
+  Array.isArray(value) && wanted.every((item) => value.includes(item));
+
 function matchesOne(value: unknown, { kind, wanted }: Filter): boolean {
   switch (kind) {
     case 'list':
-      return Array.isArray(value) && wanted.some((item) => value.includes(item));
+      return holdsAny(value, wanted);
     case 'fixed-ips':
       return anyItem(value, wanted, holdsFixedIp);
     case 'address-pairs':
       return anyItem(value, wanted, holdsPair);
+    case 'tags':
+      return holdsAll(value, wanted);
+    case 'tags-any':
+      return holdsAny(value, wanted);
+    case 'not-tags':
+      return !holdsAll(value, wanted);
+    case 'not-tags-any':
+      return !holdsAny(value, wanted);
     case 'since':
       return wanted.some((time) => Date.parse(String(value)) >= Date.parse(time));
     default:

@@ -6,6 +6,7 @@ import { keys } from '../model/keys.ts';
 import { type NetworkDraft, networkAttributes, newNetwork } from '../model/network.ts';
 import type { NetworkRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
+import { tagsOf } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
@@ -22,6 +23,7 @@ export class Networks implements Resource<NetworkRecord> {
   readonly path = 'networks';
   readonly table = networkAttributes;
   readonly computed = {
+    tags: tagsOf,
     shared: (network: NetworkRecord) => network.shared || shownShared(this.#context.view.state, network.id),
   };
   readonly #context: Context;
@@ -53,6 +55,7 @@ export class Networks implements Resource<NetworkRecord> {
     return {
       ...network,
       shared: this.computed.shared(network),
+      tags: tagsOf(network),
       tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),

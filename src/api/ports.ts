@@ -15,6 +15,7 @@ import {
 import type { FixedIp, PortRecord } from '../model/records.ts';
 import { born } from '../model/standard-attributes.ts';
 import { isAutoAddressed } from '../model/subnet.ts';
+import { tagsOf, withTags } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import { type Change, macClaim } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
@@ -32,6 +33,7 @@ export class Ports implements Resource<PortRecord> {
   readonly path = 'ports';
   readonly table = portAttributes;
   readonly replaced = new Set(['binding:host_id']);
+  readonly computed = { tags: tagsOf };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -66,6 +68,7 @@ export class Ports implements Resource<PortRecord> {
     const host = hosts.get(holder);
     return {
       ...port,
+      tags: tagsOf(port),
       tenant_id: port.project_id,
       status: binding?.status ?? 'DOWN',
       qos_policy_id: qosPolicyOf(port),
@@ -145,7 +148,7 @@ export class Ports implements Resource<PortRecord> {
     const chooser = new PortAddresses(this.#context, change, identity, []);
     // A subnet that appears meanwhile would have to be considered.
     change.requireQuiet(keys.subnet(network.record.id, ''));
-    const port: PortRecord = {
+    const untagged: PortRecord = {
       ...born({ id: newId(), project: owner, now: change.now }, draft.description),
       name: draft.name,
       ...identity,
@@ -160,6 +163,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:profile': draft['binding:profile'],
       qos_policy_id: draft.qos_policy_id,
     };
+    const port = withTags(this.name, untagged, draft.tags);
     this.#checkPairs(port);
     this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);

@@ -5,6 +5,7 @@ import { keys } from '../model/keys.ts';
 import { newQosPolicy, type QosPolicyDraft, qosPolicyAttributes } from '../model/qos-policy.ts';
 import type { QosPolicyRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
+import { tagsOf } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
@@ -18,6 +19,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly path = 'qos/policies';
   readonly table = qosPolicyAttributes;
   readonly replaced = new Set(['shared']);
+  readonly computed = { tags: tagsOf };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -45,6 +47,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     return {
       ...policy,
       shared: policy.shared || shownShared(this.#context.view.state, policy.id),
+      tags: tagsOf(policy),
       tenant_id: policy.project_id,
       rules: policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id })),
     };

@@ -5,14 +5,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '../base/errors.ts';
 import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
-import { badRequest, refuse } from '../model/faults.ts';
-import { differs, isStamped, type Owned, restamped } from '../model/standard-attributes.ts';
+import type { Owned } from '../model/standard-attributes.ts';
 import { readAction, readResource, readResources, refuseBody } from './body.ts';
 import { unauthenticatedCaller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { Reading } from './reading.ts';
+import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
 import { refuseRequest } from './request-faults.ts';
 import type { Context, Resource } from './resource.ts';
 import type { Row } from './table.ts';
@@ -22,24 +22,6 @@ type ById = { Params: { id: string } };
 
 const json = 'application/json';
 const callerOf = (_request: FastifyRequest) => unauthenticatedCaller;
-
-/** The revision that If-Match asks for; null when the request is unconditional. */
-function expectedRevision(request: FastifyRequest): number | null {
-  const header = request.headers['if-match'];
-  if (header === undefined) return null;
-  const match = /^"?revision_number=(\d{1,15})"?$/.exec(header.trim());
-  if (match === null) return badRequest(`Invalid or unsupported If-Match header: ${header}`);
-  return Number(match[1]);
-}
-
-function requireExpected(change: Change, row: Row<Owned>, expected: number | null): void {
-  // As in Neutron, what has no revisions is not guarded by them.
-  const current = isStamped(row.record) ? row.record.revision_number : expected;
-  if (expected !== null && current !== null && expected !== current) {
-    refuse({ code: 'RevisionNumberConstraintFailed', expected, current });
-  }
-  change.replace(row);
-}
 
 export function registerResource<R extends Owned>(
   app: FastifyInstance,
@@ -105,7 +87,6 @@ export function registerResource<R extends Owned>(
     );
   });
 
-  /** Replaces a record by what `decide` makes of it, as one revision when that is anything new. */
   const replace = async (
     id: string,
     request: FastifyRequest,
@@ -113,17 +94,7 @@ export function registerResource<R extends Owned>(
     decide: (change: Change, row: Row<R>) => R,
   ): Promise<FastifyReply> => {
     const expected = expectedRevision(request);
-    const record = await context.committer.commit((change) => {
-      const row = found(id);
-      const before = row.record;
-      requireExpected(change, row, expected);
-      const after = decide(change, row);
-      if (!differs(before, after)) return before;
-      const stamped = restamped(after, change.now);
-      if (resource.write === undefined) change.put(row.key, stamped);
-      else resource.write(change, before, stamped);
-      return stamped;
-    });
+    const record = await replaceRecord(context, resource, { find: () => found(id), expected, decide });
     return send(reply, 200, `{"${name}":${textOfWritten(record)}}`);
   };
 

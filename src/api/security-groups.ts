@@ -11,6 +11,7 @@ import {
   securityGroupAttributes,
 } from '../model/security-group.ts';
 import { touched } from '../model/standard-attributes.ts';
+import { tagsOf } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup, plantGroup, prepareDefaultGroups } from './default-group.ts';
@@ -27,6 +28,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
   readonly path = 'security-groups';
   readonly table = securityGroupAttributes;
   readonly computed = {
+    tags: tagsOf,
     shared: (group: SecurityGroupRecord) => shownShared(this.#context.view.state, group.id),
   };
   readonly #context: Context;
@@ -58,6 +60,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     const rules = [...state.rules.by('group', group.id)];
     return {
       ...shown,
+      tags: tagsOf(group),
       tenant_id: group.project_id,
       shared: this.computed.shared(group),
       security_group_rules: rules.map((row) => showRule(row.record, group)),

@@ -29,6 +29,7 @@ import { registerRuleUsage } from './rule-usage-routes.ts';
 import { SecurityGroupRules } from './security-group-rules.ts';
 import { SecurityGroups } from './security-groups.ts';
 import { Subnets } from './subnets.ts';
+import { registerTags } from './tags.ts';
 import { registerVersions } from './versions.ts';
 import { View } from './view.ts';
 
@@ -84,7 +85,8 @@ export function createApi(options: ApiOptions): Api {
       const { status, body } = answerFor(translated(error)) ?? internalError;
       void (reply as FastifyReply).code(status).send(body);
     },
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    // The longest tag, each of its letters written as four bytes, each byte as %XX.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 255 * 4 * 3 },
   });
   registerBodyParser(app);
   registerErrors(app, log);
@@ -109,6 +111,13 @@ export function createApi(options: ApiOptions): Api {
   registerResource(app, context, addressGroups);
   registerResource(app, context, rbacPolicies);
   registerResource(app, context, qosPolicies);
+  registerTags(app, context, networks);
+  registerTags(app, context, subnets);
+  registerTags(app, context, ports);
+  registerTags(app, context, groups);
+  registerTags(app, context, qosPolicies);
+  // Neutron has them here only; clients look for them under the policy's own path.
+  registerTags(app, context, qosPolicies, 'policies');
   registerQosRules(app, context);
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);

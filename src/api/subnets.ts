@@ -14,6 +14,7 @@ import {
   type SubnetDraft,
   subnetAttributes,
 } from '../model/subnet.ts';
+import { tagsOf } from '../model/tags.ts';
 import { formatCidr, overlaps } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import type { Caller } from './caller.ts';
@@ -28,6 +29,7 @@ export class Subnets implements Resource<SubnetRecord> {
   readonly collection = 'subnets';
   readonly path = 'subnets';
   readonly table = subnetAttributes;
+  readonly computed = { tags: tagsOf };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -53,7 +55,7 @@ export class Subnets implements Resource<SubnetRecord> {
   }
 
   show(subnet: SubnetRecord): Record<string, unknown> {
-    return { ...subnet, tenant_id: subnet.project_id };
+    return { ...subnet, tags: tagsOf(subnet), tenant_id: subnet.project_id };
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SubnetRecord[] {

@@ -7,7 +7,7 @@ import { badRequest } from './faults.ts';
 import { pythonText } from './python-text.ts';
 
 /** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */
-export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs';
+export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs' | 'tags';
 
 export interface Attribute {
   readonly post: 'required' | 'allowed' | 'refused';

@@ -97,6 +97,9 @@ export type ModelFault =
       readonly policy: string;
     }
   | { readonly code: 'QosRuleTypeNotFound'; readonly type: string }
+  | { readonly code: 'TagNotFound'; readonly tag: string }
+  | { readonly code: 'TagResourceNotFound'; readonly resource: string; readonly id: string }
+  | { readonly code: 'TooManyTags'; readonly resource: string; readonly limit: number }
   | { readonly code: 'RevisionNumberConstraintFailed'; readonly expected: number; readonly current: number };
 
 /** Throws the refusal; its text here is for logs only. */

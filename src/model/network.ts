@@ -3,6 +3,7 @@ import type { AttributeTable } from './attribute.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { tagsAttribute } from './tags.ts';
 
 const defaultMtu = 1500;
 const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
@@ -34,6 +35,7 @@ export const networkAttributes = {
   },
   dhcp_trusted: { ...boolean, fallback: false },
   allow_reserved_pairs: { ...boolean, fallback: false },
+  tags: tagsAttribute,
   qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
   subnets: { post: 'refused', put: false, filter: 'list' },

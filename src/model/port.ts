@@ -25,6 +25,7 @@ import { refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { tagsAtBirth } from './tags.ts';
 
 const vnicTypes = [
   'normal',
@@ -97,6 +98,7 @@ export const portAttributes = {
   admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
   mac_address: { ...choice, convert: toMac, validate: macAddress },
   fixed_ips: { post: 'allowed', put: true, convert: toFixedIps, validate: fixedIps, filter: 'fixed-ips' },
+  tags: tagsAtBirth,
   device_id: deviceText,
   device_owner: deviceText,
   security_groups: { post: 'allowed', put: true, convert: nullTo([]), validate: uuidList, filter: 'list' },
@@ -134,6 +136,7 @@ export interface PortDraft {
   readonly mac_address?: string;
   /** Absent: the network's choice; empty: none. */
   readonly fixed_ips?: readonly FixedIpDraft[];
+  readonly tags: readonly string[];
   readonly device_id: string;
   readonly device_owner: string;
   readonly security_groups?: readonly string[];
@@ -147,7 +150,7 @@ export interface PortDraft {
   readonly qos_policy_id: string | null;
 }
 
-export type PortPatch = Partial<Omit<PortDraft, 'network_id'>>;
+export type PortPatch = Partial<Omit<PortDraft, 'network_id' | 'tags'>>;
 
 /** Ports of the network's own services (routers, DHCP): never filtered, whatever the request says. */
 export const isTrustedOwner = (deviceOwner: string): boolean => deviceOwner.startsWith('network:');

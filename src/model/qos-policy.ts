@@ -3,12 +3,14 @@ import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { QosPolicyRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { tagsAttribute } from './tags.ts';
 
 const flag = { post: 'allowed', put: true, fallback: false, convert: toBoolean, filter: 'boolean' } as const;
 
 export const qosPolicyAttributes = {
   ...standardAttributes,
   name: nameAttribute,
+  tags: tagsAttribute,
   shared: flag,
   /** What new networks of the project begin with. */
   is_default: flag,

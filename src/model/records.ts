@@ -12,10 +12,15 @@ export interface StandardAttributes {
   readonly revision_number: number;
 }
 
+/** What users may hang tags on; sorted, absent while there are none. */
+export interface Taggable {
+  readonly tags?: readonly string[];
+}
+
 /** How strictly a port with port security on is held: see `port_security_mode`. */
 export type PortSecurityMode = 'strict' | 'mac-only';
 
-export interface NetworkRecord extends StandardAttributes {
+export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly admin_state_up: boolean;
   readonly shared: boolean;
@@ -30,7 +35,7 @@ export interface NetworkRecord extends StandardAttributes {
   readonly qos_policy_id: string | null;
 }
 
-export interface SubnetRecord extends StandardAttributes {
+export interface SubnetRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly network_id: string;
   readonly ip_version: 4 | 6;
@@ -55,7 +60,7 @@ export interface AddressPair {
   readonly mac_address: string;
 }
 
-export interface PortRecord extends StandardAttributes {
+export interface PortRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly network_id: string;
   readonly admin_state_up: boolean;
@@ -76,7 +81,7 @@ export interface PortRecord extends StandardAttributes {
   readonly qos_policy_id: string | null;
 }
 
-export interface SecurityGroupRecord extends StandardAttributes {
+export interface SecurityGroupRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly stateful: boolean;
   readonly is_default: boolean;
@@ -130,7 +135,7 @@ export interface DscpMarkingRule extends QosRuleIdentity {
 export type QosRuleRecord = BandwidthLimitRule | PacketRateLimitRule | DscpMarkingRule;
 
 /** A policy with its rules, so that a change of several is one change. */
-export interface QosPolicyRecord extends StandardAttributes {
+export interface QosPolicyRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly shared: boolean;
   readonly is_default: boolean;

@@ -3,12 +3,14 @@ import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { tagsAttribute } from './tags.ts';
 
 export const defaultGroupName = 'default';
 
 export const securityGroupAttributes = {
   ...standardAttributes,
   name: nameAttribute,
+  tags: tagsAttribute,
   stateful: {
     post: 'allowed',
     put: true,

@@ -26,6 +26,7 @@ import { invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { tagsAttribute } from './tags.ts';
 
 const maxNameservers = 5;
 const maxRoutes = 20;
@@ -86,6 +87,7 @@ const mode = {
 export const subnetAttributes = {
   ...standardAttributes,
   name: nameAttribute,
+  tags: tagsAttribute,
   network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
   ip_version: {
     post: 'required',

@@ -1,0 +1,68 @@
+/**
+ * Tags: short texts that users hang on what they own. Which lists of them are acceptable, and what a record is with
+ * others. A record without any has no key for them, since most have none.
+ */
+import { isObject, text } from './checks.ts';
+import { invalidInput, refuse } from './faults.ts';
+import { pythonText } from './python-text.ts';
+import type { Taggable } from './records.ts';
+
+const maxLength = 255;
+/** How many one resource may have. */
+const maxCount = 50;
+
+const tagText = text(maxLength);
+
+/** A list of different texts of acceptable length; the reason otherwise. */
+export function tagList(value: unknown): string | null {
+  if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
+  const items: readonly unknown[] = value;
+  if (new Set(items).size !== items.length)
+    return `Duplicate items in the list: '${items.map((item) => pythonText(item)).join(', ')}'`;
+  for (const item of items) {
+    const reason = tagText(item);
+    if (reason !== null) return reason;
+  }
+  return null;
+}
+
+/** How tags stand in the attribute table of what has them: they are written through paths of their own. */
+export const tagsAttribute = { post: 'refused', put: false, filter: 'tags' } as const;
+
+/** Ports may be made with tags. */
+export const tagsAtBirth = {
+  post: 'allowed',
+  put: false,
+  fallback: [],
+  validate: tagList,
+  filter: 'tags',
+} as const;
+
+export const tagsOf = (record: Taggable): readonly string[] => record.tags ?? [];
+
+/** One tag of a URL. */
+export function checkTag(tag: string): void {
+  const reason = tagText(tag);
+  if (reason !== null) invalidInput(reason);
+}
+
+/** The list that a body of the tags' own paths carries. */
+export function tagsOfBody(body: unknown): readonly string[] {
+  if (!isObject(body) || !Object.hasOwn(body, 'tags')) return invalidInput('Invalid tags body');
+  const reason = tagList(body['tags']);
+  return reason === null ? (body['tags'] as readonly string[]) : invalidInput(reason);
+}
+
+/** Sorted, so that the same tags are the same list however they came about. Refuses more than fit. */
+export function orderedTags(resource: string, tags: readonly string[]): readonly string[] {
+  if (tags.length > maxCount) refuse({ code: 'TooManyTags', resource, limit: maxCount });
+  return tags.toSorted();
+}
+
+/** The very record when it has just these tags already. */
+export function withTags<R extends Taggable>(resource: string, record: R, tags: readonly string[]): R {
+  const sorted = orderedTags(resource, tags);
+  const held = tagsOf(record);
+  if (held.length === sorted.length && sorted.every((tag, at) => tag === held[at])) return record;
+  return { ...record, tags: sorted };
+}
