@@ -167,6 +167,9 @@ describeRoot('QoS', () => {
     const six = await sees(two, `icmp6 and src host ${one.ip6} and ip6[0:2] & 0x0fc0 == 0x0b80`, 2);
     expect(await one.pings(two.ip6)).toBe(true);
     await six.ended();
+    const pieces = await sees(two, `icmp and ip[6:2] & 0x1fff != 0 and ip[1] & 0xfc == 0xb8`, 2);
+    expect(await one.pings(two.ip, '-s', '4000')).toBe(true);
+    await pieces.ended();
     // What comes back is the other port's, which marks nothing.
     const back = await sees(one, `icmp and src host ${two.ip} and ip[1] == 0`, 2);
     expect(await two.pings(one.ip, '-Q', '0')).toBe(true);
