@@ -8,10 +8,11 @@ import { protocolNumbers } from '../model/protocols.ts';
 import { pythonText } from '../model/python-text.ts';
 import type { StoreFault } from '../store/contract.ts';
 import type { CommitFault } from './committer.ts';
+import type { IdentityFault } from './identity/authenticator.ts';
 import type { RequestFault } from './request-faults.ts';
 import type { ViewFault } from './view.ts';
 
-type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault;
+type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault | IdentityFault;
 type Code = ApiFault['code'];
 type FaultOf<C extends Code> = Extract<ApiFault, { readonly code: C }>;
 
@@ -294,6 +295,18 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     type: 'HTTPForbidden',
     text: () => 'This server does not answer for that host name.',
   },
+  PolicyNotAuthorized: { status: 403, text: (f) => `${f.rules} is disallowed by policy` },
+  Unauthorized: {
+    status: 401,
+    type: 'HTTPUnauthorized',
+    text: () => 'The request you have made requires authentication.',
+  },
+  InvalidScope: {
+    status: 403,
+    text: (f) =>
+      `This request needs a token for a project; yours is ${f.scope === 'none' ? 'for none' : `for a ${f.scope}`}.`,
+  },
+  IdentityUnavailable: unavailable,
   PortNotBound: { status: 409, text: (f) => `Port ${f.port} is not held by any host.` },
   HostSilent: { status: 503, text: (f) => `Host ${f.host} did not answer in time.` },
   ViewBehind: later,

@@ -7,6 +7,8 @@ export type RequestFault =
   | { readonly code: 'WrongMediaType' }
   | { readonly code: 'BodyTooLarge' }
   | { readonly code: 'WrongHost' }
+  /** `rules` as Neutron writes those down that the request fell under. */
+  | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }
   | { readonly code: 'PortNotBound'; readonly port: string }
   | { readonly code: 'HostSilent'; readonly host: string };
 

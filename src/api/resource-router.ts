@@ -7,9 +7,9 @@ import { Fault } from '../base/errors.ts';
 import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import { readAction, readResource, readResources, refuseBody } from './body.ts';
-import { unauthenticatedCaller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
+import { callerOf } from './identity/request-caller.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { Reading } from './reading.ts';
 import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
@@ -21,7 +21,6 @@ import { originOf } from './versions.ts';
 type ById = { Params: { id: string } };
 
 const json = 'application/json';
-const callerOf = (_request: FastifyRequest) => unauthenticatedCaller;
 
 export function registerResource<R extends Owned>(
   app: FastifyInstance,

@@ -1,6 +1,6 @@
 /**
- * Builds the HTTP server over a store: routes, the in-memory view, error answers and who may connect. There is no
- * authentication yet, so it listens on loopback only unless told otherwise, and answers for no foreign host name.
+ * Builds the HTTP server over a store: routes, the in-memory view, error answers and who may connect. Without
+ * authentication it listens on loopback only unless told otherwise, and answers for no foreign host name.
  */
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, isIP } from 'node:net';
@@ -15,6 +15,9 @@ import { registerBodyParser } from './body.ts';
 import { Committer } from './committer.ts';
 import { answerFor, internalError } from './errors.ts';
 import { registerExtensions } from './extensions.ts';
+import { type Authenticator, challengeOf } from './identity/authenticator.ts';
+import { noAuthentication } from './identity/nobody.ts';
+import { registerIdentity } from './identity/request-caller.ts';
 import { Networks } from './networks.ts';
 import { registerOperatorRoutes } from './operator.ts';
 import { Ports } from './ports.ts';
@@ -40,7 +43,9 @@ export interface ApiOptions {
   readonly log: Logger;
   /** Port 0 takes any free one. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** Lets anybody who reaches the address do anything. */
+  /** How callers are known; absent: not at all. */
+  readonly authenticator?: Authenticator;
+  /** Without authentication: lets anybody who reaches the address do anything. */
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
@@ -90,9 +95,12 @@ export function createApi(options: ApiOptions): Api {
   });
   registerBodyParser(app);
   registerErrors(app, log);
-  if (options.allowRemoteWithoutAuth !== true) {
+  const authenticator = options.authenticator ?? noAuthentication;
+  const loopbackOnly = authenticator.open && options.allowRemoteWithoutAuth !== true;
+  if (loopbackOnly) {
     app.addHook('onRequest', async (request) => refuseForeignName(request, listen.host));
   }
+  registerIdentity(app, authenticator);
   const networks = new Networks(context);
   const subnets = new Subnets(context);
   const ports = new Ports(context);
@@ -133,7 +141,7 @@ export function createApi(options: ApiOptions): Api {
     app,
     ready,
     async listen() {
-      if (!isLoopback(listen.host) && options.allowRemoteWithoutAuth !== true) {
+      if (loopbackOnly && !isLoopback(listen.host)) {
         throw new Fault<ListenFault>(
           { code: 'RemoteWithoutAuth', host: listen.host },
           `refusing to listen on ${listen.host}: without authentication only loopback addresses are safe`,
@@ -146,6 +154,7 @@ export function createApi(options: ApiOptions): Api {
       asker.close();
       await app.close();
       view.close();
+      authenticator.close();
     },
     get address() {
       const { address, family, port } = app.server.address() as AddressInfo;
@@ -169,6 +178,8 @@ function registerErrors(app: FastifyInstance, log: Logger): void {
     const { status, body } = answer ?? internalError;
     if (status === 503)
       log.warn({ err: error, method: request.method, url: request.url }, 'a request was put off');
+    const challenge = challengeOf(error);
+    if (challenge !== null) reply.header('www-authenticate', challenge);
     return reply.code(status).send(body);
   });
   app.setNotFoundHandler(() => refuseRequest({ code: 'UnknownPath' }));

@@ -2,6 +2,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
+import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { AddressGroupRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
@@ -12,6 +13,13 @@ const subnets = listOf(ipSubnet);
 const normalized = (addresses: readonly string[]): readonly string[] => [
   ...new Set(addresses.map((address) => String(toCanonicalCidr(address)))),
 ];
+
+export const addressGroupVerbs: Verbs = {
+  create: ['admin', 'member'],
+  read: ['admin', 'service', 'reader', 'shared'],
+  update: ['admin', 'member'],
+  delete: ['admin', 'member'],
+};
 
 export const addressGroupAttributes = {
   ...standardAttributes,

@@ -4,10 +4,23 @@
  * resources belong to the resource's own file.
  */
 import { badRequest } from './faults.ts';
+import type { Rule } from './policy.ts';
 import { pythonText } from './python-text.ts';
 
 /** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */
 export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs' | 'tags';
+
+/** Who may set an attribute and who sees it, beyond what the resource's verbs ask. Absent rules ask nothing more. */
+export interface Rights {
+  readonly create?: Rule;
+  readonly update?: Rule;
+  /** Of everybody who sees the resource, only these see the attribute. */
+  readonly read?: readonly ('admin' | 'service')[];
+  /** The values that `create` and `update` are about; absent: all. */
+  readonly values?: (value: unknown) => boolean;
+  /** Rules for keys that the items of a list may have. */
+  readonly items?: Readonly<Record<string, { readonly create: Rule; readonly update: Rule }>>;
+}
 
 export interface Attribute {
   readonly post: 'required' | 'allowed' | 'refused';
@@ -20,6 +33,7 @@ export interface Attribute {
   readonly validate?: (value: unknown) => string | null;
   readonly filter?: FilterKind;
   readonly sort?: true;
+  readonly rights?: Rights;
   /** Accepted but never shown. */
   readonly hidden?: true;
 }

@@ -1,12 +1,21 @@
 /** Networks: their attribute table and the record of a new one. */
 import type { AttributeTable } from './attribute.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
+import type { Verbs } from './policy.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
 const defaultMtu = 1500;
 const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
+
+/** Others see a network that is shared with them; what hangs on it has rules of its own. */
+export const networkVerbs: Verbs = {
+  create: ['admin', 'member'],
+  read: ['admin', 'service', 'reader', 'shared'],
+  update: ['admin', 'member'],
+  delete: ['admin', 'member'],
+};
 
 /** 0 asks for the default, as in Neutron; 68 is IPv4's smallest (RFC 791). */
 const mtuRange = integerBetween(68, 65_535);
@@ -15,7 +24,7 @@ export const networkAttributes = {
   ...standardAttributes,
   name: nameAttribute,
   admin_state_up: { ...boolean, fallback: true },
-  shared: { ...boolean, fallback: false },
+  shared: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
   mtu: {
     post: 'allowed',
     put: true,

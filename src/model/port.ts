@@ -22,10 +22,26 @@ import {
   uuidList,
 } from './checks.ts';
 import { refuse } from './faults.ts';
+import type { Rule, Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
+
+/** The network's owner sees and may remove every port on it. */
+export const portVerbs: Verbs = {
+  create: ['admin', 'service', 'member'],
+  read: ['admin', 'service', 'reader', 'parent-reader'],
+  update: ['admin', 'service', 'member'],
+  delete: ['admin', 'service', 'member', 'parent-member'],
+};
+
+/** What decides who a port may claim to be: on a foreign network that is not for the port's owner to say. */
+const networkOwner: Rule = ['admin', 'service', 'parent-member'];
+const operator = ['admin', 'service'] as const;
+const ofNetworkOwner = { create: networkOwner, update: networkOwner } as const;
+const ofOperator = { create: operator, update: operator, read: operator } as const;
+const onShared: Rule = [...networkOwner, 'shared'];
 
 const vnicTypes = [
   'normal',
@@ -96,11 +112,34 @@ export const portAttributes = {
   name: nameAttribute,
   network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
   admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
-  mac_address: { ...choice, convert: toMac, validate: macAddress },
-  fixed_ips: { post: 'allowed', put: true, convert: toFixedIps, validate: fixedIps, filter: 'fixed-ips' },
+  mac_address: {
+    ...choice,
+    convert: toMac,
+    validate: macAddress,
+    rights: { create: networkOwner, update: operator },
+  },
+  fixed_ips: {
+    post: 'allowed',
+    put: true,
+    convert: toFixedIps,
+    validate: fixedIps,
+    filter: 'fixed-ips',
+    rights: {
+      create: onShared,
+      update: networkOwner,
+      items: { ip_address: ofNetworkOwner, subnet_id: { create: onShared, update: onShared } },
+    },
+  },
   tags: tagsAtBirth,
   device_id: deviceText,
-  device_owner: deviceText,
+  device_owner: {
+    ...deviceText,
+    rights: {
+      ...ofNetworkOwner,
+      // Such ports are never filtered.
+      values: (value) => typeof value === 'string' && isTrustedOwner(value),
+    },
+  },
   security_groups: { post: 'allowed', put: true, convert: nullTo([]), validate: uuidList, filter: 'list' },
   allowed_address_pairs: {
     post: 'allowed',
@@ -108,21 +147,29 @@ export const portAttributes = {
     fallback: [],
     convert: toPairDrafts,
     filter: 'address-pairs',
+    rights: ofNetworkOwner,
   },
-  port_security_enabled: { ...choice, convert: toBoolean, filter: 'boolean' },
-  port_security_mode: { ...choice, validate: oneOf(['strict', 'mac-only']) },
-  dhcp_trusted: { ...choice, convert: toBoolean, filter: 'boolean' },
+  port_security_enabled: { ...choice, convert: toBoolean, filter: 'boolean', rights: ofNetworkOwner },
+  port_security_mode: { ...choice, validate: oneOf(['strict', 'mac-only']), rights: ofNetworkOwner },
+  dhcp_trusted: { ...choice, convert: toBoolean, filter: 'boolean', rights: ofNetworkOwner },
   // Null unbinds, as compute services send it.
-  'binding:host_id': { ...deviceText, convert: nullTo('') },
+  'binding:host_id': { ...deviceText, convert: nullTo(''), rights: ofOperator },
   'binding:vnic_type': {
     ...choice,
     fallback: 'normal',
     convert: nullTo('normal'),
     validate: oneOf(vnicTypes),
   },
-  'binding:profile': { post: 'allowed', put: true, fallback: {}, convert: nullTo({}), validate: profile },
-  'binding:vif_type': { post: 'refused', put: false, filter: 'text' },
-  'binding:vif_details': { post: 'refused', put: false },
+  'binding:profile': {
+    post: 'allowed',
+    put: true,
+    fallback: {},
+    convert: nullTo({}),
+    validate: profile,
+    rights: ofOperator,
+  },
+  'binding:vif_type': { post: 'refused', put: false, filter: 'text', rights: { read: operator } },
+  'binding:vif_details': { post: 'refused', put: false, rights: { read: operator } },
   qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
   qos_network_policy_id: { post: 'refused', put: false },
   status: { post: 'refused', put: false, filter: 'text', sort: true },

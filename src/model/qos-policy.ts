@@ -1,11 +1,20 @@
 /** QoS policies: their attribute table and the record of a new one. Rules are written through their own paths. */
 import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
+import type { Verbs } from './policy.ts';
 import type { QosPolicyRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
 const flag = { post: 'allowed', put: true, fallback: false, convert: toBoolean, filter: 'boolean' } as const;
+
+/** What limits a tenant is not the tenant's to change. */
+export const qosPolicyVerbs: Verbs = {
+  create: ['admin'],
+  read: ['admin', 'service', 'reader', 'shared'],
+  update: ['admin'],
+  delete: ['admin'],
+};
 
 export const qosPolicyAttributes = {
   ...standardAttributes,

@@ -2,6 +2,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { projectId, text, uuid } from './checks.ts';
 import { invalidInput } from './faults.ts';
+import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { RbacPolicyRecord } from './records.ts';
 import { standardAttributes } from './standard-attributes.ts';
@@ -19,13 +20,26 @@ function toObjectType(value: unknown): unknown {
 
 const fixed = { post: 'required', put: false, filter: 'text', sort: true } as const;
 
+/** Those whom a policy lets in do not see it. */
+export const rbacPolicyVerbs: Verbs = {
+  create: ['admin', 'member'],
+  read: ['admin', 'reader'],
+  update: ['admin', 'member'],
+  delete: ['admin', 'member'],
+};
+
 export const rbacPolicyAttributes = {
   id: standardAttributes.id,
   project_id: standardAttributes.project_id,
   object_type: { ...fixed, convert: toObjectType },
   object_id: { ...fixed, validate: uuid },
   // A project's id, or * for all of them.
-  target_tenant: { ...fixed, put: true, validate: projectId },
+  target_tenant: {
+    ...fixed,
+    put: true,
+    validate: projectId,
+    rights: { create: ['admin'], update: ['admin'], values: (value) => value === '*' },
+  },
   action: { ...fixed, validate: text(255) },
 } as const satisfies AttributeTable;
 

@@ -3,6 +3,7 @@ import { formatCidr, isHost, parseCidr, parseIp } from '../net/cidr.ts';
 import type { AttributeTable } from './attribute.ts';
 import { oneOf, orNull, uuid } from './checks.ts';
 import { refuse } from './faults.ts';
+import type { Verbs } from './policy.ts';
 import { ipv6OnlyNumbers, protocolNumber, protocolNumbers } from './protocols.ts';
 import { pythonText } from './python-text.ts';
 import type { SecurityGroupRuleRecord } from './records.ts';
@@ -47,6 +48,14 @@ function toRemotePrefix(value: unknown): string | null {
 
 const fixed = { put: false, filter: 'text', sort: true } as const;
 const optional = { ...fixed, post: 'allowed', fallback: null } as const;
+
+/** Rules are the group's: its owner has the say over all of them, whoever made them. */
+export const securityGroupRuleVerbs: Verbs = {
+  create: ['admin', 'parent-member'],
+  read: ['admin', 'service', 'reader', 'parent-reader'],
+  update: [],
+  delete: ['admin', 'parent-member'],
+};
 
 export const securityGroupRuleAttributes = {
   ...standardAttributes,

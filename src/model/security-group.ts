@@ -1,11 +1,19 @@
 /** Security groups: attribute table, records of a new group, and the rules that every new group begins with. */
 import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
+import type { Verbs } from './policy.ts';
 import type { SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
 export const defaultGroupName = 'default';
+
+export const securityGroupVerbs: Verbs = {
+  create: ['admin', 'member'],
+  read: ['admin', 'service', 'reader', 'shared'],
+  update: ['admin', 'member'],
+  delete: ['admin', 'member'],
+};
 
 export const securityGroupAttributes = {
   ...standardAttributes,

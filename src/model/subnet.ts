@@ -23,10 +23,19 @@ import {
   uuid,
 } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
+import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
+
+/** A subnet is the network's: whoever sees the network sees it, the network's owner has the say. */
+export const subnetVerbs: Verbs = {
+  create: ['admin', 'parent-member'],
+  read: ['admin', 'service', 'reader', 'parent-reader', 'shared'],
+  update: ['admin', 'parent-member'],
+  delete: ['admin', 'parent-member'],
+};
 
 const maxNameservers = 5;
 const maxRoutes = 20;

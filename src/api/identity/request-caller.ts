@@ -1,0 +1,37 @@
+/**
+ * Every request gets its caller before anything of it is read. A route is closed to strangers unless it is listed as
+ * open, and what is not Neutron's is for those who run the cloud.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { bug } from '../../base/errors.ts';
+import type { Caller } from '../caller.ts';
+import { refuseRequest } from '../request-faults.ts';
+import type { Authenticator } from './authenticator.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null on open routes. */
+    caller: Caller | null;
+  }
+}
+
+/** Where clients find their way, and what monitors look at: nothing there is anybody's. */
+const openRoutes: ReadonlySet<string> = new Set(['/', '/healthz', '/metrics']);
+const operatorRoutes = '/v1/';
+
+/** The caller of a request to a route that is not open. */
+export const callerOf = (request: FastifyRequest): Caller =>
+  request.caller ?? bug('a request came here without a caller');
+
+export function registerIdentity(app: FastifyInstance, authenticator: Authenticator): void {
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', async (request) => {
+    const route = request.routeOptions.url ?? '';
+    if (openRoutes.has(route)) return;
+    const caller = await authenticator.callerOf(request.headers);
+    if (route.startsWith(operatorRoutes) && !caller.admin && !caller.service) {
+      refuseRequest({ code: 'PolicyNotAuthorized', rules: 'rule:admin_or_service' });
+    }
+    request.caller = caller;
+  });
+}

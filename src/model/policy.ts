@@ -1,0 +1,131 @@
+/**
+ * Who may do what, as data: a rule lists the standings that satisfy it, a resource has one rule a verb, and rows of
+ * attribute tables may add rules of their own. Judges one caller and one target; looks nothing up.
+ */
+import type { AttributeTable, Draft } from './attribute.ts';
+
+/**
+ * How a caller may stand to a target. `member` and `reader` are roles in the target's own project, `parent-…` in the
+ * project of what the target hangs on (a port's network, a rule's group); `shared` means that the target, or what it
+ * hangs on, is shared with the caller's project.
+ */
+export type Standing =
+  | 'admin'
+  | 'service'
+  | 'member'
+  | 'reader'
+  | 'parent-member'
+  | 'parent-reader'
+  | 'shared';
+
+/** Any one of them will do. */
+export type Rule = readonly Standing[];
+
+export interface Verbs {
+  readonly create: Rule;
+  readonly read: Rule;
+  readonly update: Rule;
+  readonly delete: Rule;
+}
+
+export type Verb = keyof Verbs;
+
+/** What a rule asks of the caller. A higher role has the lower ones: an admin is a member is a reader. */
+export interface Persona {
+  readonly project: string;
+  readonly admin: boolean;
+  readonly service: boolean;
+  readonly member: boolean;
+  readonly reader: boolean;
+}
+
+export interface Target {
+  readonly project: string;
+  /** The owner of what it hangs on; null when it hangs on nothing. */
+  readonly parent: string | null;
+  readonly shared: boolean;
+}
+
+function has(standing: Standing, persona: Persona, target: Target): boolean {
+  switch (standing) {
+    case 'member':
+      return persona.member && persona.project === target.project;
+    case 'reader':
+      return persona.reader && persona.project === target.project;
+    case 'parent-member':
+      return persona.member && persona.project === target.parent;
+    case 'parent-reader':
+      return persona.reader && persona.project === target.parent;
+    case 'shared':
+      return target.shared;
+    default:
+      return persona[standing];
+  }
+}
+
+export const allows = (rule: Rule, persona: Persona, target: Target): boolean =>
+  rule.some((standing) => has(standing, persona, target));
+
+/** A rule that a request falls under, by Neutron's name for it. */
+interface Applied {
+  readonly name: string;
+  readonly rule: Rule;
+  /** Rules about keys of a list's items. */
+  readonly parts: readonly Applied[];
+}
+
+type Writing = 'create' | 'update';
+
+/** Neutron does not ask whether somebody may set what would be so anyway. */
+const isDefault = (verb: Writing, fallback: unknown, value: unknown): boolean =>
+  verb === 'create' && fallback !== undefined && JSON.stringify(value) === JSON.stringify(fallback);
+
+function rulesOfAttributes(
+  table: AttributeTable,
+  verb: Writing,
+  name: string,
+  draft: Draft,
+): readonly Applied[] {
+  return Object.entries(draft).flatMap(([attribute, value]) => {
+    const row = Object.hasOwn(table, attribute) ? table[attribute] : undefined;
+    const rule = row?.rights?.[verb];
+    if (row === undefined || rule === undefined || isDefault(verb, row.fallback, value)) return [];
+    if (row.rights?.values?.(value) === false) return [];
+    const full = `${name}:${attribute}`;
+    const items: readonly unknown[] = Array.isArray(value) ? value : [];
+    const parts = Object.entries(row.rights?.items ?? {}).flatMap(([key, of]) =>
+      items.some((item) => typeof item === 'object' && item !== null && Object.hasOwn(item, key))
+        ? [{ name: `${full}:${key}`, rule: of[verb], parts: [] }]
+        : [],
+    );
+    return [{ name: full, rule, parts }];
+  });
+}
+
+const bracketed = (names: readonly string[]): string =>
+  names.length === 1 ? `${names[0]}` : `(${names.join(' and ')})`;
+
+const textOf = ({ name, parts }: Applied): string =>
+  parts.length === 0 ? `rule:${name}` : `(rule:${name} and ${bracketed(parts.map(textOf))})`;
+
+const satisfied = (applied: Applied, persona: Persona, target: Target): boolean =>
+  allows(applied.rule, persona, target) && applied.parts.every((part) => satisfied(part, persona, target));
+
+/**
+ * The rules that a request falls under, as Neutron writes them down, when they are not all satisfied; null when they
+ * are. `draft` is empty for verbs that carry none.
+ */
+export function disallowed(
+  resource: { readonly name: string; readonly table: AttributeTable; readonly verbs: Verbs },
+  verb: Verb,
+  persona: Persona,
+  target: Target,
+  draft: Draft = {},
+): string | null {
+  const name = `${verb === 'read' ? 'get' : verb}_${resource.name}`;
+  const main = { name, rule: resource.verbs[verb], parts: [] };
+  const attributes =
+    verb === 'create' || verb === 'update' ? rulesOfAttributes(resource.table, verb, name, draft) : [];
+  if ([main, ...attributes].every((applied) => satisfied(applied, persona, target))) return null;
+  return attributes.reduce((text, applied) => `(${text} and ${textOf(applied)})`, textOf(main));
+}
