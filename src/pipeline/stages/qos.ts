@@ -2,13 +2,14 @@
  * Quality of service: how much a port may send and be sent, and how what it sends is marked. Behind the sender's
  * security, so that what is refused does not use up its share; before delivery on the receiver's side.
  *
- * A flow may name one meter (OpenFlow 1.5 has it as an action, but the switch takes one of it), so bandwidth and
- * packets have a table each.
+ * A flow names one meter, and not inside a clone: of more, Open vSwitch knows only the first as the meter's user, so
+ * that a deleted meter would leave flows that measure by nothing, and its own tools refuse to read such flows. So
+ * bandwidth and packets have a table each.
  *
  * A meter stops a packet for all that comes behind it, the other receivers of a flood included. So a receiver's
- * meters work on a copy. The switch takes no meter inside a clone, and a clone that only resubmits is undone into
- * its actions; one with a truncated output is not. That output goes to the controller, where the switch does not
- * truncate and therefore skips it. For the last or only receiver the switch leaves the copy out by itself.
+ * meters work on a copy. A clone that only resubmits is undone into its actions by the switch; one with a truncated
+ * output is not. That output goes to the controller, where the switch does not truncate and therefore skips it. For
+ * the last or only receiver the switch leaves the copy out by itself.
  */
 import { type Action, ports } from '../../openflow/index.ts';
 import type { PortId } from '../../policy/world.ts';
