@@ -27,7 +27,7 @@ export interface Reading extends Counted {
 
 export interface Look {
   readonly readings: readonly Reading[];
-  /** Whether every verdict flow of the switch was read, so that what is missing is gone. */
+  /** Whether all verdict flows with packets were read, so that what is missing is gone or begins anew. */
   readonly whole: boolean;
   /** Milliseconds of a clock that never jumps, before the switch was asked and after it had answered. */
   readonly asked: number;

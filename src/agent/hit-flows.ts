@@ -23,6 +23,12 @@ function knownBy(rule: string, flow: string): readonly [mark: string, known: Kno
   return [mark, { rule, port, opens: sign === '+', flow }];
 }
 
+export interface FlowReadings {
+  /** How many flows were looked at, those without a packet too. */
+  readonly flows: number;
+  readonly readings: readonly Reading[];
+}
+
 export class HitFlows {
   /** Of an earlier process, by mark. */
   readonly #left = new Map<string, Known>();
@@ -42,18 +48,22 @@ export class HitFlows {
     return { rule, port, opens, flow: nameOf({ port, opens }, mark) };
   }
 
-  /** Readings of all verdict flows, or of those that have one of some cookies and perhaps of others. */
-  async read(session: Session, desired: DesiredFlows, cookies?: ReadonlySet<bigint>): Promise<Reading[]> {
+  /**
+   * Readings of the verdict flows that have had a packet: of all, or of those that have one of some cookies and
+   * perhaps of others. Most rules have none most of the time, and to know which flow that is costs more than reading.
+   */
+  async read(session: Session, desired: DesiredFlows, cookies?: ReadonlySet<bigint>): Promise<FlowReadings> {
     const flows =
       cookies === undefined || cookies.size > mostCookies
         ? await session.dumpFlows(verdictCookies)
         : (await Promise.all([...cookies].map((cookie) => session.dumpFlows({ cookie })))).flat();
     const readings: Reading[] = [];
     for (const stats of flows) {
+      if (stats.packets === 0n) continue;
       const known = this.counted(stats, desired);
       if (known !== null) readings.push({ ...known, ...countersOf(stats) });
     }
-    return readings;
+    return { flows: flows.length, readings };
   }
 }
 

@@ -139,14 +139,14 @@ export class Hits implements CounterWatch {
   async #read(pipeline: Pipeline, cookies?: ReadonlySet<bigint>): Promise<number> {
     const { desired, facts } = pipeline;
     const asked = performance.now();
-    const all = await this.#flows.read(this.#options.session(), desired, cookies);
+    const read = await this.#flows.read(this.#options.session(), desired, cookies);
     // First, so that flows which went with their rules are not missed.
     this.#prune(pipeline);
-    const readings = all.filter(({ rule }) => facts.rules.get(rule as RuleId) !== undefined);
+    const readings = read.readings.filter(({ rule }) => facts.rules.get(rule as RuleId) !== undefined);
     const times = { asked, heard: performance.now(), wall: Date.now() };
     const look: Look = { readings, whole: cookies === undefined, ...times };
     if (this.#accounts.fold(look)) this.#lost();
-    return all.length;
+    return read.flows;
   }
 
   /** Counts were lost, at most since the look before. */
