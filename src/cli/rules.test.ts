@@ -85,6 +85,7 @@ describe('the table', () => {
     expect(cells(text)[1]).toContain('3 h: too short');
     expect(cells(text)[2]).toContain('10 d');
     expect(text).toContain('1 rule was watched for less than 7 d');
+    expect(text).toContain('one that has lasted for more than 7 d is not seen');
   });
 
   test('names what may be missing', () => {

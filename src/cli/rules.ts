@@ -92,7 +92,10 @@ function watchNotes(
 }
 
 function doubtNotes(doubtful: number, { since }: RulesOptions): string[] {
-  if (doubtful === 0 || since === undefined) return [];
+  if (since === undefined) return [];
+  const span = durationText(since);
+  const notes = [`a connection counts when it begins: one that has lasted for more than ${span} is not seen`];
+  if (doubtful === 0) return notes;
   const whose = doubtful === 1 ? '1 rule was' : `${doubtful} rules were`;
-  return [`${whose} watched for less than ${durationText(since)}: that they were not used says only so much`];
+  return [...notes, `${whose} watched for less than ${span}: that they were not used says only so much`];
 }
