@@ -58,6 +58,8 @@ export class Change {
   readonly now = new Date();
   /** Default groups that this change creates: project to group. */
   readonly planted = new Map<string, string>();
+  /** Places of quotas that this change takes: their mark to how many. */
+  readonly taken = new Map<string, number>();
   /** Rules that this change creates: what they say to their id. */
   readonly ruled = new Map<string, string>();
   /** The view's revision that all decisions of this change are made on. */
@@ -125,7 +127,7 @@ export class Change {
 
   /** Runs one of several plans that share this change; what a plan that throws has put on it is taken back. */
   share<T>(plan: Plan<T>): T {
-    const kept = [this.#conditions, this.#writes, this.planted, this.ruled].map((map) => ({
+    const kept = [this.#conditions, this.#writes, this.planted, this.ruled, this.taken].map((map) => ({
       map: map as Map<string, unknown>,
       content: [...map],
     }));

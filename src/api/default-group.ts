@@ -5,13 +5,16 @@ import { defaultGroupName, initialRules, newGroup } from '../model/security-grou
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, wantedOf } from './filters.ts';
+import { takeQuota } from './quota-use.ts';
 import type { Context } from './resource.ts';
 
-/** Puts a group with its first rules on the change. */
-export function plantGroup(change: Change, group: SecurityGroupRecord, newId: () => string): void {
+/** Puts a group with its first rules on the change; they count against the project's quota of rules. */
+export function plantGroup(change: Change, context: Context, group: SecurityGroupRecord): void {
   change.put(keys.group(group.id), group);
   if (!group.stateful) change.put(keys.statelessGroup(group.id), '');
-  for (const rule of initialRules(group, newId, change.now)) change.put(keys.rule(group.id, rule.id), rule);
+  const rules = initialRules(group, context.newId, change.now);
+  takeQuota(change, context, group.project_id, { security_group_rule: rules.length });
+  for (const rule of rules) change.put(keys.rule(group.id, rule.id), rule);
 }
 
 /** The id of the project's default group; the change creates it when it is not there. */
@@ -22,7 +25,7 @@ export function ensureDefaultGroup(change: Change, context: Context, project: st
   const draft = { name: defaultGroupName, description: 'Default security group', stateful: true };
   change.requireAbsent(keys.defaultGroup(project));
   change.put(keys.defaultGroup(project), birth.id);
-  plantGroup(change, newGroup(birth, draft, true), context.newId);
+  plantGroup(change, context, newGroup(birth, draft, true));
   change.planted.set(project, birth.id);
   return birth.id;
 }

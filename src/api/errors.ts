@@ -260,6 +260,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     type: 'HTTPNotFound',
     text: (f) => `QoS rule type ${f.type} is not offered.`,
   },
+  OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
+  TenantQuotaNotFound: {
+    status: 404,
+    text: (f) => `Quota for tenant ${f.project} could not be found.`,
+  },
   TagNotFound: { status: 404, text: (f) => `Tag ${f.tag} could not be found.` },
   TagResourceNotFound: {
     status: 404,
@@ -279,6 +284,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 405,
     type: 'HTTPMethodNotAllowed',
     text: (f) => `The method ${f.method} is not allowed for this resource.`,
+  },
+  NoPost: {
+    status: 501,
+    type: 'HTTPNotImplemented',
+    text: () => 'POST requests are not supported on this resource.',
   },
   WrongMediaType: {
     status: 415,

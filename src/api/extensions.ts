@@ -53,6 +53,14 @@ const extensions: readonly Extension[] = [
     'Listing rule types that are not offered too',
   ],
   ['qos-rules-alias', 'Quality of Service rules alias API', 'Rules of policies by their own id alone'],
+  ['quota-check-limit', 'Quota engine limit check', 'Limits below what is used are refused'],
+  [
+    'quota-check-limit-default',
+    'Quota engine limit check by default',
+    'Limits below what is used are refused unless forced',
+  ],
+  ['quota_details', 'Quota details management support', 'What projects use of their quotas'],
+  ['quotas', 'Quota management support', 'How much projects may have'],
   ['rbac-address-group', 'Add address_group type to RBAC', 'Sharing address groups with projects'],
   ['rbac-policies', 'RBAC Policies', 'Sharing with projects'],
   [

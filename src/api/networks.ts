@@ -13,6 +13,7 @@ import { ensureDefaultGroup } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { defaultQosPolicy, qosPolicyOf, requireQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
+import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { policiesOf, removePolicies, shownShared } from './sharing.ts';
 import type { Row } from './table.ts';
@@ -63,7 +64,17 @@ export class Networks implements Resource<NetworkRecord> {
     };
   }
 
+  lane(draft: Draft, caller: Caller): string {
+    return quotaLane(ownerOf(draft, caller));
+  }
+
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly NetworkRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'network',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     return drafts.map((draft) => {
       const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
       const { state } = this.#context.view;

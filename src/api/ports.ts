@@ -24,6 +24,7 @@ import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { qosPolicyOf, requireQosPolicy } from './qos-policy-use.ts';
+import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -88,7 +89,17 @@ export class Ports implements Resource<PortRecord> {
     };
   }
 
+  lane(draft: Draft, caller: Caller): string {
+    return quotaLane(ownerOf(draft, caller));
+  }
+
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly PortRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'port',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     const asked = drafts.map((draft) => ({
       draft: draft as unknown as PortDraft,
       owner: ownerOf(draft, caller),

@@ -18,6 +18,7 @@ import { touched } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { policiesOf } from './sharing.ts';
 import type { State } from './state.ts';
@@ -99,6 +100,12 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly RbacPolicyRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'rbac_policy',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     const created: RbacPolicyRecord[] = [];
     for (const draft of drafts) {
       const asked = draft as unknown as RbacPolicyDraft;

@@ -4,6 +4,8 @@ import { Fault } from '../base/errors.ts';
 export type RequestFault =
   | { readonly code: 'UnknownPath' }
   | { readonly code: 'WrongMethod'; readonly method: string }
+  /** Neutron's answer where an update alone makes things. */
+  | { readonly code: 'NoPost' }
   | { readonly code: 'WrongMediaType' }
   | { readonly code: 'BodyTooLarge' }
   | { readonly code: 'WrongHost' }

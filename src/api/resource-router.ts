@@ -74,7 +74,7 @@ export function registerResource<R extends Owned>(
     const caller = callerOf(request);
     const plan: Plan<readonly R[]> = (change) => resource.create(change, drafts, caller);
     const [first] = drafts;
-    const lane = bulk || first === undefined ? undefined : resource.lane?.(first);
+    const lane = bulk || first === undefined ? undefined : resource.lane?.(first, caller);
     const records = await (lane === undefined
       ? context.committer.commit(plan)
       : context.committer.commitInLane(lane, plan));

@@ -4,6 +4,7 @@
  */
 import type { AttributeTable, Draft } from '../model/attribute.ts';
 import type { ModelFault } from '../model/faults.ts';
+import type { QuotaLimits } from '../model/quota.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import type { AddressBook } from './address-book.ts';
 import type { Caller } from './caller.ts';
@@ -22,6 +23,8 @@ export interface Context {
   readonly newId: () => string;
   /** Allowed pairs are single addresses of the port's own subnets. */
   readonly strictPairs: boolean;
+  /** What projects may have that were given no limits of their own. */
+  readonly quotas: QuotaLimits;
 }
 
 export interface Resource<R extends Owned> {
@@ -44,7 +47,7 @@ export interface Resource<R extends Owned> {
   /** Plans all drafts of one request; returns the records in their order. */
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly R[];
   /** What creating one contends for: requests of one lane share a transaction. Absent: nothing worth that. */
-  lane?(draft: Draft): string;
+  lane?(draft: Draft, caller: Caller): string;
   /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
   /** What `PUT …/{id}/{name}` makes of the record and the request's body, by name; as `update` otherwise. */

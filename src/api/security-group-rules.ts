@@ -2,7 +2,6 @@
 
 import type { Draft } from '../model/attribute.ts';
 import { refuse } from '../model/faults.ts';
-import { keys } from '../model/keys.ts';
 import type { SecurityGroupRecord, SecurityGroupRuleRecord } from '../model/records.ts';
 import {
   newRule,
@@ -15,6 +14,7 @@ import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { prepareDefaultGroups } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
 import { removeRule, writeRule } from './rule-writes.ts';
@@ -58,11 +58,17 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     await prepareDefaultGroups(this.#context, filters, caller);
   }
 
-  lane(draft: Draft): string {
-    return keys.group((draft as unknown as RuleDraft).security_group_id);
+  lane(draft: Draft, caller: Caller): string {
+    return quotaLane(ownerOf(draft, caller));
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SecurityGroupRuleRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'security_group_rule',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     const asked = drafts.map((draft) => draft as unknown as RuleDraft);
     if (new Set(asked.map((draft) => draft.security_group_id)).size > 1) {
       refuse({ code: 'SecurityGroupNotSingleGroupRules' });

@@ -16,6 +16,7 @@ import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup, plantGroup, prepareDefaultGroups } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
+import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
 import { removeRule } from './rule-writes.ts';
@@ -71,14 +72,24 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     await prepareDefaultGroups(this.#context, filters, caller);
   }
 
+  lane(draft: Draft, caller: Caller): string {
+    return quotaLane(ownerOf(draft, caller));
+  }
+
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SecurityGroupRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'security_group',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     return drafts.map((draft) => {
       const asked = draft as unknown as GroupDraft;
       if (isDefaultName(asked.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
       const project = ownerOf(draft, caller);
       ensureDefaultGroup(change, this.#context, project);
       const group = newGroup({ id: this.#context.newId(), project, now: change.now }, asked, false);
-      plantGroup(change, group, this.#context.newId);
+      plantGroup(change, this.#context, group);
       return group;
     });
   }

@@ -7,6 +7,7 @@ import { type AddressInfo, isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Fault } from '../base/errors.ts';
+import { noQuotas, type QuotaLimits } from '../model/quota.ts';
 import type { Store } from '../store/contract.ts';
 import { AddressBook } from './address-book.ts';
 import { AddressGroups } from './address-groups.ts';
@@ -24,6 +25,7 @@ import { Ports } from './ports.ts';
 import { QosPolicies } from './qos-policies.ts';
 import { registerQosRuleTypes } from './qos-rule-types.ts';
 import { registerQosRules } from './qos-rules.ts';
+import { registerQuotas } from './quotas.ts';
 import { RbacPolicies } from './rbac-policies.ts';
 import { refuseRequest } from './request-faults.ts';
 import type { Context } from './resource.ts';
@@ -49,6 +51,8 @@ export interface ApiOptions {
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
+  /** What projects may have that were given no limits of their own; absent: any number. */
+  readonly quotas?: QuotaLimits;
   /** Prometheus text for `GET /metrics`; without it the path is unknown. */
   readonly metrics?: () => Promise<string>;
 }
@@ -82,6 +86,7 @@ export function createApi(options: ApiOptions): Api {
     addresses: new AddressBook(view),
     newId: randomUUID,
     strictPairs: options.strictPairs ?? false,
+    quotas: options.quotas ?? noQuotas,
   };
   const app = fastify({
     logger: false,
@@ -126,6 +131,7 @@ export function createApi(options: ApiOptions): Api {
   registerTags(app, context, qosPolicies);
   // Neutron has them here only; clients look for them under the policy's own path.
   registerTags(app, context, qosPolicies, 'policies');
+  registerQuotas(app, context);
   registerQosRules(app, context);
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);

@@ -2,6 +2,7 @@
  * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
  */
 
+import type { QuotaRecord } from '../model/quota.ts';
 import type {
   AddressGroupRecord,
   BindingRecord,
@@ -18,7 +19,7 @@ import type {
 import { addressGroupOf, ruleIdentity } from '../model/security-group-rule.ts';
 import type { Entry, StoreEvent } from '../store/contract.ts';
 import { RuleHits } from './rule-hits.ts';
-import { Table } from './table.ts';
+import { type Row, Table } from './table.ts';
 
 /** An address of a subnet that no port has any more. */
 export type OnReleased = (subnet: string, address: string) => void;
@@ -81,6 +82,8 @@ export class State {
   readonly hits = new RuleHits();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
+  /** Project to the limits that it was given. */
+  readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
   readonly #onReleased: OnReleased;
 
   constructor(onReleased: OnReleased) {
@@ -138,6 +141,9 @@ export class State {
       case 'hosts':
         this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
         break;
+      case 'quotas':
+        this.#applyQuota(key, key.slice(kind.length + 1), entry);
+        break;
       case 'default-groups':
         if (entry === null) this.defaultGroups.delete(key.slice(kind.length + 1));
         else this.defaultGroups.set(key.slice(kind.length + 1), entry.value);
@@ -183,6 +189,14 @@ export class State {
     const object = (after ?? before)?.object_id ?? '';
     const { networks, groups, addressGroups, qosPolicies } = this;
     for (const table of [networks, groups, addressGroups, qosPolicies]) table.outdate(object);
+  }
+
+  #applyQuota(key: string, project: string, entry: Entry | null): void {
+    if (entry === null) this.quotas.delete(project);
+    else {
+      const record = JSON.parse(entry.value) as QuotaRecord;
+      this.quotas.set(project, { key, record, modRevision: entry.modRevision });
+    }
   }
 
   #applyHost(name: string, after: HostRecord | null): void {

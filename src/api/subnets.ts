@@ -21,6 +21,7 @@ import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, isRouterPort, writePort } from './port-writes.ts';
+import { takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
 
@@ -59,6 +60,12 @@ export class Subnets implements Resource<SubnetRecord> {
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SubnetRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'subnet',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
     const created: SubnetRecord[] = [];
     for (const draft of drafts) {
       const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };

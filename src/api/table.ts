@@ -13,8 +13,10 @@ export interface Row<R> {
 /** The values under which a record is found; several or none are fine. */
 export type IndexOf<R> = (record: R) => readonly string[];
 
-export class Table<R extends { readonly id: string }, I extends string> {
+export class Table<R extends { readonly id: string; readonly project_id: string }, I extends string> {
   readonly #rows = new Map<string, Row<R>>();
+  /** How many rows each project has; a project with none has no entry. */
+  readonly #counts = new Map<string, number>();
   readonly #indexes: readonly {
     readonly name: I;
     readonly of: IndexOf<R>;
@@ -37,6 +39,11 @@ export class Table<R extends { readonly id: string }, I extends string> {
     return this.#rows.values();
   }
 
+  /** How many are the project's. */
+  countOf(project: string): number {
+    return this.#counts.get(project) ?? 0;
+  }
+
   by(index: I, value: string): ReadonlySet<Row<R>> {
     const rows = this.#indexes.find(({ name }) => name === index)?.rows.get(value);
     if (rows === undefined) return nothing;
@@ -49,11 +56,16 @@ export class Table<R extends { readonly id: string }, I extends string> {
     if (row === undefined) {
       const added: Row<R> = { key, record, modRevision, shown: null };
       this.#rows.set(record.id, added);
+      this.#count(record.project_id, 1);
       for (const index of this.#indexes)
         for (const value of index.of(record)) enter(index.rows, value, added);
       return null;
     }
     const before = row.record;
+    if (before.project_id !== record.project_id) {
+      this.#count(before.project_id, -1);
+      this.#count(record.project_id, 1);
+    }
     for (const index of this.#indexes) {
       const old = index.of(before);
       const now = index.of(record);
@@ -70,9 +82,16 @@ export class Table<R extends { readonly id: string }, I extends string> {
     const row = this.#rows.get(id);
     if (row === undefined) return null;
     this.#rows.delete(id);
+    this.#count(row.record.project_id, -1);
     for (const index of this.#indexes)
       for (const value of index.of(row.record)) leave(index.rows, value, row);
     return row.record;
+  }
+
+  #count(project: string, by: 1 | -1): void {
+    const count = this.countOf(project) + by;
+    if (count === 0) this.#counts.delete(project);
+    else this.#counts.set(project, count);
   }
 
   /** Something that the row shows has changed outside its record. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { noQuotas } from '../model/quota.ts';
 import { loadConfig } from './config.ts';
 import { settings } from './settings.ts';
 
@@ -41,6 +42,7 @@ describe('where values come from', () => {
       auth: 'none',
       address_pairs: { strict: false },
       hits: { interval: 15 },
+      quota: noQuotas,
       allow_remote_without_auth: false,
     });
     expect(load({ kernelDatapath: true }).datapath_type).toBe('system');
@@ -59,6 +61,8 @@ describe('where values come from', () => {
     expect(load({ yaml: 'hits: { interval: 5 }' }).hits.interval).toBe(5);
     expect(load({ environment: { PORTCULLIS_HITS_INTERVAL: '0.5' } }).hits.interval).toBe(0.5);
     expect(load({ flags: { hitsInterval: '60' } }).hits.interval).toBe(60);
+    expect(load({ yaml: 'quota: { port: 9 }' }).quota).toEqual({ ...noQuotas, port: 9 });
+    expect(load({ flags: { quotaSecurityGroup: '-1' } }).quota.security_group).toBe(-1);
   });
 
   test('the OpenFlow socket lies beside the database, under the name of the bridge', () => {
@@ -99,6 +103,7 @@ describe('what is refused, with the source and the key in the message', () => {
       /environment: auth: .*not "keystone"/,
     ],
     ['no number', { flags: { hitsInterval: 'often' } }, /hits.interval: must be a number .*not "often"/],
+    ['half a number', { yaml: 'quota: { port: 1.5 }' }, /quota.port: must be a whole number .*not 1.5/],
     ['text for a number', { yaml: 'hits: { interval: "5" }' }, /must be a number .*not "5"/],
     ['number out of range', { environment: { PORTCULLIS_HITS_INTERVAL: '0' } }, /above 0 .*not 0/],
     ['bad address', { flags: { listen: 'nowhere' } }, /flags: listen must be ADDRESS:PORT, not nowhere/],

@@ -7,6 +7,7 @@ import { homedir, hostname, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { noQuotas, usualQuotas } from '../model/quota.ts';
 import { parseListen } from './listen.ts';
 import type { Setting, Settings } from './settings.ts';
 import { settings } from './settings.ts';
@@ -142,6 +143,8 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
   const ovsdb = String(chosen['ovsdb'] ?? tree['ovsdb']);
   const bridge = String(chosen['bridge'] ?? tree['bridge']);
   if (ovsdb.startsWith('unix:')) tree['openflow'] = `unix:${dirname(ovsdb.slice(5))}/${bridge}.mgmt`;
+  const quotas = String(chosen['auth'] ?? tree['auth']) === 'none' ? noQuotas : usualQuotas;
+  for (const [resource, limit] of Object.entries(quotas)) put(tree, ['quota', resource], limit);
   return tree;
 }
 

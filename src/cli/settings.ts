@@ -11,10 +11,17 @@ interface Row {
   /** What the value must look like; `says` completes "must be …". A row with none of these three is a boolean. */
   readonly text?: { readonly pattern: RegExp; readonly says: string };
   readonly oneOf?: readonly string[];
-  readonly number?: { readonly above: number; readonly most: number };
+  readonly number?: { readonly above: number; readonly most: number; readonly whole?: true };
 }
 
 const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:HOST:PORT' } as const;
+
+/** Where nobody is told apart, projects are but names, and nothing limits them unless it is set. */
+const quota = (what: string) =>
+  ({
+    description: `${what} of a project, -1 for any number (default: Neutron's, or -1 where auth is none)`,
+    number: { above: -2, most: 2 ** 31 - 1, whole: true },
+  }) as const;
 
 const rows = {
   listen: {
@@ -62,6 +69,12 @@ const rows = {
     default: 15,
     number: { above: 0, most: 86_400 },
   },
+  'quota.network': quota('networks'),
+  'quota.subnet': quota('subnets'),
+  'quota.port': quota('ports'),
+  'quota.security_group': quota('security groups'),
+  'quota.security_group_rule': quota('security-group rules'),
+  'quota.rbac_policy': quota('RBAC policies'),
   auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none'] },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
@@ -106,8 +119,10 @@ export interface Setting {
 
 function problemOf({ text, oneOf, number }: Row, value: unknown): string | null {
   if (number !== undefined) {
-    const { above, most } = number;
+    const { above, most, whole } = number;
     const fits = typeof value === 'number' && value > above && value <= most;
+    if (whole === true && !Number.isInteger(value))
+      return `must be a whole number above ${above} and up to ${most}`;
     return fits ? null : `must be a number above ${above} and up to ${most}`;
   }
   if (oneOf !== undefined)

@@ -44,6 +44,7 @@ export async function up(settings: Settings): Promise<void> {
       listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
       allowRemoteWithoutAuth: settings.allow_remote_without_auth,
       strictPairs: settings.address_pairs.strict,
+      quotas: settings.quota,
       metrics: () => metrics.metrics(),
     });
     closers.push(() => api.close());

@@ -97,6 +97,8 @@ export type ModelFault =
       readonly policy: string;
     }
   | { readonly code: 'QosRuleTypeNotFound'; readonly type: string }
+  | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
+  | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }
   | { readonly code: 'TagResourceNotFound'; readonly resource: string; readonly id: string }
   | { readonly code: 'TooManyTags'; readonly resource: string; readonly limit: number }

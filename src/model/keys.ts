@@ -29,6 +29,10 @@ export const keys = {
   qosPolicyUses: (policy: string) => `uses/qos/${policy}/`,
   /** The project's default policy, once: the value is the policy's id. */
   defaultQosPolicy: (project: string) => `default-qos/${project}`,
+  /** The limits that a project was given. */
+  quota: (project: string) => `quotas/${project}`,
+  /** Written by whoever creates such a resource of the project under a limit. No other key begins so. */
+  quotaUse: (project: string, resource: string) => `uses/quotas/${resource}/${project}/`,
   rbacPolicy: (id: string) => `rbac/${id}`,
   /** Written by the host that holds the port. */
   binding: (network: string, port: string) => `bindings/${network}/${port}`,

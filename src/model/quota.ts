@@ -1,0 +1,73 @@
+/**
+ * Quotas: how many of each resource a project may have. Which resources are counted, what their limits are when
+ * nobody chose, and what a request may ask for.
+ */
+import { type AttributeTable, draftForUpdate } from './attribute.ts';
+import { integerBetween, isObject, toBoolean, toInteger } from './checks.ts';
+
+/** In the words of Neutron, which are also the order that it shows them in. */
+export const quotaResources = [
+  'network',
+  'subnet',
+  'port',
+  'security_group',
+  'security_group_rule',
+  'rbac_policy',
+] as const;
+
+export type QuotaResource = (typeof quotaResources)[number];
+
+/** -1: no limit. */
+export type QuotaLimits = Readonly<Record<QuotaResource, number>>;
+
+/** The limits of one project that somebody set. */
+export interface QuotaRecord {
+  readonly project_id: string;
+  readonly limits: Partial<QuotaLimits>;
+}
+
+export const unlimited = -1;
+
+export const noQuotas: QuotaLimits = {
+  network: unlimited,
+  subnet: unlimited,
+  port: unlimited,
+  security_group: unlimited,
+  security_group_rule: unlimited,
+  rbac_policy: unlimited,
+};
+
+/** What projects have in Neutron. */
+export const usualQuotas: QuotaLimits = {
+  network: 100,
+  subnet: 100,
+  port: 500,
+  security_group: 10,
+  security_group_rule: 100,
+  rbac_policy: 10,
+};
+
+const limit = {
+  post: 'refused',
+  put: true,
+  convert: toInteger,
+  validate: integerBetween(unlimited, 2 ** 31 - 1),
+} as const;
+
+const quotaAttributes: AttributeTable = Object.fromEntries(quotaResources.map((name) => [name, limit]));
+
+export interface QuotaDraft {
+  readonly limits: Partial<QuotaLimits>;
+  /** Limits below what is in use are fine. */
+  readonly force: boolean;
+}
+
+/** What the body of an update asks for. `check_limit` says what holds anyway. */
+export function quotaDraft(body: unknown): QuotaDraft {
+  if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), force: false };
+  const { force, check_limit: _, ...limits } = body;
+  return {
+    limits: draftForUpdate(quotaAttributes, 'quota', limits) as Partial<QuotaLimits>,
+    force: force !== undefined && force !== null && toBoolean(force),
+  };
+}
