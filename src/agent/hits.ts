@@ -53,7 +53,7 @@ export class Hits implements CounterWatch {
   #next: Promise<void> | null = null;
   #source: CountedFor | null = null;
   #watch: HitWatchRecord = { since: 0, reset: null };
-  #watchSaid = false;
+  #watchSaid = true;
   /** Verdict flows that were on the switch when it was last seen. */
   #verdicts = 0;
   #timer: NodeJS.Timeout | undefined;

@@ -109,6 +109,34 @@ test('nothing is lost when verdict flows end and come back before anybody looked
   expect((await watch()).reset).toBe(null);
 });
 
+test('where nothing is tracked every packet is the rule’s, and none begins a connection', async () => {
+  const group = { ...ruleRecord('s', 's', 'ingress'), name: 's', stateful: false, is_default: false };
+  await lab.write(
+    { op: 'put', key: keys.group('s'), value: JSON.stringify(group) },
+    service('plain', 'udp', 53, 's'),
+    port(2, ['s']),
+  );
+  await lab.sync();
+  const frame = udpFrame(between(1, 2), 4000, 53);
+  await lab.switch.inject('tap1', [frame, frame, frame]);
+  expect((await hits('plain'))?.ports['p2']).toMatchObject({ packets: 3, connections: 0 });
+});
+
+test('a group with very many rules goes over to counting for all ports at once, and back', async () => {
+  await begin('tcp', 1, 2, 4);
+  const more = Array.from({ length: 700 }, (_, at) => service(`more-${at}`, 'tcp', 2000 + at));
+  await lab.write(...more);
+  await lab.sync();
+  await begin('tcp', 1, 2, 5);
+  await begin('tcp', 1, 3, 6);
+  expect(await counts('web')).toEqual({ p2: 4, '': 11 });
+  await lab.write(...more.map(({ key }): Write => ({ op: 'delete', key })));
+  await lab.sync();
+  await begin('tcp', 1, 2, 2);
+  expect(await counts('web')).toEqual({ p2: 6, '': 11 });
+  expect((await watch()).reset).toBe(null);
+});
+
 test('a port that is unplugged keeps its counts; one that is deleted leaves them to the rule', async () => {
   await begin('tcp', 1, 2, 6);
   await lab.unplug('tap2');
