@@ -37,7 +37,7 @@ export function verdictsOn(world: World, steps: readonly Step[], start: Tracker 
 }
 
 /** What a record of the tracker says, in the words of those who judge it. */
-function liveConnection(key: string, { originator, receiver }: Tracked): Connection {
+export function liveConnection(key: string, { originator, receiver }: Tracked): Connection {
   const [network = '', protocol = '', src = '', from = '', dst = '', to = ''] = key.split('|');
   const [, query] = from.split('/');
   const ports = { kind: 'ports', src: Number(from), dst: Number(to) } as const;

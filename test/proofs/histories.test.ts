@@ -5,9 +5,12 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Cidr, formatIp } from '../../src/net/cidr.ts';
+import { parseConntrack } from '../../src/ovsdb/index.ts';
+import { preferredId } from '../../src/pipeline/ids.ts';
 import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
 import { historyArbitrary, type Phase } from './arbitrary-histories.ts';
-import { differences, differenceText, standing, verdictsOn } from './comparison.ts';
+import { differences, differenceText, liveConnection, standing, verdictsOn } from './comparison.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
 import { stepText, worldText } from './telling.ts';
@@ -26,6 +29,39 @@ afterAll(async () => {
   await driver.stop();
 });
 
+const half = 0xffffffffn;
+const ends = (src: Cidr, dst: Cidr): string =>
+  [src, dst].map(({ family, bits }) => formatIp(family, bits)).join(' > ');
+
+/** The switch's connections, with the ports that admitted each, one a line. */
+async function connections(): Promise<string[]> {
+  const { entries, unreadable } = parseConntrack(await driver.at.control.dumpConntrack());
+  expect(unreadable).toEqual([]);
+  return entries
+    .map(({ zone, protocol, original: { src, dst, layer4 }, label }) => {
+      const details = layer4.kind === 'icmp' ? [layer4.type, layer4.code] : [layer4.src, layer4.dst];
+      return `${zone}: ${protocol} ${ends(src, dst)} ${details} ${label & half} ${label >> 32n}`;
+    })
+    .sort();
+}
+
+/** The evaluator's, in the same words. */
+function expectedConnections(tracker: Tracker): string[] {
+  return [...tracker]
+    .map(([key, record]) => {
+      const { network, protocol, src, dst, detail } = liveConnection(key, record);
+      const details =
+        detail === null
+          ? [0, 0]
+          : detail.kind === 'icmp'
+            ? [detail.type, detail.code]
+            : [detail.src, detail.dst];
+      const owners = [record.originator, record.receiver].map(preferredId);
+      return `${pipeline.zoneOf(network)}: ${protocol} ${ends(src, dst)} ${details} ${owners.join(' ')}`;
+    })
+    .sort();
+}
+
 /** Fails with the history up to the first packet on which they disagree. */
 async function live(phases: readonly Phase[]): Promise<void> {
   let tracker: Tracker = emptyTracker;
@@ -35,6 +71,9 @@ async function live(phases: readonly Phase[]): Promise<void> {
     else await driver.change(world, pipeline.change);
     tracker = standing(world, tracker);
     told.push(`-- ${changes.join(', ') || 'the beginning'}`, worldText(world));
+    const [left, wanted] = [await connections(), expectedConnections(tracker)];
+    if (left.join() !== wanted.join())
+      throw new Error([...told, 'left:', ...left, 'expected to be left:', ...wanted].join('\n'));
     const seen = await driver.run(steps);
     const [first] = differences(world, steps, seen, tracker);
     if (first !== undefined) {

@@ -1,4 +1,5 @@
 /** Turns worlds into flows the way the agent does, for the driver. */
+import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { Install, Installation } from './driver.ts';
 
@@ -6,6 +7,7 @@ interface PipelineInstall {
   readonly install: Install;
   /** The same for a change under which connections live: those that the world no longer allows are ended. */
   readonly change: Install;
+  zoneOf(network: NetworkId): number;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ export function pipelineInstall(): PipelineInstall {
       const { at } = installation;
       await (await install(installation)).cut(at.control);
     },
+    zoneOf: (network) => installed?.zoneOf(network) ?? 0,
     close: async () => installed?.close(),
   };
 }
