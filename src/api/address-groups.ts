@@ -3,6 +3,7 @@ import {
   type AddressGroupDraft,
   type AddressGroupPatch,
   addressGroupAttributes,
+  addressGroupVerbs,
   newAddressGroup,
   withAddresses,
   withoutAddresses,
@@ -15,7 +16,7 @@ import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
-import { removePolicies, shownShared } from './sharing.ts';
+import { isOpenTo, removePolicies } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class AddressGroups implements Resource<AddressGroupRecord> {
@@ -23,13 +24,16 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
   readonly collection = 'address_groups';
   readonly path = 'address-groups';
   readonly table = addressGroupAttributes;
+  readonly verbs = addressGroupVerbs;
   readonly actions = {
     add_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withAddresses(row.record, body),
     remove_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withoutAddresses(row.record, body),
   };
   readonly computed = {
-    shared: (group: AddressGroupRecord) => shownShared(this.#context.view.state, group.id),
+    shared: (group: AddressGroupRecord, reader: Caller) => this.isShared(group, reader.project),
   };
+  readonly isShared = (group: AddressGroupRecord, project: string): boolean =>
+    isOpenTo(this.#context.view.state, group, project);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -53,8 +57,8 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
     return { code: 'AddressGroupNotFound', id } as const;
   }
 
-  show(group: AddressGroupRecord): Record<string, unknown> {
-    return { ...group, tenant_id: group.project_id, shared: this.computed.shared(group) };
+  show(group: AddressGroupRecord, reader: Caller): Record<string, unknown> {
+    return { ...group, tenant_id: group.project_id, shared: this.isShared(group, reader.project) };
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly AddressGroupRecord[] {

@@ -3,7 +3,7 @@
 import type { Draft } from '../model/attribute.ts';
 import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
-import { type NetworkDraft, networkAttributes, newNetwork } from '../model/network.ts';
+import { type NetworkDraft, networkAttributes, networkVerbs, newNetwork } from '../model/network.ts';
 import type { NetworkRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
 import { tagsOf } from '../model/tags.ts';
@@ -12,10 +12,10 @@ import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
-import { defaultQosPolicy, qosPolicyOf, requireQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
+import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
-import { policiesOf, removePolicies, shownShared } from './sharing.ts';
+import { isOpenTo, policiesOf, removePolicies } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class Networks implements Resource<NetworkRecord> {
@@ -23,10 +23,13 @@ export class Networks implements Resource<NetworkRecord> {
   readonly collection = 'networks';
   readonly path = 'networks';
   readonly table = networkAttributes;
+  readonly verbs = networkVerbs;
   readonly computed = {
     tags: tagsOf,
-    shared: (network: NetworkRecord) => network.shared || shownShared(this.#context.view.state, network.id),
+    shared: (network: NetworkRecord, reader: Caller) => this.isShared(network, reader.project),
   };
+  readonly isShared = (network: NetworkRecord, project: string): boolean =>
+    isOpenTo(this.#context.view.state, network, project);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -51,11 +54,11 @@ export class Networks implements Resource<NetworkRecord> {
     return { code: 'NetworkNotFound', id } as const;
   }
 
-  show(network: NetworkRecord): Record<string, unknown> {
+  show(network: NetworkRecord, reader: Caller): Record<string, unknown> {
     const { state } = this.#context.view;
     return {
       ...network,
-      shared: this.computed.shared(network),
+      shared: this.isShared(network, reader.project),
       tags: tagsOf(network),
       tenant_id: network.project_id,
       status: 'ACTIVE',
@@ -79,7 +82,7 @@ export class Networks implements Resource<NetworkRecord> {
       const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
       const { state } = this.#context.view;
       const asked = draft as unknown as NetworkDraft;
-      requireQosPolicy(state, asked.qos_policy_id);
+      admitNewQosPolicy(change, state, caller, null, asked);
       const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
       const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
@@ -88,10 +91,10 @@ export class Networks implements Resource<NetworkRecord> {
     });
   }
 
-  update(change: Change, row: Row<NetworkRecord>, draft: Draft): NetworkRecord {
+  update(change: Change, row: Row<NetworkRecord>, draft: Draft, caller: Caller): NetworkRecord {
     const before = row.record;
     const after = { ...before, ...(draft as Partial<NetworkDraft>) };
-    requireQosPolicy(this.#context.view.state, (draft as Partial<NetworkDraft>).qos_policy_id);
+    admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
     if (draft['shared'] === false) this.#unshare(change, before);
     return after;
   }

@@ -11,11 +11,13 @@ import {
   type PortDraft,
   type PortPatch,
   portAttributes,
+  portVerbs,
 } from '../model/port.ts';
 import type { FixedIp, PortRecord } from '../model/records.ts';
 import { born } from '../model/standard-attributes.ts';
 import { isAutoAddressed } from '../model/subnet.ts';
 import { tagsOf, withTags } from '../model/tags.ts';
+import { admit } from './admission.ts';
 import type { Caller } from './caller.ts';
 import { type Change, macClaim } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
@@ -23,7 +25,7 @@ import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { removePort, writePort } from './port-writes.ts';
-import { qosPolicyOf, requireQosPolicy } from './qos-policy-use.ts';
+import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import type { Row } from './table.ts';
@@ -33,6 +35,8 @@ export class Ports implements Resource<PortRecord> {
   readonly collection = 'ports';
   readonly path = 'ports';
   readonly table = portAttributes;
+  readonly verbs = portVerbs;
+  readonly parent = { type: 'network', attribute: 'network_id' } as const;
   readonly replaced = new Set(['binding:host_id']);
   readonly computed = { tags: tagsOf };
   readonly #context: Context;
@@ -111,12 +115,12 @@ export class Ports implements Resource<PortRecord> {
     const created: PortRecord[] = [];
     for (const at of order) {
       const one = asked[at];
-      if (one !== undefined) created[at] = this.#createOne(change, one.draft, one.owner);
+      if (one !== undefined) created[at] = this.#createOne(change, one.draft, one.owner, caller);
     }
     return created;
   }
 
-  update(change: Change, row: Row<PortRecord>, draft: Draft): PortRecord {
+  update(change: Change, row: Row<PortRecord>, draft: Draft, caller: Caller): PortRecord {
     const before = row.record;
     const patch = draft as PortPatch;
     const { allowed_address_pairs: pairs, fixed_ips: asked, ...plain } = patch;
@@ -127,8 +131,8 @@ export class Ports implements Resource<PortRecord> {
       ...plain,
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     };
-    this.#checkGroups(patch.security_groups ?? []);
-    requireQosPolicy(this.#context.view.state, patch.qos_policy_id);
+    this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
+    admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
     if (pairs !== undefined) this.#checkPairs(addressed);
     const guarded = checkGuardOfChange(before, patch, addressed);
@@ -144,15 +148,16 @@ export class Ports implements Resource<PortRecord> {
     removePort(change, this.#context, row.record);
   }
 
-  #createOne(change: Change, draft: PortDraft, owner: string): PortRecord {
+  #createOne(change: Change, draft: PortDraft, owner: string, caller: Caller): PortRecord {
     const { addresses, newId, view } = this.#context;
     const network = view.state.networks.get(draft.network_id);
     if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
     change.requirePresent(network.key);
-    requireQosPolicy(view.state, draft.qos_policy_id);
+    admit(change, view.state, caller, 'network', draft.network_id);
+    admitNewQosPolicy(change, view.state, caller, null, draft);
     const guard = guardOfNewPort(draft, network.record);
     const choice = groupsOfNewPort(draft, guard.port_security_enabled);
-    if (choice !== 'default') this.#checkGroups(choice);
+    if (choice !== 'default') this.#admitGroups(change, caller, [], choice);
     const mac = draft.mac_address ?? addresses.newMac(change, network.record.id);
     this.#claimMac(change, network.record.id, mac);
     const identity = { network_id: network.record.id, mac_address: mac, device_owner: draft.device_owner };
@@ -192,11 +197,10 @@ export class Ports implements Resource<PortRecord> {
     checkPairs(this.#context.view.state, port, this.#context.strictPairs);
   }
 
-  #checkGroups(ids: readonly string[]): void {
-    for (const id of ids) {
-      if (this.#context.view.state.groups.get(id) === undefined)
-        refuse({ code: 'SecurityGroupNotFound', id });
-    }
+  /** Groups that a port has already stay, whoever gave them to it. */
+  #admitGroups(change: Change, caller: Caller, held: readonly string[], ids: readonly string[]): void {
+    const { state } = this.#context.view;
+    for (const id of ids) if (!held.includes(id)) admit(change, state, caller, 'security_group', id);
   }
 
   /** A port's groups are all stateful or all stateless, also when the change goes through. */

@@ -2,7 +2,12 @@
 import type { Draft } from '../model/attribute.ts';
 import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
-import { newQosPolicy, type QosPolicyDraft, qosPolicyAttributes } from '../model/qos-policy.ts';
+import {
+  newQosPolicy,
+  type QosPolicyDraft,
+  qosPolicyAttributes,
+  qosPolicyVerbs,
+} from '../model/qos-policy.ts';
 import type { QosPolicyRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
 import { tagsOf } from '../model/tags.ts';
@@ -10,7 +15,7 @@ import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
-import { policiesOf, removePolicies, shownShared } from './sharing.ts';
+import { isOpenTo, policiesOf, removePolicies } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class QosPolicies implements Resource<QosPolicyRecord> {
@@ -18,8 +23,11 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly collection = 'policies';
   readonly path = 'qos/policies';
   readonly table = qosPolicyAttributes;
+  readonly verbs = qosPolicyVerbs;
   readonly replaced = new Set(['shared']);
   readonly computed = { tags: tagsOf };
+  readonly isShared = (policy: QosPolicyRecord, project: string): boolean =>
+    isOpenTo(this.#context.view.state, policy, project);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -43,10 +51,10 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     return { code: 'QosPolicyNotFound', id } as const;
   }
 
-  show(policy: QosPolicyRecord): Record<string, unknown> {
+  show(policy: QosPolicyRecord, reader: Caller): Record<string, unknown> {
     return {
       ...policy,
-      shared: policy.shared || shownShared(this.#context.view.state, policy.id),
+      shared: this.isShared(policy, reader.project),
       tags: tagsOf(policy),
       tenant_id: policy.project_id,
       rules: policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id })),

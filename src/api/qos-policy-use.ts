@@ -2,8 +2,9 @@
  * Which QoS policy a port or network has: the one that is asked for must exist, and each use leaves a mark that the
  * policy's removal cannot overlook.
  */
-import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
+import { admit } from './admission.ts';
+import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import type { State } from './state.ts';
 
@@ -15,10 +16,16 @@ interface User {
 
 export const qosPolicyOf = (user: User | null | undefined): string | null => user?.qos_policy_id ?? null;
 
-export function requireQosPolicy(state: State, id: string | null | undefined): void {
-  if (id !== null && id !== undefined && state.qosPolicies.get(id) === undefined) {
-    refuse({ code: 'QosPolicyNotFound', id });
-  }
+/** Refuses a policy that the user did not have before and the caller may not use. Null: a new user. */
+export function admitNewQosPolicy(
+  change: Change,
+  state: State,
+  caller: Caller,
+  before: User | null,
+  after: Pick<User, 'qos_policy_id'>,
+): void {
+  const id = after.qos_policy_id ?? null;
+  if (id !== null && id !== qosPolicyOf(before)) admit(change, state, caller, 'qos_policy', id);
 }
 
 /** The policy that new networks of the project get, if there is one. */

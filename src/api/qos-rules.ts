@@ -9,10 +9,15 @@ import { keys } from '../model/keys.ts';
 import { newQosRule, type QosRuleKind, qosRuleKinds, withQosRule } from '../model/qos-rule.ts';
 import type { QosPolicyRecord, QosRuleRecord } from '../model/records.ts';
 import { differs, touched } from '../model/standard-attributes.ts';
+import { Access } from './access.ts';
 import { readResource, readResources, refuseBody } from './body.ts';
+import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
+import { callerOf } from './identity/request-caller.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
+import { QosPolicies } from './qos-policies.ts';
+import { refuseRequest } from './request-faults.ts';
 import type { Context } from './resource.ts';
 import { refuseMethod } from './resource-router.ts';
 import type { Row } from './table.ts';
@@ -44,7 +49,7 @@ function registerCollection(app: FastifyInstance, rules: QosRules): void {
     const filters = parseFilters(table, url.searchParams);
     const paging = parsePaging(table, url.searchParams);
     const fields = parseFields(table, url.searchParams);
-    const readings = rules.of(request.params.policy).map((rule) => new RuleReading(rule));
+    const readings = rules.of(callerOf(request), request.params.policy).map((rule) => new RuleReading(rule));
     const items = page(
       readings.filter((reading) => matches(reading, filters)),
       paging,
@@ -59,7 +64,7 @@ function registerCollection(app: FastifyInstance, rules: QosRules): void {
   app.post<OfPolicy>(many, async (request, reply) => {
     const { bulk, items } = readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
-    const shown = (await rules.create(request.params.policy, drafts)).map(showRule);
+    const shown = (await rules.create(callerOf(request), request.params.policy, drafts)).map(showRule);
     return reply.code(201).send(bulk ? { [collection]: shown } : { [name]: shown[0] });
   });
 
@@ -71,18 +76,18 @@ function registerOne(app: FastifyInstance, rules: QosRules, path: string, name: 
 
   app.get<Path>(path, async (request) => {
     const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
-    const { rule } = rules.find(request.params);
+    const { rule } = rules.find(callerOf(request), request.params);
     return { [name]: new RuleReading(rule).shown(fields) };
   });
 
   app.put<Path>(path, async (request) => {
     const draft = draftForUpdate(table, name, readResource(request, name));
-    return { [name]: showRule(await rules.update(request.params, draft)) };
+    return { [name]: showRule(await rules.update(callerOf(request), request.params, draft)) };
   });
 
   app.delete<Path>(path, async (request, reply): Promise<FastifyReply> => {
     refuseBody(request);
-    await rules.remove(request.params);
+    await rules.remove(callerOf(request), request.params);
     return reply.code(204).send();
   });
 
@@ -116,20 +121,26 @@ class RuleReading {
 class QosRules {
   readonly kind: QosRuleKind;
   readonly #context: Context;
+  readonly #access: Access<QosPolicyRecord>;
 
   constructor(context: Context, kind: QosRuleKind) {
     this.#context = context;
     this.kind = kind;
+    this.#access = new Access(new QosPolicies(context), () => context.view.state);
   }
 
-  of(policy: string): readonly QosRuleRecord[] {
-    return this.#policy(policy).record.rules.filter((rule) => rule.type === this.kind.type);
+  of(caller: Caller, policy: string): readonly QosRuleRecord[] {
+    return this.#access.found(caller, policy).record.rules.filter((rule) => rule.type === this.kind.type);
   }
 
   /** Throws `QosPolicyNotFound` or `QosRuleNotFound`. */
-  find({ policy, id }: Path['Params']): { row: Row<QosPolicyRecord>; rule: QosRuleRecord } {
+  find(caller: Caller, { policy, id }: Path['Params']): { row: Row<QosPolicyRecord>; rule: QosRuleRecord } {
     const { qosPolicies } = this.#context.view.state;
-    const row = policy === undefined ? [...qosPolicies.by('rule', id)][0] : this.#policy(policy);
+    const [holder] = qosPolicies.by('rule', id);
+    const row =
+      policy === undefined
+        ? this.#access.seen(caller, holder?.record.id ?? '')
+        : this.#access.found(caller, policy);
     const rule = row?.record.rules.find((one) => one.id === id && one.type === this.kind.type);
     if (row === undefined || rule === undefined) {
       return refuse({ code: 'QosRuleNotFound', id, policy: policy ?? '' });
@@ -137,34 +148,39 @@ class QosRules {
     return { row, rule };
   }
 
-  create(policy: string, drafts: readonly Readonly<Record<string, unknown>>[]) {
+  create(caller: Caller, policy: string, drafts: readonly Readonly<Record<string, unknown>>[]) {
+    this.#demand(caller, 'create');
     return this.#context.committer.commit((change): readonly QosRuleRecord[] => {
-      const row = this.#policy(policy);
+      const row = this.#access.found(caller, policy);
       const added = drafts.map((draft) => newQosRule(this.kind, this.#context.newId(), draft));
       replacePolicy(change, row, added.reduce(withQosRule, row.record));
       return added;
     });
   }
 
-  update(path: Path['Params'], draft: Readonly<Record<string, unknown>>) {
+  update(caller: Caller, path: Path['Params'], draft: Readonly<Record<string, unknown>>) {
     return this.#context.committer.commit((change): QosRuleRecord => {
-      const { row, rule } = this.find(path);
+      const { row, rule } = this.find(caller, path);
+      this.#demand(caller, 'update');
       const after: QosRuleRecord = { ...rule, ...draft };
       replacePolicy(change, row, withQosRule(row.record, after));
       return after;
     });
   }
 
-  remove(path: Path['Params']): Promise<void> {
+  remove(caller: Caller, path: Path['Params']): Promise<void> {
     return this.#context.committer.commit((change) => {
-      const { row, rule } = this.find(path);
+      const { row, rule } = this.find(caller, path);
+      this.#demand(caller, 'delete');
       const rules = row.record.rules.filter((other) => other.id !== rule.id);
       replacePolicy(change, row, { ...row.record, rules });
     });
   }
 
-  #policy(id: string): Row<QosPolicyRecord> {
-    return this.#context.view.state.qosPolicies.get(id) ?? refuse({ code: 'QosPolicyNotFound', id });
+  /** Who sees a policy sees its rules; they are changed by those who change policies. */
+  #demand(caller: Caller, verb: 'create' | 'update' | 'delete'): void {
+    if (!caller.admin)
+      refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${verb}_policy_${this.kind.name}` });
   }
 }
 

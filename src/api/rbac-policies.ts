@@ -11,6 +11,8 @@ import {
   type RbacPolicyDraft,
   type RbacPolicyPatch,
   rbacPolicyAttributes,
+  rbacPolicyVerbs,
+  type SharedType,
 } from '../model/rbac-policy.ts';
 import type { RbacPolicyRecord, StandardAttributes } from '../model/records.ts';
 import { shutOut } from '../model/sharing.ts';
@@ -20,58 +22,43 @@ import type { Change } from './change.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
+import { shareables } from './shareables.ts';
 import { policiesOf } from './sharing.ts';
 import type { State } from './state.ts';
 import type { Row } from './table.ts';
 
-/** What can be shared, as policies name its kind: where it is, and whose things use it. */
-interface Shareable {
-  readonly find: (state: State, id: string) => Row<StandardAttributes> | undefined;
-  readonly missing:
-    | 'NetworkNotFound'
-    | 'SecurityGroupNotFound'
-    | 'AddressGroupNotFound'
-    | 'QosPolicyNotFound';
+/** Whose things use what can be shared. */
+interface Uses {
   /** What is written whenever something begins to use the object. */
   readonly uses: (id: string) => string;
   readonly users: (state: State, id: string) => Iterable<Row<StandardAttributes>>;
 }
 
-const shareables: Readonly<Record<string, Shareable>> = {
+const usesOfType: Readonly<Record<SharedType, Uses>> = {
   network: {
-    find: (state, id) => state.networks.get(id),
-    missing: 'NetworkNotFound',
     uses: (id) => keys.port(id, ''),
     users: (state, id) => state.ports.by('network', id),
   },
   security_group: {
-    find: (state, id) => state.groups.get(id),
-    missing: 'SecurityGroupNotFound',
     uses: keys.groupUses,
     users: (state, id) => state.ports.by('group', id),
   },
   address_group: {
-    find: (state, id) => state.addressGroups.get(id),
-    missing: 'AddressGroupNotFound',
     uses: keys.addressGroupUses,
     users: (state, id) => state.rules.by('addresses', id),
   },
   qos_policy: {
-    find: (state, id) => state.qosPolicies.get(id),
-    missing: 'QosPolicyNotFound',
     uses: keys.qosPolicyUses,
     users: (state, id) => [...state.ports.by('qos', id), ...state.networks.by('qos', id)],
   },
 };
-
-const shareableOf = (type: string): Shareable =>
-  shareables[type] ?? invalidInput(`'${type}' is not a valid RBAC object type`);
 
 export class RbacPolicies implements Resource<RbacPolicyRecord> {
   readonly name = 'rbac_policy';
   readonly collection = 'rbac_policies';
   readonly path = 'rbac-policies';
   readonly table = rbacPolicyAttributes;
+  readonly verbs = rbacPolicyVerbs;
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -147,7 +134,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   }
 
   #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<StandardAttributes> {
-    const { find, missing } = shareableOf(type);
+    const { find, missing } = shareables[type];
     return find(this.#context.view.state, id) ?? refuse({ code: missing, id });
   }
 
@@ -158,7 +145,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   /** Refuses when `after`, which are to be the object's policies, shut out a project that uses the object. */
   #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
     const object = this.#objectOf(policy);
-    const { uses, users } = shareableOf(policy.object_type);
+    const { uses, users } = usesOfType[policy.object_type];
     this.#touchObject(change, object);
     // What is shared by its own attribute needs no policy.
     if ('shared' in object.record && object.record.shared === true) return;

@@ -3,10 +3,11 @@
  * the resource knows its own rules.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Fault } from '../base/errors.ts';
-import { draftForCreate, draftForUpdate } from '../model/attribute.ts';
+import { type Draft, draftForCreate, draftForUpdate } from '../model/attribute.ts';
 import type { Owned } from '../model/standard-attributes.ts';
+import { Access } from './access.ts';
 import { readAction, readResource, readResources, refuseBody } from './body.ts';
+import type { Caller } from './caller.ts';
 import type { Change, Plan } from './change.ts';
 import { matches, parseFilters } from './filters.ts';
 import { callerOf } from './identity/request-caller.ts';
@@ -30,16 +31,11 @@ export function registerResource<R extends Owned>(
   const { name, collection, table } = resource;
   const many = `/v2.0/${resource.path}`;
   const one = `${many}/:id`;
-  const found = (id: string): Row<R> => {
-    const row = resource.find(id);
-    if (row !== undefined) return row;
-    const fault = resource.missing(id);
-    throw new Fault(fault, JSON.stringify(fault));
-  };
+  const access = new Access(resource, () => context.view.state);
   /** The text of a record that was just written; the view has it unless somebody else was at it again. */
-  const textOfWritten = (record: R): string => {
-    const row = resource.find(record.id);
-    return row === undefined ? JSON.stringify(resource.show(record)) : new Reading(resource, row).text(null);
+  const textOfWritten = (record: R, caller: Caller): string => {
+    const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
+    return new Reading(resource, resource.find(record.id) ?? passed, access.sightOf(caller)).text(null);
   };
 
   app.get(many, async (request, reply) => {
@@ -48,10 +44,14 @@ export function registerResource<R extends Owned>(
     const filters = parseFilters(table, query);
     const paging = parsePaging(table, query);
     const fields = parseFields(table, query);
-    await resource.prepareList?.(filters, callerOf(request));
+    const caller = callerOf(request);
+    await resource.prepareList?.(filters, caller);
+    const sees = access.seer(caller);
+    const sight = access.sightOf(caller);
     const matching: Reading<R>[] = [];
     for (const row of resource.candidates(filters)) {
-      const reading = new Reading(resource, row);
+      if (!sees(row.record)) continue;
+      const reading = new Reading(resource, row, sight);
       if (matches(reading, filters)) matching.push(reading);
     }
     const items = page(matching, paging);
@@ -64,7 +64,9 @@ export function registerResource<R extends Owned>(
   app.get<ById>(one, async (request, reply) => {
     const query = new URL(request.url, originOf(request)).searchParams;
     const fields = parseFields(table, query);
-    const text = new Reading(resource, found(request.params.id)).text(fields);
+    const caller = callerOf(request);
+    const row = access.found(caller, request.params.id);
+    const text = new Reading(resource, row, access.sightOf(caller)).text(fields);
     return send(reply, 200, `{"${name}":${text}}`);
   });
 
@@ -72,13 +74,16 @@ export function registerResource<R extends Owned>(
     const { bulk, items } = readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
-    const plan: Plan<readonly R[]> = (change) => resource.create(change, drafts, caller);
+    const plan: Plan<readonly R[]> = (change) => {
+      for (const draft of drafts) access.demandCreation(caller, draft);
+      return resource.create(change, drafts, caller);
+    };
     const [first] = drafts;
     const lane = bulk || first === undefined ? undefined : resource.lane?.(first, caller);
     const records = await (lane === undefined
       ? context.committer.commit(plan)
       : context.committer.commitInLane(lane, plan));
-    const texts = records.map(textOfWritten);
+    const texts = records.map((record) => textOfWritten(record, caller));
     return send(
       reply,
       201,
@@ -87,14 +92,16 @@ export function registerResource<R extends Owned>(
   });
 
   const replace = async (
-    id: string,
-    request: FastifyRequest,
+    request: FastifyRequest<ById>,
     reply: FastifyReply,
+    draft: Draft,
     decide: (change: Change, row: Row<R>) => R,
   ): Promise<FastifyReply> => {
     const expected = expectedRevision(request);
-    const record = await replaceRecord(context, resource, { find: () => found(id), expected, decide });
-    return send(reply, 200, `{"${name}":${textOfWritten(record)}}`);
+    const caller = callerOf(request);
+    const find = (): Row<R> => access.toUpdate(caller, request.params.id, draft);
+    const record = await replaceRecord(context, resource, { find, expected, decide });
+    return send(reply, 200, `{"${name}":${textOfWritten(record, caller)}}`);
   };
 
   app.put<ById>(one, async (request, reply) => {
@@ -102,9 +109,9 @@ export function registerResource<R extends Owned>(
     const draft = draftForUpdate(table, name, readResource(request, name));
     const caller = callerOf(request);
     return replace(
-      request.params.id,
       request,
       reply,
+      draft,
       (change, row) => resource.update?.(change, row, draft, caller) ?? row.record,
     );
   });
@@ -113,7 +120,7 @@ export function registerResource<R extends Owned>(
     const url = `${one}/${action}`;
     app.put<ById>(url, async (request, reply) => {
       const body = readAction(request, name);
-      return replace(request.params.id, request, reply, (_change, row) => act(row, body));
+      return replace(request, reply, {}, (_change, row) => act(row, body));
     });
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
   }
@@ -124,7 +131,7 @@ export function registerResource<R extends Owned>(
     const expected = expectedRevision(request);
     const caller = callerOf(request);
     await context.committer.commit((change) => {
-      const row = found(id);
+      const row = access.toRemove(caller, id);
       requireExpected(change, row, expected);
       resource.remove(change, row, caller);
     });

@@ -4,7 +4,9 @@
  */
 import type { AttributeTable, Draft } from '../model/attribute.ts';
 import type { ModelFault } from '../model/faults.ts';
+import type { Verbs } from '../model/policy.ts';
 import type { QuotaLimits } from '../model/quota.ts';
+import type { SharedType } from '../model/rbac-policy.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import type { AddressBook } from './address-book.ts';
 import type { Caller } from './caller.ts';
@@ -27,6 +29,12 @@ export interface Context {
   readonly quotas: QuotaLimits;
 }
 
+/** What records of a resource hang on, and the attribute that has its id. */
+export interface Parent {
+  readonly type: SharedType;
+  readonly attribute: string;
+}
+
 export interface Resource<R extends Owned> {
   /** The key that wraps one in a body. */
   readonly name: string;
@@ -35,13 +43,18 @@ export interface Resource<R extends Owned> {
   /** The last part of the URL. */
   readonly path: string;
   readonly table: AttributeTable;
+  readonly verbs: Verbs;
+  readonly parent?: Parent;
   find(id: string): Row<R> | undefined;
   /** Rows among which all that match the filters are. */
   candidates(filters: Filters): Iterable<Row<R>>;
   missing(id: string): ModelFault;
-  show(record: R): Record<string, unknown>;
+  /** All of it; what the reader may not see is left out later. */
+  show(record: R, reader: Caller): Record<string, unknown>;
   /** Attributes that take more than the record and less than all that `show` does. */
-  readonly computed?: Readonly<Record<string, (record: R) => unknown>>;
+  readonly computed?: Readonly<Record<string, (record: R, reader: Caller) => unknown>>;
+  /** Whether the record shows otherwise to readers of this project than to those of most: `shared`. */
+  readonly isShared?: (record: R, project: string) => boolean;
   /** Attributes of the record that `show` replaces. */
   readonly replaced?: ReadonlySet<string>;
   /** Plans all drafts of one request; returns the records in their order. */

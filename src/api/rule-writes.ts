@@ -1,8 +1,9 @@
 /** A rule's record and the marks at the groups that it names, always written together. */
-import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
 import type { SecurityGroupRuleRecord } from '../model/records.ts';
 import { addressGroupOf } from '../model/security-group-rule.ts';
+import { admit } from './admission.ts';
+import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import type { State } from './state.ts';
 import type { Row } from './table.ts';
@@ -15,23 +16,26 @@ function markOf(rule: SecurityGroupRuleRecord): string | null {
   return remote === null || remote === own ? null : keys.groupUse(remote, id);
 }
 
-/** Refuses a rule that names what is not there; what it names is there when the change goes through. */
-function requireNamed(change: Change, state: State, rule: SecurityGroupRuleRecord): void {
+/** Refuses a rule that names what the caller has not; what it names is there when the change goes through. */
+export function admitNamed(
+  change: Change,
+  state: State,
+  caller: Caller,
+  rule: SecurityGroupRuleRecord,
+): void {
   const { security_group_id: own, remote_group_id: remote } = rule;
   const addresses = addressGroupOf(rule);
   if (remote !== null && remote !== own) {
-    if (state.groups.get(remote) === undefined) refuse({ code: 'SecurityGroupNotFound', id: remote });
+    admit(change, state, caller, 'security_group', remote);
     change.requirePresent(keys.group(remote));
   }
   if (addresses !== null) {
-    if (state.addressGroups.get(addresses) === undefined)
-      refuse({ code: 'AddressGroupNotFound', id: addresses });
+    admit(change, state, caller, 'address_group', addresses);
     change.requirePresent(keys.addressGroup(addresses));
   }
 }
 
-export function writeRule(change: Change, state: State, rule: SecurityGroupRuleRecord): void {
-  requireNamed(change, state, rule);
+export function writeRule(change: Change, rule: SecurityGroupRuleRecord): void {
   change.put(keys.rule(rule.security_group_id, rule.id), rule);
   const mark = markOf(rule);
   if (mark !== null) change.put(mark, '');

@@ -8,6 +8,7 @@ import {
   type RuleDraft,
   ruleIdentity,
   securityGroupRuleAttributes,
+  securityGroupRuleVerbs,
 } from '../model/security-group-rule.ts';
 import { touched } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
@@ -17,7 +18,7 @@ import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
-import { removeRule, writeRule } from './rule-writes.ts';
+import { admitNamed, removeRule, writeRule } from './rule-writes.ts';
 import type { Row } from './table.ts';
 
 export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
@@ -25,6 +26,8 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
   readonly collection = 'security_group_rules';
   readonly path = 'security-group-rules';
   readonly table = securityGroupRuleAttributes;
+  readonly verbs = securityGroupRuleVerbs;
+  readonly parent = { type: 'security_group', attribute: 'security_group_id' } as const;
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -96,7 +99,8 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
       const [present] = state.rules.by('identity', identity);
       const twin = present?.record.id ?? change.ruled.get(identity);
       if (twin !== undefined) refuse({ code: 'SecurityGroupRuleExists', rule: twin });
-      writeRule(change, state, rule);
+      admitNamed(change, state, caller, rule);
+      writeRule(change, rule);
     }
     for (const [identity, rule] of own) change.ruled.set(identity, rule);
     this.#touchGroup(change, group);

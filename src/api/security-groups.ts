@@ -9,6 +9,7 @@ import {
   isDefaultName,
   newGroup,
   securityGroupAttributes,
+  securityGroupVerbs,
 } from '../model/security-group.ts';
 import { touched } from '../model/standard-attributes.ts';
 import { tagsOf } from '../model/tags.ts';
@@ -20,7 +21,7 @@ import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
 import { showRule } from './rule-view.ts';
 import { removeRule } from './rule-writes.ts';
-import { removePolicies, shownShared } from './sharing.ts';
+import { isOpenTo, removePolicies } from './sharing.ts';
 import type { Row } from './table.ts';
 
 export class SecurityGroups implements Resource<SecurityGroupRecord> {
@@ -28,10 +29,13 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
   readonly collection = 'security_groups';
   readonly path = 'security-groups';
   readonly table = securityGroupAttributes;
+  readonly verbs = securityGroupVerbs;
   readonly computed = {
     tags: tagsOf,
-    shared: (group: SecurityGroupRecord) => shownShared(this.#context.view.state, group.id),
+    shared: (group: SecurityGroupRecord, reader: Caller) => this.isShared(group, reader.project),
   };
+  readonly isShared = (group: SecurityGroupRecord, project: string): boolean =>
+    isOpenTo(this.#context.view.state, group, project);
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -55,7 +59,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     return { code: 'SecurityGroupNotFound', id } as const;
   }
 
-  show(group: SecurityGroupRecord): Record<string, unknown> {
+  show(group: SecurityGroupRecord, reader: Caller): Record<string, unknown> {
     const { is_default: _, ...shown } = group;
     const { state } = this.#context.view;
     const rules = [...state.rules.by('group', group.id)];
@@ -63,7 +67,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
       ...shown,
       tags: tagsOf(group),
       tenant_id: group.project_id,
-      shared: this.computed.shared(group),
+      shared: this.isShared(group, reader.project),
       security_group_rules: rules.map((row) => showRule(row.record, group)),
     };
   }

@@ -13,6 +13,7 @@ import {
   prefixOf,
   type SubnetDraft,
   subnetAttributes,
+  subnetVerbs,
 } from '../model/subnet.ts';
 import { tagsOf } from '../model/tags.ts';
 import { formatCidr, overlaps } from '../net/cidr.ts';
@@ -30,6 +31,8 @@ export class Subnets implements Resource<SubnetRecord> {
   readonly collection = 'subnets';
   readonly path = 'subnets';
   readonly table = subnetAttributes;
+  readonly verbs = subnetVerbs;
+  readonly parent = { type: 'network', attribute: 'network_id' } as const;
   readonly computed = { tags: tagsOf };
   readonly #context: Context;
 

@@ -8,6 +8,8 @@ export interface Row<R> {
   modRevision: number;
   /** What readers see of it, as JSON; null until asked for, and again after it or what it shows changed. */
   shown: string | null;
+  /** The same for readers who see it otherwise, by kind of reader. */
+  shownOtherwise: string[] | null;
 }
 
 /** The values under which a record is found; several or none are fine. */
@@ -54,7 +56,7 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
   put(key: string, record: R, modRevision: number): R | null {
     const row = this.#rows.get(record.id);
     if (row === undefined) {
-      const added: Row<R> = { key, record, modRevision, shown: null };
+      const added: Row<R> = { key, record, modRevision, shown: null, shownOtherwise: null };
       this.#rows.set(record.id, added);
       this.#count(record.project_id, 1);
       for (const index of this.#indexes)
@@ -74,7 +76,7 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
     }
     row.record = record;
     row.modRevision = modRevision;
-    row.shown = null;
+    forget(row);
     return before;
   }
 
@@ -97,12 +99,17 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
   /** Something that the row shows has changed outside its record. */
   outdate(id: string): void {
     const row = this.#rows.get(id);
-    if (row !== undefined) row.shown = null;
+    if (row !== undefined) forget(row);
   }
 
   outdateAll(): void {
-    for (const row of this.#rows.values()) row.shown = null;
+    for (const row of this.#rows.values()) forget(row);
   }
+}
+
+function forget<R>(row: Row<R>): void {
+  row.shown = null;
+  row.shownOtherwise = null;
 }
 
 /** Most values belong to one row (a MAC, an address, a name): a set for each would take as much as the row. */

@@ -7,7 +7,9 @@ import { refuse } from '../model/faults.ts';
 import type { Taggable } from '../model/records.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import { checkTag, tagsOf, tagsOfBody, withTags } from '../model/tags.ts';
+import { Access } from './access.ts';
 import { readBody, refuseBody } from './body.ts';
+import { callerOf } from './identity/request-caller.ts';
 import { expectedRevision, replaceRecord } from './replacing.ts';
 import type { Context, Resource } from './resource.ts';
 import { refuseMethod } from './resource-router.ts';
@@ -26,14 +28,22 @@ export function registerTags<R extends Owned & Taggable>(
   const { name, collection } = resource;
   const all = `/v2.0/${path}/:id/tags`;
   const one = `${all}/:tag`;
-  const found = (id: string): Row<R> =>
-    resource.find(id) ?? refuse({ code: 'TagResourceNotFound', resource: collection, id });
+  const access = new Access(resource, () => context.view.state);
+  const found = (request: FastifyRequest<OfOne>): Row<R> => {
+    const { id } = request.params;
+    return (
+      access.seen(callerOf(request), id) ?? refuse({ code: 'TagResourceNotFound', resource: collection, id })
+    );
+  };
   const change = async (
     request: FastifyRequest<OfOne>,
     decide: (held: readonly string[]) => readonly string[],
   ): Promise<void> => {
     const expected = expectedRevision(request);
-    const find = () => found(request.params.id);
+    const find = (): Row<R> => {
+      found(request);
+      return access.toUpdate(callerOf(request), request.params.id, {});
+    };
     await replaceRecord(context, resource, {
       find,
       expected,
@@ -41,7 +51,7 @@ export function registerTags<R extends Owned & Taggable>(
     });
   };
 
-  app.get<OfOne>(all, async (request) => ({ tags: tagsOf(found(request.params.id).record) }));
+  app.get<OfOne>(all, async (request) => ({ tags: tagsOf(found(request).record) }));
 
   app.put<OfOne>(all, async (request) => {
     const tags = tagsOfBody(readBody(request));
@@ -62,9 +72,9 @@ export function registerTags<R extends Owned & Taggable>(
   });
 
   app.get<OfTag>(one, async (request, reply) => {
-    const { id, tag } = request.params;
+    const { tag } = request.params;
     checkTag(tag);
-    if (!tagsOf(found(id).record).includes(tag)) refuse({ code: 'TagNotFound', tag });
+    if (!tagsOf(found(request).record).includes(tag)) refuse({ code: 'TagNotFound', tag });
     return reply.code(204).send();
   });
 
