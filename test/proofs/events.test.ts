@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { Topology } from '../../src/agent/topology.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
-import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
+import type { World } from '../../src/policy/world.ts';
 import type { Entry, Snapshot, StoreEvent } from '../../src/store/contract.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { Driver } from './driver.ts';
@@ -27,8 +27,8 @@ function newFed(): Fed {
 }
 
 function plug({ pipeline: { facts } }: Fed, world: World): void {
-  for (const [at, id] of Driver.localPorts(world).entries()) facts.ofports.set(id as PortId, at + 1);
-  for (const [at, id] of [...world.networks.keys()].entries()) facts.zones.set(id as NetworkId, at + 1);
+  for (const [at, id] of Driver.localPorts(world).entries()) facts.ofports.set(id, at + 1);
+  for (const [at, id] of [...world.networks.keys()].entries()) facts.zones.set(id, at + 1);
 }
 
 const entryOf = (key: string, value: string): Entry => ({ key, value, modRevision: 1, createRevision: 1 });

@@ -78,3 +78,36 @@ test('so does a refusal at the receiver, and answers in pieces follow their ques
   ];
   expect(await heard({ ports, rules }, steps)).toEqual(['b', 'a', '', '']);
 });
+
+test('pieces to a shared MAC are judged without ports, the first one too', async () => {
+  const shared = { pairs: [['10.0.0.77', vmac]] as const, groups: ['b'] };
+  const ports = [
+    { ...port('a'), groups: ['a'] },
+    { ...port('b'), ...shared },
+    { ...port('c'), ...shared },
+  ];
+  const out: RuleText = { group: 'a', direction: 'egress' };
+  const whole: RuleText = { ...ingress('b'), service: { kind: 'protocol', protocol: 17 } };
+  expect(await heard({ ports, rules: [out, ingress('b')] }, [pieces('a', 'vip', 2000)])).toEqual(['']);
+  expect(await heard({ ports, rules: [out, whole] }, [pieces('a', 'vip', 2000)])).toEqual(['b c']);
+  const stateless = { ports, rules: [out, ingress('b')], stateless: ['b'] };
+  expect(await heard(stateless, [pieces('a', 'vip', 2000)])).toEqual(['']);
+});
+
+test('a piece alone of an unguarded sender waits for its others where one lookup serves several', async () => {
+  const off = { mode: 'off', groups: [] } as const;
+  const ports = [
+    { ...port('a'), ...off },
+    { ...port('b'), ...off, pairs: [['10.0.0.77', vmac]] as const },
+    { ...port('c'), groups: ['c'], pairs: [['10.0.0.77', vmac]] as const },
+  ];
+  const alone = (to: Name | 'vip'): Step => {
+    const { sender, frames } = pieces('a', to, 2000);
+    return { sender, frames: frames.slice(0, 1) };
+  };
+  expect(await heard({ ports }, [alone('vip'), alone('b'), pieces('a', 'vip', 2000)])).toEqual([
+    '',
+    'b',
+    'b',
+  ]);
+});

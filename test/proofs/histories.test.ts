@@ -40,7 +40,7 @@ async function connections(): Promise<string[]> {
   return entries
     .map(({ zone, protocol, original: { src, dst, layer4 }, label }) => {
       const details = layer4.kind === 'icmp' ? [layer4.type, layer4.code] : [layer4.src, layer4.dst];
-      return `${zone}: ${protocol} ${ends(src, dst)} ${details} ${label & half} ${label >> 32n}`;
+      return `${zone}: ${protocol} ${ends(src, dst)} ${details.join(' ')} ${label & half} ${label >> 32n}`;
     })
     .sort();
 }
@@ -57,7 +57,7 @@ function expectedConnections(tracker: Tracker): string[] {
             ? [detail.type, detail.code]
             : [detail.src, detail.dst];
       const owners = [record.originator, record.receiver].map(preferredId);
-      return `${pipeline.zoneOf(network)}: ${protocol} ${ends(src, dst)} ${details} ${owners.join(' ')}`;
+      return `${pipeline.zoneOf(network)}: ${protocol} ${ends(src, dst)} ${details.join(' ')} ${owners.join(' ')}`;
     })
     .sort();
 }
