@@ -116,9 +116,13 @@ export class Access<R extends Owned> {
         code: 'PolicyNotAuthorized',
         rules: `(rule:create_${name} and rule:create_${name}:project_id)`,
       });
+    const record = { ...draft, id: '', project_id: project };
+    const rules = disallowed(this.#resource, 'create', caller, this.#targetOf(record, caller), draft);
+    if (rules === null) return;
+    // Nobody is told that they may not use what they cannot know of.
     if (parent !== undefined)
       requireSeen(this.#state(), caller, parent.type, String(draft[parent.attribute]));
-    this.#demand(caller, 'create', { ...draft, id: '', project_id: project }, draft);
+    refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
   /** The row that the caller may change in this way. Throws what is missing or `PolicyNotAuthorized`. */

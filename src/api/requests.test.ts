@@ -33,7 +33,7 @@ describe('documents', () => {
     expect(aliases).not.toContain('security-groups-default-rules');
     const one = await client.call('GET', '/v2.0/extensions/port-security');
     expect(one.body).toMatchObject({ extension: { alias: 'port-security', name: 'Port Security' } });
-    expectRefusal(await client.call('GET', '/v2.0/extensions/quotas'), 404, 'HTTPNotFound');
+    expectRefusal(await client.call('GET', '/v2.0/extensions/nonsense'), 404, 'HTTPNotFound');
   });
 });
 
