@@ -210,10 +210,8 @@ const changeArbitrary: fc.Arbitrary<Change> = fc.record({
 const lineArbitrary: fc.Arbitrary<Line> = fc.record({
   thread: fc.nat(999),
   back: fc.boolean(),
-  opening: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(false) },
-    { weight: 1, arbitrary: fc.constant(true) },
-  ),
+  // A handshake in the middle of a connection depends on windows, which the evaluator does not model.
+  opening: fc.constant(false),
   heir: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(99) }),
 });
 
