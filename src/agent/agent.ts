@@ -105,6 +105,7 @@ export class Agent {
       },
       onUp: () => this.#rounds.hasten(),
       onPacketIn: (packet) => void this.#packetIn(packet),
+      onFlowRemoved: (removed) => this.#hits.flowRemoved(removed),
     });
     const links = this.#links;
     this.#cutter = new Cutter({

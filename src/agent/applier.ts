@@ -16,6 +16,7 @@ import {
   canonicalKey,
   type Flow,
   type FlowKey,
+  flowFlags,
   flowMod,
   type Session,
   type SessionFault,
@@ -54,6 +55,8 @@ interface Difference {
 }
 
 const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
+/** Verdict flows count from zero, also in another's place, and their last counters are told when they end. */
+const counted = flowFlags.resetCounts | flowFlags.sendFlowRemoved;
 const nothing: Applied = { put: 0, removed: 0 };
 const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
 
@@ -160,9 +163,8 @@ export class Applier {
     const endings: Ending[] = [];
     const additions = puts.map(([key, flow]) => {
       const present = installed.get(key);
-      if (present === undefined || !isVerdict(present.cookie)) return flowMod.add(flow);
-      endings.push(present);
-      return flowMod.addAnew(flow);
+      if (present !== undefined && isVerdict(present.cookie)) endings.push(present);
+      return isVerdict(flow.cookie) ? flowMod.add(flow, counted) : flowMod.add(flow);
     });
     for (const [, flow] of removals) if (isVerdict(flow.cookie)) endings.push(flow);
     const bundle = [...additions, ...removals.map(([, flow]) => flowMod.remove(flow))];

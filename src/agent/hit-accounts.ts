@@ -123,7 +123,12 @@ export class HitAccounts {
     return account;
   }
 
-  #add({ rule, port, opens, idle }: Reading, packets: number, bytes: number, wall: number): void {
+  #add(
+    { rule, port, opens, idle }: Counted & { readonly idle: number },
+    packets: number,
+    bytes: number,
+    wall: number,
+  ): void {
     if (packets === 0) return;
     const { ports } = this.#accountOf(rule);
     const at = Math.round(wall - idle * 1000);
@@ -155,10 +160,23 @@ export class HitAccounts {
     return lost;
   }
 
-  /** Announces that a flow has ended after it was last read; should it come back, it counts from zero. */
-  ended(rule: string, flow: string, wall: number): void {
+  /**
+   * Announces that a flow has ended after it was last read; should it come back, it counts from zero. Gives what has
+   * been counted of it.
+   */
+  ended(rule: string, flow: string, wall: number): { readonly packets: number; readonly bytes: number } {
     const account = this.#accounts.get(rule);
-    if (account?.bases.delete(flow) === true) this.#mark(rule, account, wall);
+    const base = account?.bases.get(flow);
+    if (account === undefined || base === undefined) return { packets: 0, bytes: 0 };
+    account.bases.delete(flow);
+    this.#mark(rule, account, wall);
+    return base;
+  }
+
+  /** What a flow met that no look has seen. */
+  add(counted: Counted, packets: number, bytes: number, wall: number): void {
+    this.#add({ ...counted, idle: 0 }, packets, bytes, wall);
+    this.#mark(counted.rule, this.#accountOf(counted.rule), wall);
   }
 
   /** No flow goes on: the switch has restarted. */

@@ -11,12 +11,13 @@ import { reasonOf } from '../base/errors.ts';
 import { isObject } from '../model/checks.ts';
 import { keys } from '../model/keys.ts';
 import type { HitRecord, HitWatchRecord } from '../model/records.ts';
-import type { Session } from '../openflow/index.ts';
+import type { FlowRemoved, Session } from '../openflow/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { PortId, RuleId } from '../policy/world.ts';
 import type { Store, Write } from '../store/contract.ts';
 import type { CounterWatch, Ending } from './applier.ts';
 import { HitAccounts, type Look } from './hit-accounts.ts';
+import { HitEndings, type Rest } from './hit-endings.ts';
 import { HitFlows } from './hit-flows.ts';
 import { Turns } from './turns.ts';
 
@@ -39,6 +40,8 @@ export interface CountedFor {
 
 /** Records in one transaction. */
 const mostWrites = 500;
+/** Milliseconds that a look waits for the last counters of flows that a change has ended. */
+const lastWords = 100;
 /** Milliseconds that the last look may take at the end. */
 const lastPatience = 2000;
 
@@ -46,6 +49,7 @@ export class Hits implements CounterWatch {
   readonly #options: HitsOptions;
   readonly #accounts = new HitAccounts();
   readonly #flows = new HitFlows();
+  readonly #endings = new HitEndings();
   /** A look and a change that ends counters would each make the other's readings wrong. */
   readonly #turns = new Turns();
   readonly #writes = new Turns();
@@ -125,6 +129,7 @@ export class Hits implements CounterWatch {
   async #lookNow(): Promise<void> {
     const source = this.#source;
     if (source === null || !source.fed) return;
+    await this.#endings.settled(lastWords);
     const found = await this.#read(source.pipeline);
     if (found > 0) this.#verdicts = found;
   }
@@ -172,6 +177,7 @@ export class Hits implements CounterWatch {
     );
     if (cookies.size === 0) return;
     this.#change = await this.#turns.take();
+    this.#endings.changeBegins();
     try {
       await this.#options.counted();
       await this.#read(pipeline, cookies);
@@ -191,15 +197,27 @@ export class Hits implements CounterWatch {
       this.#verdicts = Math.max(0, this.#verdicts - flows.length);
       for (const flow of flows) {
         const counted = this.#flows.counted(flow, pipeline.desired);
-        if (counted !== null) this.#accounts.ended(counted.rule, counted.flow, Date.now());
+        if (counted === null) continue;
+        const base = this.#accounts.ended(counted.rule, counted.flow, Date.now());
+        if (this.#change !== null) this.#addRest(this.#endings.ended(flow, counted, base));
       }
       this.#prune(pipeline);
     }
+    this.#endings.changeEnds();
     this.#change?.();
     this.#change = null;
     void this.#write().catch((error: unknown) => {
       this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be recorded');
     });
+  }
+
+  /** The switch tells the last counters of a verdict flow that has gone. */
+  flowRemoved(removed: FlowRemoved): void {
+    this.#addRest(this.#endings.told(removed));
+  }
+
+  #addRest(rest: Rest | null): void {
+    if (rest !== null) this.#accounts.add(rest, rest.packets, rest.bytes, Date.now());
   }
 
   /** Only what changed since it was written last. What cannot be written now is written with the next look. */

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { type Flow, flowMod, type PacketIn, Session } from '../openflow/index.ts';
+import { type Flow, type FlowRemoved, flowMod, type PacketIn, Session } from '../openflow/index.ts';
 import { Control, ensureBridge, findByName, Ovsdb } from '../ovsdb/index.ts';
 
 export interface SwitchLinksOptions {
@@ -25,6 +25,7 @@ export interface SwitchLinksOptions {
   /** Either line came up, after what else is told of it. */
   readonly onUp: () => void;
   readonly onPacketIn: (packet: PacketIn) => void;
+  readonly onFlowRemoved: (removed: FlowRemoved) => void;
 }
 
 /**
@@ -79,6 +80,7 @@ export class SwitchLinks {
       },
       onDown: (reason) => log.warn({ reason }, 'lost the switch'),
       onPacketIn: options.onPacketIn,
+      onFlowRemoved: options.onFlowRemoved,
     });
   }
 

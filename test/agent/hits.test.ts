@@ -137,6 +137,27 @@ test('a group with very many rules goes over to counting for all ports at once, 
   expect((await watch()).reset).toBe(null);
 });
 
+test('not a packet is lost or counted twice while flows end under traffic', async () => {
+  const more = Array.from({ length: 700 }, (_, at) => service(`more-${at}`, 'tcp', 2000 + at));
+  let sent = 0;
+  const enough = new AbortController();
+  const traffic = (async () => {
+    for (; !enough.signal.aborted; sent += 20) await begin('udp', 1, 2, 20);
+  })();
+  for (let round = 0; round < 4; round++) {
+    await lab.write(...more);
+    await lab.sync();
+    await lab.write(...more.map(({ key }): Write => ({ op: 'delete', key })));
+    await lab.sync();
+  }
+  enough.abort();
+  await traffic;
+  const told = Object.values(await counts('dns')).reduce((sum, count) => sum + count, 0);
+  expect(told).toBe(sent);
+  expect(sent).toBeGreaterThan(100);
+  expect((await watch()).reset).toBe(null);
+});
+
 test('a port that is unplugged keeps its counts; one that is deleted leaves them to the rule', async () => {
   await begin('tcp', 1, 2, 6);
   await lab.unplug('tap2');
