@@ -39,6 +39,8 @@ export interface Features {
   readonly answersNd: boolean;
   /** Meter that bounds a port's packets to the controller; null where there is none, and then no such packets. */
   readonly puntMeter: (port: PortId) => number | null;
+  /** Pairs of rule and port up to which a group's verdicts are told by port; a usual number unless given. */
+  readonly mostCountedApart?: number;
 }
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
@@ -55,7 +57,7 @@ export class Pipeline {
   constructor(features: Features) {
     const graph = this.#graph;
     this.facts = declareFacts(graph);
-    this.relations = declareRelations(graph, this.facts, this.ids);
+    this.relations = declareRelations(graph, this.facts, this.ids, features.mostCountedApart);
     const { relations, ids } = this;
     const { locals, localsOf, macHolders, holders, subnetsOf, activeRules, zoneOf } = relations;
 

@@ -58,13 +58,18 @@ export const newIds = (): Ids => ({
   meters: new IdSpace(qosMeters),
 });
 
-/** Pairs of rule and port on this host up to which a group is counted by port: each takes two flows. */
+/** Pairs of rule and port on this host up to which a group is counted by port, unless told: each takes two flows. */
 const mostCountedApart = 2048;
 
 /** The register value of a set or class; the empty name is 0. */
 export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));
 
-export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relations {
+export function declareRelations(
+  graph: Dataflow,
+  facts: Facts,
+  ids: Ids,
+  countedTo: number = mostCountedApart,
+): Relations {
   const linkLocalsOf = graph.index('link-locals-of', facts.linkLocals, (_, item) => [
     [item.port, item] as const,
   ]);
@@ -140,7 +145,7 @@ export function declareRelations(graph: Dataflow, facts: Facts, ids: Ids): Relat
   const countedApart = graph.map(
     'counted-apart',
     localGroups,
-    (group, members, read) => members.size * (read(rulesOfGroup, group)?.size ?? 0) <= mostCountedApart,
+    (group, members, read) => members.size * (read(rulesOfGroup, group)?.size ?? 0) <= countedTo,
   );
 
   return {
