@@ -215,11 +215,13 @@ export const tables = {
   },
   /** After the last verdict on this host: a connection is remembered with the two ports that admitted it. */
   commit: {
-    id: 50,
+    id: 49,
     match: [flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
     load: [],
-    next: ['ingress_qos'],
+    next: ['committed', 'ingress_qos'],
   },
+  /** Of what comes out of a commit that puts pieces together: only what is of the connection goes on. */
+  committed: { id: 50, match: [destination, ...tracked], load: [], next: ['ingress_qos'] },
   /** What the receiver's policy says of how much. */
   ingress_qos: {
     id: 51,

@@ -43,6 +43,17 @@ function pieces(family: 4 | 6, port: number, word: string, length = 1400): Buffe
   return fragmentsOf(udpFrame(wire(family), 4000, port, payload), [length, 2 * length], datagrams);
 }
 
+/**
+ * Pieces of datagrams that the switch holds, as others of the same have not come, and those that it has let go, since
+ * they did not come in its time of 15 s.
+ */
+async function pending(): Promise<{ held: number; letGo: number }> {
+  const status = await cloud.switch.appctl('dpctl/ipf-get-status', 'netdev@ovs-netdev');
+  const sum = (what: RegExp) =>
+    [...status.matchAll(what)].reduce((total, [, count]) => total + Number(count), 0);
+  return { held: sum(/num frag: (\d+)/g), letGo: sum(/frags expired: (\d+)/g) };
+}
+
 describeRoot('fragments', () => {
   beforeAll(async () => {
     cloud = await startCloud();
@@ -128,5 +139,44 @@ describeRoot('fragments', () => {
     await client.probe.send(...pieces(4, 80, 'unsaid'), ...pieces(4, 80, 'unsaid').reverse());
     await cloud.groupsOf(client, ...security_groups);
     expect(await carrying('unsaid')).toBe(0);
+  });
+
+  test('pieces that waited in vain for the rest go nowhere, whose packets so ever they come up with', async () => {
+    await cloud.groupsOf(server, groups.stateful);
+    const { held: before } = await pending();
+    for (let times = 0; times < 8; times += 1) {
+      const family = times % 2 === 0 ? 4 : 6;
+      await client.probe.send(...pieces(family, 81, 'forbidden').slice(0, 2));
+      await client.probe.send(...pieces(family, 81, 'forbidden').slice(1));
+    }
+    const { held, letGo } = await until(
+      async () => {
+        const now = await pending();
+        return now.held >= before + 8 * 2 * 2 && now;
+      },
+      { what: 'all pieces are held' },
+    );
+    // Each of these begins a connection; the switch adds what has waited too long to what it is at.
+    await until(
+      async () => {
+        await Promise.all(families.map((family) => client.probe.udp(server.address(family), 80)));
+        return (await pending()).letGo >= letGo + held;
+      },
+      { what: 'all pieces are let go', timeout: 40_000, interval: 50 },
+    );
+    expect(await carrying('forbidden')).toBe(0);
+  });
+
+  test('a datagram of more pieces than the switch takes at once is as forbidden as any', async () => {
+    await cloud.groupsOf(server, groups.stateful);
+    for (const family of families) {
+      await passes(udp(client, server, 80, { family, size: 40_000 }));
+      await isRefused(cloud, 'ingress', udp(client, server, 81, { family, size: 40_000 }));
+    }
+    await server.probe.sniffed();
+    for (const family of families) {
+      await isRefused(cloud, 'ingress', udp(client, server, 81, { family, size: 40_000 }));
+      await passes(udp(client, server, 80, { family }));
+    }
   });
 });

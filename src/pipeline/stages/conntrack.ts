@@ -10,7 +10,10 @@
  * The userspace datapath puts a datagram together for each ct() and takes it apart again behind it, and a later
  * fragment then shows no ports, not even its connection's. So of a new connection the first fragment is judged,
  * and the later ones go on to the commit, where they are held until the first has come there too: what is refused
- * there never becomes whole. Where a packet goes to several ports at once, the copies of its pieces would be
+ * there never becomes whole. What it has held in vain it lets go with the packets of somebody else's ct(), as if they
+ * were one, or, of a datagram of very many pieces, all that had no place with the first. So a whole packet is
+ * committed as a copy, which ends there with whatever joins it, and pieces are asked after their commit whose
+ * connection they are of. Where a packet goes to several ports at once, the copies of its pieces would be
  * mixed up while they are held: there pieces are judged without ports, each by itself, and nothing is committed.
  */
 
@@ -36,7 +39,7 @@ import {
   unicastAddress,
   wholePacket,
 } from '../matches.ts';
-import { flag, register } from '../tables.ts';
+import { flag, register, tables } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
 import { lookUp } from './lookup.ts';
 
@@ -44,7 +47,9 @@ import { lookUp } from './lookup.ts';
 const original = ctState(['tracked'], ['new', 'invalid', 'reply']);
 const reply = ctState(['tracked', 'reply'], ['new', 'invalid']);
 const invalid = ctState(['tracked', 'invalid']);
+/** The same two, connections that begin included. */
 const valid = ctState(['tracked'], ['invalid', 'reply']);
+const validReply = ctState(['tracked', 'reply'], ['invalid']);
 
 /** The families in which a port's packets are tracked, as matches; one match for both. */
 function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: number }[] {
@@ -87,12 +92,25 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
   ];
 }
 
+/** Pieces whose commit has just said that they are for the port. */
+function own({ port, key }: LocalPort): Draft[] {
+  const to = { [register.destination]: key };
+  const because = { reason: 'committed', port: port.id };
+  const then = { goto: 'ingress_qos' } as const;
+  return [
+    flow('committed', 100, { ...to, ct_state: valid, ct_label: responder(key) }, then, because),
+    flow('committed', 100, { ...to, ct_state: validReply, ct_label: originator(key) }, then, because),
+  ];
+}
+
 export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   const { port, key } = local;
-  if (port.mode === 'off' || !port.adminUp) return [];
+  if (!port.adminUp) return [];
+  if (port.mode === 'off') return own(local);
   const from = { [register.source]: key };
   const to = { [register.destination]: key };
   const drafts: Draft[] = [
+    ...own(local),
     drop('egress_state', 250, { ...from, ct_state: invalid }, 'ct-invalid', 'egress', port.id),
     drop('ingress_state', 250, { ...to, ct_state: invalid }, 'ct-invalid', 'ingress', port.id),
     ...trackedFamilies(untracked).flatMap((family) => bypass(local, family)),
@@ -116,7 +134,7 @@ export function portState(local: LocalPort, untracked: Untracked): Draft[] {
 }
 
 /** Writes who admitted the connection: `low` is the register of its originator. */
-const remember = (low: 'reg0' | 'reg3', high: 'reg0' | 'reg3'): Action => ({
+const remember = (low: 'reg0' | 'reg3', high: 'reg0' | 'reg3'): Action & { readonly type: 'ct' } => ({
   type: 'ct',
   commit: true,
   zone: { field: register.network, offset: 0, bits: 16 },
@@ -133,6 +151,24 @@ const remember = (low: 'reg0' | 'reg3', high: 'reg0' | 'reg3'): Action => ({
     },
   ],
 });
+
+function commitOf(family: Family): Draft[] {
+  const asked = { ...ipOf(family), [register.flags]: { value: flag.commit, mask: flag.commit } };
+  const because = { reason: 'commit' };
+  return [
+    { ct_state: ctState(['tracked'], ['reply']), action: remember('reg0', 'reg3') },
+    { ct_state: ctState(['tracked', 'reply']), action: remember('reg3', 'reg0') },
+  ].flatMap(({ ct_state, action }) => {
+    const whole = { ...asked, ct_state, ip_frag: wholePacket };
+    const pieces = { ...asked, ct_state, ip_frag: anyFragment };
+    const aside: Action = { type: 'clone', actions: [action] };
+    const held: Action = { ...action, table: tables.committed.id };
+    return [
+      flow('commit', 100, whole, { actions: [aside], goto: 'ingress_qos' }, because),
+      flow('commit', 100, pieces, { actions: [held] }, because),
+    ];
+  });
+}
 
 const untracked = { reason: 'untracked' } as const;
 /** What a guarded sender may say whatever its security groups say; the guards have vetted it. */
@@ -183,29 +219,9 @@ export const conntrackDefaults: readonly Draft[] = [
       { reason: 'looked-up-at-egress' },
     ),
     flow('ingress_ct', 100, family, { actions: [lookUp('ingress_state')] }, { reason: 'lookup' }),
-    flow(
-      'commit',
-      100,
-      {
-        ...family,
-        [register.flags]: { value: flag.commit, mask: flag.commit },
-        ct_state: ctState(['tracked'], ['reply']),
-      },
-      { actions: [remember('reg0', 'reg3')], goto: 'ingress_qos' },
-      { reason: 'commit' },
-    ),
-    flow(
-      'commit',
-      100,
-      {
-        ...family,
-        [register.flags]: { value: flag.commit, mask: flag.commit },
-        ct_state: ctState(['tracked', 'reply']),
-      },
-      { actions: [remember('reg3', 'reg0')], goto: 'ingress_qos' },
-      { reason: 'commit' },
-    ),
   ]),
+  ...([4, 6] as const).flatMap(commitOf),
+  drop('committed', 0, {}, 'stray-fragment', 'ingress'),
   ...[ipv4, ipv6].flatMap((family) => {
     const later = {
       ...family,
