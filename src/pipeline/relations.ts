@@ -29,6 +29,8 @@ export interface Relations {
   /** Sets of groups in use here, by name. */
   readonly sets: Relation<string, true>;
   readonly rulesOfGroup: Relation<GroupId, ReadonlyMap<RuleId, Rule>>;
+  /** By set: all rules of its groups, in an order that does not depend on history. */
+  readonly rulesOfSet: Relation<string, readonly Rule[]>;
   readonly stateless: Relation<GroupId, true>;
   /** By set of groups: the families in which its ports are not tracked. */
   readonly untracked: Relation<string, Untracked>;
@@ -130,6 +132,12 @@ export function declareRelations(
     groups === '' ? [] : [[groups, true as const] as const],
   );
   const sets = graph.map('sets', setPorts, () => true as const);
+  const rulesOfSet = graph.map('rules-of-set', sets, (name, _, read) =>
+    name
+      .split(',')
+      .flatMap((group) => [...(read(rulesOfGroup, group as GroupId)?.values() ?? [])])
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
+  );
   const stateless = graph.map('stateless', facts.groups, (_, { stateful }) => (stateful ? undefined : true));
   const untracked = graph.map<string, true, Untracked>(
     'untracked-sets',
@@ -137,7 +145,7 @@ export function declareRelations(
     (name, _, read) => {
       const names = name.split(',') as GroupId[];
       if (names.every((group) => read(stateless, group))) return { 4: true, 6: true };
-      const rules = names.flatMap((group) => [...(read(rulesOfGroup, group)?.values() ?? [])]);
+      const rules = read(rulesOfSet, name) ?? [];
       return { 4: isOpen(rules, 4), 6: isOpen(rules, 6) };
     },
     { equal: (a, b) => a[4] === b[4] && a[6] === b[6] },
@@ -158,6 +166,7 @@ export function declareRelations(
     activeRules,
     sets,
     rulesOfGroup,
+    rulesOfSet,
     stateless,
     untracked,
     countedApart,

@@ -6,7 +6,7 @@
  */
 import type { Read } from '../../base/dataflow.ts';
 import { protocols } from '../../net/packet/transport.ts';
-import type { Direction, GroupId, Rule } from '../../policy/world.ts';
+import type { Direction, Rule } from '../../policy/world.ts';
 import { type Conjunction, clause, type Draft, flow, type Provenance } from '../draft.ts';
 import type { IdSpace } from '../ids.ts';
 import type { LocalPort } from '../local-port.ts';
@@ -31,8 +31,15 @@ const sides = {
   },
 } as const;
 
-/** Verdicts stand above conjunctions, which share one level; what nothing admits ends below. */
-const priority = { conjunction: 100, dropOf: 2, drop: 1 } as const;
+/** Verdicts stand above conjunctions; what nothing admits ends below. */
+const priority = { conjunction: 90, dropOf: 2, drop: 1 } as const;
+
+/**
+ * Rules are spread over levels by their ids. All clauses in one match are one flow, in one message of 64 KB at most:
+ * on a single level, a set of 4,000 rules would be more than the switch can be told.
+ */
+const levels = 8;
+const levelOf = (rule: Rule, ids: Ids): number => priority.conjunction + (ids.rules.of(rule.id) % levels);
 
 type Part = 'set' | 'peer' | 'service';
 
@@ -53,14 +60,12 @@ const isDirect = (rule: Rule): boolean => partsOf(rule).length === 1;
 /** The clause of a set of groups in use in each of its groups' rules. */
 export function setClauses(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
   const set = ids.sets.of(name);
-  const groups = name.split(',') as GroupId[];
-  return groups
-    .flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])])
+  return (read(relations.rulesOfSet, name) ?? [])
     .filter((rule) => !isDirect(rule))
     .map((rule) => {
       const side = sides[rule.direction];
       const match = { [side.set]: set, ...ipOf(rule.family) };
-      return clause(side.rules, priority.conjunction, match, share(rule, 'set', ids));
+      return clause(side.rules, levelOf(rule, ids), match, share(rule, 'set', ids));
     });
 }
 
@@ -85,7 +90,7 @@ export function classClauses(
     .split(',')
     .flatMap((group) =>
       [...(read(relations[kind].rulesNaming, `${direction}|${group}`)?.values() ?? [])].map((rule) =>
-        clause(sides[direction].rules, priority.conjunction, match, share(rule, 'peer', ids)),
+        clause(sides[direction].rules, levelOf(rule, ids), match, share(rule, 'peer', ids)),
       ),
     );
 }
@@ -94,13 +99,14 @@ export function classClauses(
 export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
+  const level = levelOf(rule, ids);
   const drafts = (serviceMatches(rule.family, rule.service, stateful) ?? []).map((match) =>
-    clause(side.rules, priority.conjunction, match, share(rule, 'service', ids)),
+    clause(side.rules, level, match, share(rule, 'service', ids)),
   );
   if (rule.remote.kind === 'prefix') {
     const { prefix } = rule.remote;
     const match = { ...ipOf(rule.family), [side.address[rule.family]]: address(prefix) };
-    drafts.push(clause(side.rules, priority.conjunction, match, share(rule, 'peer', ids)));
+    drafts.push(clause(side.rules, level, match, share(rule, 'peer', ids)));
   }
   return drafts;
 }

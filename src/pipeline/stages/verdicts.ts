@@ -80,14 +80,6 @@ function conjunctive(rule: Rule, whose: Whose, relations: Relations, ids: Ids, r
   return verdict(rule, trackingOf(rule.group, relations, read), priority.conjunction, place, whose);
 }
 
-/** The rules of a set of groups, in an order that does not depend on history. */
-function rulesOf(name: string, relations: Relations, read: Read): Rule[] {
-  const groups = name === '' ? [] : (name.split(',') as GroupId[]);
-  return groups
-    .flatMap((group) => [...(read(relations.rulesOfGroup, group)?.values() ?? [])])
-    .sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
 /** Of direct rules that say the same for a set, the first by id: the flow has room for one name. */
 function directOf(rules: readonly Rule[]): Map<string, Rule> {
   const first = new Map<string, Rule>();
@@ -106,7 +98,7 @@ function directVerdicts(
   read: Read,
 ): Draft[] {
   const untracked = read(relations.untracked, name);
-  return [...directOf(rulesOf(name, relations, read)).values()].filter(chosen).flatMap((rule) => {
+  return [...directOf(read(relations.rulesOfSet, name) ?? []).values()].filter(chosen).flatMap((rule) => {
     const tracking =
       untracked?.[rule.family] === true ? 'untracked' : trackingOf(rule.group, relations, read);
     return verdict(rule, tracking, priority.direct, ipOf(rule.family), whose);
@@ -127,11 +119,12 @@ export function setVerdicts(name: string, relations: Relations, ids: Ids, read: 
 
 /** The verdicts of all rules of a port that are counted by port. */
 export function portVerdicts(local: LocalPort, relations: Relations, ids: Ids, read: Read): Draft[] {
-  if (!local.port.adminUp) return [];
-  const apart = (rule: Rule): boolean => read(relations.countedApart, rule.group) === true;
+  const groups = new Set(local.port.groups.filter((group) => read(relations.countedApart, group) === true));
+  if (!local.port.adminUp || local.groups === '' || groups.size === 0) return [];
+  const apart = (rule: Rule): boolean => groups.has(rule.group);
   return [
     ...directVerdicts(local.groups, { local }, apart, relations, read),
-    ...rulesOf(local.groups, relations, read)
+    ...(read(relations.rulesOfSet, local.groups) ?? [])
       .filter((rule) => !isDirect(rule) && apart(rule))
       .flatMap((rule) => conjunctive(rule, { local }, relations, ids, read)),
   ];
