@@ -16,7 +16,6 @@ import {
   canonicalKey,
   type Flow,
   type FlowKey,
-  flowFlags,
   flowMod,
   type Session,
   type SessionFault,
@@ -55,8 +54,6 @@ interface Difference {
 }
 
 const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
-/** Verdict flows count from zero, also in another's place, and their last counters are told when they end. */
-const counted = flowFlags.resetCounts | flowFlags.sendFlowRemoved;
 const nothing: Applied = { put: 0, removed: 0 };
 const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
 
@@ -164,7 +161,7 @@ export class Applier {
     const additions = puts.map(([key, flow]) => {
       const present = installed.get(key);
       if (present !== undefined && isVerdict(present.cookie)) endings.push(present);
-      return isVerdict(flow.cookie) ? flowMod.add(flow, counted) : flowMod.add(flow);
+      return isVerdict(flow.cookie) ? flowMod.addCounted(flow) : flowMod.add(flow);
     });
     for (const [, flow] of removals) if (isVerdict(flow.cookie)) endings.push(flow);
     const bundle = [...additions, ...removals.map(([, flow]) => flowMod.remove(flow))];

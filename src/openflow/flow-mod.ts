@@ -1,17 +1,20 @@
 /** Flow-mods from flows: what an applier sends to add a flow, or to take exactly one away. */
 import type { Flow, FlowKey } from './flow.ts';
 import type { FlowMod } from './message.ts';
+import { flowFlags } from './spec/numbers.ts';
 
 export const flowMod = {
   /**
-   * Adds the flow, or replaces the one with the same table, priority and match. Open vSwitch then takes that one's
-   * counters over unless `flags` say otherwise.
+   * Adds the flow, or replaces the one with the same table, priority and match, whose counters Open vSwitch then
+   * hands on.
    */
-  add: (flow: Flow, flags = 0): FlowMod => ({
+  add: (flow: Flow): FlowMod => ({ type: 'flow_mod', command: 'add', ...flow }),
+  /** The same, but counters begin at zero, and the switch says when the flow has gone, and what it had counted. */
+  addCounted: (flow: Flow): FlowMod => ({
     type: 'flow_mod',
     command: 'add',
+    flags: flowFlags.resetCounts | flowFlags.sendFlowRemoved,
     ...flow,
-    ...(flags === 0 ? {} : { flags }),
   }),
   /** Replaces the actions of exactly this flow and keeps its counters and its cookie; does nothing when absent. */
   modify: (flow: Flow): FlowMod => ({ type: 'flow_mod', command: 'modify_strict', ...flow }),

@@ -93,7 +93,8 @@ async function listing(): Promise<Map<string, string[]>> {
     for (const rule of world.rules.values()) names.set(String(ids.rules.of(rule.id)), `‹${rule.id}›`);
     const byTable = new Map<string, string[]>();
     for (const line of (await at.ofctl('--names', '--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n')) {
-      const match = /table="?(\w+)"?, (.*)$/.exec(line.trim());
+      // That a flow's counters are watched is the agent's concern.
+      const match = /table="?(\w+)"?, (?:(?:send_flow_rem|reset_counts) )*(.*)$/.exec(line.trim());
       if (match === null) continue;
       const [, table = '', rest = ''] = match;
       const text = rest.replaceAll(/0x[0-9a-f]{5,}|\b\d{6,}\b/g, (value) => names.get(value) ?? value);
