@@ -57,13 +57,14 @@ const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 export const nameOf = (path: string): string => singular[lastPart(path)] ?? path;
 export const collectionOf = (path: string): string => lastPart(path).replaceAll('-', '_');
 
-export function clientOf(api: Api): Client {
+/** `always` are headers of every request. */
+export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}): Client {
   const call: Client['call'] = async (method, url, body, headers = {}) => {
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await api.app.inject({
       method,
       url,
-      headers: { host: '127.0.0.1:9696', ...json, ...headers },
+      headers: { host: '127.0.0.1:9696', ...json, ...always, ...headers },
       ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     return {
