@@ -9,7 +9,7 @@ import { Metering, meterOf, meterSupport } from '../../src/agent/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { type Features, Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 
 export class InstalledWorld {
@@ -25,10 +25,18 @@ export class InstalledWorld {
   #cutter: Cutter | null = null;
   readonly #refusals: 'fail' | 'leave out';
 
-  /** `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow. */
-  constructor(target: string, refusals: 'fail' | 'leave out' = 'fail') {
+  /**
+   * `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow;
+   * `features` are the pipeline's where they shall not be as usual.
+   */
+  constructor(
+    target: string,
+    refusals: 'fail' | 'leave out' = 'fail',
+    features: Pick<Features, 'mostCountedApart'> = {},
+  ) {
     this.#refusals = refusals;
     this.pipeline = new Pipeline({
+      ...features,
       answersNd: true,
       puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
     });

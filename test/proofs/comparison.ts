@@ -7,7 +7,7 @@ import { parseFrame } from '../../src/net/packet/frame.ts';
 import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
 import { emptyTracker, type Connection as Tracked, type Tracker } from '../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../src/policy/evaluator.ts';
-import { type Connection, stands } from '../../src/policy/standing.ts';
+import type { Connection } from '../../src/policy/standing.ts';
 import type { Outcome, Reply, Verdict } from '../../src/policy/verdict.ts';
 import type { NetworkId, World } from '../../src/policy/world.ts';
 import { ip } from '../lib/frames.ts';
@@ -50,11 +50,6 @@ export function liveConnection(key: string, { originator, receiver }: Tracked): 
     originator,
     responder: receiver,
   };
-}
-
-/** The connections that a world still allows. */
-export function standing(world: World, tracker: Tracker): Tracker {
-  return new Map([...tracker].filter(([key, record]) => stands(world, liveConnection(key, record))));
 }
 
 const textOf = ({ kind, address, mac }: Reply): string =>

@@ -1,4 +1,5 @@
 /** Turns worlds into flows the way the agent does, for the driver. */
+import type { Features } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { Install, Installation } from './driver.ts';
@@ -12,10 +13,10 @@ interface PipelineInstall {
 }
 
 /** One session for all worlds that follow each other: each is an incremental change from the one before. */
-export function pipelineInstall(): PipelineInstall {
+export function pipelineInstall(features: Pick<Features, 'mostCountedApart'> = {}): PipelineInstall {
   let installed: InstalledWorld | null = null;
   const install = async ({ at, bridge, world, ports }: Installation): Promise<InstalledWorld> => {
-    installed ??= new InstalledWorld(at.mgmt(bridge));
+    installed ??= new InstalledWorld(at.mgmt(bridge), 'fail', features);
     await installed.install(world, ports);
     return installed;
   };
