@@ -37,8 +37,11 @@ export interface NetworkView {
 
 export class Client {
   readonly #endpoint: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(endpoint: string) {
+  /** Without a token only an API without authentication answers. */
+  constructor(endpoint: string, token?: string) {
+    this.#headers = { accept: 'application/json', ...(token === undefined ? {} : { 'x-auth-token': token }) };
     this.#endpoint = endpoint.replace(/\/+$/, '');
   }
 
@@ -47,7 +50,7 @@ export class Client {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${this.#endpoint}${path}`, { headers: { accept: 'application/json' } });
+      response = await fetch(`${this.#endpoint}${path}`, { headers: this.#headers });
       text = await response.text();
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;

@@ -16,7 +16,7 @@ export type ConfigFault = { readonly code: 'BadConfig'; readonly source: string;
 
 export const defaultConfigFile = '/etc/portcullis/portcullis.yaml';
 /** Names that start like settings but belong to the command line itself. */
-const otherEnvironment = new Set(['PORTCULLIS_CONFIG', 'PORTCULLIS_ENDPOINT']);
+const otherEnvironment = new Set(['PORTCULLIS_CONFIG', 'PORTCULLIS_ENDPOINT', 'PORTCULLIS_TOKEN']);
 
 /** What the machine says where nobody chose; handed in so that a test can say something else. */
 export interface Surroundings {
@@ -158,6 +158,8 @@ function check(tree: Tree, sourceOf: (key: string) => string): Settings {
     fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
   }
   const checked = tree as unknown as Settings;
+  if (checked.auth === 'tokens' && checked.tokens.file === '')
+    fail(sourceOf('auth'), 'tokens.file', 'tokens.file must be set where auth is tokens');
   if (parseListen(checked.listen) === null)
     fail(sourceOf('listen'), 'listen', `listen must be ADDRESS:PORT, not ${checked.listen}`);
   return checked;

@@ -66,7 +66,8 @@ function withEndpoint(command: Command): Command {
 
 function clientOf(command: Command): Client {
   const { endpoint } = command.opts<{ endpoint?: string }>();
-  return new Client(endpoint ?? process.env['PORTCULLIS_ENDPOINT'] ?? 'http://127.0.0.1:9696');
+  const { PORTCULLIS_ENDPOINT: known, PORTCULLIS_TOKEN: token, OS_TOKEN: osToken } = process.env;
+  return new Client(endpoint ?? known ?? 'http://127.0.0.1:9696', token ?? osToken);
 }
 
 function guestToolsOf(command: Command): GuestTools {

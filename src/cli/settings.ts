@@ -75,7 +75,12 @@ const rows = {
   'quota.security_group': quota('security groups'),
   'quota.security_group_rule': quota('security-group rules'),
   'quota.rbac_policy': quota('RBAC policies'),
-  auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none'] },
+  auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none', 'tokens'] },
+  'tokens.file': {
+    description: 'YAML file of static tokens, for auth tokens; it is read again when it changes',
+    default: '',
+    text: { pattern: /^/, says: 'a path' },
+  },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
 

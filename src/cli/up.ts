@@ -12,6 +12,7 @@ import { createLog } from '../base/log.ts';
 import { createMetrics } from '../base/metrics.ts';
 import { openStore } from '../store/index.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
+import { authenticatorOf } from './authentication.ts';
 import { parseListen } from './listen.ts';
 import type { Settings } from './settings.ts';
 import { version } from './version.ts';
@@ -38,9 +39,12 @@ export async function up(settings: Settings): Promise<void> {
     const store = await openStore({ kind: 'embedded', dir: resolve(settings.data_dir) });
     closers.push(() => store.close());
 
+    const apiLog = log.child({ component: 'api' });
+    const authenticator = authenticatorOf(settings, apiLog);
     const api = createApi({
       store,
-      log: log.child({ component: 'api' }),
+      log: apiLog,
+      authenticator,
       listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
       allowRemoteWithoutAuth: settings.allow_remote_without_auth,
       strictPairs: settings.address_pairs.strict,

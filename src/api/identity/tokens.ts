@@ -5,14 +5,24 @@
 import { readFileSync, type Stats, unwatchFile, watchFile } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
-import { reasonOf } from '../../base/errors.ts';
+import { Fault, reasonOf } from '../../base/errors.ts';
 import type { Caller } from '../caller.ts';
 import { type Authenticator, refuseIdentity, tokenOf } from './authenticator.ts';
 import { digestOf } from './token-digest.ts';
-import { parseTokenTable, type TokenTable } from './token-table.ts';
+import { parseTokenTable, type TokenTable, type TokenTableFault } from './token-table.ts';
 
 /** Milliseconds between looks at the file: looking works on every file system and however the file is replaced. */
 const lookEvery = 500;
+
+/** Throws `BadTokenFile`, whose text names the file. */
+function readTable(path: string): TokenTable {
+  try {
+    return parseTokenTable(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const problem = reasonOf(error);
+    throw new Fault<TokenTableFault>({ code: 'BadTokenFile', problem }, `${path}: ${problem}`, error);
+  }
+}
 
 const challenge = 'Portcullis';
 
@@ -23,11 +33,11 @@ export class TokenFile implements Authenticator {
   readonly #onLook: (now: Stats, before: Stats) => void;
   #table: TokenTable;
 
-  /** Reads the file. Throws `BadTokenFile`, or what reading threw: a server that knows nobody does not start. */
+  /** Reads the file. Throws `BadTokenFile`: a server that knows nobody does not start. */
   constructor(path: string, log: Logger) {
     this.#path = path;
     this.#log = log;
-    this.#table = parseTokenTable(readFileSync(path, 'utf8'));
+    this.#table = readTable(path);
     this.#onLook = () => this.#readAgain();
     watchFile(path, { interval: lookEvery, persistent: false }, this.#onLook);
     // What changed between reading and watching would go unseen.
@@ -45,11 +55,11 @@ export class TokenFile implements Authenticator {
 
   #readAgain(): void {
     try {
-      this.#table = parseTokenTable(readFileSync(this.#path, 'utf8'));
+      this.#table = readTable(this.#path);
       this.#log.info({ file: this.#path, tokens: this.#table.size }, 'tokens were read');
     } catch (error) {
       this.#log.error(
-        { file: this.#path, reason: reasonOf(error) },
+        { reason: reasonOf(error) },
         'the token file is broken; the tokens of before stay in force',
       );
     }

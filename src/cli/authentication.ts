@@ -1,0 +1,17 @@
+/** How callers are known, as the operator chose it. */
+import { resolve } from 'node:path';
+import type { Logger } from 'pino';
+import type { Authenticator } from '../api/identity/authenticator.ts';
+import { noAuthentication } from '../api/identity/nobody.ts';
+import { TokenFile } from '../api/identity/tokens.ts';
+import type { Settings } from './settings.ts';
+
+/** Throws `BadTokenFile`. */
+export function authenticatorOf(settings: Settings, log: Logger): Authenticator {
+  switch (settings.auth) {
+    case 'tokens':
+      return new TokenFile(resolve(settings.tokens.file), log);
+    case 'none':
+      return noAuthentication;
+  }
+}
