@@ -158,9 +158,9 @@ export function createApi(options: ApiOptions): Api {
     },
     async close() {
       asker.close();
+      authenticator.close();
       await app.close();
       view.close();
-      authenticator.close();
     },
     get address() {
       const { address, family, port } = app.server.address() as AddressInfo;

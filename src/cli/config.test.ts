@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { noQuotas } from '../model/quota.ts';
-import { loadConfig } from './config.ts';
+import { loadConfig, withoutSecrets } from './config.ts';
 import { settings } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-config-'));
@@ -41,6 +41,15 @@ describe('where values come from', () => {
       log: { level: 'info' },
       auth: 'none',
       tokens: { file: '' },
+      keystone: {
+        url: '',
+        username: 'neutron',
+        password: '',
+        project: 'service',
+        user_domain: 'Default',
+        project_domain: 'Default',
+        trust: 30,
+      },
       address_pairs: { strict: false },
       hits: { interval: 15 },
       quota: noQuotas,
@@ -107,6 +116,13 @@ describe('what is refused, with the source and the key in the message', () => {
     ['half a number', { yaml: 'quota: { port: 1.5 }' }, /quota.port: must be a whole number .*not 1.5/],
     ['text for a number', { yaml: 'hits: { interval: "5" }' }, /must be a number .*not "5"/],
     ['number out of range', { environment: { PORTCULLIS_HITS_INTERVAL: '0' } }, /above 0 .*not 0/],
+    ['Keystone at no address', { flags: { auth: 'keystone' } }, /flags: keystone.url must be set/],
+    ['Keystone at a strange address', { yaml: 'keystone: { url: here }' }, /keystone.url: must be an http/],
+    [
+      'a secret that is none, which is not told',
+      { yaml: 'keystone: { password: 87654321 }' },
+      /must be text$/,
+    ],
     ['tokens from nowhere', { flags: { auth: 'tokens' } }, /flags: tokens.file must be set/],
     ['bad address', { flags: { listen: 'nowhere' } }, /flags: listen must be ADDRESS:PORT, not nowhere/],
     ['bad database', { flags: { ovsdb: '/var/run/db.sock' } }, /flags: ovsdb: /],
@@ -124,6 +140,14 @@ describe('what is refused, with the source and the key in the message', () => {
       loadConfig({ file: join(folder, 'absent'), environment: {}, flags: {}, surroundings }),
     ).toThrow(/absent/);
   });
+});
+
+test('what is printed of secrets is that they are set', () => {
+  const shown = (environment: Record<string, string>) => withoutSecrets(load({ environment }));
+  const environment = { PORTCULLIS_KEYSTONE_PASSWORD: 'hush', PORTCULLIS_KEYSTONE_USERNAME: 'u' };
+  expect(shown(environment)).toMatchObject({ keystone: { password: '***', username: 'u' } });
+  expect(shown({})).toMatchObject({ keystone: { password: '' } });
+  expect(load({ environment }).keystone.password).toBe('hush');
 });
 
 test('the command line keeps its own names in the environment', () => {

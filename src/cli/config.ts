@@ -149,10 +149,11 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
 }
 
 function check(tree: Tree, sourceOf: (key: string) => string): Settings {
-  for (const { key, path, problem } of settings) {
+  for (const { key, path, problem, secret } of settings) {
     const value = take(tree, path);
     const wrong = value === undefined ? null : problem(value);
-    if (wrong !== null) fail(sourceOf(key), key, `${key}: ${wrong}, not ${JSON.stringify(value)}`);
+    if (wrong !== null)
+      fail(sourceOf(key), key, `${key}: ${wrong}${secret ? '' : `, not ${JSON.stringify(value)}`}`);
   }
   if (tree['openflow'] === undefined) {
     fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
@@ -160,9 +161,21 @@ function check(tree: Tree, sourceOf: (key: string) => string): Settings {
   const checked = tree as unknown as Settings;
   if (checked.auth === 'tokens' && checked.tokens.file === '')
     fail(sourceOf('auth'), 'tokens.file', 'tokens.file must be set where auth is tokens');
+  if (checked.auth === 'keystone' && checked.keystone.url === '')
+    fail(sourceOf('auth'), 'keystone.url', 'keystone.url must be set where auth is keystone');
   if (parseListen(checked.listen) === null)
     fail(sourceOf('listen'), 'listen', `listen must be ADDRESS:PORT, not ${checked.listen}`);
   return checked;
+}
+
+/** The same values for the eyes of others: secrets that are set show as stars. */
+export function withoutSecrets(effective: Settings): Tree {
+  const shown = structuredClone(effective) as unknown as Tree;
+  for (const { path, secret } of settings) {
+    const value = secret ? take(shown, path) : '';
+    if (value !== undefined && value !== '') put(shown, path, '***');
+  }
+  return shown;
 }
 
 /** Throws `BadConfig`, whose text names the source and the key. */

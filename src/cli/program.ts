@@ -6,7 +6,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { Client } from './client.ts';
-import { loadConfig } from './config.ts';
+import { loadConfig, withoutSecrets } from './config.ts';
 import { counters } from './counters.ts';
 import { parseDuration } from './durations.ts';
 import type { GuestTools } from './guest.ts';
@@ -182,7 +182,7 @@ export function buildProgram(): Command {
     .option('--json', 'print JSON')
     .option('--get <key>', 'print the value of one key, such as log.level')
     .action(({ get }: { get?: string }, command: Command) => {
-      const effective = settingsOf(command);
+      const effective = withoutSecrets(settingsOf(command));
       if (get === undefined) {
         print(wantsJson(command) ? json(effective) : stringify(effective));
         return;

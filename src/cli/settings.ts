@@ -12,8 +12,11 @@ interface Row {
   readonly text?: { readonly pattern: RegExp; readonly says: string };
   readonly oneOf?: readonly string[];
   readonly number?: { readonly above: number; readonly most: number; readonly whole?: true };
+  /** Is not printed. */
+  readonly secret?: true;
 }
 
+const anything = { pattern: /^/, says: 'text' } as const;
 const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:HOST:PORT' } as const;
 
 /** Where nobody is told apart, projects are but names, and nothing limits them unless it is set. */
@@ -75,11 +78,34 @@ const rows = {
   'quota.security_group': quota('security groups'),
   'quota.security_group_rule': quota('security-group rules'),
   'quota.rbac_policy': quota('RBAC policies'),
-  auth: { description: 'how callers prove who they are', default: 'none', oneOf: ['none', 'tokens'] },
+  auth: {
+    description: 'how callers prove who they are',
+    default: 'none',
+    oneOf: ['none', 'tokens', 'keystone'],
+  },
   'tokens.file': {
     description: 'YAML file of static tokens, for auth tokens; it is read again when it changes',
     default: '',
-    text: { pattern: /^/, says: 'a path' },
+    text: anything,
+  },
+  'keystone.url': {
+    description: 'address of Keystone, for auth keystone',
+    default: '',
+    text: { pattern: /^(https?:\/\/\S+)?$/, says: 'an http or https address' },
+  },
+  'keystone.username': { description: 'account that checks tokens', default: 'neutron', text: anything },
+  'keystone.password': { description: "that account's password", default: '', text: anything, secret: true },
+  'keystone.project': { description: "that account's project", default: 'service', text: anything },
+  'keystone.user_domain': { description: "name of the account's domain", default: 'Default', text: anything },
+  'keystone.project_domain': {
+    description: "name of the project's domain",
+    default: 'Default',
+    text: anything,
+  },
+  'keystone.trust': {
+    description: "seconds that Keystone's word on a token holds; a revoked one works no longer than that",
+    default: 30,
+    number: { above: -1, most: 300 },
   },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
@@ -118,6 +144,7 @@ export interface Setting {
   readonly description: string;
   /** Undefined where the surroundings decide. */
   readonly default: string | boolean | number | undefined;
+  readonly secret: boolean;
   /** What is wrong with a value, as "must be …"; null when it will do. */
   readonly problem: (value: unknown) => string | null;
 }
@@ -154,6 +181,7 @@ export const settings: readonly Setting[] = Object.entries<Row>(rows).map(([key,
     kind: kindOf(row),
     description: row.description,
     default: row.default,
+    secret: row.secret === true,
     problem: (value) => problemOf(row, value),
   };
 });

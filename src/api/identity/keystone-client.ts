@@ -1,0 +1,154 @@
+/**
+ * The two calls of Keystone's API v3 that a service needs: getting a token of its own, and asking what somebody's token
+ * is good for. Speaks HTTP and knows what answers mean; keeps nothing but its own token.
+ */
+import { Fault, reasonOf } from '../../base/errors.ts';
+import { isObject } from '../../model/checks.ts';
+
+export interface KeystoneAccount {
+  /** With or without `/v3`. */
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
+  readonly project: string;
+  readonly userDomain: string;
+  readonly projectDomain: string;
+}
+
+export type KeystoneFault =
+  /** No answer, a late one, or one that is none. */
+  | { readonly code: 'KeystoneUnavailable' }
+  /** Keystone does not know us, or does not let us ask. */
+  | { readonly code: 'KeystoneRefusedUs'; readonly status: number };
+
+/** Keystone's word on a token, as it came. */
+export type TokenBody = Readonly<Record<string, unknown>>;
+
+function fail(reason: string, cause?: unknown): never {
+  throw new Fault<KeystoneFault>({ code: 'KeystoneUnavailable' }, `Keystone: ${reason}`, cause);
+}
+
+export class KeystoneClient {
+  readonly #tokens: string;
+  readonly #account: KeystoneAccount;
+  readonly #timeout: number;
+  #own: Promise<string> | null = null;
+  readonly #calls = new Set<AbortController>();
+  #closed = false;
+
+  /** `timeout` in milliseconds is for each call. */
+  constructor(account: KeystoneAccount, timeout: number) {
+    const root = account.url.replace(/\/+$/, '');
+    this.#tokens = `${root.endsWith('/v3') ? root : `${root}/v3`}/auth/tokens`;
+    this.#account = account;
+    this.#timeout = timeout;
+  }
+
+  /** Ends the calls under way. */
+  close(): void {
+    this.#closed = true;
+    for (const call of this.#calls) call.abort();
+  }
+
+  /** What the token is good for; null when it is good for nothing. Throws a `KeystoneFault`. */
+  async describe(token: string): Promise<TokenBody | null> {
+    const own = this.#ownToken();
+    const first = await this.#ask(await own, token);
+    if (first.status !== 401) return this.#read(first);
+    // Our own token has expired or was revoked. Of many that notice, one gets the next.
+    if (this.#own === own) this.#own = null;
+    return this.#read(await this.#ask(await this.#ownToken(), token));
+  }
+
+  async #read(answer: Answer): Promise<TokenBody | null> {
+    if (answer.status === 404) return null;
+    if (answer.status === 401 || answer.status === 403) {
+      this.#own = null;
+      throw new Fault<KeystoneFault>(
+        { code: 'KeystoneRefusedUs', status: answer.status },
+        `Keystone does not let this server ask about tokens (${answer.status}): check its account`,
+      );
+    }
+    const token = isObject(answer.body) ? answer.body['token'] : null;
+    return answer.status === 200 && isObject(token)
+      ? token
+      : fail(`an answer ${answer.status} about a token`);
+  }
+
+  #ask(own: string, subject: string): Promise<Answer> {
+    return this.#call(`${this.#tokens}?nocatalog=1`, {
+      headers: { 'x-auth-token': own, 'x-subject-token': subject, accept: 'application/json' },
+    });
+  }
+
+  #ownToken(): Promise<string> {
+    if (this.#own !== null) return this.#own;
+    const own = this.#authenticate();
+    this.#own = own;
+    own.catch(() => {
+      if (this.#own === own) this.#own = null;
+    });
+    return own;
+  }
+
+  async #authenticate(): Promise<string> {
+    const { username, password, project, userDomain, projectDomain } = this.#account;
+    const user = { name: username, password, domain: { name: userDomain } };
+    const answer = await this.#call(`${this.#tokens}?nocatalog=1`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({
+        auth: {
+          identity: { methods: ['password'], password: { user } },
+          scope: { project: { name: project, domain: { name: projectDomain } } },
+        },
+      }),
+    });
+    if (answer.status === 401 || answer.status === 403) {
+      throw new Fault<KeystoneFault>(
+        { code: 'KeystoneRefusedUs', status: answer.status },
+        `Keystone refuses the account ${username} of project ${project} (${answer.status})`,
+      );
+    }
+    return answer.status === 201 && answer.token !== null
+      ? answer.token
+      : fail(`an answer ${answer.status} to a login`);
+  }
+
+  async #call(url: string, request: RequestInit): Promise<Answer> {
+    if (this.#closed) return fail('the server is closing');
+    const call = new AbortController();
+    this.#calls.add(call);
+    const late = setTimeout(() => call.abort(new Error('no answer in time')), this.#timeout);
+    try {
+      const response = await fetch(url, { ...request, signal: call.signal, redirect: 'error' });
+      const text = await response.text();
+      return {
+        status: response.status,
+        token: response.headers.get('x-subject-token'),
+        body: parsed(text),
+      };
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+      return fail(reasonOf(cause), error);
+    } finally {
+      clearTimeout(late);
+      this.#calls.delete(call);
+    }
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly token: string | null;
+  /** Null where it was no JSON. */
+  readonly body: unknown;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Callers by Keystone's word. What Keystone said of a token holds for some seconds and never longer than the token;
+ * that it said nothing, or no, is never kept. Keystone away means that nobody is let in who is not still known.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Logger } from 'pino';
+import { Fault, reasonOf } from '../../base/errors.ts';
+import { isObject, projectId } from '../../model/checks.ts';
+import { type Caller, newCaller } from '../caller.ts';
+import { type Authenticator, type IdentityFault, refuseIdentity, tokenOf } from './authenticator.ts';
+import { type KeystoneAccount, KeystoneClient, type TokenBody } from './keystone-client.ts';
+import { digestOf } from './token-digest.ts';
+
+/** Milliseconds for each call to Keystone; a caller may have to wait for three of them. */
+const patience = 5000;
+/** Tokens that are remembered at once; the one longest there goes first. */
+const mostKnown = 10_000;
+/** Milliseconds between complaints in the log about the same trouble. */
+const complainEvery = 10_000;
+
+export interface KeystoneOptions extends KeystoneAccount {
+  /** Seconds that Keystone's word on a token holds, and so that a revoked token may still work. */
+  readonly trust: number;
+  readonly timeout?: number;
+}
+
+interface Known {
+  /** A token that is good, but for no project, has no caller. */
+  readonly caller: Caller | IdentityFault;
+  /** Milliseconds since 1970. */
+  readonly until: number;
+}
+
+export class Keystone implements Authenticator {
+  readonly open = false;
+  readonly #client: KeystoneClient;
+  readonly #trust: number;
+  readonly #challenge: string;
+  readonly #log: Logger;
+  readonly #known = new Map<string, Known>();
+  /** Questions under way: requests that come with the same token wait for the same answer. */
+  readonly #asked = new Map<string, Promise<Known>>();
+  #complained = 0;
+
+  constructor(options: KeystoneOptions, log: Logger) {
+    this.#client = new KeystoneClient(options, options.timeout ?? patience);
+    this.#trust = options.trust * 1000;
+    this.#challenge = `Keystone uri="${options.url.replaceAll('"', '')}"`;
+    this.#log = log;
+  }
+
+  callerOf(headers: IncomingHttpHeaders): Caller | Promise<Caller> {
+    const token = tokenOf(headers, this.#challenge);
+    const digest = digestOf(token);
+    const known = this.#known.get(digest);
+    if (known !== undefined) {
+      if (Date.now() < known.until) return callerIn(known);
+      this.#known.delete(digest);
+    }
+    return this.#ask(token, digest).then(callerIn);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #ask(token: string, digest: string): Promise<Known> {
+    const asked = this.#asked.get(digest);
+    if (asked !== undefined) return asked;
+    const answer = this.#learn(token, digest).finally(() => this.#asked.delete(digest));
+    this.#asked.set(digest, answer);
+    return answer;
+  }
+
+  async #learn(token: string, digest: string): Promise<Known> {
+    const asked = Date.now();
+    let body: TokenBody | null;
+    try {
+      body = await this.#client.describe(token);
+    } catch (error) {
+      this.#complain(error);
+      return refuseIdentity({ code: 'IdentityUnavailable' }, reasonOf(error), error);
+    }
+    const expires = Date.parse(String(body?.['expires_at']));
+    // Also what a clock that is ahead of Keystone's calls expired, and what has no end at all.
+    if (body === null || !(expires > Date.now()))
+      return refuseIdentity(
+        { code: 'Unauthorized', challenge: this.#challenge },
+        'Keystone does not know the token',
+      );
+    // From when it was asked: it may have been revoked while the answer was under way.
+    const known = { caller: readCaller(body), until: Math.min(expires, asked + this.#trust) };
+    if (this.#trust > 0) this.#remember(digest, known);
+    return known;
+  }
+
+  #remember(digest: string, known: Known): void {
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size < mostKnown) break;
+      this.#known.delete(oldest);
+    }
+    this.#known.set(digest, known);
+  }
+
+  #complain(error: unknown): void {
+    if (Date.now() < this.#complained + complainEvery) return;
+    this.#complained = Date.now();
+    this.#log.error({ reason: reasonOf(error) }, 'callers cannot be checked; their requests are put off');
+  }
+}
+
+function callerIn({ caller }: Known): Caller {
+  if ('roles' in caller) return caller;
+  throw new Fault<IdentityFault>(caller, 'a token without a project');
+}
+
+const idOf = (value: unknown): string | null =>
+  isObject(value) && typeof value['id'] === 'string' ? value['id'] : null;
+
+/** Roles in a domain or in the whole system are none in a project, so such tokens are nobody's here. */
+function readCaller(token: TokenBody): Known['caller'] {
+  const { project, user, roles } = token;
+  const id = idOf(project);
+  if (id === null || projectId(id) !== null || !isObject(project)) {
+    const scope = isObject(token['domain']) ? 'domain' : isObject(token['system']) ? 'system' : 'none';
+    return { code: 'InvalidScope', scope };
+  }
+  const names = Array.isArray(roles)
+    ? roles.flatMap((role: unknown) =>
+        isObject(role) && typeof role['name'] === 'string' ? [role['name']] : [],
+      )
+    : [];
+  return newCaller({
+    project: id,
+    user: idOf(user) ?? '',
+    domain: idOf(project['domain']) ?? '',
+    roles: names,
+  });
+}
