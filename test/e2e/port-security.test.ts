@@ -133,7 +133,7 @@ describeRoot('port security', () => {
 
     const printed = await cloud.cli('counters', strict.id);
     for (const reason of reasons)
-      expect(printed).toMatch(new RegExp(`^egress +${reason} +${of(after, reason)} +\\d+$`, 'm'));
+      expect(printed).toMatch(new RegExp(`^egress +${reason} +- +${of(after, reason)} +\\d+$`, 'm'));
   });
 
   test('a mac-only port may use any address, with its own MAC alone', async () => {

@@ -83,7 +83,7 @@ describeRoot("README's walk", () => {
   test('an address that is not the own is dropped and counted', async () => {
     const output = await shell(`(${walk[2]}\n) || true`);
     expect(output).toContain('100% packet loss');
-    expect(output).toMatch(/^egress +arp-spoof +[1-9]/m);
+    expect(output).toMatch(/^egress +arp-spoof +- +[1-9]/m);
   });
 
   test('allowed on both servers, it is shown with the own MAC and passes', async () => {
@@ -111,7 +111,7 @@ describeRoot("README's walk", () => {
     expect(await shell(`(${attempt}\n) || true; ${remove}`)).toContain('100% packet loss');
     expect(await spoofs()).toBe(before);
     const drops = await shell(`portcullis counters ${name}`);
-    expect(drops).toMatch(/^egress +mac-spoof +[1-9]/m);
+    expect(drops).toMatch(/^egress +mac-spoof +- +[1-9]/m);
     await shell(`
       openstack port set ${name} --allowed-address ip-address=192.168.1.11,mac-address=${mac}
       portcullis sync`);
