@@ -1,20 +1,39 @@
 /** The default security group of a project: made when first needed, once per project whatever races there are. */
+import { appliesTo, parentGroup, ruleOfTemplate } from '../model/default-group-rule.ts';
 import { keys } from '../model/keys.ts';
 import type { SecurityGroupRecord } from '../model/records.ts';
-import { defaultGroupName, initialRules, newGroup } from '../model/security-group.ts';
+import { defaultGroupName, newGroup } from '../model/security-group.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { type Filters, wantedOf } from './filters.ts';
 import { takeQuota } from './quota-use.ts';
 import type { Context } from './resource.ts';
+import { writeRule } from './rule-writes.ts';
 
 /** Puts a group with its first rules on the change; they count against the project's quota of rules. */
 export function plantGroup(change: Change, context: Context, group: SecurityGroupRecord): void {
   change.put(keys.group(group.id), group);
   if (!group.stateful) change.put(keys.statelessGroup(group.id), '');
-  const rules = initialRules(group, context.newId, change.now);
+  const rules = firstRules(change, context, group);
   takeQuota(change, context, group.project_id, { security_group_rule: rules.length });
-  for (const rule of rules) change.put(keys.rule(group.id, rule.id), rule);
+  for (const rule of rules) writeRule(change, rule);
+}
+
+/** A rule of each template that is for such groups; those that name what has gone are passed over. */
+function firstRules(change: Change, { view: { state }, newId }: Context, group: SecurityGroupRecord) {
+  const rules = [...state.defaultGroupRules.all()]
+    .map((row) => row.record)
+    .filter((template) => appliesTo(template, group))
+    .filter(({ remote_group_id: remote, remote_address_group_id: addresses }) => {
+      const named = remote === null || remote === parentGroup || state.groups.get(remote) !== undefined;
+      return named && (addresses === null || state.addressGroups.get(addresses) !== undefined);
+    })
+    .map((template) => ruleOfTemplate(template, group, newId(), change.now));
+  for (const { remote_group_id: remote, remote_address_group_id: addresses } of rules) {
+    if (remote !== null && remote !== group.id) change.requirePresent(keys.group(remote));
+    if (addresses !== null) change.requirePresent(keys.addressGroup(addresses));
+  }
+  return rules;
 }
 
 /** The id of the project's default group; the change creates it when it is not there. */

@@ -260,6 +260,18 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     type: 'HTTPNotFound',
     text: (f) => `QoS rule type ${f.type} is not offered.`,
   },
+  DefaultSecurityGroupRuleNotFound: {
+    status: 404,
+    text: (f) => `Default Security Group rule ${f.id} does not exist`,
+  },
+  DefaultSecurityGroupRuleExists: {
+    status: 409,
+    text: (f) => `Default Security group rule already exists. Rule id is ${f.rule}.`,
+  },
+  DuplicateDefaultSgRuleInPost: {
+    status: 409,
+    text: () => 'Duplicate Default Security Group Rule in POST.',
+  },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   TenantQuotaNotFound: {
     status: 404,

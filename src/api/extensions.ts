@@ -71,6 +71,11 @@ const extensions: readonly Extension[] = [
   ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
   ['security-group', 'security-group', 'Security groups'],
   [
+    'security-groups-default-rules',
+    'Default rules for security groups',
+    'The rules that new security groups begin with',
+  ],
+  [
     'security-groups-normalized-cidr',
     'Normalized CIDR field for security group rules',
     'Prefixes without host bits',

@@ -14,6 +14,7 @@ import { AddressGroups } from './address-groups.ts';
 import { Asker } from './ask.ts';
 import { registerBodyParser } from './body.ts';
 import { Committer } from './committer.ts';
+import { DefaultGroupRules, plantDefaultGroupRules } from './default-group-rules.ts';
 import { answerFor, internalError } from './errors.ts';
 import { registerExtensions } from './extensions.ts';
 import { type Authenticator, challengeOf } from './identity/authenticator.ts';
@@ -114,7 +115,18 @@ export function createApi(options: ApiOptions): Api {
   const addressGroups = new AddressGroups(context);
   const rbacPolicies = new RbacPolicies(context);
   const qosPolicies = new QosPolicies(context);
-  registerVersions(app, [networks, subnets, ports, groups, rules, addressGroups, rbacPolicies, qosPolicies]);
+  const defaultGroupRules = new DefaultGroupRules(context);
+  registerVersions(app, [
+    networks,
+    subnets,
+    ports,
+    groups,
+    rules,
+    addressGroups,
+    rbacPolicies,
+    qosPolicies,
+    defaultGroupRules,
+  ]);
   registerExtensions(app);
   registerResource(app, context, networks);
   registerResource(app, context, subnets);
@@ -124,6 +136,7 @@ export function createApi(options: ApiOptions): Api {
   registerResource(app, context, addressGroups);
   registerResource(app, context, rbacPolicies);
   registerResource(app, context, qosPolicies);
+  registerResource(app, context, defaultGroupRules);
   registerTags(app, context, networks);
   registerTags(app, context, subnets);
   registerTags(app, context, ports);
@@ -140,7 +153,7 @@ export function createApi(options: ApiOptions): Api {
 
   let started: Promise<void> | null = null;
   const ready = async (): Promise<void> => {
-    started ??= view.start();
+    started ??= view.start().then(() => plantDefaultGroupRules(context));
     await started;
   };
   return {

@@ -6,6 +6,7 @@ import type { QuotaRecord } from '../model/quota.ts';
 import type {
   AddressGroupRecord,
   BindingRecord,
+  DefaultGroupRuleRecord,
   HostRecord,
   LinkLocalRecord,
   NetworkRecord,
@@ -82,6 +83,9 @@ export class State {
   readonly hits = new RuleHits();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
+  readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
+  /** Whether the store has had templates of rules, be they gone by now. */
+  hasDefaultGroupRules = false;
   /** Project to the limits that it was given. */
   readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
   readonly #onReleased: OnReleased;
@@ -140,6 +144,18 @@ export class State {
         break;
       case 'hosts':
         this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
+        break;
+      case 'default-rules':
+        if (entry === null) this.defaultGroupRules.delete(first);
+        else
+          this.defaultGroupRules.put(
+            key,
+            JSON.parse(entry.value) as DefaultGroupRuleRecord,
+            entry.modRevision,
+          );
+        break;
+      case 'planted':
+        this.hasDefaultGroupRules = entry !== null;
         break;
       case 'quotas':
         this.#applyQuota(key, key.slice(kind.length + 1), entry);

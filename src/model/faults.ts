@@ -97,6 +97,9 @@ export type ModelFault =
       readonly policy: string;
     }
   | { readonly code: 'QosRuleTypeNotFound'; readonly type: string }
+  | { readonly code: 'DefaultSecurityGroupRuleNotFound'; readonly id: string }
+  | { readonly code: 'DefaultSecurityGroupRuleExists'; readonly rule: string }
+  | { readonly code: 'DuplicateDefaultSgRuleInPost' }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

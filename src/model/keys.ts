@@ -10,6 +10,10 @@ export const keys = {
   rule: (group: string, id: string) => `rules/${group}/${id}`,
   /** The project's default group, once: the value is the group's id. */
   defaultGroup: (project: string) => `default-groups/${project}`,
+  /** A template of a rule that new groups begin with. */
+  defaultGroupRule: (id: string) => `default-rules/${id}`,
+  /** There once the first templates were made: without any, groups begin without rules. */
+  defaultGroupRulesPlanted: 'planted/default-rules',
   /** Something (a port, or a rule of another group) that names the group: what a group's removal must not overlook. */
   groupUse: (group: string, user: string) => `uses/groups/${group}/${user}`,
   groupUses: (group: string) => `uses/groups/${group}/`,

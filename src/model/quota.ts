@@ -67,7 +67,7 @@ export function quotaDraft(body: unknown): QuotaDraft {
   if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), force: false };
   const { force, check_limit: _, ...limits } = body;
   return {
-    limits: draftForUpdate(quotaAttributes, 'quota', limits) as Partial<QuotaLimits>,
+    limits: draftForUpdate(quotaAttributes, 'quota', limits),
     force: force !== undefined && force !== null && toBoolean(force),
   };
 }

@@ -100,6 +100,30 @@ export interface SecurityGroupRuleRecord extends StandardAttributes {
   readonly remote_address_group_id: string | null;
 }
 
+/** What new groups get a rule of; of no project, and without stamps. */
+export interface DefaultGroupRuleRecord
+  extends Pick<
+    SecurityGroupRuleRecord,
+    | 'id'
+    | 'project_id'
+    | 'description'
+    | 'direction'
+    | 'ethertype'
+    | 'protocol'
+    | 'port_range_min'
+    | 'port_range_max'
+    | 'remote_ip_prefix'
+    | 'remote_group_id'
+    | 'remote_address_group_id'
+  > {
+  /** Every project may know what its groups begin with. */
+  readonly shared: true;
+  /** In the groups that projects have from the start. */
+  readonly used_in_default_sg: boolean;
+  /** In those that somebody makes. */
+  readonly used_in_non_default_sg: boolean;
+}
+
 export interface AddressGroupRecord extends StandardAttributes {
   readonly name: string;
   /** Prefixes of both families, host bits cleared, hosts with their full length, each once. */

@@ -6,7 +6,7 @@ import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { ipv6OnlyNumbers, protocolNumber, protocolNumbers } from './protocols.ts';
 import { pythonText } from './python-text.ts';
-import type { SecurityGroupRuleRecord } from './records.ts';
+import type { SecurityGroupRuleRecord, StandardAttributes } from './records.ts';
 import { type Birth, born, standardAttributes } from './standard-attributes.ts';
 
 function toEthertype(value: unknown): 'IPv4' | 'IPv6' {
@@ -176,7 +176,7 @@ export const addressGroupOf = (rule: { readonly remote_address_group_id?: string
   rule.remote_address_group_id ?? null;
 
 /** Equal for rules that say the same; a prefix of length 0 says as much as none. Descriptions do not count. */
-export function ruleIdentity(rule: SecurityGroupRuleRecord): string {
+export function ruleIdentity(rule: Omit<SecurityGroupRuleRecord, keyof StandardAttributes>): string {
   const cidr = normalizedCidr(rule);
   return JSON.stringify([
     rule.security_group_id,

@@ -1,8 +1,8 @@
-/** Security groups: attribute table, records of a new group, and the rules that every new group begins with. */
+/** Security groups: attribute table and the record of a new group. */
 import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
-import type { SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
+import type { SecurityGroupRecord } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -46,26 +46,4 @@ export function newGroup(birth: Birth, draft: GroupDraft, isDefault: boolean): S
     stateful: draft.stateful,
     is_default: isDefault,
   };
-}
-
-/** All may leave; members of the default group may also be reached by each other. */
-export function initialRules(
-  group: SecurityGroupRecord,
-  newId: () => string,
-  now: Date,
-): readonly SecurityGroupRuleRecord[] {
-  const rule = (direction: 'ingress' | 'egress', ethertype: 'IPv4' | 'IPv6'): SecurityGroupRuleRecord => ({
-    ...born({ id: newId(), project: group.project_id, now }, ''),
-    security_group_id: group.id,
-    direction,
-    ethertype,
-    protocol: null,
-    port_range_min: null,
-    port_range_max: null,
-    remote_ip_prefix: null,
-    remote_group_id: direction === 'ingress' ? group.id : null,
-    remote_address_group_id: null,
-  });
-  const rules = [rule('egress', 'IPv4'), rule('egress', 'IPv6')];
-  return group.is_default ? [...rules, rule('ingress', 'IPv4'), rule('ingress', 'IPv6')] : rules;
 }
