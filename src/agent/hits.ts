@@ -8,17 +8,15 @@
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { isObject } from '../model/checks.ts';
-import { keys } from '../model/keys.ts';
-import type { HitRecord, HitWatchRecord } from '../model/records.ts';
 import type { FlowRemoved, Session } from '../openflow/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { PortId, RuleId } from '../policy/world.ts';
-import type { Store, Write } from '../store/contract.ts';
+import type { Store } from '../store/contract.ts';
 import type { CounterWatch, Ending } from './applier.ts';
 import { HitAccounts, type Look } from './hit-accounts.ts';
 import { HitEndings, type Rest } from './hit-endings.ts';
 import { HitFlows } from './hit-flows.ts';
+import { HitRecords } from './hit-records.ts';
 import { Turns } from './turns.ts';
 
 export interface HitsOptions {
@@ -38,8 +36,6 @@ export interface CountedFor {
   readonly pipeline: Pipeline;
 }
 
-/** Records in one transaction. */
-const mostWrites = 500;
 /** Milliseconds that a look waits for the last counters of flows that a change has ended. */
 const lastWords = 100;
 /** Milliseconds that the last look may take at the end. */
@@ -48,16 +44,14 @@ const lastPatience = 2000;
 export class Hits implements CounterWatch {
   readonly #options: HitsOptions;
   readonly #accounts = new HitAccounts();
+  readonly #records: HitRecords;
   readonly #flows = new HitFlows();
   readonly #endings = new HitEndings();
   /** A look and a change that ends counters would each make the other's readings wrong. */
   readonly #turns = new Turns();
-  readonly #writes = new Turns();
   #change: (() => void) | null = null;
   #next: Promise<void> | null = null;
   #source: CountedFor | null = null;
-  #watch: HitWatchRecord = { since: 0, reset: null };
-  #watchSaid = true;
   /** Verdict flows that were on the switch when it was last seen. */
   #verdicts = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -65,27 +59,13 @@ export class Hits implements CounterWatch {
 
   constructor(options: HitsOptions) {
     this.#options = options;
+    this.#records = new HitRecords(options.store, options.host, this.#accounts);
   }
 
   /** Goes on from what the store has of this host; rejects when the store does. */
   async start(): Promise<void> {
-    const { store, host } = this.#options;
-    const prefix = keys.hits(host, '');
-    for (const { key, value } of (await store.range(prefix)).entries)
-      this.#restore(key.slice(prefix.length), value);
-    const watch = await store.get(keys.hitWatch(host));
-    const known = watch === null ? null : watchOf(watch.value);
-    this.#watchSaid = known !== null;
-    this.#watch = known ?? { since: Date.now(), reset: null };
-    await this.#write();
+    await this.#records.restore((rule, flow) => this.#flows.recall(rule, flow));
     this.#lookLater();
-  }
-
-  #restore(rule: string, value: string): void {
-    const record = hitsOf(value);
-    if (record === null) return;
-    this.#accounts.restore(rule, record);
-    for (const flow of Object.keys(record.switch)) this.#flows.recall(rule, flow);
   }
 
   follow(source: CountedFor): void {
@@ -123,7 +103,7 @@ export class Hits implements CounterWatch {
     } finally {
       done();
     }
-    await this.#write();
+    await this.#records.write();
   }
 
   async #lookNow(): Promise<void> {
@@ -156,8 +136,7 @@ export class Hits implements CounterWatch {
 
   /** Counts were lost, at most since the look before. */
   #lost(): void {
-    this.#watch = { ...this.#watch, reset: Date.now() };
-    this.#watchSaid = false;
+    this.#records.reset();
     this.#options.log.info('the switch has lost counters of rules');
   }
 
@@ -206,7 +185,7 @@ export class Hits implements CounterWatch {
     this.#endings.changeEnds();
     this.#change?.();
     this.#change = null;
-    void this.#write().catch((error: unknown) => {
+    void this.#records.write().catch((error: unknown) => {
       this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be recorded');
     });
   }
@@ -218,37 +197,6 @@ export class Hits implements CounterWatch {
 
   #addRest(rest: Rest | null): void {
     if (rest !== null) this.#accounts.add(rest, rest.packets, rest.bytes, Date.now());
-  }
-
-  /** Only what changed since it was written last. What cannot be written now is written with the next look. */
-  async #write(): Promise<void> {
-    const done = await this.#writes.take();
-    try {
-      await this.#writeNow();
-    } finally {
-      done();
-    }
-  }
-
-  async #writeNow(): Promise<void> {
-    const { store, host } = this.#options;
-    const changed = this.#accounts.takeChanged();
-    try {
-      if (!this.#watchSaid) {
-        const watch = this.#watch;
-        await store.txn([], [{ op: 'put', key: keys.hitWatch(host), value: JSON.stringify(watch) }]);
-        this.#watchSaid = watch === this.#watch;
-      }
-      const writes = [...changed].map(([rule, record]): Write => {
-        const key = keys.hits(host, rule);
-        return record === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(record) };
-      });
-      for (let from = 0; from < writes.length; from += mostWrites)
-        await store.txn([], writes.slice(from, from + mostWrites));
-    } catch (error) {
-      this.#accounts.putBack(changed.keys());
-      throw error;
-    }
   }
 
   /** Looks a last time while the switch still answers, and no more. */
@@ -263,23 +211,4 @@ export class Hits implements CounterWatch {
     await Promise.race([last.then(() => this.#tryLook()), late]);
     clearTimeout(patience);
   }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
-
-/** Null for what cannot be read: it then counts anew. */
-function hitsOf(text: string): HitRecord | null {
-  const record = parsed(text) as Partial<HitRecord> | null;
-  return isObject(record?.ports) && isObject(record.switch) ? (record as HitRecord) : null;
-}
-
-function watchOf(text: string): HitWatchRecord | null {
-  const record = parsed(text) as Partial<HitWatchRecord> | null;
-  return typeof record?.since === 'number' ? { since: record.since, reset: record.reset ?? null } : null;
 }
