@@ -69,4 +69,4 @@ export async function prepareDefaultGroups(
 }
 
 const owns = ({ view: { state } }: Context, project: string): boolean =>
-  state.networks.by('project', project).size > 0 || state.groups.by('project', project).size > 0;
+  state.networks.countOf(project) > 0 || state.groups.countOf(project) > 0;

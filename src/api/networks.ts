@@ -46,6 +46,7 @@ export class Networks implements Resource<NetworkRecord> {
       rowsById(filters, (id) => networks.get(id)) ??
       rowsByIndex(filters, 'name', (name) => networks.by('name', name)) ??
       rowsByIndex(filters, 'qos_policy_id', (policy) => networks.by('qos', policy)) ??
+      rowsByIndex(filters, 'project_id', (project) => networks.of(project)) ??
       networks.all()
     );
   }

@@ -17,6 +17,7 @@ import type { FixedIp, PortRecord } from '../model/records.ts';
 import { born } from '../model/standard-attributes.ts';
 import { isAutoAddressed } from '../model/subnet.ts';
 import { tagsOf, withTags } from '../model/tags.ts';
+import { isEverywhere } from './access.ts';
 import { admit } from './admission.ts';
 import type { Caller } from './caller.ts';
 import { type Change, macClaim } from './change.ts';
@@ -49,7 +50,7 @@ export class Ports implements Resource<PortRecord> {
     return this.#context.view.state.ports.get(id);
   }
 
-  candidates(filters: Filters): Iterable<Row<PortRecord>> {
+  candidates(filters: Filters, caller: Caller): Iterable<Row<PortRecord>> {
     const { ports } = this.#context.view.state;
     return (
       rowsById(filters, (id) => ports.get(id)) ??
@@ -58,8 +59,18 @@ export class Ports implements Resource<PortRecord> {
       rowsByIndex(filters, 'security_groups', (group) => ports.by('group', group)) ??
       rowsByIndex(filters, 'qos_policy_id', (policy) => ports.by('qos', policy)) ??
       rowsByIndex(filters, 'network_id', (network) => ports.by('network', network)) ??
-      ports.all()
+      rowsByIndex(filters, 'project_id', (project) => ports.of(project)) ??
+      (isEverywhere(this.verbs.read, caller) ? ports.all() : this.#within(caller.project))
     );
+  }
+
+  /** A project's own ports and those on its networks. */
+  #within(project: string): Iterable<Row<PortRecord>> {
+    const { networks, ports } = this.#context.view.state;
+    const rows = new Set(ports.of(project));
+    for (const { record } of networks.of(project))
+      for (const row of ports.by('network', record.id)) rows.add(row);
+    return rows;
   }
 
   missing(id: string) {

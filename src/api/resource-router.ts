@@ -49,7 +49,7 @@ export function registerResource<R extends Owned>(
     const sees = access.seer(caller);
     const sight = access.sightOf(caller);
     const matching: Reading<R>[] = [];
-    for (const row of resource.candidates(filters)) {
+    for (const row of resource.candidates(filters, caller)) {
       if (!sees(row.record)) continue;
       const reading = new Reading(resource, row, sight);
       if (matches(reading, filters)) matching.push(reading);

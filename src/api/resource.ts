@@ -46,8 +46,8 @@ export interface Resource<R extends Owned> {
   readonly verbs: Verbs;
   readonly parent?: Parent;
   find(id: string): Row<R> | undefined;
-  /** Rows among which all that match the filters are. */
-  candidates(filters: Filters): Iterable<Row<R>>;
+  /** Rows among which all are that match the filters and that the caller sees. */
+  candidates(filters: Filters, caller: Caller): Iterable<Row<R>>;
   missing(id: string): ModelFault;
   /** All of it; what the reader may not see is left out later. */
   show(record: R, reader: Caller): Record<string, unknown>;

@@ -11,6 +11,7 @@ import {
   securityGroupRuleVerbs,
 } from '../model/security-group-rule.ts';
 import { touched } from '../model/standard-attributes.ts';
+import { isEverywhere } from './access.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { prepareDefaultGroups } from './default-group.ts';
@@ -38,15 +39,25 @@ export class SecurityGroupRules implements Resource<SecurityGroupRuleRecord> {
     return this.#context.view.state.rules.get(id);
   }
 
-  candidates(filters: Filters): Iterable<Row<SecurityGroupRuleRecord>> {
+  candidates(filters: Filters, caller: Caller): Iterable<Row<SecurityGroupRuleRecord>> {
     const { rules } = this.#context.view.state;
     return (
       rowsById(filters, (id) => rules.get(id)) ??
       rowsByIndex(filters, 'security_group_id', (group) => rules.by('group', group)) ??
       rowsByIndex(filters, 'remote_group_id', (group) => rules.by('remote', group)) ??
       rowsByIndex(filters, 'remote_address_group_id', (group) => rules.by('addresses', group)) ??
-      rules.all()
+      rowsByIndex(filters, 'project_id', (project) => rules.of(project)) ??
+      (isEverywhere(this.verbs.read, caller) ? rules.all() : this.#within(caller.project))
     );
+  }
+
+  /** A project's own rules and those of its groups. */
+  #within(project: string): Iterable<Row<SecurityGroupRuleRecord>> {
+    const { groups, rules } = this.#context.view.state;
+    const rows = new Set(rules.of(project));
+    for (const { record } of groups.of(project))
+      for (const row of rules.by('group', record.id)) rows.add(row);
+    return rows;
   }
 
   missing(id: string) {

@@ -51,6 +51,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     return (
       rowsById(filters, (id) => groups.get(id)) ??
       rowsByIndex(filters, 'name', (name) => groups.by('name', name)) ??
+      rowsByIndex(filters, 'project_id', (project) => groups.of(project)) ??
       groups.all()
     );
   }

@@ -32,9 +32,8 @@ const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonl
 };
 
 export class State {
-  readonly networks = new Table<NetworkRecord, 'name' | 'project' | 'qos'>({
+  readonly networks = new Table<NetworkRecord, 'name' | 'qos'>({
     name: (network) => [network.name],
-    project: (network) => [network.project_id],
     qos: qosPolicyIds,
   });
   readonly subnets = new Table<SubnetRecord, 'name' | 'network'>({
@@ -54,9 +53,8 @@ export class State {
     subnet: (port) => port.fixed_ips.map((ip) => ip.subnet_id),
     qos: qosPolicyIds,
   });
-  readonly groups = new Table<SecurityGroupRecord, 'name' | 'project'>({
+  readonly groups = new Table<SecurityGroupRecord, 'name'>({
     name: (group) => [group.name],
-    project: (group) => [group.project_id],
   });
   readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote' | 'addresses' | 'identity'>({
     group: (rule) => [rule.security_group_id],

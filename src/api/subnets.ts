@@ -50,6 +50,7 @@ export class Subnets implements Resource<SubnetRecord> {
       rowsById(filters, (id) => subnets.get(id)) ??
       rowsByIndex(filters, 'network_id', (network) => subnets.by('network', network)) ??
       rowsByIndex(filters, 'name', (name) => subnets.by('name', name)) ??
+      rowsByIndex(filters, 'project_id', (project) => subnets.of(project)) ??
       subnets.all()
     );
   }

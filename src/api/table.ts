@@ -17,8 +17,7 @@ export type IndexOf<R> = (record: R) => readonly string[];
 
 export class Table<R extends { readonly id: string; readonly project_id: string }, I extends string> {
   readonly #rows = new Map<string, Row<R>>();
-  /** How many rows each project has; a project with none has no entry. */
-  readonly #counts = new Map<string, number>();
+  readonly #projects: Rows<R> = new Map();
   readonly #indexes: readonly {
     readonly name: I;
     readonly of: IndexOf<R>;
@@ -43,13 +42,17 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
 
   /** How many are the project's. */
   countOf(project: string): number {
-    return this.#counts.get(project) ?? 0;
+    return this.of(project).size;
+  }
+
+  /** The project's own. */
+  of(project: string): ReadonlySet<Row<R>> {
+    return rowsIn(this.#projects, project);
   }
 
   by(index: I, value: string): ReadonlySet<Row<R>> {
-    const rows = this.#indexes.find(({ name }) => name === index)?.rows.get(value);
-    if (rows === undefined) return nothing;
-    return rows instanceof Set ? rows : new Set([rows]);
+    const rows = this.#indexes.find(({ name }) => name === index)?.rows;
+    return rows === undefined ? nothing : rowsIn(rows, value);
   }
 
   /** Returns the record that it replaces. */
@@ -58,15 +61,15 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
     if (row === undefined) {
       const added: Row<R> = { key, record, modRevision, shown: null, shownOtherwise: null };
       this.#rows.set(record.id, added);
-      this.#count(record.project_id, 1);
+      enter(this.#projects, record.project_id, added);
       for (const index of this.#indexes)
         for (const value of index.of(record)) enter(index.rows, value, added);
       return null;
     }
     const before = row.record;
     if (before.project_id !== record.project_id) {
-      this.#count(before.project_id, -1);
-      this.#count(record.project_id, 1);
+      leave(this.#projects, before.project_id, row);
+      enter(this.#projects, record.project_id, row);
     }
     for (const index of this.#indexes) {
       const old = index.of(before);
@@ -84,16 +87,10 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
     const row = this.#rows.get(id);
     if (row === undefined) return null;
     this.#rows.delete(id);
-    this.#count(row.record.project_id, -1);
+    leave(this.#projects, row.record.project_id, row);
     for (const index of this.#indexes)
       for (const value of index.of(row.record)) leave(index.rows, value, row);
     return row.record;
-  }
-
-  #count(project: string, by: 1 | -1): void {
-    const count = this.countOf(project) + by;
-    if (count === 0) this.#counts.delete(project);
-    else this.#counts.set(project, count);
   }
 
   /** Something that the row shows has changed outside its record. */
@@ -116,6 +113,12 @@ function forget<R>(row: Row<R>): void {
 type Rows<R> = Map<string, Row<R> | Set<Row<R>>>;
 
 const nothing: ReadonlySet<never> = new Set();
+
+function rowsIn<R>(index: Rows<R>, value: string): ReadonlySet<Row<R>> {
+  const rows = index.get(value);
+  if (rows === undefined) return nothing;
+  return rows instanceof Set ? rows : new Set([rows]);
+}
 
 function enter<R>(rows: Rows<R>, value: string, row: Row<R>): void {
   const there = rows.get(value);
