@@ -2,6 +2,7 @@
 
 import { resolvePairs } from '../model/address-pairs.ts';
 import type { Draft } from '../model/attribute.ts';
+import { type DhcpOptionDraft, withDhcpOptions } from '../model/dhcp-options.ts';
 import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
 import {
@@ -39,7 +40,7 @@ export class Ports implements Resource<PortRecord> {
   readonly verbs = portVerbs;
   readonly parent = { type: 'network', attribute: 'network_id' } as const;
   readonly replaced = new Set(['binding:host_id']);
-  readonly computed = { tags: tagsOf };
+  readonly computed = { tags: tagsOf, ip_allocation: allocationOf };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -85,6 +86,8 @@ export class Ports implements Resource<PortRecord> {
     return {
       ...port,
       tags: tagsOf(port),
+      extra_dhcp_opts: port.extra_dhcp_opts ?? [],
+      ip_allocation: allocationOf(port),
       tenant_id: port.project_id,
       status: binding?.status ?? 'DOWN',
       qos_policy_id: qosPolicyOf(port),
@@ -134,12 +137,23 @@ export class Ports implements Resource<PortRecord> {
   update(change: Change, row: Row<PortRecord>, draft: Draft, caller: Caller): PortRecord {
     const before = row.record;
     const patch = draft as PortPatch;
-    const { allowed_address_pairs: pairs, fixed_ips: asked, ...plain } = patch;
-    const mac = patch.mac_address ?? before.mac_address;
+    const {
+      allowed_address_pairs: pairs,
+      fixed_ips: asked,
+      extra_dhcp_opts: options,
+      mac_address: wantedMac,
+      ...plain
+    } = patch;
+    const mac =
+      wantedMac === null
+        ? this.#context.addresses.newMac(change, before.network_id)
+        : (wantedMac ?? before.mac_address);
     if (mac !== before.mac_address) this.#takeMac(change, before, mac);
     const merged: PortRecord = {
       ...before,
       ...plain,
+      mac_address: mac,
+      ...dhcpOptions(before, options ?? []),
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     };
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
@@ -189,6 +203,8 @@ export class Ports implements Resource<PortRecord> {
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
       qos_policy_id: draft.qos_policy_id,
+      ...dhcpOptions({}, draft.extra_dhcp_opts),
+      ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
     };
     const port = withTags(this.name, untagged, draft.tags);
     this.#checkPairs(port);
@@ -265,3 +281,14 @@ export class Ports implements Resource<PortRecord> {
 
 const namesAddresses = (draft: PortDraft | undefined): number =>
   Number(draft?.fixed_ips?.some((ip) => ip.ip_address !== undefined) ?? false);
+
+const allocationOf = (port: PortRecord): string => port.ip_allocation ?? 'immediate';
+
+/** The options that the port has from now on; nothing when it never had any. */
+function dhcpOptions(
+  before: Pick<PortRecord, 'extra_dhcp_opts'>,
+  asked: readonly DhcpOptionDraft[],
+): Pick<PortRecord, 'extra_dhcp_opts'> {
+  const options = withDhcpOptions(before.extra_dhcp_opts ?? [], asked);
+  return options.length === 0 && before.extra_dhcp_opts === undefined ? {} : { extra_dhcp_opts: options };
+}

@@ -21,6 +21,7 @@ import {
   uuid,
   uuidList,
 } from './checks.ts';
+import { type DhcpOptionDraft, toDhcpOptions } from './dhcp-options.ts';
 import { refuse } from './faults.ts';
 import type { Rule, Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
@@ -114,8 +115,9 @@ export const portAttributes = {
   admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
   mac_address: {
     ...choice,
+    // Null asks for a new one.
     convert: toMac,
-    validate: macAddress,
+    validate: orNull(macAddress),
     rights: { create: networkOwner, update: operator },
   },
   fixed_ips: {
@@ -131,6 +133,8 @@ export const portAttributes = {
     },
   },
   tags: tagsAtBirth,
+  extra_dhcp_opts: { post: 'allowed', put: true, fallback: [], convert: toDhcpOptions },
+  ip_allocation: { post: 'refused', put: false, filter: 'text', sort: true },
   device_id: deviceText,
   device_owner: {
     ...deviceText,
@@ -180,10 +184,12 @@ export interface PortDraft {
   readonly description: string;
   readonly network_id: string;
   readonly admin_state_up: boolean;
-  readonly mac_address?: string;
+  /** Null as well as absent: one is found. */
+  readonly mac_address?: string | null;
   /** Absent: the network's choice; empty: none. */
   readonly fixed_ips?: readonly FixedIpDraft[];
   readonly tags: readonly string[];
+  readonly extra_dhcp_opts: readonly DhcpOptionDraft[];
   readonly device_id: string;
   readonly device_owner: string;
   readonly security_groups?: readonly string[];

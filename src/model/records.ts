@@ -60,6 +60,12 @@ export interface AddressPair {
   readonly mac_address: string;
 }
 
+export interface DhcpOption {
+  readonly opt_name: string;
+  readonly opt_value: string;
+  readonly ip_version: 4 | 6;
+}
+
 export interface PortRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly network_id: string;
@@ -79,6 +85,10 @@ export interface PortRecord extends StandardAttributes, Taggable {
   readonly 'binding:vnic_type': string;
   readonly 'binding:profile': Readonly<Record<string, unknown>>;
   readonly qos_policy_id: string | null;
+  /** Absent while there are none. */
+  readonly extra_dhcp_opts?: readonly DhcpOption[];
+  /** There when the port was made without addresses, on purpose. */
+  readonly ip_allocation?: 'none';
 }
 
 export interface SecurityGroupRecord extends StandardAttributes, Taggable {
