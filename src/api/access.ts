@@ -3,8 +3,9 @@
  * What is not seen is answered like what is not there; what is seen and may not be changed is refused by name.
  */
 import { Fault } from '../base/errors.ts';
+import type { Rule } from '../model/access.ts';
 import type { AttributeTable, Draft } from '../model/attribute.ts';
-import { allows, disallowed, type Rule, type Target, type Verb } from '../model/policy.ts';
+import { allows, disallowed, type Target, type Verb } from '../model/policy.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
 import { refuseRequest } from './request-faults.ts';

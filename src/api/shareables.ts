@@ -1,7 +1,8 @@
 /** What may be shared with other projects, by the names that RBAC policies have for it: where it is and who sees it. */
+
+import type { Rule } from '../model/access.ts';
 import { addressGroupVerbs } from '../model/address-group.ts';
 import { networkVerbs } from '../model/network.ts';
-import type { Rule } from '../model/policy.ts';
 import { qosPolicyVerbs } from '../model/qos-policy.ts';
 import type { SharedType } from '../model/rbac-policy.ts';
 import type { StandardAttributes } from '../model/records.ts';

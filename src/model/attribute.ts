@@ -3,8 +3,9 @@
  * defaults, conversion and validation, in Neutron's words. Rules that look at several attributes or at other
  * resources belong to the resource's own file.
  */
+
+import type { Rule } from './access.ts';
 import { badRequest } from './faults.ts';
-import type { Rule } from './policy.ts';
 import { pythonText } from './python-text.ts';
 
 /** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */

@@ -2,24 +2,8 @@
  * Who may do what, as data: a rule lists the standings that satisfy it, a resource has one rule a verb, and rows of
  * attribute tables may add rules of their own. Judges one caller and one target; looks nothing up.
  */
+import type { Rule, Standing } from './access.ts';
 import type { AttributeTable, Draft } from './attribute.ts';
-
-/**
- * How a caller may stand to a target. `member` and `reader` are roles in the target's own project, `parent-…` in the
- * project of what the target hangs on (a port's network, a rule's group); `shared` means that the target, or what it
- * hangs on, is shared with the caller's project.
- */
-export type Standing =
-  | 'admin'
-  | 'service'
-  | 'member'
-  | 'reader'
-  | 'parent-member'
-  | 'parent-reader'
-  | 'shared';
-
-/** Any one of them will do. */
-export type Rule = readonly Standing[];
 
 export interface Verbs {
   readonly create: Rule;

@@ -4,6 +4,7 @@
  */
 import { type Cidr, cidr } from '../net/cidr.ts';
 import { type Mac, macToBits } from '../net/mac.ts';
+import type { Rule } from './access.ts';
 import { type PairDraft, toPairDrafts } from './address-pairs.ts';
 import type { AttributeTable } from './attribute.ts';
 import {
@@ -23,7 +24,7 @@ import {
 } from './checks.ts';
 import { type DhcpOptionDraft, toDhcpOptions } from './dhcp-options.ts';
 import { refuse } from './faults.ts';
-import type { Rule, Verbs } from './policy.ts';
+import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';

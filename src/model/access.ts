@@ -1,0 +1,18 @@
+/** The words in which rules of access are written; `policy.ts` judges by them. */
+
+/**
+ * How a caller may stand to a target. `member` and `reader` are roles in the target's own project, `parent-…` in the
+ * project of what the target hangs on (a port's network, a rule's group); `shared` means that the target, or what it
+ * hangs on, is shared with the caller's project.
+ */
+export type Standing =
+  | 'admin'
+  | 'service'
+  | 'member'
+  | 'reader'
+  | 'parent-member'
+  | 'parent-reader'
+  | 'shared';
+
+/** Any one of them will do. */
+export type Rule = readonly Standing[];
