@@ -32,24 +32,21 @@ function reasonAgainst(item: unknown): string | null {
   if (unknown.length > 0 || missing.length > 0)
     return `Expected keys not found. Expected: '${pythonText([...keys])}', Provided: '${pythonText(Object.keys(item))}'`;
   const { opt_name: name, opt_value: value, ip_version: version } = item;
-  const wrongName = nameText(name) ?? oneLine(String(name));
-  if (wrongName !== null) return wrongName;
-  const wrongVersion = version === undefined ? null : families(toInteger(version));
-  if (wrongVersion !== null || value === null) return wrongVersion;
-  const wrongValue = valueText(value);
-  if (wrongValue !== null || (value === '' && mayBeBlank.has(String(name)))) return wrongValue;
-  return oneLine(String(value));
+  if (typeof name !== 'string') return nameText(name);
+  const wrong =
+    nameText(name) ?? oneLine(name) ?? (version === undefined ? null : families(toInteger(version)));
+  if (wrong !== null || value === null) return wrong;
+  if (typeof value !== 'string') return valueText(value);
+  return valueText(value) ?? (value === '' && mayBeBlank.has(name) ? null : oneLine(value));
 }
 
 function toDraft(item: unknown): DhcpOptionDraft {
   const reason = reasonAgainst(item);
   if (reason !== null) return invalidInput(reason);
-  const { opt_name, opt_value, ip_version = 4 } = item as Record<string, unknown>;
-  return {
-    opt_name: String(opt_name),
-    opt_value: opt_value === null ? null : String(opt_value),
-    ip_version: toInteger(ip_version) === 6 ? 6 : 4,
+  const { opt_name, opt_value, ip_version } = item as Omit<DhcpOptionDraft, 'ip_version'> & {
+    readonly ip_version?: unknown;
   };
+  return { opt_name, opt_value, ip_version: toInteger(ip_version) === 6 ? 6 : 4 };
 }
 
 /** Throws `InvalidInput`. */
