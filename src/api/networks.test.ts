@@ -67,7 +67,7 @@ describe('networks', () => {
     expectRefusal(await client.call('GET', `/v2.0/subnets/${String(subnet['id'])}`), 404, 'SubnetNotFound');
     expect(await client.list('ports')).toEqual([]);
     const left = (await under.content()).map(([key]) => key.split('/')[0]);
-    expect(new Set(left)).toEqual(new Set(['default-groups', 'groups', 'rules']));
+    expect(new Set(left)).toEqual(new Set(['default-groups', 'default-rules', 'groups', 'planted', 'rules']));
   });
 
   it("cannot be unshared from under another project's port", async () => {

@@ -231,6 +231,31 @@ describe('what belongs to one project, shared with another', () => {
   });
 });
 
+describe('what belongs to nobody', () => {
+  it('is seen by everybody and changed by administrators', async () => {
+    const path = 'default-security-group-rules';
+    const template = { direction: 'ingress', protocol: 'tcp' };
+    const made = id(await by('admin').make(path, template));
+    for (const name of Object.keys(people) as Person[]) {
+      const client = by(name);
+      expect((await client.list(path)).map(id)).toContain(made);
+      if (name === 'admin') continue;
+      const created = await client.call('POST', `/v2.0/${path}`, { [nameOf(path)]: template });
+      expectRefusal(created, 403, 'PolicyNotAuthorized');
+      const removed = await client.call('DELETE', `/v2.0/${path}/${made}`);
+      expectRefusal(removed, 403, 'PolicyNotAuthorized');
+    }
+    await by('admin').remove(path, made);
+  });
+});
+
+it('no resource is forgotten here', async () => {
+  const { body } = await by('admin').call('GET', '/v2.0');
+  const collections = (body['resources'] as Json[]).map(({ collection }) => collection);
+  const judged = [...Object.keys(expected), 'default-security-group-rules'].map(collectionOf);
+  expect(collections.toSorted()).toEqual(judged.toSorted());
+});
+
 describe('rules of QoS policies', () => {
   it('are seen with their policy and changed by administrators', async () => {
     const path = `qos/policies/${things['qos/policies']}/dscp_marking_rules`;

@@ -30,7 +30,7 @@ describe('documents', () => {
     const { body } = await client.call('GET', '/v2.0/extensions');
     const aliases = (body['extensions'] as { alias: string }[]).map(({ alias }) => alias);
     expect(aliases).toContain('allowed-address-pairs');
-    expect(aliases).not.toContain('security-groups-default-rules');
+    expect(aliases).not.toContain('trunk');
     const one = await client.call('GET', '/v2.0/extensions/port-security');
     expect(one.body).toMatchObject({ extension: { alias: 'port-security', name: 'Port Security' } });
     expectRefusal(await client.call('GET', '/v2.0/extensions/nonsense'), 404, 'HTTPNotFound');
