@@ -272,6 +272,20 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 409,
     text: () => 'Duplicate Default Security Group Rule in POST.',
   },
+  InvalidSubnetServiceType: {
+    status: 400,
+    text: (f) => `Subnet service type ${f.type} does not correspond to a valid device owner.`,
+  },
+  InvalidInputSubnetServiceType: {
+    status: 400,
+    text: (f) => `Subnet service type ${f.type} is not a string.`,
+  },
+  SubnetPoolNotFound: { status: 404, text: (f) => `Subnet pool ${f.id} could not be found.` },
+  IpAddressGenerationFailureNoMatchingSubnet: {
+    status: 409,
+    text: (f) =>
+      `No valid service subnet for the given device owner, network ${f.network}, service type ${f.owner}.`,
+  },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   TenantQuotaNotFound: {
     status: 404,

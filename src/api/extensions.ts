@@ -113,6 +113,7 @@ const extensions: readonly Extension[] = [
     'Tags on networks, subnets, ports, security groups and QoS policies',
   ],
   ['stateful-security-group', 'Stateful security group', 'Groups without connection tracking'],
+  ['subnet-service-types', 'Subnet service types', 'Subnets for ports of certain device owners'],
   ['tag-creation', 'Tag creation extension', 'Several tags added at once'],
   ['tag-ports-during-bulk-creation', 'Tag Ports During Bulk Creation', 'Ports made with tags'],
 ].map(([alias = '', name = '', description = '']) => ({ alias, name, description }));

@@ -4,7 +4,7 @@ import { isHostAddress } from '../model/address-pools.ts';
 import { invalidInput, refuse } from '../model/faults.ts';
 import { eui64Address, type FixedIpDraft } from '../model/port.ts';
 import type { FixedIp, PortRecord, SubnetRecord } from '../model/records.ts';
-import { isAutoAddressed, prefixOf } from '../model/subnet.ts';
+import { isAutoAddressed, prefixOf, subnetsFor } from '../model/subnet.ts';
 import { formatCidr, parseIp } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import { type Change, Contended, ipClaim } from './change.ts';
@@ -21,6 +21,9 @@ export class PortAddresses {
   /** Addresses that the port has already and may keep. */
   readonly #own: readonly FixedIp[];
   readonly #subnets: readonly Row<SubnetRecord>[];
+  /** Those that ports of its owner choose from. */
+  readonly #open: readonly SubnetRecord[];
+  readonly #owner: string;
 
   constructor(
     context: Context,
@@ -35,25 +38,31 @@ export class PortAddresses {
     this.#router = isRouterPort(port);
     this.#own = own;
     this.#subnets = [...context.view.state.subnets.by('network', port.network_id)];
+    this.#owner = port.device_owner;
+    this.#open = subnetsFor(
+      this.#owner,
+      this.#subnets.map((row) => row.record),
+    );
   }
 
   /** One IPv4 address, one stateful IPv6 address, and the port's own address on each self-addressing prefix. */
   chooseAll(): readonly FixedIp[] {
-    const records = this.#subnets.map((row) => row.record);
-    const managed = records.filter((subnet) => !isAutoAddressed(subnet));
+    this.#requireOpen();
+    const managed = this.#open.filter((subnet) => !isAutoAddressed(subnet));
     const chosen: FixedIp[] = [];
     for (const version of [4, 6]) {
       const subnets = managed.filter((subnet) => subnet.ip_version === version);
       if (subnets.length > 0) chosen.push(this.#free(subnets));
     }
     if (!this.#router) {
-      for (const subnet of records) if (isAutoAddressed(subnet)) chosen.push(this.#automatic(subnet));
+      for (const subnet of this.#open) if (isAutoAddressed(subnet)) chosen.push(this.#automatic(subnet));
     }
     return chosen;
   }
 
   /** The list that the request asks for, in its order. */
   resolve(drafts: readonly FixedIpDraft[]): readonly FixedIp[] {
+    if (drafts.length > 0) this.#requireOpen();
     // Named addresses first: a free choice must not take one of them.
     const named = drafts.map((draft) =>
       draft.ip_address === undefined ? null : this.#named(draft, draft.ip_address),
@@ -64,6 +73,17 @@ export class PortAddresses {
       used.add(known.ip_address);
       return known;
     });
+  }
+
+  /** A network without subnets gives no addresses; one whose subnets are all for others refuses. */
+  #requireOpen(): void {
+    if (this.#subnets.length > 0 && this.#open.length === 0) {
+      refuse({
+        code: 'IpAddressGenerationFailureNoMatchingSubnet',
+        network: this.#network,
+        owner: this.#owner,
+      });
+    }
   }
 
   #anyOf(draft: FixedIpDraft, used: ReadonlySet<string | undefined>): FixedIp {
@@ -79,7 +99,7 @@ export class PortAddresses {
     const holds = (subnet: SubnetRecord): boolean => isHostAddress(prefixOf(subnet), parsed);
     const named = draft.subnet_id === undefined ? null : this.#subnet(draft.subnet_id);
     if (named !== null && !holds(named)) refuse({ code: 'InvalidIpForSubnet', address });
-    const subnet = named ?? this.#subnets.find((row) => holds(row.record))?.record;
+    const subnet = named ?? this.#open.find(holds);
     if (subnet === undefined) return refuse({ code: 'InvalidIpForNetwork', address });
     const ip = { subnet_id: subnet.id, ip_address: address };
     if (this.#own.some((own) => own.ip_address === address)) return ip;

@@ -13,6 +13,7 @@ import {
   prefixOf,
   type SubnetDraft,
   subnetAttributes,
+  subnetsFor,
   subnetVerbs,
 } from '../model/subnet.ts';
 import { tagsOf } from '../model/tags.ts';
@@ -60,7 +61,13 @@ export class Subnets implements Resource<SubnetRecord> {
   }
 
   show(subnet: SubnetRecord): Record<string, unknown> {
-    return { ...subnet, tags: tagsOf(subnet), tenant_id: subnet.project_id };
+    return {
+      ...subnet,
+      service_types: subnet.service_types ?? [],
+      subnetpool_id: null,
+      tags: tagsOf(subnet),
+      tenant_id: subnet.project_id,
+    };
   }
 
   create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SubnetRecord[] {
@@ -143,7 +150,8 @@ export class Subnets implements Resource<SubnetRecord> {
     for (const row of this.#context.view.state.ports.by('network', subnet.network_id)) {
       const port = row.record;
       const mac = parseMac(port.mac_address);
-      if (mac === null || isRouterPort(port)) continue;
+      const chooses = subnetsFor(port.device_owner, [subnet]).length > 0;
+      if (mac === null || isRouterPort(port) || !chooses) continue;
       change.requireUnchanged(row);
       const address = formatCidr(eui64Address(prefixOf(subnet), mac));
       const fixedIps = [...port.fixed_ips, { subnet_id: subnet.id, ip_address: address }];

@@ -17,10 +17,10 @@ const keys = new Set(['opt_name', 'opt_value', 'ip_version']);
 /** To send these without a value means something. */
 const mayBeBlank: ReadonlySet<string> = new Set(['router', 'classless-static-route']);
 
-/** A line break would let a tenant write lines of the server's own configuration. */
+/** A line break, in whatever alphabet, would let a tenant write lines of a server's own configuration. */
 function oneLine(value: string): string | null {
   if (value.trim() === '') return `'${value}' Blank strings are not permitted`;
-  return /[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/.test(value)
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(value.replaceAll('\t', ''))
     ? `Multi-line string is not allowed: '${value}'`
     : null;
 }

@@ -100,6 +100,14 @@ export type ModelFault =
   | { readonly code: 'DefaultSecurityGroupRuleNotFound'; readonly id: string }
   | { readonly code: 'DefaultSecurityGroupRuleExists'; readonly rule: string }
   | { readonly code: 'DuplicateDefaultSgRuleInPost' }
+  | { readonly code: 'InvalidSubnetServiceType'; readonly type: string }
+  | { readonly code: 'InvalidInputSubnetServiceType'; readonly type: string }
+  | { readonly code: 'SubnetPoolNotFound'; readonly id: string }
+  | {
+      readonly code: 'IpAddressGenerationFailureNoMatchingSubnet';
+      readonly network: string;
+      readonly owner: string;
+    }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

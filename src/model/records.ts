@@ -47,6 +47,8 @@ export interface SubnetRecord extends StandardAttributes, Taggable {
   readonly host_routes: readonly { readonly destination: string; readonly nexthop: string }[];
   readonly ipv6_address_mode: string | null;
   readonly ipv6_ra_mode: string | null;
+  /** Whose ports choose from it, by device owner; absent: everybody's. */
+  readonly service_types?: readonly string[];
 }
 
 export interface FixedIp {

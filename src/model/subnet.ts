@@ -22,7 +22,7 @@ import {
   toInteger,
   uuid,
 } from './checks.ts';
-import { invalidInput, refuse } from './faults.ts';
+import { badRequest, invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
@@ -83,6 +83,40 @@ const canonicalFields =
     isObject(item)
       ? Object.fromEntries(Object.entries(item).map(([key, value]) => [key, converts[key]?.(value) ?? value]))
       : item;
+
+/** What the device owners of ports begin with. */
+const ownerPrefixes = ['network:', 'neutron:', 'compute:', 'baremetal:', 'manila:'];
+
+function toServiceTypes(value: unknown): readonly string[] {
+  if (value === null) return [];
+  if (!Array.isArray(value)) return badRequest('Subnet service types must be a list.');
+  const types = value.map((item: unknown) => {
+    if (typeof item !== 'string')
+      return refuse({ code: 'InvalidInputSubnetServiceType', type: pythonText(item) });
+    const known = ownerPrefixes.some((prefix) => item.startsWith(prefix)) && item.length <= 255;
+    return known ? item : refuse({ code: 'InvalidSubnetServiceType', type: item });
+  });
+  return [...new Set(types)];
+}
+
+function refusePool(value: unknown): null {
+  if (value === null) return null;
+  const reason = uuid(value);
+  if (reason !== null) badRequest(`Invalid input for subnetpool_id. Reason: ${reason}.`);
+  return refuse({ code: 'SubnetPoolNotFound', id: pythonText(value) });
+}
+
+/** Those of the subnets that ports of this owner choose from, in the order of choice: what is meant for them first. */
+export function subnetsFor(owner: string, subnets: readonly SubnetRecord[]): readonly SubnetRecord[] {
+  const typesOf = (subnet: SubnetRecord): readonly string[] => subnet.service_types ?? [];
+  const open = (subnet: SubnetRecord): boolean =>
+    typesOf(subnet).length === 0 ||
+    typesOf(subnet).includes(owner) ||
+    (owner === 'network:dhcp' && subnet.enable_dhcp);
+  return subnets
+    .filter(open)
+    .toSorted((a, b) => Number(typesOf(a).length === 0) - Number(typesOf(b).length === 0));
+}
 
 const mode = {
   post: 'allowed',
@@ -150,6 +184,22 @@ export const subnetAttributes = {
     filter: 'boolean',
     sort: true,
   },
+  service_types: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: toServiceTypes,
+    rights: { create: ['admin'], update: ['admin'] },
+  },
+  // No pool exists: null is all that can be said.
+  subnetpool_id: {
+    post: 'allowed',
+    put: false,
+    fallback: null,
+    convert: refusePool,
+    filter: 'text',
+    sort: true,
+  },
   ipv6_ra_mode: mode,
   ipv6_address_mode: { ...mode, convert: nullTo(null) },
 } as const satisfies AttributeTable;
@@ -168,6 +218,7 @@ export interface SubnetDraft {
   readonly enable_dhcp: boolean;
   readonly ipv6_ra_mode: string | null;
   readonly ipv6_address_mode: string | null;
+  readonly service_types: readonly string[];
 }
 
 export type SubnetPatch = Partial<
@@ -180,6 +231,7 @@ export type SubnetPatch = Partial<
     | 'dns_nameservers'
     | 'host_routes'
     | 'enable_dhcp'
+    | 'service_types'
   >
 >;
 
@@ -283,6 +335,7 @@ export function newSubnet(birth: Birth, draft: SubnetDraft): SubnetRecord {
     host_routes: draft.host_routes,
     ipv6_address_mode: draft.ipv6_address_mode,
     ipv6_ra_mode: draft.ipv6_ra_mode,
+    ...(draft.service_types.length === 0 ? {} : { service_types: draft.service_types }),
   };
   checkServices(birth.id, prefix, subnet);
   return subnet;
