@@ -10,12 +10,13 @@ import { parseConntrack } from '../../src/ovsdb/index.ts';
 import { preferredId } from '../../src/pipeline/ids.ts';
 import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
 import { type Connection, stands } from '../../src/policy/standing.ts';
-import type { World } from '../../src/policy/world.ts';
+import type { PortId, World } from '../../src/policy/world.ts';
 import { historyArbitrary, type Phase } from './arbitrary-histories.ts';
 import { differences, differenceText, liveConnection, verdictsOn } from './comparison.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
 import { stepText, worldText } from './telling.ts';
+import { host } from './worlds.ts';
 
 const histories = Number(process.env.PORTCULLIS_PROOF_HISTORIES ?? 30);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
@@ -55,15 +56,31 @@ function lineOf({ network, protocol, src, dst, detail, originator, responder }: 
   return `${pipeline.zoneOf(network)}: ${protocol} ${ends(src, dst)} ${details.join(' ')} ${owners.join(' ')}`;
 }
 
+const isHere = (world: World, id: PortId | null): boolean =>
+  id !== null && world.ports.get(id)?.host === host;
+
 /**
- * What is left of a tracker behind a change: the connections that stand. Who takes over an address and speaks first,
- * as if it answered, has a connection that its rules let it begin but would not let others begin with it: when that
- * is ended is open until it has stood once.
+ * Whether it is left open when a connection ends that does not stand. What only a port refuses that is not here waits
+ * until that comes back, since nothing here can reach it. And who takes over an address and speaks first, as if it
+ * answered, has a connection that its rules let it begin but would not let others begin with it.
  */
+function isOpen(connection: Connection, world: World, before: World): boolean {
+  const { originator, responder } = connection;
+  const owners = [originator, responder];
+  const away = (id: PortId | null): boolean =>
+    !isHere(world, id) && ((id !== null && world.ports.has(id)) || !isHere(before, id));
+  if (owners.some(away)) {
+    const [from, to] = owners.map((id) => (away(id) ? null : id));
+    return stands(world, { ...connection, originator: from ?? null, responder: to ?? null });
+  }
+  return owners.every((id) => isHere(before, id)) && !stands(before, connection);
+}
+
+/** What is left of a tracker behind a change: the connections that stand, and of those left open what the switch has. */
 function standing(tracker: Tracker, world: World, before: World, left: ReadonlySet<string>): Tracker {
   const kept = [...tracker].filter(([key, record]) => {
     const connection = liveConnection(key, record);
-    return stands(world, connection) || (!stands(before, connection) && left.has(lineOf(connection)));
+    return stands(world, connection) || (isOpen(connection, world, before) && left.has(lineOf(connection)));
   });
   return new Map(kept);
 }
