@@ -212,7 +212,8 @@ describeRoot('traffic of guests', () => {
       guests.push(guest);
       await guest.plug(lab.switch, lab.bridge, { 'iface-id': `p${n}` });
     }
-    guests[1]?.start(process.execPath, '-e', server);
+    const echo = guests[1]?.start(process.execPath, '-e', server);
+    await until(() => echo?.output.includes('ready') === true, { what: 'the server listens' });
     await until(async () => (await guests[0]?.runAnyway('ping', ['-c1', '-W1', '10.0.0.2']))?.code === 0);
   });
   afterAll(async () => {
