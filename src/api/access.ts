@@ -8,6 +8,7 @@ import type { AttributeTable, Draft } from '../model/attribute.ts';
 import { allows, disallowed, type Target, type Verb } from '../model/policy.ts';
 import type { Owned } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
+import { isExternalTo } from './external-networks.ts';
 import { refuseRequest } from './request-faults.ts';
 import { ownerOf, type Parent, type Resource } from './resource.ts';
 import { shareables } from './shareables.ts';
@@ -59,6 +60,10 @@ class TargetOf implements Target {
   get shared(): boolean {
     const place = this.#place;
     return place !== undefined && isOpenTo(this.#state, place, this.#reader);
+  }
+
+  get external(): boolean {
+    return isExternalTo(this.#state, this.#record.id, this.#reader);
   }
 
   /** What it hangs on, or it itself when it hangs on nothing. */

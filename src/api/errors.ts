@@ -286,6 +286,12 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) =>
       `No valid service subnet for the given device owner, network ${f.network}, service type ${f.owner}.`,
   },
+  ExternalNetworkInUse: {
+    status: 409,
+    text: (f) =>
+      `External network ${f.network} cannot be updated to be made non-external, ` +
+      'since it has existing gateway ports.',
+  },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   TenantQuotaNotFound: {
     status: 404,

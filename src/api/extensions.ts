@@ -21,6 +21,7 @@ const extensions: readonly Extension[] = [
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Further addresses that a port may use'],
   ['binding', 'Port Binding', 'The host that holds a port and how it is plugged'],
   ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],
+  ['external-net', 'Neutron external network', 'Networks that lead out of the cloud'],
   ['extra_dhcp_opt', 'Neutron Extra DHCP options', 'What DHCP servers should tell a port beside the usual'],
   ['filter-validation', 'Filter parameters validation', 'Unknown filters are refused'],
   ['ip_allocation', 'IP Allocation', 'Whether a port was made without addresses'],

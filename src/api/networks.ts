@@ -3,13 +3,20 @@
 import type { Draft } from '../model/attribute.ts';
 import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
-import { type NetworkDraft, networkAttributes, networkVerbs, newNetwork } from '../model/network.ts';
+import {
+  external,
+  type NetworkDraft,
+  networkAttributes,
+  networkVerbs,
+  newNetwork,
+} from '../model/network.ts';
 import type { NetworkRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
 import { tagsOf } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
+import { closeToAll, isExternal, openToAll, withPolicies } from './external-networks.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
@@ -26,6 +33,7 @@ export class Networks implements Resource<NetworkRecord> {
   readonly verbs = networkVerbs;
   readonly computed = {
     tags: tagsOf,
+    [external]: isExternal,
     shared: (network: NetworkRecord, reader: Caller) => this.isShared(network, reader.project),
   };
   readonly isShared = (network: NetworkRecord, project: string): boolean =>
@@ -61,6 +69,7 @@ export class Networks implements Resource<NetworkRecord> {
       ...network,
       shared: this.isShared(network, reader.project),
       tags: tagsOf(network),
+      [external]: isExternal(network),
       tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),
@@ -88,16 +97,24 @@ export class Networks implements Resource<NetworkRecord> {
       const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
       writeNetwork(change, null, network);
+      if (isExternal(network)) openToAll(change, this.#context.newId, network);
       return network;
     });
   }
 
   update(change: Change, row: Row<NetworkRecord>, draft: Draft, caller: Caller): NetworkRecord {
     const before = row.record;
-    const after = { ...before, ...(draft as Partial<NetworkDraft>) };
+    const { [external]: leadsOut, ...plain } = draft as Partial<NetworkDraft>;
+    const after = { ...before, ...plain };
     admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
     if (draft['shared'] === false) this.#unshare(change, before);
-    return after;
+    if (leadsOut === undefined || leadsOut === isExternal(before)) return after;
+    if (leadsOut) {
+      openToAll(change, this.#context.newId, before);
+      return { ...after, [external]: true };
+    }
+    closeToAll(change, this.#context.view.state, before.id);
+    return withPolicies(after, []);
   }
 
   write(change: Change, before: NetworkRecord, after: NetworkRecord): void {
@@ -126,7 +143,7 @@ export class Networks implements Resource<NetworkRecord> {
   #unshare(change: Change, network: NetworkRecord): void {
     const { state } = this.#context.view;
     const open = [...state.rbacPolicies.by('object', network.id)].filter(
-      (row) => row.record.target_tenant === '*',
+      ({ record }) => record.action === 'access_as_shared' && record.target_tenant === '*',
     );
     if (!network.shared && open.length === 0) return;
     for (const row of open) {

@@ -19,6 +19,7 @@ import { shutOut } from '../model/sharing.ts';
 import { touched } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
+import { isExternal, requireNoGateways, withPolicies } from './external-networks.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
@@ -101,8 +102,9 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
       if (!caller.admin && object.record.project_id !== caller.project)
         invalidInput('Only admins can manipulate policies on objects they do not own');
       const siblings = created.filter((one) => one.object_id === policy.object_id);
-      this.#refuseTwin(policy, [...this.#policiesOf(policy), ...siblings]);
-      this.#touchObject(change, object);
+      const others = [...this.#policiesOf(policy), ...siblings];
+      this.#refuseTwin(policy, others);
+      this.#touchObject(change, object, [...others, policy]);
       change.put(keys.rbacPolicy(policy.id), policy);
       created.push(policy);
     }
@@ -146,7 +148,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
     const object = this.#objectOf(policy);
     const { uses, users } = usesOfType[policy.object_type];
-    this.#touchObject(change, object);
+    this.#touchObject(change, object, after);
     // What is shared by its own attribute needs no policy.
     if ('shared' in object.record && object.record.shared === true) return;
     const rows = [...users(this.#context.view.state, policy.object_id)];
@@ -156,8 +158,17 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     change.requireQuiet(uses(policy.object_id));
   }
 
-  #touchObject(change: Change, object: Row<StandardAttributes>): void {
+  /** `policies` are what the object is going to have. */
+  #touchObject(change: Change, object: Row<StandardAttributes>, policies: readonly RbacPolicyRecord[]): void {
+    const { state } = this.#context.view;
     change.replace(object);
-    change.put(object.key, touched(object.record, change.now));
+    const network = state.networks.get(object.record.id)?.record;
+    if (network === undefined) {
+      change.put(object.key, touched(object.record, change.now));
+      return;
+    }
+    const after = withPolicies(network, policies);
+    if (isExternal(network) && !isExternal(after)) requireNoGateways(change, state, network.id);
+    change.put(object.key, touched(after, change.now));
   }
 }

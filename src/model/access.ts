@@ -3,7 +3,7 @@
 /**
  * How a caller may stand to a target. `member` and `reader` are roles in the target's own project, `parent-…` in the
  * project of what the target hangs on (a port's network, a rule's group); `shared` means that the target, or what it
- * hangs on, is shared with the caller's project.
+ * hangs on, is shared with the caller's project, `external` that it is a network of the outside world to it.
  */
 export type Standing =
   | 'admin'
@@ -12,7 +12,8 @@ export type Standing =
   | 'reader'
   | 'parent-member'
   | 'parent-reader'
-  | 'shared';
+  | 'shared'
+  | 'external';
 
 /** Any one of them will do. */
 export type Rule = readonly Standing[];

@@ -108,6 +108,7 @@ export type ModelFault =
       readonly network: string;
       readonly owner: string;
     }
+  | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

@@ -6,13 +6,16 @@ import type { NetworkRecord, PortSecurityMode } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
+/** Whether the network leads out of the cloud. */
+export const external = 'router:external';
+
 const defaultMtu = 1500;
 const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
 
 /** Others see a network that is shared with them; what hangs on it has rules of its own. */
 export const networkVerbs: Verbs = {
   create: ['admin', 'member'],
-  read: ['admin', 'service', 'reader', 'shared'],
+  read: ['admin', 'service', 'reader', 'shared', 'external'],
   update: ['admin', 'member'],
   delete: ['admin', 'member'],
 };
@@ -44,6 +47,7 @@ export const networkAttributes = {
   },
   dhcp_trusted: { ...boolean, fallback: false },
   allow_reserved_pairs: { ...boolean, fallback: false },
+  [external]: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
   tags: tagsAttribute,
   qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
@@ -61,6 +65,7 @@ export interface NetworkDraft {
   readonly dhcp_trusted: boolean;
   readonly allow_reserved_pairs: boolean;
   readonly qos_policy_id: string | null;
+  readonly [external]: boolean;
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
@@ -75,5 +80,6 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     dhcp_trusted: draft.dhcp_trusted,
     allow_reserved_pairs: draft.allow_reserved_pairs,
     qos_policy_id: draft.qos_policy_id,
+    ...(draft[external] ? { [external]: true } : {}),
   };
 }

@@ -28,6 +28,7 @@ export interface Target {
   /** The owner of what it hangs on; null when it hangs on nothing. */
   readonly parent: string | null;
   readonly shared: boolean;
+  readonly external: boolean;
 }
 
 function has(standing: Standing, persona: Persona, target: Target): boolean {
@@ -42,6 +43,8 @@ function has(standing: Standing, persona: Persona, target: Target): boolean {
       return persona.reader && persona.project === target.parent;
     case 'shared':
       return target.shared;
+    case 'external':
+      return target.external;
     default:
       return persona[standing];
   }

@@ -52,11 +52,16 @@ export interface RbacPolicyDraft {
 
 export type RbacPolicyPatch = Partial<Pick<RbacPolicyDraft, 'target_tenant'>>;
 
+const actionsOf = (type: SharedType): readonly RbacPolicyRecord['action'][] =>
+  type === 'network' ? ['access_as_external', 'access_as_shared'] : ['access_as_shared'];
+
 export function newRbacPolicy(id: string, project: string, draft: RbacPolicyDraft): RbacPolicyRecord {
   const { object_type: type, action } = draft;
-  if (action !== 'access_as_shared') {
+  const actions = actionsOf(type);
+  const known = actions.find((one) => one === action);
+  if (known === undefined) {
     return invalidInput(
-      `Invalid action '${action}' for object type '${type}'. Valid actions: access_as_shared`,
+      `Invalid action '${action}' for object type '${type}'. Valid actions: ${actions.join(', ')}`,
     );
   }
   return {
@@ -64,7 +69,7 @@ export function newRbacPolicy(id: string, project: string, draft: RbacPolicyDraf
     project_id: project,
     object_type: type,
     object_id: draft.object_id,
-    action,
+    action: known,
     target_tenant: draft.target_tenant,
   };
 }

@@ -33,6 +33,8 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly allow_reserved_pairs: boolean;
   /** Holds for ports that have no policy of their own and are not the cloud's own. */
   readonly qos_policy_id: string | null;
+  /** Absent where it is false. */
+  readonly 'router:external'?: boolean;
 }
 
 export interface SubnetRecord extends StandardAttributes, Taggable {
