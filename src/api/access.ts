@@ -158,12 +158,23 @@ export class Access<R extends Owned> {
   }
 }
 
-/** The row of something that may be shared. Throws what is missing when it is not there or the caller does not see it. */
-export function requireSeen(state: State, caller: Caller, type: Parent['type'], id: string): Row<Owned> {
-  const { find, missing, read } = shareables[type];
+/** The row of something that may be shared, if it is there and the caller sees it. */
+export function seenPlace(
+  state: State,
+  caller: Caller,
+  type: Parent['type'],
+  id: string,
+): Row<Owned> | undefined {
+  const { find, read } = shareables[type];
   const row = find(state, id);
-  if (row !== undefined && allows(read, caller, new TargetOf(state, row.record, undefined, caller.project)))
-    return row;
-  const fault = { code: missing, id };
+  if (row === undefined) return undefined;
+  return allows(read, caller, new TargetOf(state, row.record, undefined, caller.project)) ? row : undefined;
+}
+
+/** As `seenPlace`. Throws what is missing when there is none. */
+export function requireSeen(state: State, caller: Caller, type: Parent['type'], id: string): Row<Owned> {
+  const row = seenPlace(state, caller, type, id);
+  if (row !== undefined) return row;
+  const fault = { code: shareables[type].missing, id };
   throw new Fault(fault, JSON.stringify(fault));
 }

@@ -240,6 +240,10 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}.`,
   },
   InvalidCIDR: { status: 400, text: (f) => `Invalid CIDR ${f.input} given as IP prefix.` },
+  PolicyRemoveAuthorizationError: {
+    status: 403,
+    text: (f) => `Failed to remove provided policy ${f.policy} because you are not authorized.`,
+  },
   QosPolicyNotFound: { status: 404, text: (f) => `QoS policy ${f.id} could not be found.` },
   QosPolicyInUse: { status: 409, text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by}.` },
   QoSPolicyDefaultAlreadyExists: {

@@ -236,6 +236,25 @@ describe('what is referred to', () => {
       expect([200, 201], JSON.stringify(answer.body)).toContain(answer.status);
   });
 
+  it('is not shed by whom it limits: a QoS policy of the operator stays', async () => {
+    const policy = id(await by('admin').make('qos/policies', { name: 'limit' }));
+    const own = id(await by('admin').make('networks', { project_id: 'own', qos_policy_id: policy }));
+    const port = id(
+      await by('admin').make('ports', { network_id: network, project_id: 'own', qos_policy_id: policy }),
+    );
+    const other = id(await by('admin').make('qos/policies', { name: 'wide', project_id: 'own' }));
+    for (const qos of [null, other]) {
+      const shed = [
+        await put('owner', port, { qos_policy_id: qos }),
+        await by('owner').call('PUT', `/v2.0/networks/${own}`, { network: { qos_policy_id: qos } }),
+      ];
+      for (const reply of shed) expectRefusal(reply, 403, 'PolicyRemoveAuthorizationError');
+    }
+    await by('owner').change('ports', port, { name: 'x', qos_policy_id: policy });
+    await by('admin').change('ports', port, { qos_policy_id: other });
+    await by('owner').change('ports', port, { qos_policy_id: null });
+  });
+
   it('that somebody else gave to a port may stay there', async () => {
     const group = id(await by('owner').make('security-groups', { name: 'g' }));
     const port = id(

@@ -2,7 +2,9 @@
  * Which QoS policy a port or network has: the one that is asked for must exist, and each use leaves a mark that the
  * policy's removal cannot overlook.
  */
+import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
+import { seenPlace } from './access.ts';
 import { admit } from './admission.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
@@ -16,7 +18,10 @@ interface User {
 
 export const qosPolicyOf = (user: User | null | undefined): string | null => user?.qos_policy_id ?? null;
 
-/** Refuses a policy that the user did not have before and the caller may not use. Null: a new user. */
+/**
+ * Refuses a policy that the user did not have before and the caller may not use, and losing one that the caller does
+ * not see: what operators limit stays limited. Null: a new user.
+ */
 export function admitNewQosPolicy(
   change: Change,
   state: State,
@@ -25,7 +30,11 @@ export function admitNewQosPolicy(
   after: Pick<User, 'qos_policy_id'>,
 ): void {
   const id = after.qos_policy_id ?? null;
-  if (id !== null && id !== qosPolicyOf(before)) admit(change, state, caller, 'qos_policy', id);
+  const old = qosPolicyOf(before);
+  if (id === old) return;
+  if (old !== null && seenPlace(state, caller, 'qos_policy', old) === undefined)
+    refuse({ code: 'PolicyRemoveAuthorizationError', policy: old });
+  if (id !== null) admit(change, state, caller, 'qos_policy', id);
 }
 
 /** The policy that new networks of the project get, if there is one. */

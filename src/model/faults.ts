@@ -81,6 +81,7 @@ export type ModelFault =
   | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
   | { readonly code: 'InvalidCIDR'; readonly input: string }
   | { readonly code: 'QosPolicyNotFound'; readonly id: string }
+  | { readonly code: 'PolicyRemoveAuthorizationError'; readonly policy: string }
   | {
       readonly code: 'QosPolicyInUse';
       readonly id: string;
