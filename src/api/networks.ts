@@ -10,6 +10,7 @@ import {
   networkVerbs,
   newNetwork,
 } from '../model/network.ts';
+import { checkProviderUpdate, providerOfNetwork, withoutProvider } from '../model/provider.ts';
 import type { NetworkRecord } from '../model/records.ts';
 import { isSharedWith } from '../model/sharing.ts';
 import { tagsOf } from '../model/tags.ts';
@@ -70,6 +71,7 @@ export class Networks implements Resource<NetworkRecord> {
       shared: this.isShared(network, reader.project),
       tags: tagsOf(network),
       [external]: isExternal(network),
+      ...providerOfNetwork,
       tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),
@@ -104,7 +106,8 @@ export class Networks implements Resource<NetworkRecord> {
 
   update(change: Change, row: Row<NetworkRecord>, draft: Draft, caller: Caller): NetworkRecord {
     const before = row.record;
-    const { [external]: leadsOut, ...plain } = draft as Partial<NetworkDraft>;
+    checkProviderUpdate(draft);
+    const { [external]: leadsOut, ...plain } = withoutProvider(draft as Partial<NetworkDraft>);
     const after = { ...before, ...plain };
     admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
     if (draft['shared'] === false) this.#unshare(change, before);

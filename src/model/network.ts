@@ -2,6 +2,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import type { Verbs } from './policy.ts';
+import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
@@ -48,13 +49,14 @@ export const networkAttributes = {
   dhcp_trusted: { ...boolean, fallback: false },
   allow_reserved_pairs: { ...boolean, fallback: false },
   [external]: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
+  ...providerAttributes,
   tags: tagsAttribute,
   qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
   status: { post: 'refused', put: false, filter: 'text', sort: true },
   subnets: { post: 'refused', put: false, filter: 'list' },
 } as const satisfies AttributeTable;
 
-export interface NetworkDraft {
+export interface NetworkDraft extends ProviderDraft {
   readonly name: string;
   readonly description: string;
   readonly admin_state_up: boolean;
@@ -69,6 +71,7 @@ export interface NetworkDraft {
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
+  checkProvider(draft);
   return {
     ...born(birth, draft.description),
     name: draft.name,

@@ -1,0 +1,75 @@
+/**
+ * `provider:*` of networks: how a network is carried. Here by each host's own switch and nothing else, which Neutron
+ * calls `local`; what would need a wire or a tunnel is refused as by a Neutron that has no driver for it.
+ */
+import { integerBetween, text, toInteger } from './checks.ts';
+import { invalidInput } from './faults.ts';
+import { pythonText } from './python-text.ts';
+
+export const networkType = 'provider:network_type';
+export const physicalNetwork = 'provider:physical_network';
+export const segmentationId = 'provider:segmentation_id';
+
+const onlyType = 'local';
+
+/** What administrators see of every network. */
+export const providerOfNetwork = {
+  [networkType]: onlyType,
+  [physicalNetwork]: null,
+  [segmentationId]: null,
+} as const;
+
+const rights = { create: ['admin'], update: ['admin'], read: ['admin'] } as const;
+const row = { post: 'allowed', put: true, rights } as const;
+const nameUpTo =
+  (max: number) =>
+  (value: unknown): string | null =>
+    value === null ? null : text(max)(value);
+
+function toNumber(value: unknown): unknown {
+  const number = toInteger(value);
+  if (number === null) return null;
+  const reason = integerBetween(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)(number);
+  return reason === null ? number : invalidInput(`'${pythonText(value)}' is not an integer`);
+}
+
+export const providerAttributes = {
+  [networkType]: { ...row, validate: nameUpTo(32), filter: 'text' },
+  [physicalNetwork]: { ...row, validate: nameUpTo(64), filter: 'text' },
+  [segmentationId]: { ...row, convert: toNumber, filter: 'integer' },
+} as const;
+
+export interface ProviderDraft {
+  readonly [networkType]?: string | null;
+  readonly [physicalNetwork]?: string | null;
+  readonly [segmentationId]?: number | null;
+}
+
+/** Throws `InvalidInput` when a new network asks to be carried otherwise. */
+export function checkProvider(draft: ProviderDraft): void {
+  const type = draft[networkType] ?? null;
+  const [physical, segment] = [draft[physicalNetwork] ?? null, draft[segmentationId] ?? null];
+  if (type === null) {
+    if (physical !== null || segment !== null) invalidInput('network_type required');
+    return;
+  }
+  if (type !== onlyType) invalidInput(`network_type value '${type}' not supported`);
+  if (physical !== null && physical !== '')
+    invalidInput(`physical_network prohibited for ${type} provider network`);
+  if (segment !== null && segment !== 0)
+    invalidInput(`segmentation_id prohibited for ${type} provider network`);
+}
+
+/** Throws `InvalidInput` when an update asks for a change of how the network is carried. */
+export function checkProviderUpdate(draft: ProviderDraft): void {
+  const same = (Object.keys(providerOfNetwork) as (keyof ProviderDraft)[]).every(
+    (name) => draft[name] === undefined || draft[name] === null || draft[name] === providerOfNetwork[name],
+  );
+  if (!same) invalidInput('Only VLAN type networks can be updated');
+}
+
+/** The draft without what is the same for all networks. */
+export function withoutProvider<D extends ProviderDraft>(draft: D): Omit<D, keyof ProviderDraft> {
+  const { [networkType]: _type, [physicalNetwork]: _physical, [segmentationId]: _segment, ...rest } = draft;
+  return rest;
+}
