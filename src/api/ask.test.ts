@@ -8,6 +8,7 @@ import {
   openUnderTest,
   type UnderTest,
 } from './testing/api-under-test.ts';
+import { as, byName, type Person } from './testing/people.ts';
 
 let under: UnderTest;
 let client: Client;
@@ -118,6 +119,26 @@ describe('counters', () => {
     expect(await leftovers()).toEqual([]);
     const hosts = await client.call('GET', '/v1/hosts');
     expect(hosts.body).toMatchObject({ hosts: [{ name: 'h1', live: true, ports: 1 }] });
+  });
+});
+
+describe('a tenant', () => {
+  it('may ask for the counters of what it sees, and is told nothing of hosts', async () => {
+    const { api } = await under.server({ authenticator: byName });
+    const network = await as(api, 'owner').make('networks', {});
+    const port = await as(api, 'owner').make('ports', { network_id: network['id'] });
+    await host('h1');
+    await put(keys.binding(String(network['id']), String(port['id'])), { host: 'h1', status: 'ACTIVE' });
+    const counters = (name: Person) =>
+      as(api, name).call('GET', `/v1/ports/${String(port['id'])}/counters?timeout=0.1`);
+    await expect.poll(async () => (await counters('owner')).status).toBe(503);
+    const said = async (name: Person) => expectRefusal(await counters(name), 503, 'HostSilent');
+    expect(await said('owner')).toBe('The host did not answer in time.');
+    expect(await said('reader')).toBe('The host did not answer in time.');
+    expect(await said('admin')).toBe('Host h1 did not answer in time.');
+    expectRefusal(await counters('stranger'), 404, 'PortNotFound');
+    for (const url of ['/v1/hosts', '/v1/sync', '/v1/security-group-rules/usage'])
+      expectRefusal(await as(api, 'owner').call('GET', url), 403, 'PolicyNotAuthorized');
   });
 });
 

@@ -354,7 +354,10 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   IdentityUnavailable: unavailable,
   PortNotBound: { status: 409, text: (f) => `Port ${f.port} is not held by any host.` },
-  HostSilent: { status: 503, text: (f) => `Host ${f.host} did not answer in time.` },
+  HostSilent: {
+    status: 503,
+    text: (f) => `${f.host === null ? 'The host' : `Host ${f.host}`} did not answer in time.`,
+  },
   ViewBehind: later,
   RetryLater: later,
   StoreLocked: unavailable,

@@ -1,14 +1,18 @@
 /** `/v1`, `/healthz` and `/metrics`: what an operator needs and Neutron's API has no word for. */
 import type { FastifyInstance } from 'fastify';
 import { isObject } from '../model/checks.ts';
-import { refuse } from '../model/faults.ts';
+import type { PortRecord } from '../model/records.ts';
+import type { Access } from './access.ts';
 import { type Asker, isLive } from './ask.ts';
+import { callerOf } from './identity/request-caller.ts';
 import { refuseRequest } from './request-faults.ts';
 import { timeoutOf } from './timeout.ts';
 import type { View } from './view.ts';
 
 export interface OperatorParts {
   readonly view: View;
+  /** Who sees a port may ask what became of its packets. */
+  readonly ports: Access<PortRecord>;
   readonly asker: Asker;
   readonly metrics: (() => Promise<string>) | undefined;
 }
@@ -16,7 +20,10 @@ export interface OperatorParts {
 /** Seconds that a host has for telling its counters. */
 const countersTimeout = 10;
 
-export function registerOperatorRoutes(app: FastifyInstance, { view, asker, metrics }: OperatorParts): void {
+export function registerOperatorRoutes(
+  app: FastifyInstance,
+  { view, ports, asker, metrics }: OperatorParts,
+): void {
   app.get('/healthz', async () => ({ status: 'ok', revision: view.revision }));
 
   app.get('/v1/hosts', async () => {
@@ -49,14 +56,17 @@ export function registerOperatorRoutes(app: FastifyInstance, { view, asker, metr
 
   app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', async (request) => {
     const { id } = request.params;
-    const port = view.state.ports.get(id)?.record ?? refuse({ code: 'PortNotFound', id });
+    const caller = callerOf(request);
+    const port = ports.found(caller, id).record;
     const binding = view.state.bindings.get(id) ?? refuseRequest({ code: 'PortNotBound', port: id });
     const question = { kind: 'counters', port: id, network: port.network_id } as const;
     const timeout = timeoutOf(request.query, countersTimeout);
     const { answers } = await asker.ask(question, [binding.host], timeout);
     const answer = answers.get(binding.host);
     if (!isObject(answer) || !Array.isArray(answer['drops'])) {
-      return refuseRequest({ code: 'HostSilent', host: binding.host });
+      // Where a port is held is the cloud's own business.
+      const host = ports.sightOf(caller).hidden.has('binding:host_id') ? null : binding.host;
+      return refuseRequest({ code: 'HostSilent', host });
     }
     return { port: id, drops: answer['drops'] };
   });

@@ -12,7 +12,7 @@ export type RequestFault =
   /** `rules` as Neutron writes those down that the request fell under. */
   | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }
   | { readonly code: 'PortNotBound'; readonly port: string }
-  | { readonly code: 'HostSilent'; readonly host: string };
+  | { readonly code: 'HostSilent'; readonly host: string | null };
 
 export function refuseRequest(data: RequestFault): never {
   throw new Fault(data, JSON.stringify(data));

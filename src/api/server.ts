@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { Fault } from '../base/errors.ts';
 import { noQuotas, type QuotaLimits } from '../model/quota.ts';
 import type { Store } from '../store/contract.ts';
+import { Access } from './access.ts';
 import { AddressBook } from './address-book.ts';
 import { AddressGroups } from './address-groups.ts';
 import { Asker } from './ask.ts';
@@ -149,7 +150,8 @@ export function createApi(options: ApiOptions): Api {
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);
   registerRuleUsage(app, view, asker);
-  registerOperatorRoutes(app, { view, asker, metrics: options.metrics });
+  const access = new Access(ports, () => view.state);
+  registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
 
   let started: Promise<void> | null = null;
   const ready = async (): Promise<void> => {
