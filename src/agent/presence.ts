@@ -21,6 +21,7 @@ export class Presence {
   readonly #options: PresenceOptions;
   #heart: NodeJS.Timeout | undefined;
   #said: string | undefined;
+  readonly #started = Date.now();
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -59,6 +60,7 @@ export class Presence {
       name: host,
       heartbeat: Date.now(),
       ttl: heartbeat.ttl,
+      started: this.#started,
       bridge,
       ...(datapath === undefined ? {} : { datapath_type: datapath }),
     };

@@ -296,6 +296,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
       `External network ${f.network} cannot be updated to be made non-external, ` +
       'since it has existing gateway ports.',
   },
+  AgentNotFound: { status: 404, text: (f) => `Agent ${f.id} could not be found.` },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   TenantQuotaNotFound: {
     status: 404,

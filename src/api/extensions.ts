@@ -18,6 +18,7 @@ const extensions: readonly Extension[] = [
     'Allowed address pairs reject multicast',
     'Multicast addresses in pairs are refused',
   ],
+  ['agent', 'agent', 'The hosts and their signs of life'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Further addresses that a port may use'],
   ['binding', 'Port Binding', 'The host that holds a port and how it is plugged'],
   ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],

@@ -12,6 +12,7 @@ import type { Store } from '../store/contract.ts';
 import { Access } from './access.ts';
 import { AddressBook } from './address-book.ts';
 import { AddressGroups } from './address-groups.ts';
+import { Agents } from './agents.ts';
 import { Asker } from './ask.ts';
 import { registerBodyParser } from './body.ts';
 import { Committer } from './committer.ts';
@@ -117,6 +118,7 @@ export function createApi(options: ApiOptions): Api {
   const rbacPolicies = new RbacPolicies(context);
   const qosPolicies = new QosPolicies(context);
   const defaultGroupRules = new DefaultGroupRules(context);
+  const agents = new Agents(context);
   registerVersions(app, [
     networks,
     subnets,
@@ -127,6 +129,7 @@ export function createApi(options: ApiOptions): Api {
     rbacPolicies,
     qosPolicies,
     defaultGroupRules,
+    agents,
   ]);
   registerExtensions(app);
   registerResource(app, context, networks);
@@ -138,6 +141,7 @@ export function createApi(options: ApiOptions): Api {
   registerResource(app, context, rbacPolicies);
   registerResource(app, context, qosPolicies);
   registerResource(app, context, defaultGroupRules);
+  registerResource(app, context, agents);
   registerTags(app, context, networks);
   registerTags(app, context, subnets);
   registerTags(app, context, ports);

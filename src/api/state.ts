@@ -5,6 +5,7 @@
 import type { QuotaRecord } from '../model/quota.ts';
 import type {
   AddressGroupRecord,
+  AgentNote,
   BindingRecord,
   DefaultGroupRuleRecord,
   HostRecord,
@@ -78,6 +79,10 @@ export class State {
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
   readonly hosts = new Map<string, HostRecord>();
+  /** When each was last written. */
+  readonly hostRevisions = new Map<string, number>();
+  /** By host. */
+  readonly agentNotes = new Map<string, AgentNote>();
   readonly hits = new RuleHits();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
@@ -141,7 +146,13 @@ export class State {
         this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
         break;
       case 'hosts':
+        if (entry === null) this.hostRevisions.delete(first);
+        else this.hostRevisions.set(first, entry.modRevision);
         this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
+        break;
+      case 'agent-notes':
+        if (entry === null) this.agentNotes.delete(first);
+        else this.agentNotes.set(first, JSON.parse(entry.value) as AgentNote);
         break;
       case 'default-rules':
         if (entry === null) this.defaultGroupRules.delete(first);

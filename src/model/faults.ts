@@ -110,6 +110,7 @@ export type ModelFault =
       readonly owner: string;
     }
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
+  | { readonly code: 'AgentNotFound'; readonly id: string }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

@@ -42,6 +42,7 @@ export const keys = {
   binding: (network: string, port: string) => `bindings/${network}/${port}`,
   /** A link-local address that passed duplicate-address detection, first come first served. */
   linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
+  agentNote: (host: string) => `agent-notes/${host}`,
   host: (name: string) => `hosts/${name}`,
   /** What a rule let in on a host (HitRecord), and since when the host counts (HitWatchRecord). */
   hits: (host: string, rule: string) => `hits/${host}/${rule}`,

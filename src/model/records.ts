@@ -202,11 +202,19 @@ export interface LinkLocalRecord {
   readonly mac: string;
 }
 
+/** What administrators noted of a host. */
+export interface AgentNote {
+  readonly admin_state_up: boolean;
+  readonly description: string | null;
+}
+
 export interface HostRecord {
   readonly name: string;
   /** Milliseconds since 1970; a host is live while its last heartbeat is younger than `ttl`. */
   readonly heartbeat: number;
   readonly ttl: number;
+  /** When its agent began, in the same measure. */
+  readonly started?: number;
   /** The integration bridge and its `datapath_type`, for those who plug interfaces (`binding:vif_details`). */
   readonly bridge?: string;
   readonly datapath_type?: string;

@@ -44,6 +44,7 @@ const singular: Record<string, string> = {
   'security-groups': 'security_group',
   'security-group-rules': 'security_group_rule',
   'default-security-group-rules': 'default_security_group_rule',
+  agents: 'agent',
   'address-groups': 'address_group',
   'rbac-policies': 'rbac_policy',
   policies: 'policy',
