@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { buildUdp, protocols, tcpFlags } from '../../src/net/packet/transport.ts';
-import type { GroupId, Port, World } from '../../src/policy/world.ts';
+import type { AddressGroupId, GroupId, Port, Rule, RuleId, World } from '../../src/policy/world.ts';
 import {
   echoFrame,
   fragmentsOf,
@@ -32,6 +32,7 @@ const kinds = [
   'rule goes',
   'rule comes back',
   'groups of a port',
+  'groups of far ports',
   'addresses of an address group',
   'port security',
   'addresses change hands',
@@ -54,6 +55,7 @@ const without = <K, V>(map: ReadonlyMap<K, V>, key: K): Map<K, V> => {
 };
 
 const groupNames = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
+const addressGroupNames = ['a0', 'a1', 'a2'] as AddressGroupId[];
 
 /** Neutron lets no port have groups of both kinds, nor any while its port security is off. */
 function sound(world: World, port: Port): Port {
@@ -95,6 +97,10 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     case 'groups of a port':
       if (port === undefined) return world;
       return withPort(world, { ...port, groups: port.mode === 'off' ? [] : some(groupNames, how) });
+    case 'groups of far ports': {
+      const far = [...world.ports.values()].filter(({ id }) => id.startsWith('far-'));
+      return far.reduce((next, each) => withPort(next, { ...each, groups: some(groupNames, how) }), world);
+    }
     case 'addresses of an address group': {
       const id = pick([...first.addressGroups.keys()], which);
       if (id === undefined) return world;
@@ -202,7 +208,11 @@ export interface Phase {
 }
 
 const changeArbitrary: fc.Arbitrary<Change> = fc.record({
-  kind: fc.constantFrom(...kinds),
+  // What is far from the ports that talk is only ever suspected by what it was to them.
+  kind: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...kinds) },
+    { weight: 1, arbitrary: fc.constantFrom('groups of far ports', 'addresses of an address group') },
+  ),
   which: fc.nat(999),
   how: fc.nat(0xffff),
 });
@@ -238,16 +248,55 @@ function phasesOf(
   return phases;
 }
 
+/** Rules that admit by membership alone, so that connections hang on who is a member. */
+const membershipArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc.array(
+  fc.record({
+    group: fc.constantFrom(...groupNames),
+    direction: fc.constant('ingress' as const),
+    family: fc.constantFrom<(4 | 6)[]>(4, 6),
+    service: fc.constant({ kind: 'any' } as const),
+    remote: fc.oneof(
+      fc.constantFrom(...groupNames).map((group) => ({ kind: 'group', group }) as const),
+      fc.constantFrom(...addressGroupNames).map((group) => ({ kind: 'addresses', group }) as const),
+    ),
+  }),
+  { minLength: 5, maxLength: 14 },
+);
+
+const outwards = groupNames.flatMap((group) =>
+  ([4, 6] as const).map((family): Omit<Rule, 'id'> => {
+    const any = { kind: 'any' } as const;
+    return { group, direction: 'egress', family, service: any, remote: any };
+  }),
+);
+
+/** Worlds in which much is admitted and little of it for good: mostly without stateless groups, and everybody may send. */
+const historicWorldArbitrary: fc.Arbitrary<World> = fc
+  .tuple(worldArbitrary, membershipArbitrary, fc.nat(3))
+  .map(([world, rules, stateless]) => {
+    const named = [...outwards, ...rules].map((rule, at): Rule => ({ ...rule, id: `m${at}` as RuleId }));
+    const groups = [...world.groups.values()].map((group) => ({ ...group, stateful: true }));
+    return {
+      ...world,
+      rules: new Map([...world.rules, ...named.map((rule) => [rule.id, rule] as const)]),
+      groups: stateless === 0 ? world.groups : new Map(groups.map((group) => [group.id, group])),
+    };
+  });
+
 /** The first phase begins every conversation; each later one changes the world and goes on. */
-export const historyArbitrary: fc.Arbitrary<Phase[]> = worldArbitrary.chain((world) => {
+export const historyArbitrary: fc.Arbitrary<Phase[]> = historicWorldArbitrary.chain((world) => {
   const talkers = talkersArbitrary(world);
   if (talkers === null) return fc.constant([]);
   const threads = fc
-    .array(fc.tuple(talkers, fc.constantFrom(...speeches)), { minLength: 3, maxLength: 7 })
+    .array(fc.tuple(talkers, fc.constantFrom(...speeches)), { minLength: 5, maxLength: 10 })
     .map((drawn) => drawn.map(([pair, speech], at): Thread => ({ ...pair, speech, port: 30_000 + at })));
   const phases = fc.array(
     fc.record({
-      changes: fc.array(changeArbitrary, { minLength: 1, maxLength: 3 }),
+      // Mostly one alone, for a second one may hide what was overlooked.
+      changes: fc.oneof(
+        { weight: 3, arbitrary: changeArbitrary.map((change) => [change]) },
+        { weight: 1, arbitrary: fc.array(changeArbitrary, { minLength: 2, maxLength: 3 }) },
+      ),
       lines: fc.array(lineArbitrary, { minLength: 4, maxLength: 14 }),
     }),
     { minLength: 2, maxLength: 5 },
