@@ -290,6 +290,17 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) =>
       `No valid service subnet for the given device owner, network ${f.network}, service type ${f.owner}.`,
   },
+  DefaultExternalNetworkExists: {
+    status: 409,
+    text: (f) => `A default external network already exists: ${f.network}.`,
+  },
+  DefaultExternalNetworkIsForAll: {
+    status: 409,
+    type: 'RbacPolicyInUse',
+    text: (f) =>
+      `RBAC policy on object ${f.network} cannot be removed because other objects depend on it.\n` +
+      'Details: Default external networks must be shared to everyone.',
+  },
   ExternalNetworkInUse: {
     status: 409,
     text: (f) =>

@@ -134,6 +134,50 @@ describe('external networks', () => {
     expect((await put(admin, network, { [external]: false })).status).toBe(200);
   });
 
+  it('may be the default one, of which there is one', async () => {
+    const first = await admin.make('networks', { [external]: true });
+    expect(first).toMatchObject({ is_default: false });
+    expect(await admin.make('networks', { is_default: true })).not.toHaveProperty('is_default');
+    await admin.change('networks', first['id'], { is_default: true });
+    expect(await stranger.show('networks', first['id'])).toMatchObject({ is_default: true });
+    const body = { network: { [external]: true, is_default: true } };
+    const taken = `A default external network already exists: ${String(first['id'])}.`;
+    const post = () => admin.call('POST', '/v2.0/networks', body);
+    expect(expectRefusal(await post(), 409, 'DefaultExternalNetworkExists')).toBe(taken);
+    const second = await admin.make('networks', { [external]: true });
+    expectRefusal(await put(admin, second, { is_default: true }), 409, 'DefaultExternalNetworkExists');
+    expect(await admin.list('networks', 'is_default=true')).toMatchObject([{ id: first['id'] }]);
+    // Everybody must know of it.
+    const [policy] = await policiesOf(first);
+    const url = `/v2.0/rbac-policies/${String(policy?.['id'])}`;
+    const text = expectRefusal(await admin.call('DELETE', url), 409, 'RbacPolicyInUse');
+    expect(text).toContain('Default external networks must be shared to everyone');
+    const narrowed = await admin.call('PUT', url, { rbac_policy: { target_tenant: 'own' } });
+    expectRefusal(narrowed, 409, 'RbacPolicyInUse');
+    await admin.change('networks', first['id'], { [external]: false });
+    await admin.change('networks', second['id'], { is_default: true });
+    await admin.remove('networks', second['id']);
+    expect((await post()).status).toBe(201);
+    expectRefusal(
+      await put(owner, await owner.make('networks', {}), { is_default: true }),
+      403,
+      'PolicyNotAuthorized',
+    );
+  });
+
+  it('that race to be the default are not two', async () => {
+    const other = as((await under.server({ authenticator: byName })).api, 'admin');
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, (_, at) =>
+        (at % 2 === 0 ? admin : other).call('POST', '/v2.0/networks', {
+          network: { [external]: true, is_default: true },
+        }),
+      ),
+    );
+    expect(replies.filter((reply) => reply.status === 201)).toHaveLength(1);
+    expect(replies.filter((reply) => reply.status === 409)).toHaveLength(7);
+  });
+
   it('take their policies along when they go', async () => {
     const network = await admin.make('networks', { [external]: true });
     await admin.remove('networks', network['id']);

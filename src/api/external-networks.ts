@@ -54,6 +54,32 @@ export function closeToAll(change: Change, state: State, network: string): void 
 
 /** The network as its policies have it. */
 export function withPolicies(network: NetworkRecord, policies: readonly RbacPolicyRecord[]): NetworkRecord {
-  const { [external]: _, ...rest } = network;
-  return policies.some((policy) => policy.action === accessAsExternal) ? { ...rest, [external]: true } : rest;
+  const opened = policies.some((policy) => policy.action === accessAsExternal);
+  if (opened) return { ...network, [external]: true };
+  const { [external]: _external, is_default: _default, ...rest } = network;
+  return rest;
+}
+
+/** The network as the default one or not, which only external ones can be. */
+export function withDefault(network: NetworkRecord, wanted: boolean): NetworkRecord {
+  const { is_default: _, ...rest } = network;
+  return wanted && isExternal(network) ? { ...rest, is_default: true } : rest;
+}
+
+/** Keeps the default network the only one. `null` is a network that is not there. */
+export function writeDefault(
+  change: Change,
+  state: State,
+  before: NetworkRecord | null,
+  after: NetworkRecord | null,
+): void {
+  const key = keys.defaultExternalNetwork;
+  const [was, is] = [before?.is_default === true, after?.is_default === true];
+  if (was && !is) change.remove(key);
+  if (was || !is || after === null) return;
+  const { defaultExternalNetwork: taken } = state;
+  if (taken !== null || !change.claim(key))
+    refuse({ code: 'DefaultExternalNetworkExists', network: taken ?? after.id });
+  change.requireAbsent(key);
+  change.put(key, after.id);
 }

@@ -17,7 +17,14 @@ import { tagsOf } from '../model/tags.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
 import { ensureDefaultGroup } from './default-group.ts';
-import { closeToAll, isExternal, openToAll, withPolicies } from './external-networks.ts';
+import {
+  closeToAll,
+  isExternal,
+  openToAll,
+  withDefault,
+  withPolicies,
+  writeDefault,
+} from './external-networks.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
@@ -71,6 +78,7 @@ export class Networks implements Resource<NetworkRecord> {
       shared: this.isShared(network, reader.project),
       tags: tagsOf(network),
       [external]: isExternal(network),
+      ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...providerOfNetwork,
       tenant_id: network.project_id,
       status: 'ACTIVE',
@@ -98,7 +106,7 @@ export class Networks implements Resource<NetworkRecord> {
       const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
       const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
-      writeNetwork(change, null, network);
+      this.#write(change, null, network);
       if (isExternal(network)) openToAll(change, this.#context.newId, network);
       return network;
     });
@@ -107,21 +115,20 @@ export class Networks implements Resource<NetworkRecord> {
   update(change: Change, row: Row<NetworkRecord>, draft: Draft, caller: Caller): NetworkRecord {
     const before = row.record;
     checkProviderUpdate(draft);
-    const { [external]: leadsOut, ...plain } = withoutProvider(draft as Partial<NetworkDraft>);
+    const {
+      [external]: leadsOut,
+      is_default: preferred,
+      ...plain
+    } = withoutProvider(draft as Partial<NetworkDraft>);
     const after = { ...before, ...plain };
     admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
     if (draft['shared'] === false) this.#unshare(change, before);
-    if (leadsOut === undefined || leadsOut === isExternal(before)) return after;
-    if (leadsOut) {
-      openToAll(change, this.#context.newId, before);
-      return { ...after, [external]: true };
-    }
-    closeToAll(change, this.#context.view.state, before.id);
-    return withPolicies(after, []);
+    const led = this.#lead(change, before, after, leadsOut);
+    return preferred === undefined ? led : withDefault(led, preferred);
   }
 
   write(change: Change, before: NetworkRecord, after: NetworkRecord): void {
-    writeNetwork(change, before, after);
+    this.#write(change, before, after);
   }
 
   remove(change: Change, row: Row<NetworkRecord>): void {
@@ -138,8 +145,31 @@ export class Networks implements Resource<NetworkRecord> {
     }
     for (const subnet of subnets.by('network', id)) change.remove(subnet.key);
     writeQosPolicyUse(change, row.record, null);
+    writeDefault(change, this.#context.view.state, row.record, null);
     removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
+  }
+
+  /** Out of the cloud or not, when the request says. */
+  #lead(
+    change: Change,
+    before: NetworkRecord,
+    after: NetworkRecord,
+    out: boolean | undefined,
+  ): NetworkRecord {
+    if (out === undefined || out === isExternal(before)) return after;
+    if (out) {
+      openToAll(change, this.#context.newId, before);
+      return { ...after, [external]: true };
+    }
+    closeToAll(change, this.#context.view.state, before.id);
+    return withPolicies(after, []);
+  }
+
+  #write(change: Change, before: NetworkRecord | null, after: NetworkRecord): void {
+    change.put(keys.network(after.id), after);
+    writeQosPolicyUse(change, before, after);
+    writeDefault(change, this.#context.view.state, before, after);
   }
 
   /** Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. */
@@ -160,9 +190,4 @@ export class Networks implements Resource<NetworkRecord> {
         refuse({ code: 'InvalidSharedSetting', network: network.id });
     }
   }
-}
-
-function writeNetwork(change: Change, before: NetworkRecord | null, after: NetworkRecord): void {
-  change.put(keys.network(after.id), after);
-  writeQosPolicyUse(change, before, after);
 }

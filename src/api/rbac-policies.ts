@@ -19,7 +19,13 @@ import { shutOut } from '../model/sharing.ts';
 import { touched } from '../model/standard-attributes.ts';
 import type { Caller } from './caller.ts';
 import type { Change } from './change.ts';
-import { isExternal, requireNoGateways, withPolicies } from './external-networks.ts';
+import {
+  accessAsExternal,
+  isExternal,
+  requireNoGateways,
+  withPolicies,
+  writeDefault,
+} from './external-networks.ts';
 import { type Filters, rowsById, rowsByIndex } from './filters.ts';
 import { takeQuotaForEach } from './quota-use.ts';
 import { type Context, ownerOf, type Resource } from './resource.ts';
@@ -168,6 +174,12 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
       return;
     }
     const after = withPolicies(network, policies);
+    const openToAll = policies.some(
+      ({ action, target_tenant: target }) => action === accessAsExternal && target === '*',
+    );
+    if (network.is_default === true && !openToAll)
+      refuse({ code: 'DefaultExternalNetworkIsForAll', network: network.id });
+    writeDefault(change, state, network, after);
     if (isExternal(network) && !isExternal(after)) requireNoGateways(change, state, network.id);
     change.put(object.key, touched(after, change.now));
   }

@@ -89,6 +89,8 @@ export class State {
   readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
   /** Whether the store has had templates of rules, be they gone by now. */
   hasDefaultGroupRules = false;
+  /** The id of the default external network. */
+  defaultExternalNetwork: string | null = null;
   /** Project to the limits that it was given. */
   readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
   readonly #onReleased: OnReleased;
@@ -165,6 +167,9 @@ export class State {
         break;
       case 'planted':
         this.hasDefaultGroupRules = entry !== null;
+        break;
+      case 'default-external-network':
+        this.defaultExternalNetwork = entry?.value ?? null;
         break;
       case 'quotas':
         this.#applyQuota(key, key.slice(kind.length + 1), entry);

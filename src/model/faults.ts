@@ -109,6 +109,9 @@ export type ModelFault =
       readonly network: string;
       readonly owner: string;
     }
+  | { readonly code: 'DefaultExternalNetworkExists'; readonly network: string }
+  /** Neutron's RbacPolicyInUse, for another reason. */
+  | { readonly code: 'DefaultExternalNetworkIsForAll'; readonly network: string }
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
   | { readonly code: 'AgentNotFound'; readonly id: string }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }

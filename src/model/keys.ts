@@ -37,6 +37,8 @@ export const keys = {
   quota: (project: string) => `quotas/${project}`,
   /** Written by whoever creates such a resource of the project under a limit. No other key begins so. */
   quotaUse: (project: string, resource: string) => `uses/quotas/${resource}/${project}/`,
+  /** Once: the value is the network's id. */
+  defaultExternalNetwork: 'default-external-network',
   rbacPolicy: (id: string) => `rbac/${id}`,
   /** Written by the host that holds the port. */
   binding: (network: string, port: string) => `bindings/${network}/${port}`,

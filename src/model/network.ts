@@ -49,6 +49,7 @@ export const networkAttributes = {
   dhcp_trusted: { ...boolean, fallback: false },
   allow_reserved_pairs: { ...boolean, fallback: false },
   [external]: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
+  is_default: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
   ...providerAttributes,
   tags: tagsAttribute,
   qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
@@ -68,6 +69,7 @@ export interface NetworkDraft extends ProviderDraft {
   readonly allow_reserved_pairs: boolean;
   readonly qos_policy_id: string | null;
   readonly [external]: boolean;
+  readonly is_default: boolean;
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
@@ -84,5 +86,7 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     allow_reserved_pairs: draft.allow_reserved_pairs,
     qos_policy_id: draft.qos_policy_id,
     ...(draft[external] ? { [external]: true } : {}),
+    // Means nothing for others.
+    ...(draft[external] && draft.is_default ? { is_default: true } : {}),
   };
 }

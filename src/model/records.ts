@@ -35,6 +35,8 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly qos_policy_id: string | null;
   /** Absent where it is false. */
   readonly 'router:external'?: boolean;
+  /** The one external network that clients take who name none; absent for the others. */
+  readonly is_default?: boolean;
 }
 
 export interface SubnetRecord extends StandardAttributes, Taggable {
