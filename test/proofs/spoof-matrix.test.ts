@@ -22,16 +22,31 @@ afterAll(async () => {
   await driver.stop();
 });
 
-async function wrong(entries: readonly Entry[]): Promise<string[]> {
-  const steps = entries.map(({ frames }) => ({ sender: self, frames }));
-  const seen = await driver.runBatch(steps);
-  return entries.flatMap(({ name, expected, frames }, at) => {
+/** Entries that did not come out as they ought to. */
+async function wrong(entries: readonly Entry[]): Promise<Entry[]> {
+  const seen = await driver.runBatch(entries.map(({ frames }) => ({ sender: self, frames })));
+  return entries.filter(({ expected }, at) => {
     const observation = seen[at];
     const passed = observation?.delivered.has(peer) === true || (observation?.answers.length ?? 0) > 0;
     const some = passed || observation?.partial.has(peer) === true;
-    const right = expected === 'pass' ? passed : !some;
-    return right ? [] : [`${name}: expected ${expected} ${frames.map((f) => f.toString('hex')).join(' ')}`];
+    return expected === 'pass' ? !passed : some;
   });
+}
+
+/**
+ * An escape is one the first time. A loss of pieces is looked at again: torn datagrams that the switch gives up after
+ * 15 s come out among somebody else's pieces and may take their place.
+ */
+async function wrongAtLast(entries: readonly Entry[]): Promise<string[]> {
+  const first = await wrong(entries);
+  const lost = first.filter(({ expected, frames }) => expected === 'pass' && frames.length > 1);
+  const stillLost = new Set(lost.length === 0 ? [] : await wrong(lost));
+  return first
+    .filter((entry) => !lost.includes(entry) || stillLost.has(entry))
+    .map(({ name, expected, frames }) => {
+      const bytes = frames.map((frame) => frame.toString('hex')).join(' ');
+      return `${name}: expected ${expected} ${bytes}`;
+    });
 }
 
 describe.each(trackings)('of a port that is %s', (tracking) => {
@@ -44,6 +59,6 @@ describe.each(trackings)('of a port that is %s', (tracking) => {
   ] as const)('%s: zero escapes, zero losses', async (_, matrix) => {
     const entries = matrix();
     expect(entries.length).toBeGreaterThan(50);
-    expect(await wrong(entries)).toEqual([]);
+    expect(await wrongAtLast(entries)).toEqual([]);
   });
 });
