@@ -35,11 +35,8 @@ describe.skipIf(!installed)(
       const made = await cloud.shown(...create, '10.1.0.0/24', '--service-type', 'compute:nova', 'servers');
       expect(made).toMatchObject({ service_types: ['compute:nova'] });
       const option = ['--extra-dhcp-option', 'name=bootfile-name,value=pxe.0,ip-version=4'];
-      const port = await cloud.shown(
-        ...['port', 'create', '--network', 'net', '--device-owner', 'compute:nova', '--tag', 'boot'],
-        ...option,
-        'server',
-      );
+      const asked = ['port', 'create', '--network', 'net', '--device-owner', 'compute:nova', '--tag', 'boot'];
+      const port = await cloud.shown(...asked, ...option, 'server');
       expect(port).toMatchObject({
         tags: ['boot'],
         ip_allocation: 'immediate',

@@ -24,19 +24,19 @@ type Tracking = 'tracked' | 'untracked';
 
 interface Variant {
   readonly match: Pick<MatchIn<'egress_rules'>, 'ct_label' | 'ip_frag'>;
-  readonly then: NonNullable<Then<'egress_rules'>['load']>;
+  readonly load: NonNullable<Then<'egress_rules'>['load']>;
   readonly opens: boolean;
 }
 
 const commit = { [register.flags]: flag.commit };
 const variants: Readonly<Record<Tracking, readonly Variant[]>> = {
   tracked: [
-    { match: { ct_label: 0n }, then: commit, opens: true },
-    { match: {}, then: commit, opens: false },
+    { match: { ct_label: 0n }, load: commit, opens: true },
+    { match: {}, load: commit, opens: false },
   ],
   untracked: [
-    { match: { ip_frag: wholePacket }, then: {}, opens: false },
-    { match: { ip_frag: anyFragment }, then: commit, opens: false },
+    { match: { ip_frag: wholePacket }, load: {}, opens: false },
+    { match: { ip_frag: anyFragment }, load: commit, opens: false },
   ],
 };
 
@@ -47,7 +47,7 @@ type Whose = { readonly local: LocalPort } | { readonly set: number } | null;
 function verdict(rule: Rule, tracking: Tracking, level: number, place: Place, whose: Whose): Draft[] {
   const local = whose !== null && 'local' in whose ? whose.local : null;
   const set = whose !== null && 'set' in whose ? whose.set : null;
-  return variants[tracking].map(({ match: variant, then: load, opens }) => {
+  return variants[tracking].map(({ match: variant, load, opens }) => {
     const why = {
       reason: 'rule',
       rule: rule.id,
