@@ -284,6 +284,14 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 400,
     text: (f) => `Subnet service type ${f.type} is not a string.`,
   },
+  NetworkMTUSubnetConflict: {
+    status: 409,
+    text: (f) => `MTU of ${f.network} is not valid, subnet requires a minimum of ${f.mtu}`,
+  },
+  GatewayIpInUse: {
+    status: 409,
+    text: (f) => `Current gateway ip ${f.address} already in use by port ${f.port}. Unable to update.`,
+  },
   SubnetPoolNotFound: { status: 404, text: (f) => `Subnet pool ${f.id} could not be found.` },
   IpAddressGenerationFailureNoMatchingSubnet: {
     status: 409,

@@ -4,6 +4,7 @@ import type { Draft } from '../model/attribute.ts';
 import { refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
 import {
+  checkMtu,
   external,
   type NetworkDraft,
   networkAttributes,
@@ -122,6 +123,11 @@ export class Networks implements Resource<NetworkRecord> {
     } = withoutProvider(draft as Partial<NetworkDraft>);
     const after = { ...before, ...plain };
     admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
+    if (plain.mtu !== undefined) {
+      // A subnet that comes meanwhile is a revision of the network.
+      for (const row of this.#context.view.state.subnets.by('network', before.id))
+        checkMtu(after, row.record.ip_version);
+    }
     if (draft['shared'] === false) this.#unshare(change, before);
     const led = this.#lead(change, before, after, leadsOut);
     return preferred === undefined ? led : withDefault(led, preferred);

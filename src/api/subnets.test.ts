@@ -167,6 +167,41 @@ describe('subnets', () => {
     );
   });
 
+  it('of IPv6 need a network of some width', async () => {
+    const post = (subnet: Json) => client.call('POST', '/v2.0/subnets', { subnet });
+    const put = (mtu: number) =>
+      client.call('PUT', `/v2.0/networks/${String(network['id'])}`, { network: { mtu } });
+    expect((await put(1279)).status).toBe(200);
+    await client.make('subnets', v4());
+    const text = expectRefusal(await post(v6()), 409, 'NetworkMTUSubnetConflict');
+    expect(text).toBe(`MTU of ${String(network['id'])} is not valid, subnet requires a minimum of 1280`);
+    expect((await put(1280)).status).toBe(200);
+    await client.make('subnets', v6());
+    expectRefusal(await put(1279), 409, 'NetworkMTUSubnetConflict');
+    expect((await client.show('networks', network['id']))['mtu']).toBe(1280);
+  });
+
+  it('keep a gateway that a router has', async () => {
+    const pools = [{ start: '10.0.0.10', end: '10.0.0.20' }];
+    const { id } = await client.make('subnets', v4({ allocation_pools: pools }));
+    const router = await client.make('ports', {
+      network_id: network['id'],
+      device_owner: 'network:router_interface',
+      fixed_ips: [{ ip_address: '10.0.0.1' }],
+    });
+    const put = (gateway: string | null) =>
+      client.call('PUT', `/v2.0/subnets/${String(id)}`, { subnet: { gateway_ip: gateway } });
+    for (const gateway of ['10.0.0.254', null]) {
+      const text = expectRefusal(await put(gateway), 409, 'GatewayIpInUse');
+      expect(text).toBe(
+        `Current gateway ip 10.0.0.1 already in use by port ${String(router['id'])}. Unable to update.`,
+      );
+    }
+    expect((await put('10.0.0.1')).status).toBe(200);
+    await client.remove('ports', router['id']);
+    expect((await put(null)).status).toBe(200);
+  });
+
   it('stay while a port has an address of them', async () => {
     const subnet = await client.make('subnets', v4());
     const port = await client.make('ports', { network_id: network['id'] });

@@ -3,6 +3,7 @@
 import type { Draft } from '../model/attribute.ts';
 import { invalidInput, refuse } from '../model/faults.ts';
 import { keys } from '../model/keys.ts';
+import { checkMtu } from '../model/network.ts';
 import { eui64Address } from '../model/port.ts';
 import type { NetworkRecord, SubnetRecord } from '../model/records.ts';
 import { touched } from '../model/standard-attributes.ts';
@@ -84,6 +85,7 @@ export class Subnets implements Resource<SubnetRecord> {
       const network = this.#context.view.state.networks.get(asked.network_id);
       if (network === undefined) return refuse({ code: 'NetworkNotFound', id: asked.network_id });
       const subnet = newSubnet(birth, asked);
+      checkMtu(network.record, subnet.ip_version);
       this.#refuseOverlap(subnet, created);
       this.#touchNetwork(change, network);
       change.put(keys.subnet(subnet.network_id, subnet.id), subnet);
@@ -103,7 +105,9 @@ export class Subnets implements Resource<SubnetRecord> {
   update(change: Change, row: Row<SubnetRecord>, draft: Draft): SubnetRecord {
     const network = this.#context.view.state.networks.get(row.record.network_id);
     if (network !== undefined) change.requirePresent(network.key);
-    return changedSubnet(row.record, draft);
+    const after = changedSubnet(row.record, draft);
+    this.#keepGateway(change, row.record, after);
+    return after;
   }
 
   remove(change: Change, row: Row<SubnetRecord>): void {
@@ -122,6 +126,15 @@ export class Subnets implements Resource<SubnetRecord> {
     const network = networks.get(subnet.network_id);
     if (network !== undefined) this.#touchNetwork(change, network);
     change.remove(row.key);
+  }
+
+  /** What a router's port has as the gateway stays the gateway. */
+  #keepGateway(change: Change, before: SubnetRecord, after: SubnetRecord): void {
+    const { gateway_ip: address, network_id: network } = before;
+    if (address === null || address === after.gateway_ip) return;
+    for (const { record } of this.#context.view.state.ports.by('ip', `${network}/${address}`))
+      if (isRouterPort(record)) refuse({ code: 'GatewayIpInUse', address, port: record.id });
+    change.requireQuiet(keys.port(network, ''));
   }
 
   /** A child's coming and going is a revision of the network, and keeps it from vanishing meanwhile. */

@@ -103,6 +103,8 @@ export type ModelFault =
   | { readonly code: 'DuplicateDefaultSgRuleInPost' }
   | { readonly code: 'InvalidSubnetServiceType'; readonly type: string }
   | { readonly code: 'InvalidInputSubnetServiceType'; readonly type: string }
+  | { readonly code: 'NetworkMTUSubnetConflict'; readonly network: string; readonly mtu: number }
+  | { readonly code: 'GatewayIpInUse'; readonly address: string; readonly port: string }
   | { readonly code: 'SubnetPoolNotFound'; readonly id: string }
   | {
       readonly code: 'IpAddressGenerationFailureNoMatchingSubnet';

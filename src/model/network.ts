@@ -1,6 +1,7 @@
 /** Networks: their attribute table and the record of a new one. */
 import type { AttributeTable } from './attribute.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
+import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
@@ -56,6 +57,15 @@ export const networkAttributes = {
   status: { post: 'refused', put: false, filter: 'text', sort: true },
   subnets: { post: 'refused', put: false, filter: 'list' },
 } as const satisfies AttributeTable;
+
+/** IPv6 needs packets of this size to pass (RFC 8200 5). */
+const ipv6Mtu = 1280;
+
+/** Throws `NetworkMTUSubnetConflict` where a subnet of the family cannot be. */
+export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 | 6): void {
+  if (family === 6 && network.mtu < ipv6Mtu)
+    refuse({ code: 'NetworkMTUSubnetConflict', network: network.id, mtu: ipv6Mtu });
+}
 
 export interface NetworkDraft extends ProviderDraft {
   readonly name: string;
