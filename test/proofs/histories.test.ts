@@ -18,7 +18,7 @@ import { pipelineInstall } from './installation.ts';
 import { stepText, worldText } from './telling.ts';
 import { host } from './worlds.ts';
 
-const histories = Number(process.env.PORTCULLIS_PROOF_HISTORIES ?? 50);
+const histories = Number(process.env.PORTCULLIS_PROOF_HISTORIES ?? 40);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
 const pipeline = pipelineInstall({ mostCountedApart: 5 });
 let driver: Driver;

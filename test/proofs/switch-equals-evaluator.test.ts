@@ -11,7 +11,7 @@ import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
 import { worldText } from './telling.ts';
 
-const worlds = Number(process.env.PORTCULLIS_PROOF_WORLDS ?? 50);
+const worlds = Number(process.env.PORTCULLIS_PROOF_WORLDS ?? 40);
 // The same worlds each time, so that a change is judged by what it changed; explore with other seeds and more worlds.
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
 // So that about half of the groups have verdicts of their own for each port, and sets have groups of both kinds.
