@@ -223,7 +223,13 @@ describe('a port that changes while plugged', () => {
 test('the host says that it lives, and how to plug into it, and takes its leave', async () => {
   await lab.startAgent();
   const record = async () => JSON.parse((await lab.store.get(keys.host('here')))?.value ?? 'null') as unknown;
-  const known = { name: 'here', ttl: 30_000, bridge: lab.bridge, datapath_type: 'dummy' };
+  const known = {
+    name: 'here',
+    ttl: 30_000,
+    bridge: lab.bridge,
+    datapath_type: 'dummy',
+    started: expect.any(Number) as number,
+  };
   await until(async () => JSON.stringify(await record()).includes('dummy'));
   expect(await record()).toEqual({ ...known, heartbeat: expect.any(Number) as number });
   await lab.stopAgent();
