@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault } from '../../base/errors.ts';
-import type { Caller } from '../caller.ts';
+import type { Caller } from './caller.ts';
 
 export type IdentityFault =
   /** `challenge` is the WWW-Authenticate header's value. */

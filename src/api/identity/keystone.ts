@@ -6,8 +6,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject, projectId } from '../../model/checks.ts';
-import { type Caller, newCaller } from '../caller.ts';
 import { type Authenticator, type IdentityFault, refuseIdentity, tokenOf } from './authenticator.ts';
+import { type Caller, newCaller } from './caller.ts';
 import { type KeystoneAccount, KeystoneClient, type TokenBody } from './keystone-client.ts';
 import { digestOf } from './token-digest.ts';
 

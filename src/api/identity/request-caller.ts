@@ -4,9 +4,9 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bug } from '../../base/errors.ts';
-import type { Caller } from '../caller.ts';
-import { refuseRequest } from '../request-faults.ts';
+import { refuseRequest } from '../http/request-faults.ts';
 import type { Authenticator } from './authenticator.ts';
+import type { Caller } from './caller.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -5,7 +5,7 @@
 import { parse } from 'yaml';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject, projectId } from '../../model/checks.ts';
-import { type Caller, newCaller } from '../caller.ts';
+import { type Caller, newCaller } from './caller.ts';
 import { digestOf } from './token-digest.ts';
 
 export type TokenTableFault = { readonly code: 'BadTokenFile'; readonly problem: string };

@@ -6,8 +6,8 @@ import { readFileSync, type Stats, unwatchFile, watchFile } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
-import type { Caller } from '../caller.ts';
 import { type Authenticator, refuseIdentity, tokenOf } from './authenticator.ts';
+import type { Caller } from './caller.ts';
 import { digestOf } from './token-digest.ts';
 import { parseTokenTable, type TokenTable, type TokenTableFault } from './token-table.ts';
 

@@ -1,6 +1,7 @@
 /** Callers for tests: everybody's token is their name. Must not be used outside tests. */
-import { type Caller, newCaller } from '../caller.ts';
+
 import { type Authenticator, refuseIdentity, tokenOf } from '../identity/authenticator.ts';
+import { type Caller, newCaller } from '../identity/caller.ts';
 import type { Api } from '../server.ts';
 import { type Client, clientOf } from './api-under-test.ts';
 

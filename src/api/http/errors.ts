@@ -1,0 +1,418 @@
+/**
+ * The one table from fault codes to Neutron's error type, HTTP status and text. Clients match on the type. What is
+ * not in the table is our own fault: 500 with a text that says nothing about the inside.
+ */
+import { Fault } from '../../base/errors.ts';
+import type { ModelFault } from '../../model/faults.ts';
+import { protocolNumbers } from '../../model/protocols.ts';
+import { pythonText } from '../../model/python-text.ts';
+import type { StoreFault } from '../../store/contract.ts';
+import type { IdentityFault } from '../identity/authenticator.ts';
+import type { CommitFault } from '../state/committer.ts';
+import type { ViewFault } from '../state/view.ts';
+import type { RequestFault } from './request-faults.ts';
+
+type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault | IdentityFault;
+type Code = ApiFault['code'];
+type FaultOf<C extends Code> = Extract<ApiFault, { readonly code: C }>;
+
+interface Answer<C extends Code> {
+  readonly status: number;
+  /** Neutron's exception; the code itself when absent. */
+  readonly type?: string;
+  readonly text: (fault: FaultOf<C>) => string;
+}
+
+const unavailable = {
+  status: 503,
+  type: 'ServiceUnavailable',
+  text: () => 'The service is unavailable.',
+} as const;
+const later = { ...unavailable, text: () => 'The service is busy, please try again.' } as const;
+
+const answers: { readonly [C in Code]: Answer<C> } = {
+  BadRequest: { status: 400, type: 'HTTPBadRequest', text: (f) => f.message },
+  InvalidInput: { status: 400, text: (f) => `Invalid input for operation: ${f.message}.` },
+  NetworkNotFound: { status: 404, text: (f) => `Network ${f.id} could not be found.` },
+  SubnetNotFound: { status: 404, text: (f) => `Subnet ${f.id} could not be found.` },
+  PortNotFound: { status: 404, text: (f) => `Port ${f.id} could not be found.` },
+  SecurityGroupNotFound: { status: 404, text: (f) => `Security group ${f.id} does not exist.` },
+  SecurityGroupRuleNotFound: { status: 404, text: (f) => `Security group rule ${f.id} does not exist.` },
+  ExtensionNotFound: {
+    status: 404,
+    type: 'HTTPNotFound',
+    text: (f) => `Extension with alias ${f.alias} does not exist`,
+  },
+  NetworkInUse: {
+    status: 409,
+    text: (f) =>
+      `Unable to complete operation on network ${f.id}. There are one or more ports still in use on the network, ` +
+      `id for these ports is: ${f.ports.join(',')}.`,
+  },
+  SubnetInUse: {
+    status: 409,
+    text: (f) =>
+      `Unable to complete operation on subnet ${f.id}: One or more ports have an IP allocation from this subnet.`,
+  },
+  InvalidSharedSetting: {
+    status: 409,
+    text: (f) =>
+      `Unable to reconfigure sharing settings for network ${f.network}. Multiple tenants are using it.`,
+  },
+  GatewayConflictWithAllocationPools: {
+    status: 409,
+    text: (f) => `Gateway ip ${f.gateway} conflicts with allocation pool ${f.pool}.`,
+  },
+  OverlappingAllocationPools: {
+    status: 409,
+    text: (f) => `Found overlapping allocation pools: ${f.first} ${f.second} for subnet ${f.cidr}.`,
+  },
+  OutOfBoundsAllocationPool: {
+    status: 400,
+    text: (f) => `The allocation pool ${f.pool} spans beyond the subnet cidr ${f.cidr}.`,
+  },
+  InvalidAllocationPool: { status: 400, text: (f) => `The allocation pool ${f.pool} is not valid.` },
+  DNSNameServersExhausted: {
+    status: 400,
+    text: (f) =>
+      `Unable to complete operation for ${f.subnet}. The number of DNS nameservers exceeds the limit ${f.quota}.`,
+  },
+  HostRoutesExhausted: {
+    status: 400,
+    text: (f) =>
+      `Unable to complete operation for ${f.subnet}. The number of host routes exceeds the limit ${f.quota}.`,
+  },
+  MacAddressInUse: {
+    status: 409,
+    text: (f) => `Unable to complete operation for network ${f.network}. The mac address ${f.mac} is in use.`,
+  },
+  InvalidIpForNetwork: {
+    status: 400,
+    text: (f) => `IP address ${f.address} is not a valid IP for any of the subnets on the specified network.`,
+  },
+  InvalidIpForSubnet: {
+    status: 400,
+    text: (f) => `IP address ${f.address} is not a valid IP for the specified subnet.`,
+  },
+  IpAddressAlreadyAllocated: {
+    status: 409,
+    text: (f) => `IP address ${f.address} already allocated in subnet ${f.subnet}.`,
+  },
+  IpAddressGenerationFailure: {
+    status: 409,
+    text: (f) => `No more IP addresses available on network ${f.network}.`,
+  },
+  AllocationOnAutoAddressSubnet: {
+    status: 400,
+    text: (f) =>
+      `IPv6 address ${f.address} can not be directly assigned to a port on subnet ${f.subnet} ` +
+      'since the subnet is configured for automatic addresses.',
+  },
+  PortBound: {
+    status: 409,
+    text: (f) =>
+      `Unable to complete operation on port ${f.port}, port is already bound, port type: ovs, ` +
+      `old_mac ${f.oldMac}, new_mac ${f.newMac}.`,
+  },
+  AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address.' },
+  AllowedAddressPairExhausted: {
+    status: 400,
+    text: (f) => `The number of allowed address pair exceeds the maximum ${f.quota}.`,
+  },
+  DuplicateAddressPairInRequest: {
+    status: 400,
+    text: (f) => `Request contains duplicate address pair: mac_address ${f.mac} ip_address ${f.ip}.`,
+  },
+  AddressPairReserved: {
+    status: 400,
+    text: (f) =>
+      `Address ${f.ip} is the gateway's, a service's or the metadata address of the network: no pair may claim it unless the network's allow_reserved_pairs is true.`,
+  },
+  AddressPairAndPortSecurityRequired: {
+    status: 409,
+    text: () => 'Port Security must be enabled in order to have allowed address pairs on a port.',
+  },
+  PortSecurityPortHasSecurityGroup: {
+    status: 409,
+    text: () =>
+      'Port has security group associated. Cannot disable port security or IP address until security group is removed.',
+  },
+  PortSecurityAndIPRequiredForSecurityGroups: {
+    status: 400,
+    text: () =>
+      'Port security must be enabled and port must have an IP address in order to use security groups.',
+  },
+  SecurityGroupDefaultAlreadyExists: { status: 409, text: () => 'Default security group already exists.' },
+  SecurityGroupCannotUpdateDefault: {
+    status: 409,
+    text: () => 'Updating default security group not allowed.',
+  },
+  SecurityGroupCannotRemoveDefault: {
+    status: 409,
+    text: () => 'Insufficient rights for removing default security group.',
+  },
+  SecurityGroupInUse: { status: 409, text: (f) => `Security Group ${f.id} in use.` },
+  SecurityGroupRuleExists: {
+    status: 409,
+    text: (f) => `Security group rule already exists. Rule id is ${f.rule}.`,
+  },
+  DuplicateSecurityGroupRuleInPost: { status: 409, text: () => 'Duplicate Security Group Rule in POST.' },
+  SecurityGroupNotSingleGroupRules: {
+    status: 400,
+    text: () => 'Only allowed to update rules for one security profile at a time.',
+  },
+  SecurityGroupRulesNotSingleProject: {
+    status: 400,
+    text: () => 'Multiple project_ids in bulk security group rule create not allowed.',
+  },
+  SecurityGroupRuleInvalidProtocol: {
+    status: 400,
+    text: (f) =>
+      `Security group rule protocol ${f.protocol} not supported. Only protocol values ` +
+      `${pythonText([null, ...Object.keys(protocolNumbers)])} and integer representations [0 to 255] are supported.`,
+  },
+  SecurityGroupRuleInvalidEtherType: {
+    status: 400,
+    text: (f) =>
+      `Security group rule for ethertype '${f.ethertype}' not supported. Allowed values are ['IPv4', 'IPv6'].`,
+  },
+  SecurityGroupEthertypeConflictWithProtocol: {
+    status: 400,
+    text: (f) => `Invalid ethertype ${f.ethertype} for protocol ${f.protocol}.`,
+  },
+  SecurityGroupProtocolRequiredWithPorts: {
+    status: 400,
+    text: () => 'Must also specify protocol if port range is given.',
+  },
+  SecurityGroupInvalidProtocolForPort: {
+    status: 400,
+    text: (f) => `Invalid protocol ${f.protocol} for port range, only supported for TCP, UDP and SCTP.`,
+  },
+  SecurityGroupPortsNotMatchable: {
+    status: 400,
+    type: 'SecurityGroupInvalidProtocolForPort',
+    text: (f) =>
+      `Invalid protocol ${f.protocol} for port range: the switch cannot match its ports. ` +
+      'A rule for the whole protocol, without ports, is possible.',
+  },
+  SecurityGroupInvalidPortRange: {
+    status: 400,
+    text: () => 'For TCP/UDP protocols, port_range_min must be <= port_range_max.',
+  },
+  SecurityGroupInvalidPortValue: { status: 400, text: (f) => `Invalid value for port ${f.port}.` },
+  SecurityGroupInvalidIcmpValue: {
+    status: 400,
+    text: (f) => `Invalid value for ICMP ${f.field} (${f.attribute}) ${f.value}. It must be 0 to 255.`,
+  },
+  SecurityGroupMissingIcmpType: {
+    status: 400,
+    text: (f) =>
+      `ICMP code (port-range-max) ${f.value} is provided but ICMP type (port-range-min) is missing.`,
+  },
+  SecurityGroupMultipleRemoteEntites: {
+    status: 400,
+    text: () => 'Only one of remote_ip_prefix, remote_group_id and remote_address_group_id may be provided.',
+  },
+  SecurityGroupConflict: { status: 409, text: (f) => `Error ${f.reason} while attempting the operation.` },
+  AddressGroupNotFound: { status: 404, text: (f) => `Address group ${f.id} could not be found.` },
+  AddressGroupInUse: {
+    status: 409,
+    text: (f) => `Address group ${f.id} is in use on one or more security group rules.`,
+  },
+  AddressesNotFound: {
+    status: 404,
+    text: (f) => `Addresses ${pythonText(f.addresses)} not found in the address group ${f.id}.`,
+  },
+  AddressesAlreadyExist: {
+    status: 400,
+    text: (f) => `Addresses ${pythonText(f.addresses)} already exist in the address group ${f.id}.`,
+  },
+  RbacPolicyNotFound: { status: 404, text: (f) => `RBAC policy of type unknown with ID ${f.id} not found` },
+  RbacPolicyInUse: {
+    status: 409,
+    text: (f) =>
+      `RBAC policy on object ${f.object} cannot be removed because other objects depend on it.\n` +
+      `Details: tenant_id=${f.user}`,
+  },
+  DuplicateRbacPolicy: { status: 409, text: () => 'An RBAC policy already exists with those values.' },
+  SecurityGroupRuleParameterConflict: {
+    status: 400,
+    text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}.`,
+  },
+  InvalidCIDR: { status: 400, text: (f) => `Invalid CIDR ${f.input} given as IP prefix.` },
+  PolicyRemoveAuthorizationError: {
+    status: 403,
+    text: (f) => `Failed to remove provided policy ${f.policy} because you are not authorized.`,
+  },
+  QosPolicyNotFound: { status: 404, text: (f) => `QoS policy ${f.id} could not be found.` },
+  QosPolicyInUse: { status: 409, text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by}.` },
+  QoSPolicyDefaultAlreadyExists: {
+    status: 409,
+    text: (f) => `A default QoS policy exists for project ${f.project}.`,
+  },
+  QosRuleNotFound: {
+    status: 404,
+    text: (f) => `QoS rule ${f.id} for policy ${f.policy} could not be found.`,
+  },
+  QoSRulesConflict: {
+    status: 409,
+    text: (f) =>
+      `Rule ${f.type} conflicts with rule ${f.rule} which already exists in QoS Policy ${f.policy}.`,
+  },
+  QosRuleTypeNotFound: {
+    status: 404,
+    type: 'HTTPNotFound',
+    text: (f) => `QoS rule type ${f.type} is not offered.`,
+  },
+  DefaultSecurityGroupRuleNotFound: {
+    status: 404,
+    text: (f) => `Default Security Group rule ${f.id} does not exist`,
+  },
+  DefaultSecurityGroupRuleExists: {
+    status: 409,
+    text: (f) => `Default Security group rule already exists. Rule id is ${f.rule}.`,
+  },
+  DuplicateDefaultSgRuleInPost: {
+    status: 409,
+    text: () => 'Duplicate Default Security Group Rule in POST.',
+  },
+  InvalidSubnetServiceType: {
+    status: 400,
+    text: (f) => `Subnet service type ${f.type} does not correspond to a valid device owner.`,
+  },
+  InvalidInputSubnetServiceType: {
+    status: 400,
+    text: (f) => `Subnet service type ${f.type} is not a string.`,
+  },
+  NetworkMTUSubnetConflict: {
+    status: 409,
+    text: (f) => `MTU of ${f.network} is not valid, subnet requires a minimum of ${f.mtu}`,
+  },
+  GatewayIpInUse: {
+    status: 409,
+    text: (f) => `Current gateway ip ${f.address} already in use by port ${f.port}. Unable to update.`,
+  },
+  SubnetPoolNotFound: { status: 404, text: (f) => `Subnet pool ${f.id} could not be found.` },
+  IpAddressGenerationFailureNoMatchingSubnet: {
+    status: 409,
+    text: (f) =>
+      `No valid service subnet for the given device owner, network ${f.network}, service type ${f.owner}.`,
+  },
+  DefaultExternalNetworkExists: {
+    status: 409,
+    text: (f) => `A default external network already exists: ${f.network}.`,
+  },
+  DefaultExternalNetworkIsForAll: {
+    status: 409,
+    type: 'RbacPolicyInUse',
+    text: (f) =>
+      `RBAC policy on object ${f.network} cannot be removed because other objects depend on it.\n` +
+      'Details: Default external networks must be shared to everyone.',
+  },
+  ExternalNetworkInUse: {
+    status: 409,
+    text: (f) =>
+      `External network ${f.network} cannot be updated to be made non-external, ` +
+      'since it has existing gateway ports.',
+  },
+  AgentNotFound: { status: 404, text: (f) => `Agent ${f.id} could not be found.` },
+  OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
+  TenantQuotaNotFound: {
+    status: 404,
+    text: (f) => `Quota for tenant ${f.project} could not be found.`,
+  },
+  TagNotFound: { status: 404, text: (f) => `Tag ${f.tag} could not be found.` },
+  TagResourceNotFound: {
+    status: 404,
+    text: (f) => `Resource ${f.resource} ${f.id} could not be found.`,
+  },
+  TooManyTags: {
+    status: 400,
+    type: 'BadRequest',
+    text: (f) => `Bad ${f.resource} request: The number of tags exceed the per-resource limit of ${f.limit}.`,
+  },
+  RevisionNumberConstraintFailed: {
+    status: 412,
+    text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,
+  },
+  UnknownPath: { status: 404, type: 'HTTPNotFound', text: () => 'The resource could not be found.' },
+  WrongMethod: {
+    status: 405,
+    type: 'HTTPMethodNotAllowed',
+    text: (f) => `The method ${f.method} is not allowed for this resource.`,
+  },
+  NoPost: {
+    status: 501,
+    type: 'HTTPNotImplemented',
+    text: () => 'POST requests are not supported on this resource.',
+  },
+  WrongMediaType: {
+    status: 415,
+    type: 'HTTPUnsupportedMediaType',
+    text: () => 'Only application/json bodies are supported.',
+  },
+  BodyTooLarge: {
+    status: 413,
+    type: 'HTTPRequestEntityTooLarge',
+    text: () => 'The request body is too large.',
+  },
+  WrongHost: {
+    status: 403,
+    type: 'HTTPForbidden',
+    text: () => 'This server does not answer for that host name.',
+  },
+  PolicyNotAuthorized: { status: 403, text: (f) => `${f.rules} is disallowed by policy` },
+  Unauthorized: {
+    status: 401,
+    type: 'HTTPUnauthorized',
+    text: () => 'The request you have made requires authentication.',
+  },
+  InvalidScope: {
+    status: 403,
+    text: (f) =>
+      `This request needs a token for a project; yours is ${f.scope === 'none' ? 'for none' : `for a ${f.scope}`}.`,
+  },
+  IdentityUnavailable: unavailable,
+  PortNotBound: { status: 409, text: (f) => `Port ${f.port} is not held by any host.` },
+  HostSilent: {
+    status: 503,
+    text: (f) => `${f.host === null ? 'The host' : `Host ${f.host}`} did not answer in time.`,
+  },
+  ViewBehind: later,
+  RetryLater: later,
+  StoreLocked: unavailable,
+  StoreCorrupt: unavailable,
+  StoreUnavailable: unavailable,
+  StoreClosed: unavailable,
+  Compacted: unavailable,
+};
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly body: {
+    readonly NeutronError: { readonly type: string; readonly message: string; readonly detail: '' };
+  };
+}
+
+const answer = (status: number, type: string, message: string): ErrorAnswer => ({
+  status,
+  body: { NeutronError: { type, message, detail: '' } },
+});
+
+function answerOf<C extends Code>(fault: FaultOf<C>, code: C): ErrorAnswer {
+  const { status, type, text } = answers[code];
+  return answer(status, type ?? code, text(fault));
+}
+
+/** What the client is told about anything that was thrown; null when it is a mistake of ours, to be logged. */
+export function answerFor(error: unknown): ErrorAnswer | null {
+  if (!(error instanceof Fault)) return null;
+  const data = error.data as { readonly code: string };
+  return Object.hasOwn(answers, data.code) ? answerOf(data as ApiFault, data.code as Code) : null;
+}
+
+export const internalError: ErrorAnswer = answer(
+  500,
+  'HTTPInternalServerError',
+  'Request Failed: internal server error while processing your request.',
+);

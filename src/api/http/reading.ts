@@ -1,0 +1,57 @@
+/**
+ * A row as a reader sees it: single attributes for filters and order, the whole as an object or as JSON. Only the
+ * text is kept with the row, since an object beside each record would take more memory than the record; one text for
+ * each kind of reader that sees something else.
+ */
+import type { Owned } from '../../model/standard-attributes.ts';
+import type { Sight } from '../identity/access.ts';
+import type { Row } from '../state/table.ts';
+import { jsonText } from './json-text.ts';
+import type { Resource } from './resource.ts';
+
+export class Reading<R extends Owned> {
+  readonly #resource: Resource<R>;
+  readonly #row: Row<R>;
+  readonly #sight: Sight;
+
+  constructor(resource: Resource<R>, row: Row<R>, sight: Sight) {
+    this.#resource = resource;
+    this.#row = row;
+    this.#sight = sight;
+  }
+
+  /** The value of one attribute; undefined when the resource has no such attribute or hides it from the reader. */
+  get(attribute: string): unknown {
+    const { hidden, reader } = this.#sight;
+    if (hidden.has(attribute)) return undefined;
+    const { record } = this.#row;
+    const compute = this.#resource.computed?.[attribute];
+    if (compute !== undefined) return compute(record, reader);
+    const plain = Object.hasOwn(record, attribute) && this.#resource.replaced?.has(attribute) !== true;
+    return plain ? record[attribute as keyof R] : this.#body()[attribute];
+  }
+
+  /** JSON of the attributes in `fields`, of all when that is null. */
+  text(fields: ReadonlySet<string> | null): string {
+    if (fields === null) return this.#wholeText();
+    return JSON.stringify(
+      Object.fromEntries(Object.entries(this.#body()).filter(([name]) => fields.has(name))),
+    );
+  }
+
+  #wholeText(): string {
+    const { kind, reader } = this.#sight;
+    const row = this.#row;
+    const shared = this.#resource.isShared?.(row.record, reader.project) === true;
+    if (kind === 0 && !shared) return (row.shown ??= jsonText(this.#body()));
+    const texts = (row.shownOtherwise ??= []);
+    return (texts[2 * kind + Number(shared)] ??= jsonText(this.#body()));
+  }
+
+  #body(): Readonly<Record<string, unknown>> {
+    const { hidden, reader } = this.#sight;
+    const body = this.#resource.show(this.#row.record, reader);
+    if (hidden.size === 0) return body;
+    return Object.fromEntries(Object.entries(body).filter(([name]) => !hidden.has(name)));
+  }
+}

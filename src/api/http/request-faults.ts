@@ -1,0 +1,19 @@
+/** Refusals that are about HTTP or about agents rather than about a resource. */
+import { Fault } from '../../base/errors.ts';
+
+export type RequestFault =
+  | { readonly code: 'UnknownPath' }
+  | { readonly code: 'WrongMethod'; readonly method: string }
+  /** Neutron's answer where an update alone makes things. */
+  | { readonly code: 'NoPost' }
+  | { readonly code: 'WrongMediaType' }
+  | { readonly code: 'BodyTooLarge' }
+  | { readonly code: 'WrongHost' }
+  /** `rules` as Neutron writes those down that the request fell under. */
+  | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }
+  | { readonly code: 'PortNotBound'; readonly port: string }
+  | { readonly code: 'HostSilent'; readonly host: string | null };
+
+export function refuseRequest(data: RequestFault): never {
+  throw new Fault(data, JSON.stringify(data));
+}

@@ -1,0 +1,151 @@
+/**
+ * The routes that every resource has: list, show, create (one or many), update, delete. Knows HTTP and the table;
+ * the resource knows its own rules.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Draft, draftForCreate, draftForUpdate } from '../../model/attribute.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import { Access } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import { callerOf } from '../identity/request-caller.ts';
+import type { Change, Plan } from '../state/change.ts';
+import type { Row } from '../state/table.ts';
+import { originOf } from '../versions.ts';
+import { readAction, readResource, readResources, refuseBody } from './body.ts';
+import { matches, parseFilters } from './filters.ts';
+import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
+import { Reading } from './reading.ts';
+import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
+import { refuseRequest } from './request-faults.ts';
+import type { Context, Resource } from './resource.ts';
+
+type ById = { Params: { id: string } };
+
+const json = 'application/json';
+
+export function registerResource<R extends Owned>(
+  app: FastifyInstance,
+  context: Context,
+  resource: Resource<R>,
+): void {
+  const { name, collection, table } = resource;
+  const many = `/v2.0/${resource.path}`;
+  const one = `${many}/:id`;
+  const access = new Access(resource, () => context.view.state);
+  /** The text of a record that was just written; the view has it unless somebody else was at it again. */
+  const textOfWritten = (record: R, caller: Caller): string => {
+    const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
+    return new Reading(resource, resource.find(record.id) ?? passed, access.sightOf(caller)).text(null);
+  };
+
+  app.get(many, async (request, reply) => {
+    const url = new URL(request.url, originOf(request));
+    const query = url.searchParams;
+    const filters = parseFilters(table, query);
+    const paging = parsePaging(table, query);
+    const fields = parseFields(table, query);
+    const caller = callerOf(request);
+    await resource.prepareList?.(filters, caller);
+    const sees = access.seer(caller);
+    const sight = access.sightOf(caller);
+    const matching: Reading<R>[] = [];
+    for (const row of resource.candidates(filters, caller)) {
+      if (!sees(row.record)) continue;
+      const reading = new Reading(resource, row, sight);
+      if (matches(reading, filters)) matching.push(reading);
+    }
+    const items = page(matching, paging);
+    const texts = items.map((item) => item.text(fields));
+    const links = pageLinks(items, paging, url);
+    const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
+    return send(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
+  });
+
+  app.get<ById>(one, async (request, reply) => {
+    const query = new URL(request.url, originOf(request)).searchParams;
+    const fields = parseFields(table, query);
+    const caller = callerOf(request);
+    const row = access.found(caller, request.params.id);
+    const text = new Reading(resource, row, access.sightOf(caller)).text(fields);
+    return send(reply, 200, `{"${name}":${text}}`);
+  });
+
+  app.post(many, async (request, reply) => {
+    const { bulk, items } = readResources(request, name, collection);
+    const drafts = items.map((item) => draftForCreate(table, name, item));
+    const caller = callerOf(request);
+    const plan: Plan<readonly R[]> = (change) => {
+      for (const draft of drafts) access.demandCreation(caller, draft);
+      return resource.create(change, drafts, caller);
+    };
+    const [first] = drafts;
+    const lane = bulk || first === undefined ? undefined : resource.lane?.(first, caller);
+    const records = await (lane === undefined
+      ? context.committer.commit(plan)
+      : context.committer.commitInLane(lane, plan));
+    const texts = records.map((record) => textOfWritten(record, caller));
+    return send(
+      reply,
+      201,
+      bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`,
+    );
+  });
+
+  const replace = async (
+    request: FastifyRequest<ById>,
+    reply: FastifyReply,
+    draft: Draft,
+    decide: (change: Change, row: Row<R>) => R,
+  ): Promise<FastifyReply> => {
+    const expected = expectedRevision(request);
+    const caller = callerOf(request);
+    const find = (): Row<R> => access.toUpdate(caller, request.params.id, draft);
+    const record = await replaceRecord(context, resource, { find, expected, decide });
+    return send(reply, 200, `{"${name}":${textOfWritten(record, caller)}}`);
+  };
+
+  app.put<ById>(one, async (request, reply) => {
+    if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
+    const draft = draftForUpdate(table, name, readResource(request, name));
+    const caller = callerOf(request);
+    return replace(
+      request,
+      reply,
+      draft,
+      (change, row) => resource.update?.(change, row, draft, caller) ?? row.record,
+    );
+  });
+
+  for (const [action, act] of Object.entries(resource.actions ?? {})) {
+    const url = `${one}/${action}`;
+    app.put<ById>(url, async (request, reply) => {
+      const body = readAction(request, name);
+      return replace(request, reply, {}, (_change, row) => act(row, body));
+    });
+    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
+  }
+
+  app.delete<ById>(one, async (request, reply) => {
+    refuseBody(request);
+    const { id } = request.params;
+    const expected = expectedRevision(request);
+    const caller = callerOf(request);
+    await context.committer.commit((change) => {
+      const row = access.toRemove(caller, id);
+      requireExpected(change, row, expected);
+      resource.remove(change, row, caller);
+    });
+    return reply.code(204).send();
+  });
+
+  app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
+  app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
+}
+
+export function refuseMethod(request: FastifyRequest): never {
+  return refuseRequest({ code: 'WrongMethod', method: request.method });
+}
+
+function send(reply: FastifyReply, status: number, text: string): FastifyReply {
+  return reply.code(status).header('content-type', json).send(text);
+}

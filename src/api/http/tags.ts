@@ -1,0 +1,100 @@
+/**
+ * `…/{id}/tags` of every resource that has tags. Each change of them is a revision of the resource; setting what is
+ * set already is none.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { refuse } from '../../model/faults.ts';
+import type { Taggable } from '../../model/records.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import { checkTag, tagsOf, tagsOfBody, withTags } from '../../model/tags.ts';
+import { Access } from '../identity/access.ts';
+import { callerOf } from '../identity/request-caller.ts';
+import type { Row } from '../state/table.ts';
+import { readBody, refuseBody } from './body.ts';
+import { expectedRevision, replaceRecord } from './replacing.ts';
+import type { Context, Resource } from './resource.ts';
+import { refuseMethod } from './resource-router.ts';
+
+type OfOne = { Params: { id: string } };
+type OfTag = { Params: { id: string; tag: string } };
+
+/** `path` is the resource's own unless it goes by another name here. */
+export function registerTags<R extends Owned & Taggable>(
+  app: FastifyInstance,
+  context: Context,
+  resource: Resource<R>,
+  path = resource.path,
+): void {
+  const { name, collection } = resource;
+  const all = `/v2.0/${path}/:id/tags`;
+  const one = `${all}/:tag`;
+  const access = new Access(resource, () => context.view.state);
+  const found = (request: FastifyRequest<OfOne>): Row<R> => {
+    const { id } = request.params;
+    return (
+      access.seen(callerOf(request), id) ?? refuse({ code: 'TagResourceNotFound', resource: collection, id })
+    );
+  };
+  const change = async (
+    request: FastifyRequest<OfOne>,
+    decide: (held: readonly string[]) => readonly string[],
+  ): Promise<void> => {
+    const expected = expectedRevision(request);
+    const find = (): Row<R> => {
+      found(request);
+      return access.toUpdate(callerOf(request), request.params.id, {});
+    };
+    await replaceRecord(context, resource, {
+      find,
+      expected,
+      decide: (_change, { record }) => withTags(name, record, decide(tagsOf(record))),
+    });
+  };
+
+  app.get<OfOne>(all, async (request) => ({ tags: tagsOf(found(request).record) }));
+
+  app.put<OfOne>(all, async (request) => {
+    const tags = tagsOfBody(readBody(request));
+    await change(request, () => tags);
+    return { tags };
+  });
+
+  app.post<OfOne>(all, async (request, reply) => {
+    const tags = tagsOfBody(readBody(request));
+    await change(request, (held) => [...new Set([...held, ...tags])]);
+    return reply.code(201).send({ tags });
+  });
+
+  app.delete<OfOne>(all, async (request, reply) => {
+    refuseBody(request);
+    await change(request, () => []);
+    return reply.code(204).send();
+  });
+
+  app.get<OfTag>(one, async (request, reply) => {
+    const { tag } = request.params;
+    checkTag(tag);
+    if (!tagsOf(found(request).record).includes(tag)) refuse({ code: 'TagNotFound', tag });
+    return reply.code(204).send();
+  });
+
+  app.put<OfTag>(one, async (request, reply) => {
+    const { tag } = request.params;
+    checkTag(tag);
+    await change(request, (held) => (held.includes(tag) ? held : [...held, tag]));
+    return reply.code(201).send();
+  });
+
+  app.delete<OfTag>(one, async (request, reply) => {
+    refuseBody(request);
+    const { tag } = request.params;
+    checkTag(tag);
+    await change(request, (held) =>
+      held.includes(tag) ? held.filter((other) => other !== tag) : refuse({ code: 'TagNotFound', tag }),
+    );
+    return reply.code(204).send();
+  });
+
+  app.route({ method: 'PATCH', url: all, handler: refuseMethod });
+  app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
+}

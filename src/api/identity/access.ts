@@ -1,0 +1,180 @@
+/**
+ * What a caller may see and do of one resource: the one way from a request to a row, so that nobody comes past it.
+ * What is not seen is answered like what is not there; what is seen and may not be changed is refused by name.
+ */
+import { Fault } from '../../base/errors.ts';
+import type { Rule } from '../../model/access.ts';
+import type { AttributeTable, Draft } from '../../model/attribute.ts';
+import { allows, disallowed, type Target, type Verb } from '../../model/policy.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import { refuseRequest } from '../http/request-faults.ts';
+import { ownerOf, type Parent, type Resource } from '../http/resource.ts';
+import { isExternalTo } from '../resources/external-networks.ts';
+import { shareables } from '../resources/shareables.ts';
+import { isOpenTo } from '../resources/sharing.ts';
+import type { State } from '../state/state.ts';
+import type { Row } from '../state/table.ts';
+import type { Caller } from './caller.ts';
+
+const nothing: ReadonlySet<string> = new Set();
+
+/** Whether a rule lets the caller do it to everything. */
+export const isEverywhere = (rule: Rule, caller: Caller): boolean =>
+  (caller.admin && rule.includes('admin')) || (caller.service && rule.includes('service'));
+
+/** What of a resource one kind of reader does not get to see. */
+export interface Sight {
+  readonly reader: Caller;
+  readonly hidden: ReadonlySet<string>;
+  /** Equal for readers from whom the same is hidden; 0 where nothing is. */
+  readonly kind: number;
+}
+
+function hiddenFrom(table: AttributeTable, who: 'service' | 'other'): ReadonlySet<string> {
+  const names = Object.entries(table).flatMap(([name, { rights }]) =>
+    rights?.read === undefined || rights.read.some((standing) => standing === who) ? [] : [name],
+  );
+  return names.length === 0 ? nothing : new Set(names);
+}
+
+/** What a rule looks at, found only when it does. */
+class TargetOf implements Target {
+  readonly project: string;
+  readonly #state: State;
+  readonly #record: Owned;
+  readonly #parent: Parent | undefined;
+  readonly #reader: string;
+
+  constructor(state: State, record: Owned, parent: Parent | undefined, reader: string) {
+    this.project = record.project_id;
+    this.#state = state;
+    this.#record = record;
+    this.#parent = parent;
+    this.#reader = reader;
+  }
+
+  get parent(): string | null {
+    return this.#place?.project_id ?? null;
+  }
+
+  get shared(): boolean {
+    const place = this.#place;
+    return place !== undefined && isOpenTo(this.#state, place, this.#reader);
+  }
+
+  get external(): boolean {
+    return isExternalTo(this.#state, this.#record.id, this.#reader);
+  }
+
+  /** What it hangs on, or it itself when it hangs on nothing. */
+  get #place(): Owned | undefined {
+    if (this.#parent === undefined) return this.#record;
+    const id = (this.#record as unknown as Draft)[this.#parent.attribute];
+    return shareables[this.#parent.type].find(this.#state, String(id))?.record;
+  }
+}
+
+export class Access<R extends Owned> {
+  readonly #resource: Resource<R>;
+  readonly #state: () => State;
+  readonly #hidden: Readonly<Record<'service' | 'other', ReadonlySet<string>>>;
+
+  constructor(resource: Resource<R>, state: () => State) {
+    this.#resource = resource;
+    this.#state = state;
+    this.#hidden = {
+      service: hiddenFrom(resource.table, 'service'),
+      other: hiddenFrom(resource.table, 'other'),
+    };
+  }
+
+  sightOf(reader: Caller): Sight {
+    if (reader.admin) return { reader, hidden: nothing, kind: 0 };
+    const hidden = reader.service ? this.#hidden.service : this.#hidden.other;
+    if (hidden.size === 0) return { reader, hidden, kind: 0 };
+    return { reader, hidden, kind: reader.service ? 1 : 2 };
+  }
+
+  /** Whether a record is seen: one question for many records. */
+  seer(caller: Caller): (record: R) => boolean {
+    const rule = this.#resource.verbs.read;
+    if (isEverywhere(rule, caller)) return () => true;
+    return (record) => allows(rule, caller, this.#targetOf(record, caller));
+  }
+
+  /** The row, if it is there and seen. */
+  seen(caller: Caller, id: string): Row<R> | undefined {
+    const row = this.#resource.find(id);
+    return row !== undefined && this.seer(caller)(row.record) ? row : undefined;
+  }
+
+  /** As `seen`. Throws the resource's own fault of what is missing. */
+  found(caller: Caller, id: string): Row<R> {
+    const row = this.seen(caller, id);
+    if (row !== undefined) return row;
+    const fault = this.#resource.missing(id);
+    throw new Fault(fault, JSON.stringify(fault));
+  }
+
+  /** Throws `PolicyNotAuthorized`, or what is missing where the draft's place is not seen. */
+  demandCreation(caller: Caller, draft: Draft): void {
+    const project = ownerOf(draft, caller);
+    const { name, parent } = this.#resource;
+    if (project !== caller.project && !caller.admin)
+      refuseRequest({
+        code: 'PolicyNotAuthorized',
+        rules: `(rule:create_${name} and rule:create_${name}:project_id)`,
+      });
+    const record = { ...draft, id: '', project_id: project };
+    const rules = disallowed(this.#resource, 'create', caller, this.#targetOf(record, caller), draft);
+    if (rules === null) return;
+    // Nobody is told that they may not use what they cannot know of.
+    if (parent !== undefined)
+      requireSeen(this.#state(), caller, parent.type, String(draft[parent.attribute]));
+    refuseRequest({ code: 'PolicyNotAuthorized', rules });
+  }
+
+  /** The row that the caller may change in this way. Throws what is missing or `PolicyNotAuthorized`. */
+  toUpdate(caller: Caller, id: string, draft: Draft): Row<R> {
+    const row = this.found(caller, id);
+    this.#demand(caller, 'update', row.record, draft);
+    return row;
+  }
+
+  /** As `toUpdate`. */
+  toRemove(caller: Caller, id: string): Row<R> {
+    const row = this.found(caller, id);
+    this.#demand(caller, 'delete', row.record, {});
+    return row;
+  }
+
+  #demand(caller: Caller, verb: Verb, record: Owned, draft: Draft): void {
+    const rules = disallowed(this.#resource, verb, caller, this.#targetOf(record, caller), draft);
+    if (rules !== null) refuseRequest({ code: 'PolicyNotAuthorized', rules });
+  }
+
+  #targetOf(record: Owned, caller: Caller): Target {
+    return new TargetOf(this.#state(), record, this.#resource.parent, caller.project);
+  }
+}
+
+/** The row of something that may be shared, if it is there and the caller sees it. */
+export function seenPlace(
+  state: State,
+  caller: Caller,
+  type: Parent['type'],
+  id: string,
+): Row<Owned> | undefined {
+  const { find, read } = shareables[type];
+  const row = find(state, id);
+  if (row === undefined) return undefined;
+  return allows(read, caller, new TargetOf(state, row.record, undefined, caller.project)) ? row : undefined;
+}
+
+/** As `seenPlace`. Throws what is missing when there is none. */
+export function requireSeen(state: State, caller: Caller, type: Parent['type'], id: string): Row<Owned> {
+  const row = seenPlace(state, caller, type, id);
+  if (row !== undefined) return row;
+  const fault = { code: shareables[type].missing, id };
+  throw new Fault(fault, JSON.stringify(fault));
+}

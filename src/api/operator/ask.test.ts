@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keys, prefixes } from '../../model/keys.ts';
+import type { AskRecord } from '../../model/records.ts';
+import {
+  type Client,
+  expectRefusal,
+  type Json,
+  openUnderTest,
+  type UnderTest,
+} from '../testing/api-under-test.ts';
+import { as, byName, type Person } from '../testing/people.ts';
+
+let under: UnderTest;
+let client: Client;
+let stops: (() => void)[];
+beforeEach(async () => {
+  under = await openUnderTest('memory');
+  client = await under.server();
+  stops = [];
+});
+afterEach(async () => {
+  for (const stop of stops) stop();
+  await under.close();
+});
+
+const put = (key: string, value: unknown) =>
+  under.store.txn([], [{ op: 'put', key, value: JSON.stringify(value) }]);
+const host = (name: string, heartbeat = Date.now()) => put(keys.host(name), { name, heartbeat, ttl: 60_000 });
+
+/** What an agent does with questions, as the contract of asks has it. */
+function agent(name: string, answer: (question: AskRecord) => Json): void {
+  const watch = under.store.watch(prefixes.asks, 1, {
+    onBatch({ events }) {
+      for (const event of events) {
+        if (event.type !== 'put') continue;
+        const id = event.entry.key.slice(prefixes.asks.length);
+        const value = JSON.stringify(answer(JSON.parse(event.entry.value) as AskRecord));
+        const key = keys.answer(id, name);
+        void under.store.txn([{ key: event.entry.key, is: 'present' }], [{ op: 'put', key, value }]);
+      }
+    },
+    onLost() {},
+  });
+  stops.push(() => watch.close());
+}
+
+const leftovers = async () => (await under.content()).filter(([key]) => /^(asks|answers)\//.test(key));
+
+describe('sync', () => {
+  it('is done at once without hosts', async () => {
+    const { status, body } = await client.call('GET', '/v1/sync');
+    expect({ status, hosts: body['hosts'] }).toEqual({ status: 200, hosts: [] });
+  });
+
+  it('waits for every live host', async () => {
+    await host('h1');
+    await host('h2');
+    await host('dead', Date.now() - 120_000);
+    agent('h1', () => ({}));
+    agent('h2', () => ({}));
+    const { status, body } = await client.call('GET', '/v1/sync?timeout=10');
+    expect(status).toBe(200);
+    expect((body['hosts'] as string[]).toSorted()).toEqual(['h1', 'h2']);
+    expect(body['revision']).toBeGreaterThan(2);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('names those that are late, and cleans up', async () => {
+    await host('h1');
+    await host('mute');
+    agent('h1', () => ({}));
+    const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
+    expect(status).toBe(504);
+    expect(body).toMatchObject({ late: ['mute'], hosts: ['h1'] });
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('does not wait for a host that goes', async () => {
+    await host('h1');
+    const reply = client.call('GET', '/v1/sync?timeout=30');
+    await expect.poll(leftovers).toHaveLength(1);
+    await under.store.txn([], [{ op: 'delete', key: keys.host('h1') }]);
+    expect((await reply).status).toBe(200);
+  });
+
+  it('does not hold up the end of the server', async () => {
+    await host('mute');
+    const closing = await under.server();
+    const reply = closing.call('GET', '/v1/sync?timeout=3600');
+    await expect.poll(leftovers).toHaveLength(1);
+    await closing.api.close();
+    expect((await reply).status).toBe(504);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('refuses times that are none', async () => {
+    for (const timeout of ['0', 'x', '-1', '1e9']) {
+      expectRefusal(await client.call('GET', `/v1/sync?timeout=${timeout}`), 400, 'HTTPBadRequest');
+    }
+  });
+});
+
+describe('counters', () => {
+  it('come from the host that holds the port', async () => {
+    const network = await client.make('networks', {});
+    const port = await client.make('ports', { network_id: network['id'] });
+    const url = `/v1/ports/${String(port['id'])}/counters`;
+    expectRefusal(await client.call('GET', '/v1/ports/x/counters'), 404, 'PortNotFound');
+    expectRefusal(await client.call('GET', url), 409, 'PortNotBound');
+    await host('h1');
+    await put(keys.binding(String(network['id']), String(port['id'])), { host: 'h1', status: 'ACTIVE' });
+    await expect.poll(async () => (await client.show('ports', port['id']))['status']).toBe('ACTIVE');
+    expectRefusal(await client.call('GET', `${url}?timeout=0.1`), 503, 'HostSilent');
+    const drops = [{ reason: 'arp-spoof', direction: 'egress', packets: 3, bytes: 126 }];
+    agent('h1', (question) =>
+      question.kind === 'counters' && question.port === port['id'] ? { drops } : {},
+    );
+    expect((await client.call('GET', url)).body).toEqual({ port: port['id'], drops });
+    expect(await leftovers()).toEqual([]);
+    const hosts = await client.call('GET', '/v1/hosts');
+    expect(hosts.body).toMatchObject({ hosts: [{ name: 'h1', live: true, ports: 1 }] });
+  });
+});
+
+describe('a tenant', () => {
+  it('may ask for the counters of what it sees, and is told nothing of hosts', async () => {
+    const { api } = await under.server({ authenticator: byName });
+    const network = await as(api, 'owner').make('networks', {});
+    const port = await as(api, 'owner').make('ports', { network_id: network['id'] });
+    await host('h1');
+    await put(keys.binding(String(network['id']), String(port['id'])), { host: 'h1', status: 'ACTIVE' });
+    const counters = (name: Person) =>
+      as(api, name).call('GET', `/v1/ports/${String(port['id'])}/counters?timeout=0.1`);
+    await expect.poll(async () => (await counters('owner')).status).toBe(503);
+    const said = async (name: Person) => expectRefusal(await counters(name), 503, 'HostSilent');
+    expect(await said('owner')).toBe('The host did not answer in time.');
+    expect(await said('reader')).toBe('The host did not answer in time.');
+    expect(await said('admin')).toBe('Host h1 did not answer in time.');
+    expectRefusal(await counters('stranger'), 404, 'PortNotFound');
+    for (const url of ['/v1/hosts', '/v1/sync', '/v1/security-group-rules/usage'])
+      expectRefusal(await as(api, 'owner').call('GET', url), 403, 'PolicyNotAuthorized');
+  });
+});
+
+it('metrics are whatever the server is given', async () => {
+  expectRefusal(await client.call('GET', '/metrics'), 404, 'HTTPNotFound');
+  const measured = await under.server({ metrics: async () => 'up 1\n' });
+  const response = await measured.api.app.inject({ url: '/metrics', headers: { host: 'localhost' } });
+  expect(response.body).toBe('up 1\n');
+});

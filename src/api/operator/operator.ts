@@ -1,0 +1,79 @@
+/** `/v1`, `/healthz` and `/metrics`: what an operator needs and Neutron's API has no word for. */
+import type { FastifyInstance } from 'fastify';
+import { isObject } from '../../model/checks.ts';
+import type { PortRecord } from '../../model/records.ts';
+import { refuseRequest } from '../http/request-faults.ts';
+import { timeoutOf } from '../http/timeout.ts';
+import type { Access } from '../identity/access.ts';
+import { callerOf } from '../identity/request-caller.ts';
+import type { View } from '../state/view.ts';
+import { type Asker, isLive } from './ask.ts';
+
+export interface OperatorParts {
+  readonly view: View;
+  /** Who sees a port may ask what became of its packets. */
+  readonly ports: Access<PortRecord>;
+  readonly asker: Asker;
+  readonly metrics: (() => Promise<string>) | undefined;
+}
+
+/** Seconds that a host has for telling its counters. */
+const countersTimeout = 10;
+
+export function registerOperatorRoutes(
+  app: FastifyInstance,
+  { view, ports, asker, metrics }: OperatorParts,
+): void {
+  app.get('/healthz', async () => ({ status: 'ok', revision: view.revision }));
+
+  app.get('/v1/hosts', async () => {
+    const now = Date.now();
+    const bindings = [...view.state.bindings.values()];
+    const hosts = [...view.state.hosts.values()].map((host) => ({
+      name: host.name,
+      live: isLive(host, now),
+      heartbeat: new Date(host.heartbeat).toISOString(),
+      ttl: host.ttl,
+      ports: bindings.filter((binding) => binding.host === host.name).length,
+    }));
+    return { hosts };
+  });
+
+  app.get('/v1/sync', async (request, reply) => {
+    const timeout = timeoutOf(request.query, 30);
+    // A host that has just come up and written its record counts, even if this server has not heard of it yet.
+    await view.catchUp();
+    const hosts = asker.liveHosts();
+    const { revision, answers, late } = await asker.ask({ kind: 'sync' }, hosts, timeout);
+    if (late.length > 0) return reply.code(504).send({ late, hosts: [...answers.keys()], revision });
+    const sum = (field: 'cut' | 'cut_total'): number =>
+      [...answers.values()].reduce<number>((total, answer) => {
+        const value = isObject(answer) ? answer[field] : undefined;
+        return total + (typeof value === 'number' ? value : 0);
+      }, 0);
+    return { hosts: [...answers.keys()], revision, cut: sum('cut'), cut_total: sum('cut_total') };
+  });
+
+  app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', async (request) => {
+    const { id } = request.params;
+    const caller = callerOf(request);
+    const port = ports.found(caller, id).record;
+    const binding = view.state.bindings.get(id) ?? refuseRequest({ code: 'PortNotBound', port: id });
+    const question = { kind: 'counters', port: id, network: port.network_id } as const;
+    const timeout = timeoutOf(request.query, countersTimeout);
+    const { answers } = await asker.ask(question, [binding.host], timeout);
+    const answer = answers.get(binding.host);
+    if (!isObject(answer) || !Array.isArray(answer['drops'])) {
+      // Where a port is held is the cloud's own business.
+      const host = ports.sightOf(caller).hidden.has('binding:host_id') ? null : binding.host;
+      return refuseRequest({ code: 'HostSilent', host });
+    }
+    return { port: id, drops: answer['drops'] };
+  });
+
+  if (metrics !== undefined) {
+    app.get('/metrics', async (_request, reply) =>
+      reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
+    );
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Taking what another project shares: what lets the caller in must still do so when the change goes through, so it is a
+ * condition of the change. The owner, who may always take what is there, needs no such thing.
+ */
+import type { RbacPolicyRecord } from '../../model/records.ts';
+import { admits } from '../../model/sharing.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import type { Parent } from '../http/resource.ts';
+import { requireSeen } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Change } from '../state/change.ts';
+import type { State } from '../state/state.ts';
+import type { Row } from '../state/table.ts';
+
+/** Throws what is missing when there is no such thing for the caller. */
+export function admit(change: Change, state: State, caller: Caller, type: Parent['type'], id: string): void {
+  const row = requireSeen(state, caller, type, id);
+  if (caller.admin || caller.service || row.record.project_id === caller.project) return;
+  change.requireUnchanged(doorOf(state, row, caller.project) ?? row);
+}
+
+/** The policy that lets the project in; null when the object itself is open to all. */
+function doorOf(state: State, { record }: Row<Owned>, project: string): Row<RbacPolicyRecord> | null {
+  for (const row of state.rbacPolicies.by('object', record.id)) if (admits(row.record, project)) return row;
+  return null;
+}

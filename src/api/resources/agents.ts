@@ -1,0 +1,91 @@
+/** `/v2.0/agents`: hosts as Neutron shows them. They come by themselves; administrators describe them and forget them. */
+import { createHash } from 'node:crypto';
+import { type Agent, agentAttributes, agentVerbs, blankNote, showAgent } from '../../model/agent.ts';
+import type { Draft } from '../../model/attribute.ts';
+import { badRequest } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import type { AgentNote } from '../../model/records.ts';
+import { type Filters, wantedOf } from '../http/filters.ts';
+import type { Context, Resource } from '../http/resource.ts';
+import type { Change } from '../state/change.ts';
+import type { Row } from '../state/table.ts';
+
+/** A UUID that a host's name always has (RFC 9562 5.8). */
+function idOf(host: string): string {
+  const hex = createHash('sha256').update(host).digest('hex');
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
+}
+
+export class Agents implements Resource<Agent> {
+  readonly name = 'agent';
+  readonly collection = 'agents';
+  readonly path = 'agents';
+  readonly table = agentAttributes;
+  readonly verbs = agentVerbs;
+  /** They are shown as things are now, whatever the records hold. */
+  readonly replaced = new Set(['host']);
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<Agent> | undefined {
+    for (const host of this.#context.view.state.hosts.keys()) if (idOf(host) === id) return this.#rowOf(host);
+    return undefined;
+  }
+
+  candidates(filters: Filters): Iterable<Row<Agent>> {
+    const { hosts } = this.#context.view.state;
+    const names = wantedOf(filters, 'host') ?? [...hosts.keys()];
+    return [...new Set(names)].flatMap((name) => this.#rowOf(name) ?? []);
+  }
+
+  missing(id: string) {
+    return { code: 'AgentNotFound', id } as const;
+  }
+
+  show(agent: Agent): Record<string, unknown> {
+    let bound = 0;
+    for (const { host } of this.#context.view.state.bindings.values())
+      if (host === agent.host.name) bound += 1;
+    return showAgent(agent, bound, Date.now());
+  }
+
+  create(): never {
+    return badRequest('Agents come by themselves');
+  }
+
+  update(_change: Change, row: Row<Agent>, draft: Draft): Agent {
+    const note: AgentNote = { ...row.record.note, ...(draft as Partial<AgentNote>) };
+    return { ...row.record, note };
+  }
+
+  write(change: Change, _before: Agent, after: Agent): void {
+    change.put(keys.agentNote(after.host.name), after.note);
+  }
+
+  /** One that lives comes again with its next sign of life. */
+  remove(change: Change, row: Row<Agent>): void {
+    change.remove(row.key);
+    change.remove(keys.agentNote(row.record.host.name));
+  }
+
+  /** Made anew each time, since what it shows changes with time alone. */
+  #rowOf(name: string): Row<Agent> | undefined {
+    const { hosts, hostRevisions, agentNotes } = this.#context.view.state;
+    const host = hosts.get(name);
+    const modRevision = hostRevisions.get(name);
+    if (host === undefined || modRevision === undefined) return undefined;
+    const note = agentNotes.get(name) ?? blankNote;
+    const record: Agent = { id: idOf(name), project_id: '', host, note };
+    return { key: keys.host(name), record, modRevision, shown: null, shownOtherwise: null };
+  }
+}

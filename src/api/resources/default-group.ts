@@ -1,0 +1,72 @@
+/** The default security group of a project: made when first needed, once per project whatever races there are. */
+import { appliesTo, parentGroup, ruleOfTemplate } from '../../model/default-group-rule.ts';
+import { keys } from '../../model/keys.ts';
+import type { SecurityGroupRecord } from '../../model/records.ts';
+import { defaultGroupName, newGroup } from '../../model/security-group.ts';
+import { type Filters, wantedOf } from '../http/filters.ts';
+import type { Context } from '../http/resource.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Change } from '../state/change.ts';
+import { takeQuota } from './quota-use.ts';
+import { writeRule } from './rule-writes.ts';
+
+/** Puts a group with its first rules on the change; they count against the project's quota of rules. */
+export function plantGroup(change: Change, context: Context, group: SecurityGroupRecord): void {
+  change.put(keys.group(group.id), group);
+  if (!group.stateful) change.put(keys.statelessGroup(group.id), '');
+  const rules = firstRules(change, context, group);
+  takeQuota(change, context, group.project_id, { security_group_rule: rules.length });
+  for (const rule of rules) writeRule(change, rule);
+}
+
+/** A rule of each template that is for such groups; those that name what has gone are passed over. */
+function firstRules(change: Change, { view: { state }, newId }: Context, group: SecurityGroupRecord) {
+  const rules = [...state.defaultGroupRules.all()]
+    .map((row) => row.record)
+    .filter((template) => appliesTo(template, group))
+    .filter(({ remote_group_id: remote, remote_address_group_id: addresses }) => {
+      const named = remote === null || remote === parentGroup || state.groups.get(remote) !== undefined;
+      return named && (addresses === null || state.addressGroups.get(addresses) !== undefined);
+    })
+    .map((template) => ruleOfTemplate(template, group, newId(), change.now));
+  for (const { remote_group_id: remote, remote_address_group_id: addresses } of rules) {
+    if (remote !== null && remote !== group.id) change.requirePresent(keys.group(remote));
+    if (addresses !== null) change.requirePresent(keys.addressGroup(addresses));
+  }
+  return rules;
+}
+
+/** The id of the project's default group; the change creates it when it is not there. */
+export function ensureDefaultGroup(change: Change, context: Context, project: string): string {
+  const known = context.view.state.defaultGroups.get(project) ?? change.planted.get(project);
+  if (known !== undefined) return known;
+  const birth = { id: context.newId(), project, now: change.now };
+  const draft = { name: defaultGroupName, description: 'Default security group', stateful: true };
+  change.requireAbsent(keys.defaultGroup(project));
+  change.put(keys.defaultGroup(project), birth.id);
+  plantGroup(change, context, newGroup(birth, draft, true));
+  change.planted.set(project, birth.id);
+  return birth.id;
+}
+
+/** The projects that a list is about get their default group first. */
+export async function prepareDefaultGroups(
+  context: Context,
+  filters: Filters,
+  caller: Caller,
+): Promise<void> {
+  const projects = wantedOf(filters, 'project_id') ?? [caller.project];
+  const mine = caller.admin ? projects : projects.filter((project) => project === caller.project);
+  const known = context.view.state.defaultGroups;
+  // A list must not make groups for projects that exist only in a mistyped filter.
+  const needed = mine.filter(
+    (project) => !known.has(project) && (project === caller.project || owns(context, project)),
+  );
+  if (needed.length === 0) return;
+  await context.committer.commit((change) => {
+    for (const project of needed) ensureDefaultGroup(change, context, project);
+  });
+}
+
+const owns = ({ view: { state } }: Context, project: string): boolean =>
+  state.networks.countOf(project) > 0 || state.groups.countOf(project) > 0;

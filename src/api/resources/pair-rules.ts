@@ -1,0 +1,52 @@
+/**
+ * What a port's allowed pairs may name in its network. A pair that names a reserved address (gateway, a service's,
+ * metadata) is refused where it is asked for, so that nobody wonders why the switch drops it; prefixes may cover
+ * reserved addresses, which are then withheld there. Operators may hold pairs to single addresses of the port's
+ * own subnets besides.
+ */
+import { invalidInput, refuse } from '../../model/faults.ts';
+import { isTrustedOwner } from '../../model/port.ts';
+import type { PortRecord } from '../../model/records.ts';
+import { contains, formatCidr, isHost, parseCidr } from '../../net/cidr.ts';
+import { metadataAddresses } from '../../policy/reserved.ts';
+import type { State } from '../state/state.ts';
+
+function refuseReserved(state: State, port: PortRecord): void {
+  const network = state.networks.get(port.network_id)?.record;
+  if (network === undefined || network.allow_reserved_pairs) return;
+  const gateways = [...state.subnets.by('network', network.id)].flatMap(
+    ({ record }) => record.gateway_ip ?? [],
+  );
+  const own = new Set(port.fixed_ips.map((fixed) => fixed.ip_address));
+  for (const pair of port.allowed_address_pairs) {
+    const ip = parseCidr(pair.ip_address);
+    if (ip === null || !isHost(ip) || own.has(formatCidr(ip))) continue;
+    const text = formatCidr(ip);
+    const holders = [...state.ports.by('ip', `${network.id}/${text}`)];
+    const reserved =
+      gateways.includes(text) ||
+      metadataAddresses.some((address) => contains(address, ip)) ||
+      holders.some(({ record }) => isTrustedOwner(record.device_owner));
+    if (reserved) refuse({ code: 'AddressPairReserved', ip: pair.ip_address });
+  }
+}
+
+function refuseLoose(state: State, port: PortRecord): void {
+  const subnets = port.fixed_ips.flatMap(({ subnet_id }) => {
+    const cidr = parseCidr(state.subnets.get(subnet_id)?.record.cidr ?? '');
+    return cidr ?? [];
+  });
+  for (const { ip_address } of port.allowed_address_pairs) {
+    const ip = parseCidr(ip_address);
+    if (ip !== null && isHost(ip) && subnets.some((subnet) => contains(subnet, ip))) continue;
+    invalidInput(
+      `Allowed address pair ${ip_address} must be one address in a subnet of the port's fixed IPs (address_pairs.strict is set)`,
+    );
+  }
+}
+
+/** Refuses with `AddressPairReserved` or `InvalidInput`. `strict`: single addresses of own subnets only. */
+export function checkPairs(state: State, port: PortRecord, strict: boolean): void {
+  if (strict) refuseLoose(state, port);
+  refuseReserved(state, port);
+}

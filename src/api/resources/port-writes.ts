@@ -1,0 +1,68 @@
+/**
+ * A port's record and the keys that go with it (taken addresses, uses of groups), always written together; and what
+ * its removal takes along.
+ */
+import { keys } from '../../model/keys.ts';
+import type { PortRecord } from '../../model/records.ts';
+import type { Context } from '../http/resource.ts';
+import type { Change } from '../state/change.ts';
+import { writeQosPolicyUse } from './qos-policy-use.ts';
+
+/** Neutron's own service ports that go with their network. */
+const disposable = new Set(['network:dhcp', 'network:distributed', 'network:floatingip_agent_gateway']);
+const routers = new Set([
+  'network:router_interface',
+  'network:router_interface_distributed',
+  'network:ha_router_replicated_interface',
+  'network:router_gateway',
+  'network:router_centralized_snat',
+]);
+
+export const isDisposable = (port: PortRecord): boolean => disposable.has(port.device_owner);
+export const isRouterPort = (port: Pick<PortRecord, 'device_owner'>): boolean =>
+  routers.has(port.device_owner);
+
+const addressesOf = (port: PortRecord | null): readonly string[] =>
+  port?.fixed_ips.map((ip) => ip.ip_address) ?? [];
+
+/** Puts the record, takes what is new, gives back what is gone. */
+export function writePort(change: Change, before: PortRecord | null, after: PortRecord): void {
+  const { id, network_id: network } = after;
+  change.put(keys.port(network, id), after);
+  const kept = new Set(addressesOf(before));
+  for (const address of addressesOf(after)) {
+    if (kept.delete(address)) continue;
+    change.requireAbsent(keys.takenIp(network, address));
+    change.put(keys.takenIp(network, address), id);
+  }
+  for (const address of kept) change.remove(keys.takenIp(network, address));
+  if (before?.mac_address !== after.mac_address) {
+    if (before !== null) change.remove(keys.takenMac(network, before.mac_address));
+    change.requireAbsent(keys.takenMac(network, after.mac_address));
+    change.put(keys.takenMac(network, after.mac_address), id);
+  }
+  const held = new Set(before?.security_groups);
+  for (const group of after.security_groups) {
+    if (held.delete(group)) continue;
+    change.requirePresent(keys.group(group));
+    change.put(keys.groupUse(group, id), '');
+  }
+  for (const group of held) change.remove(keys.groupUse(group, id));
+  writeQosPolicyUse(change, before, after);
+}
+
+/** The caller has made the record's being unchanged a condition. */
+export function removePort(change: Change, context: Context, port: PortRecord): void {
+  const { id, network_id: network } = port;
+  const { state } = context.view;
+  change.remove(keys.port(network, id));
+  change.remove(keys.takenMac(network, port.mac_address));
+  for (const address of addressesOf(port)) change.remove(keys.takenIp(network, address));
+  for (const group of port.security_groups) change.remove(keys.groupUse(group, id));
+  writeQosPolicyUse(change, port, null);
+  change.remove(keys.binding(network, id));
+  const linkLocals = state.linkLocalKeys(id);
+  for (const key of linkLocals) change.remove(key);
+  // Only a port that some host holds can win a link-local address while this is decided.
+  if (state.bindings.has(id)) change.requireQuiet(keys.linkLocal(network, ''));
+}

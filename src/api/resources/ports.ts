@@ -1,0 +1,294 @@
+/** Ports: addresses, groups and port security of a new or changed one, and what a reader sees of its binding. */
+
+import { resolvePairs } from '../../model/address-pairs.ts';
+import type { Draft } from '../../model/attribute.ts';
+import { type DhcpOptionDraft, withDhcpOptions } from '../../model/dhcp-options.ts';
+import { refuse } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import {
+  checkGuardOfChange,
+  groupsOfNewPort,
+  guardOfNewPort,
+  type PortDraft,
+  type PortPatch,
+  portAttributes,
+  portVerbs,
+} from '../../model/port.ts';
+import type { FixedIp, PortRecord } from '../../model/records.ts';
+import { born } from '../../model/standard-attributes.ts';
+import { isAutoAddressed } from '../../model/subnet.ts';
+import { tagsOf, withTags } from '../../model/tags.ts';
+import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
+import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import { isEverywhere } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import { type Change, macClaim } from '../state/change.ts';
+import type { Row } from '../state/table.ts';
+import { admit } from './admission.ts';
+import { ensureDefaultGroup } from './default-group.ts';
+import { checkPairs } from './pair-rules.ts';
+import { PortAddresses } from './port-addresses.ts';
+import { removePort, writePort } from './port-writes.ts';
+import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
+import { quotaLane, takeQuotaForEach } from './quota-use.ts';
+
+export class Ports implements Resource<PortRecord> {
+  readonly name = 'port';
+  readonly collection = 'ports';
+  readonly path = 'ports';
+  readonly table = portAttributes;
+  readonly verbs = portVerbs;
+  readonly parent = { type: 'network', attribute: 'network_id' } as const;
+  readonly replaced = new Set(['binding:host_id']);
+  readonly computed = { tags: tagsOf, ip_allocation: allocationOf };
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<PortRecord> | undefined {
+    return this.#context.view.state.ports.get(id);
+  }
+
+  candidates(filters: Filters, caller: Caller): Iterable<Row<PortRecord>> {
+    const { ports } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => ports.get(id)) ??
+      rowsByIndex(filters, 'device_id', (device) => ports.by('device', device)) ??
+      rowsByIndex(filters, 'name', (name) => ports.by('name', name)) ??
+      rowsByIndex(filters, 'security_groups', (group) => ports.by('group', group)) ??
+      rowsByIndex(filters, 'qos_policy_id', (policy) => ports.by('qos', policy)) ??
+      rowsByIndex(filters, 'network_id', (network) => ports.by('network', network)) ??
+      rowsByIndex(filters, 'project_id', (project) => ports.of(project)) ??
+      (isEverywhere(this.verbs.read, caller) ? ports.all() : this.#within(caller.project))
+    );
+  }
+
+  /** A project's own ports and those on its networks. */
+  #within(project: string): Iterable<Row<PortRecord>> {
+    const { networks, ports } = this.#context.view.state;
+    const rows = new Set(ports.of(project));
+    for (const { record } of networks.of(project))
+      for (const row of ports.by('network', record.id)) rows.add(row);
+    return rows;
+  }
+
+  missing(id: string) {
+    return { code: 'PortNotFound', id } as const;
+  }
+
+  show(port: PortRecord): Record<string, unknown> {
+    const { bindings, hosts, networks } = this.#context.view.state;
+    const binding = bindings.get(port.id);
+    const holder = this.#holderOf(port);
+    const host = hosts.get(holder);
+    return {
+      ...port,
+      tags: tagsOf(port),
+      extra_dhcp_opts: port.extra_dhcp_opts ?? [],
+      ip_allocation: allocationOf(port),
+      tenant_id: port.project_id,
+      status: binding?.status ?? 'DOWN',
+      qos_policy_id: qosPolicyOf(port),
+      qos_network_policy_id: qosPolicyOf(networks.get(port.network_id)?.record),
+      'binding:host_id': holder,
+      'binding:vif_type': holder === '' ? 'unbound' : 'ovs',
+      'binding:vif_details':
+        holder === ''
+          ? {}
+          : {
+              port_filter: true,
+              ovs_hybrid_plug: false,
+              connectivity: 'l2',
+              bridge_name: host?.bridge ?? 'br-int',
+              datapath_type: host?.datapath_type ?? 'system',
+            },
+    };
+  }
+
+  lane(draft: Draft, caller: Caller): string {
+    return quotaLane(ownerOf(draft, caller));
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly PortRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'port',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
+    const asked = drafts.map((draft) => ({
+      draft: draft as unknown as PortDraft,
+      owner: ownerOf(draft, caller),
+    }));
+    // Named addresses of the whole request are claimed before any is chosen freely.
+    const order = asked
+      .map((_, at) => at)
+      .sort((a, b) => namesAddresses(asked[b]?.draft) - namesAddresses(asked[a]?.draft));
+    const created: PortRecord[] = [];
+    for (const at of order) {
+      const one = asked[at];
+      if (one !== undefined) created[at] = this.#createOne(change, one.draft, one.owner, caller);
+    }
+    return created;
+  }
+
+  update(change: Change, row: Row<PortRecord>, draft: Draft, caller: Caller): PortRecord {
+    const before = row.record;
+    const patch = draft as PortPatch;
+    const {
+      allowed_address_pairs: pairs,
+      fixed_ips: asked,
+      extra_dhcp_opts: options,
+      mac_address: wantedMac,
+      ...plain
+    } = patch;
+    const mac =
+      wantedMac === null
+        ? this.#context.addresses.newMac(change, before.network_id)
+        : (wantedMac ?? before.mac_address);
+    if (mac !== before.mac_address) this.#takeMac(change, before, mac);
+    const merged: PortRecord = {
+      ...before,
+      ...plain,
+      mac_address: mac,
+      ...dhcpOptions(before, options ?? []),
+      allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
+    };
+    this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
+    admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
+    const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
+    if (pairs !== undefined) this.#checkPairs(addressed);
+    const guarded = checkGuardOfChange(before, patch, addressed);
+    this.#keepTracking(change, before.security_groups, guarded.security_groups);
+    return guarded;
+  }
+
+  write(change: Change, before: PortRecord, after: PortRecord): void {
+    writePort(change, before, after);
+  }
+
+  remove(change: Change, row: Row<PortRecord>): void {
+    removePort(change, this.#context, row.record);
+  }
+
+  #createOne(change: Change, draft: PortDraft, owner: string, caller: Caller): PortRecord {
+    const { addresses, newId, view } = this.#context;
+    const network = view.state.networks.get(draft.network_id);
+    if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
+    change.requirePresent(network.key);
+    admit(change, view.state, caller, 'network', draft.network_id);
+    admitNewQosPolicy(change, view.state, caller, null, draft);
+    const guard = guardOfNewPort(draft, network.record);
+    const choice = groupsOfNewPort(draft, guard.port_security_enabled);
+    if (choice !== 'default') this.#admitGroups(change, caller, [], choice);
+    const mac = draft.mac_address ?? addresses.newMac(change, network.record.id);
+    this.#claimMac(change, network.record.id, mac);
+    const identity = { network_id: network.record.id, mac_address: mac, device_owner: draft.device_owner };
+    const chooser = new PortAddresses(this.#context, change, identity, []);
+    // A subnet that appears meanwhile would have to be considered.
+    change.requireQuiet(keys.subnet(network.record.id, ''));
+    const untagged: PortRecord = {
+      ...born({ id: newId(), project: owner, now: change.now }, draft.description),
+      name: draft.name,
+      ...identity,
+      admin_state_up: draft.admin_state_up,
+      fixed_ips: draft.fixed_ips === undefined ? chooser.chooseAll() : chooser.resolve(draft.fixed_ips),
+      device_id: draft.device_id,
+      security_groups: choice === 'default' ? [ensureDefaultGroup(change, this.#context, owner)] : choice,
+      allowed_address_pairs: resolvePairs(draft.allowed_address_pairs, mac),
+      ...guard,
+      'binding:host_id': draft['binding:host_id'],
+      'binding:vnic_type': draft['binding:vnic_type'],
+      'binding:profile': draft['binding:profile'],
+      qos_policy_id: draft.qos_policy_id,
+      ...dhcpOptions({}, draft.extra_dhcp_opts),
+      ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
+    };
+    const port = withTags(this.name, untagged, draft.tags);
+    this.#checkPairs(port);
+    this.#keepTracking(change, [], port.security_groups);
+    writePort(change, null, port);
+    return port;
+  }
+
+  /** The host that a caller asked for or that holds the port; empty when it is unbound. */
+  #holderOf(port: PortRecord): string {
+    const binding = this.#context.view.state.bindings.get(port.id);
+    if (port['binding:host_id'] !== '') return port['binding:host_id'];
+    return binding?.status === 'ACTIVE' ? binding.host : '';
+  }
+
+  #checkPairs(port: PortRecord): void {
+    checkPairs(this.#context.view.state, port, this.#context.strictPairs);
+  }
+
+  /** Groups that a port has already stay, whoever gave them to it. */
+  #admitGroups(change: Change, caller: Caller, held: readonly string[], ids: readonly string[]): void {
+    const { state } = this.#context.view;
+    for (const id of ids) if (!held.includes(id)) admit(change, state, caller, 'security_group', id);
+  }
+
+  /** A port's groups are all stateful or all stateless, also when the change goes through. */
+  #keepTracking(change: Change, held: readonly string[], groups: readonly string[]): void {
+    // A group that a port has does not turn, and one alone mixes with none.
+    const gained = groups.filter((id) => !held.includes(id));
+    if (groups.length < 2 || gained.length === 0) return;
+    const stateful = (id: string): boolean =>
+      this.#context.view.state.groups.get(id)?.record.stateful ?? true;
+    if (new Set(groups.map(stateful)).size > 1) {
+      const reason = 'Cannot apply both stateful and stateless security groups on the same port';
+      refuse({ code: 'SecurityGroupConflict', reason });
+    }
+    for (const id of gained) {
+      if (stateful(id)) change.requireAbsent(keys.statelessGroup(id));
+      else change.requirePresent(keys.statelessGroup(id));
+    }
+  }
+
+  #claimMac(change: Change, network: string, mac: string): void {
+    const taken = this.#context.view.state.ports.by('mac', `${network}/${mac}`).size > 0;
+    if (taken || !change.claim(macClaim(network, mac))) refuse({ code: 'MacAddressInUse', network, mac });
+  }
+
+  #takeMac(change: Change, before: PortRecord, mac: string): void {
+    if (this.#holderOf(before) !== '') {
+      refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
+    }
+    this.#claimMac(change, before.network_id, mac);
+  }
+
+  /** Addresses that the MAC determines follow a new MAC; the others stay unless the request lists them. */
+  #newAddresses(
+    change: Change,
+    before: PortRecord,
+    after: PortRecord,
+    asked: PortPatch['fixed_ips'],
+  ): readonly FixedIp[] {
+    const moved = after.mac_address !== before.mac_address;
+    if (asked === undefined && !moved) return before.fixed_ips;
+    const automatic = (subnet: string | undefined): boolean => {
+      const record = this.#context.view.state.subnets.get(subnet ?? '')?.record;
+      return record !== undefined && isAutoAddressed(record);
+    };
+    const own = moved ? before.fixed_ips.filter((ip) => !automatic(ip.subnet_id)) : before.fixed_ips;
+    const wanted =
+      asked ?? before.fixed_ips.map((ip) => (automatic(ip.subnet_id) ? { subnet_id: ip.subnet_id } : ip));
+    return new PortAddresses(this.#context, change, after, own).resolve(wanted);
+  }
+}
+
+const namesAddresses = (draft: PortDraft | undefined): number =>
+  Number(draft?.fixed_ips?.some((ip) => ip.ip_address !== undefined) ?? false);
+
+const allocationOf = (port: PortRecord): string => port.ip_allocation ?? 'immediate';
+
+/** The options that the port has from now on; nothing when it never had any. */
+function dhcpOptions(
+  before: Pick<PortRecord, 'extra_dhcp_opts'>,
+  asked: readonly DhcpOptionDraft[],
+): Pick<PortRecord, 'extra_dhcp_opts'> {
+  const options = withDhcpOptions(before.extra_dhcp_opts ?? [], asked);
+  return options.length === 0 && before.extra_dhcp_opts === undefined ? {} : { extra_dhcp_opts: options };
+}

@@ -1,0 +1,55 @@
+/**
+ * Which QoS policy a port or network has: the one that is asked for must exist, and each use leaves a mark that the
+ * policy's removal cannot overlook.
+ */
+import { refuse } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import { seenPlace } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Change } from '../state/change.ts';
+import type { State } from '../state/state.ts';
+import { admit } from './admission.ts';
+
+/** Absent in records of before QoS. */
+interface User {
+  readonly id: string;
+  readonly qos_policy_id?: string | null;
+}
+
+export const qosPolicyOf = (user: User | null | undefined): string | null => user?.qos_policy_id ?? null;
+
+/**
+ * Refuses a policy that the user did not have before and the caller may not use, and losing one that the caller does
+ * not see: what operators limit stays limited. Null: a new user.
+ */
+export function admitNewQosPolicy(
+  change: Change,
+  state: State,
+  caller: Caller,
+  before: User | null,
+  after: Pick<User, 'qos_policy_id'>,
+): void {
+  const id = after.qos_policy_id ?? null;
+  const old = qosPolicyOf(before);
+  if (id === old) return;
+  if (old !== null && seenPlace(state, caller, 'qos_policy', old) === undefined)
+    refuse({ code: 'PolicyRemoveAuthorizationError', policy: old });
+  if (id !== null) admit(change, state, caller, 'qos_policy', id);
+}
+
+/** The policy that new networks of the project get, if there is one. */
+export function defaultQosPolicy(state: State, project: string): string | null {
+  const [row] = state.qosPolicies.by('default', project);
+  return row?.record.id ?? null;
+}
+
+/** Marks what is used now, takes back the mark of before; null stands for a user that is not there. */
+export function writeQosPolicyUse(change: Change, before: User | null, after: User | null): void {
+  const [old, now] = [qosPolicyOf(before), qosPolicyOf(after)];
+  if (old === now) return;
+  const user = after?.id ?? before?.id ?? '';
+  if (old !== null) change.remove(keys.qosPolicyUse(old, user));
+  if (now === null) return;
+  change.requirePresent(keys.qosPolicy(now));
+  change.put(keys.qosPolicyUse(now, user), '');
+}

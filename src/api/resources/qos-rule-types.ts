@@ -1,0 +1,43 @@
+/** `/qos/rule-types`: the kinds of QoS rules that are held to here, and what their parameters may be. */
+import type { FastifyInstance } from 'fastify';
+import type { AttributeTable } from '../../model/attribute.ts';
+import { toBoolean } from '../../model/checks.ts';
+import { refuse } from '../../model/faults.ts';
+import { qosRuleKinds, refusedQosRuleTypes } from '../../model/qos-rule.ts';
+import { parseFields } from '../http/paging.ts';
+import { originOf } from '../versions.ts';
+
+const table: AttributeTable = {
+  type: { post: 'refused', put: false },
+  drivers: { post: 'refused', put: false },
+};
+
+const offered: readonly string[] = qosRuleKinds.map((kind) => kind.type);
+const known: readonly string[] = [...offered, ...refusedQosRuleTypes];
+
+/** The name that clients of Neutron look for. */
+const driver = 'openvswitch';
+
+function detailsOf(type: string): Record<string, unknown> {
+  if (!known.includes(type)) refuse({ code: 'QosRuleTypeNotFound', type });
+  const kind = qosRuleKinds.find((one) => one.type === type);
+  const drivers = kind === undefined ? [] : [{ name: driver, supported_parameters: kind.parameters }];
+  return { type, drivers };
+}
+
+export function registerQosRuleTypes(app: FastifyInstance): void {
+  app.get('/v2.0/qos/rule-types', async (request) => {
+    const query = new URL(request.url, originOf(request)).searchParams;
+    // `all_supported` means what some backend can do, which with one backend is what is offered.
+    const all = toBoolean(query.get('all_rules') ?? false);
+    const wanted = query.getAll('type');
+    const types = (all ? known : offered).filter((type) => wanted.length === 0 || wanted.includes(type));
+    return { rule_types: types.map((type) => ({ type })) };
+  });
+
+  app.get<{ Params: { type: string } }>('/v2.0/qos/rule-types/:type', async (request) => {
+    const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
+    const details = Object.entries(detailsOf(request.params.type));
+    return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };
+  });
+}

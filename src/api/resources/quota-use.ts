@@ -1,0 +1,94 @@
+/**
+ * What projects use of their quotas, and the one gate that each creation passes. Whoever creates under a limit leaves
+ * a mark and relies on nobody else's having been left since it looked, so that no two requests, of whatever servers,
+ * both take the last place.
+ */
+import { refuse } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import { type QuotaLimits, type QuotaResource, quotaResources, unlimited } from '../../model/quota.ts';
+import type { Context } from '../http/resource.ts';
+import type { Change } from '../state/change.ts';
+import type { State } from '../state/state.ts';
+
+const tableOf = (state: State, resource: QuotaResource) => {
+  switch (resource) {
+    case 'network':
+      return state.networks;
+    case 'subnet':
+      return state.subnets;
+    case 'port':
+      return state.ports;
+    case 'security_group':
+      return state.groups;
+    case 'security_group_rule':
+      return state.rules;
+    case 'rbac_policy':
+      return state.rbacPolicies;
+  }
+};
+
+/** How many the project has. */
+export const usedOf = (state: State, project: string, resource: QuotaResource): number =>
+  tableOf(state, resource).countOf(project);
+
+/** The project's limits: those that were set, and the server's for the rest. */
+export const limitsOf = ({ view, quotas }: Context, project: string): QuotaLimits => ({
+  ...quotas,
+  ...view.state.quotas.get(project)?.record.limits,
+});
+
+/** The lane of requests that draw on a project's quotas: they would wait for each other one by one. */
+export const quotaLane = (project: string): string => `quota ${project}`;
+
+/** The limits that were read are those that hold when the change goes through. */
+function requireSameLimits(change: Change, { view }: Context, project: string): void {
+  const row = view.state.quotas.get(project);
+  if (row === undefined) change.requireAbsent(keys.quota(project));
+  else change.requireUnchanged(row);
+}
+
+/**
+ * Takes `count` places of the project's quota for what the change is going to create; throws `OverQuota`. `counts`
+ * of several resources are refused together.
+ */
+export function takeQuota(
+  change: Change,
+  context: Context,
+  project: string,
+  counts: Readonly<Partial<Record<QuotaResource, number>>>,
+): void {
+  const limits = limitsOf(context, project);
+  const overs: string[] = [];
+  for (const resource of quotaResources) {
+    const count = counts[resource] ?? 0;
+    if (count === 0) continue;
+    const limit = limits[resource];
+    const key = keys.quotaUse(project, resource);
+    const taken = (change.taken.get(key) ?? 0) + count;
+    change.taken.set(key, taken);
+    if (limit === unlimited) continue;
+    if (usedOf(context.view.state, project, resource) + taken > limit) {
+      overs.push(resource);
+      continue;
+    }
+    change.claim(key);
+    change.requireQuiet(key);
+    change.put(key, '');
+  }
+  if (overs.length > 0) refuse({ code: 'OverQuota', overs });
+  requireSameLimits(change, context, project);
+}
+
+/** As `takeQuota`, one for each of the projects that the drafts of a request are for. */
+export function takeQuotaForEach(
+  change: Change,
+  context: Context,
+  resource: QuotaResource,
+  projects: readonly string[],
+): void {
+  for (const project of new Set(projects)) {
+    takeQuota(change, context, project, {
+      [resource]: projects.filter((other) => other === project).length,
+    });
+  }
+}

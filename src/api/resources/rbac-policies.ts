@@ -1,0 +1,186 @@
+/**
+ * RBAC policies: each change of one is also a revision of the object it shares, which is what keeps two requests from
+ * making the same policy, and a policy from outliving its object.
+ */
+import type { Draft } from '../../model/attribute.ts';
+import { invalidInput, refuse } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import {
+  grantsSame,
+  newRbacPolicy,
+  type RbacPolicyDraft,
+  type RbacPolicyPatch,
+  rbacPolicyAttributes,
+  rbacPolicyVerbs,
+  type SharedType,
+} from '../../model/rbac-policy.ts';
+import type { RbacPolicyRecord, StandardAttributes } from '../../model/records.ts';
+import { shutOut } from '../../model/sharing.ts';
+import { touched } from '../../model/standard-attributes.ts';
+import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
+import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Change } from '../state/change.ts';
+import type { State } from '../state/state.ts';
+import type { Row } from '../state/table.ts';
+import {
+  accessAsExternal,
+  isExternal,
+  requireNoGateways,
+  withPolicies,
+  writeDefault,
+} from './external-networks.ts';
+import { takeQuotaForEach } from './quota-use.ts';
+import { shareables } from './shareables.ts';
+import { policiesOf } from './sharing.ts';
+
+/** Whose things use what can be shared. */
+interface Uses {
+  /** What is written whenever something begins to use the object. */
+  readonly uses: (id: string) => string;
+  readonly users: (state: State, id: string) => Iterable<Row<StandardAttributes>>;
+}
+
+const usesOfType: Readonly<Record<SharedType, Uses>> = {
+  network: {
+    uses: (id) => keys.port(id, ''),
+    users: (state, id) => state.ports.by('network', id),
+  },
+  security_group: {
+    uses: keys.groupUses,
+    users: (state, id) => state.ports.by('group', id),
+  },
+  address_group: {
+    uses: keys.addressGroupUses,
+    users: (state, id) => state.rules.by('addresses', id),
+  },
+  qos_policy: {
+    uses: keys.qosPolicyUses,
+    users: (state, id) => [...state.ports.by('qos', id), ...state.networks.by('qos', id)],
+  },
+};
+
+export class RbacPolicies implements Resource<RbacPolicyRecord> {
+  readonly name = 'rbac_policy';
+  readonly collection = 'rbac_policies';
+  readonly path = 'rbac-policies';
+  readonly table = rbacPolicyAttributes;
+  readonly verbs = rbacPolicyVerbs;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  find(id: string): Row<RbacPolicyRecord> | undefined {
+    return this.#context.view.state.rbacPolicies.get(id);
+  }
+
+  candidates(filters: Filters): Iterable<Row<RbacPolicyRecord>> {
+    const { rbacPolicies } = this.#context.view.state;
+    return (
+      rowsById(filters, (id) => rbacPolicies.get(id)) ??
+      rowsByIndex(filters, 'object_id', (object) => rbacPolicies.by('object', object)) ??
+      rbacPolicies.all()
+    );
+  }
+
+  missing(id: string) {
+    return { code: 'RbacPolicyNotFound', id } as const;
+  }
+
+  show(policy: RbacPolicyRecord): Record<string, unknown> {
+    return { ...policy, tenant_id: policy.project_id };
+  }
+
+  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly RbacPolicyRecord[] {
+    takeQuotaForEach(
+      change,
+      this.#context,
+      'rbac_policy',
+      drafts.map((draft) => ownerOf(draft, caller)),
+    );
+    const created: RbacPolicyRecord[] = [];
+    for (const draft of drafts) {
+      const asked = draft as unknown as RbacPolicyDraft;
+      const policy = newRbacPolicy(this.#context.newId(), ownerOf(draft, caller), asked);
+      const object = this.#objectOf(policy);
+      if (!caller.admin && object.record.project_id !== caller.project)
+        invalidInput('Only admins can manipulate policies on objects they do not own');
+      const siblings = created.filter((one) => one.object_id === policy.object_id);
+      const others = [...this.#policiesOf(policy), ...siblings];
+      this.#refuseTwin(policy, others);
+      this.#touchObject(change, object, [...others, policy]);
+      change.put(keys.rbacPolicy(policy.id), policy);
+      created.push(policy);
+    }
+    return created;
+  }
+
+  update(change: Change, row: Row<RbacPolicyRecord>, draft: Draft): RbacPolicyRecord {
+    const before = row.record;
+    const after = { ...before, ...(draft as RbacPolicyPatch) };
+    if (after.target_tenant === before.target_tenant) return before;
+    const others = this.#policiesOf(before).filter(({ id }) => id !== before.id);
+    this.#refuseTwin(after, others);
+    this.#keepUsersIn(change, before, [...others, after]);
+    return after;
+  }
+
+  remove(change: Change, row: Row<RbacPolicyRecord>): void {
+    const policy = row.record;
+    this.#keepUsersIn(
+      change,
+      policy,
+      this.#policiesOf(policy).filter(({ id }) => id !== policy.id),
+    );
+    change.remove(row.key);
+  }
+
+  #policiesOf(policy: RbacPolicyRecord): readonly RbacPolicyRecord[] {
+    return policiesOf(this.#context.view.state, policy.object_id);
+  }
+
+  #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<StandardAttributes> {
+    const { find, missing } = shareables[type];
+    return find(this.#context.view.state, id) ?? refuse({ code: missing, id });
+  }
+
+  #refuseTwin(policy: RbacPolicyRecord, others: readonly RbacPolicyRecord[]): void {
+    if (others.some((other) => grantsSame(other, policy))) refuse({ code: 'DuplicateRbacPolicy' });
+  }
+
+  /** Refuses when `after`, which are to be the object's policies, shut out a project that uses the object. */
+  #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
+    const object = this.#objectOf(policy);
+    const { uses, users } = usesOfType[policy.object_type];
+    this.#touchObject(change, object, after);
+    // What is shared by its own attribute needs no policy.
+    if ('shared' in object.record && object.record.shared === true) return;
+    const rows = [...users(this.#context.view.state, policy.object_id)];
+    const projects = rows.map((row) => row.record.project_id);
+    const user = shutOut(object.record.project_id, projects, this.#policiesOf(policy), after);
+    if (user !== null) refuse({ code: 'RbacPolicyInUse', object: policy.object_id, user });
+    change.requireQuiet(uses(policy.object_id));
+  }
+
+  /** `policies` are what the object is going to have. */
+  #touchObject(change: Change, object: Row<StandardAttributes>, policies: readonly RbacPolicyRecord[]): void {
+    const { state } = this.#context.view;
+    change.replace(object);
+    const network = state.networks.get(object.record.id)?.record;
+    if (network === undefined) {
+      change.put(object.key, touched(object.record, change.now));
+      return;
+    }
+    const after = withPolicies(network, policies);
+    const openToAll = policies.some(
+      ({ action, target_tenant: target }) => action === accessAsExternal && target === '*',
+    );
+    if (network.is_default === true && !openToAll)
+      refuse({ code: 'DefaultExternalNetworkIsForAll', network: network.id });
+    writeDefault(change, state, network, after);
+    if (isExternal(network) && !isExternal(after)) requireNoGateways(change, state, network.id);
+    change.put(object.key, touched(after, change.now));
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
+ */
+
+import type { QuotaRecord } from '../../model/quota.ts';
+import type {
+  AddressGroupRecord,
+  AgentNote,
+  BindingRecord,
+  DefaultGroupRuleRecord,
+  HostRecord,
+  LinkLocalRecord,
+  NetworkRecord,
+  PortRecord,
+  QosPolicyRecord,
+  RbacPolicyRecord,
+  SecurityGroupRecord,
+  SecurityGroupRuleRecord,
+  SubnetRecord,
+} from '../../model/records.ts';
+import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
+import type { Entry, StoreEvent } from '../../store/contract.ts';
+import { RuleHits } from '../operator/rule-hits.ts';
+import { type Row, Table } from './table.ts';
+
+/** An address of a subnet that no port has any more. */
+export type OnReleased = (subnet: string, address: string) => void;
+
+/** None in records of before QoS. */
+const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonly string[] => {
+  const id = user.qos_policy_id ?? null;
+  return id === null ? [] : [id];
+};
+
+export class State {
+  readonly networks = new Table<NetworkRecord, 'name' | 'qos'>({
+    name: (network) => [network.name],
+    qos: qosPolicyIds,
+  });
+  readonly subnets = new Table<SubnetRecord, 'name' | 'network'>({
+    name: (subnet) => [subnet.name],
+    network: (subnet) => [subnet.network_id],
+  });
+  readonly ports = new Table<
+    PortRecord,
+    'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet' | 'qos'
+  >({
+    name: (port) => [port.name],
+    network: (port) => [port.network_id],
+    device: (port) => [port.device_id],
+    group: (port) => port.security_groups,
+    mac: (port) => [`${port.network_id}/${port.mac_address}`],
+    ip: (port) => port.fixed_ips.map((ip) => `${port.network_id}/${ip.ip_address}`),
+    subnet: (port) => port.fixed_ips.map((ip) => ip.subnet_id),
+    qos: qosPolicyIds,
+  });
+  readonly groups = new Table<SecurityGroupRecord, 'name'>({
+    name: (group) => [group.name],
+  });
+  readonly rules = new Table<SecurityGroupRuleRecord, 'group' | 'remote' | 'addresses' | 'identity'>({
+    group: (rule) => [rule.security_group_id],
+    remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
+    addresses: (rule) => {
+      const group = addressGroupOf(rule);
+      return group === null ? [] : [group];
+    },
+    identity: (rule) => [ruleIdentity(rule)],
+  });
+  readonly addressGroups = new Table<AddressGroupRecord, 'name'>({ name: (group) => [group.name] });
+  readonly rbacPolicies = new Table<RbacPolicyRecord, 'object'>({ object: (policy) => [policy.object_id] });
+  readonly qosPolicies = new Table<QosPolicyRecord, 'name' | 'default' | 'rule'>({
+    name: (policy) => [policy.name],
+    default: (policy) => (policy.is_default ? [policy.project_id] : []),
+    rule: (policy) => policy.rules.map((rule) => rule.id),
+  });
+  /** By port. */
+  readonly bindings = new Map<string, BindingRecord>();
+  /** Keys of a port's link-local addresses. */
+  readonly #linkLocals = new Map<string, { readonly port: string }>();
+  readonly #linkLocalsOfPort = new Map<string, Set<string>>();
+  readonly hosts = new Map<string, HostRecord>();
+  /** When each was last written. */
+  readonly hostRevisions = new Map<string, number>();
+  /** By host. */
+  readonly agentNotes = new Map<string, AgentNote>();
+  readonly hits = new RuleHits();
+  /** Project to its default group. */
+  readonly defaultGroups = new Map<string, string>();
+  readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
+  /** Whether the store has had templates of rules, be they gone by now. */
+  hasDefaultGroupRules = false;
+  /** The id of the default external network. */
+  defaultExternalNetwork: string | null = null;
+  /** Project to the limits that it was given. */
+  readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
+  readonly #onReleased: OnReleased;
+
+  constructor(onReleased: OnReleased) {
+    this.#onReleased = onReleased;
+  }
+
+  linkLocalKeys(port: string): ReadonlySet<string> {
+    return this.#linkLocalsOfPort.get(port) ?? new Set();
+  }
+
+  apply(event: StoreEvent): void {
+    const key = event.type === 'put' ? event.entry.key : event.key;
+    const [kind = '', first = '', second = ''] = key.split('/');
+    const entry = event.type === 'put' ? event.entry : null;
+    switch (kind) {
+      case 'networks':
+        this.#applyNetwork(key, first, entry);
+        break;
+      case 'subnets':
+        if (entry === null) this.subnets.delete(second);
+        else this.subnets.put(key, JSON.parse(entry.value) as SubnetRecord, entry.modRevision);
+        this.networks.outdate(first);
+        break;
+      case 'ports':
+        this.#applyPort(key, second, entry);
+        break;
+      case 'groups':
+        if (entry === null) this.groups.delete(first);
+        else this.groups.put(key, JSON.parse(entry.value) as SecurityGroupRecord, entry.modRevision);
+        break;
+      case 'rules':
+        if (entry === null) this.rules.delete(second);
+        else this.rules.put(key, JSON.parse(entry.value) as SecurityGroupRuleRecord, entry.modRevision);
+        this.groups.outdate(first);
+        break;
+      case 'qos':
+        if (entry === null) this.qosPolicies.delete(first);
+        else this.qosPolicies.put(key, JSON.parse(entry.value) as QosPolicyRecord, entry.modRevision);
+        break;
+      case 'address-groups':
+        if (entry === null) this.addressGroups.delete(first);
+        else this.addressGroups.put(key, JSON.parse(entry.value) as AddressGroupRecord, entry.modRevision);
+        break;
+      case 'rbac':
+        this.#applyPolicy(key, first, entry);
+        break;
+      case 'bindings':
+        if (entry === null) this.bindings.delete(second);
+        else this.bindings.set(second, JSON.parse(entry.value) as BindingRecord);
+        this.ports.outdate(second);
+        break;
+      case 'link-locals':
+        this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
+        break;
+      case 'hosts':
+        if (entry === null) this.hostRevisions.delete(first);
+        else this.hostRevisions.set(first, entry.modRevision);
+        this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
+        break;
+      case 'agent-notes':
+        if (entry === null) this.agentNotes.delete(first);
+        else this.agentNotes.set(first, JSON.parse(entry.value) as AgentNote);
+        break;
+      case 'default-rules':
+        if (entry === null) this.defaultGroupRules.delete(first);
+        else
+          this.defaultGroupRules.put(
+            key,
+            JSON.parse(entry.value) as DefaultGroupRuleRecord,
+            entry.modRevision,
+          );
+        break;
+      case 'planted':
+        this.hasDefaultGroupRules = entry !== null;
+        break;
+      case 'default-external-network':
+        this.defaultExternalNetwork = entry?.value ?? null;
+        break;
+      case 'quotas':
+        this.#applyQuota(key, key.slice(kind.length + 1), entry);
+        break;
+      case 'default-groups':
+        if (entry === null) this.defaultGroups.delete(key.slice(kind.length + 1));
+        else this.defaultGroups.set(key.slice(kind.length + 1), entry.value);
+        break;
+      default:
+        this.hits.apply(key, entry?.value ?? null);
+    }
+  }
+
+  #applyNetwork(key: string, id: string, entry: Entry | null): void {
+    if (entry === null) {
+      this.networks.delete(id);
+      return;
+    }
+    const after = JSON.parse(entry.value) as NetworkRecord;
+    const before = this.networks.put(key, after, entry.modRevision);
+    // Ports show their network's policy.
+    if (before === null || qosPolicyIds(before)[0] === qosPolicyIds(after)[0]) return;
+    for (const port of this.ports.by('network', id)) this.ports.outdate(port.record.id);
+  }
+
+  #applyPort(key: string, id: string, entry: Entry | null): void {
+    const after = entry === null ? null : (JSON.parse(entry.value) as PortRecord);
+    const before =
+      after === null ? this.ports.delete(id) : this.ports.put(key, after, entry?.modRevision ?? 0);
+    if (before === null || before.fixed_ips.length === 0) return;
+    const kept = new Set(after?.fixed_ips.map((ip) => ip.ip_address));
+    for (const ip of before.fixed_ips) {
+      if (!kept.has(ip.ip_address)) this.#onReleased(ip.subnet_id, ip.ip_address);
+    }
+  }
+
+  #applyPolicy(
+    key: string,
+    id: string,
+    entry: { readonly value: string; readonly modRevision: number } | null,
+  ): void {
+    const after = entry === null ? null : (JSON.parse(entry.value) as RbacPolicyRecord);
+    const before =
+      after === null
+        ? this.rbacPolicies.delete(id)
+        : this.rbacPolicies.put(key, after, entry?.modRevision ?? 0);
+    const object = (after ?? before)?.object_id ?? '';
+    const { networks, groups, addressGroups, qosPolicies } = this;
+    for (const table of [networks, groups, addressGroups, qosPolicies]) table.outdate(object);
+  }
+
+  #applyQuota(key: string, project: string, entry: Entry | null): void {
+    if (entry === null) this.quotas.delete(project);
+    else {
+      const record = JSON.parse(entry.value) as QuotaRecord;
+      this.quotas.set(project, { key, record, modRevision: entry.modRevision });
+    }
+  }
+
+  #applyHost(name: string, after: HostRecord | null): void {
+    const before = this.hosts.get(name);
+    if (after === null) this.hosts.delete(name);
+    else this.hosts.set(name, after);
+    // A heartbeat is not seen in ports; the host's bridge is.
+    if (before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
+      this.ports.outdateAll();
+  }
+
+  #applyLinkLocal(key: string, record: LinkLocalRecord | null): void {
+    const before = this.#linkLocals.get(key);
+    if (before !== undefined) {
+      this.#linkLocalsOfPort.get(before.port)?.delete(key);
+      this.#linkLocals.delete(key);
+    }
+    if (record === null) return;
+    this.#linkLocals.set(key, record);
+    const keys = this.#linkLocalsOfPort.get(record.port) ?? new Set();
+    this.#linkLocalsOfPort.set(record.port, keys.add(key));
+  }
+}
