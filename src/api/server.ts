@@ -14,8 +14,6 @@ import { registerBodyParser } from './http/body.ts';
 import { answerFor, internalError } from './http/errors.ts';
 import { refuseRequest } from './http/request-faults.ts';
 import type { Context } from './http/resource.ts';
-import { registerResource } from './http/resource-router.ts';
-import { registerTags } from './http/tags.ts';
 import { Access } from './identity/access.ts';
 import { type Authenticator, challengeOf } from './identity/authenticator.ts';
 import { noAuthentication } from './identity/nobody.ts';
@@ -23,19 +21,12 @@ import { registerIdentity } from './identity/request-caller.ts';
 import { Asker } from './operator/ask.ts';
 import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
-import { AddressGroups } from './resources/address-groups.ts';
-import { Agents } from './resources/agents.ts';
-import { DefaultGroupRules, plantDefaultGroupRules } from './resources/default-group-rules.ts';
-import { Networks } from './resources/networks.ts';
+import { registerResources } from './resources/catalogue.ts';
+import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
 import { Ports } from './resources/ports.ts';
-import { QosPolicies } from './resources/qos-policies.ts';
 import { registerQosRuleTypes } from './resources/qos-rule-types.ts';
 import { registerQosRules } from './resources/qos-rules.ts';
 import { registerQuotas } from './resources/quotas.ts';
-import { RbacPolicies } from './resources/rbac-policies.ts';
-import { SecurityGroupRules } from './resources/security-group-rules.ts';
-import { SecurityGroups } from './resources/security-groups.ts';
-import { Subnets } from './resources/subnets.ts';
 import { AddressBook } from './state/address-book.ts';
 import { Committer } from './state/committer.ts';
 import { View } from './state/view.ts';
@@ -109,52 +100,14 @@ export function createApi(options: ApiOptions): Api {
     app.addHook('onRequest', async (request) => refuseForeignName(request, listen.host));
   }
   registerIdentity(app, authenticator);
-  const networks = new Networks(context);
-  const subnets = new Subnets(context);
-  const ports = new Ports(context);
-  const groups = new SecurityGroups(context);
-  const rules = new SecurityGroupRules(context);
-  const addressGroups = new AddressGroups(context);
-  const rbacPolicies = new RbacPolicies(context);
-  const qosPolicies = new QosPolicies(context);
-  const defaultGroupRules = new DefaultGroupRules(context);
-  const agents = new Agents(context);
-  registerVersions(app, [
-    networks,
-    subnets,
-    ports,
-    groups,
-    rules,
-    addressGroups,
-    rbacPolicies,
-    qosPolicies,
-    defaultGroupRules,
-    agents,
-  ]);
   registerExtensions(app);
-  registerResource(app, context, networks);
-  registerResource(app, context, subnets);
-  registerResource(app, context, ports);
-  registerResource(app, context, groups);
-  registerResource(app, context, rules);
-  registerResource(app, context, addressGroups);
-  registerResource(app, context, rbacPolicies);
-  registerResource(app, context, qosPolicies);
-  registerResource(app, context, defaultGroupRules);
-  registerResource(app, context, agents);
-  registerTags(app, context, networks);
-  registerTags(app, context, subnets);
-  registerTags(app, context, ports);
-  registerTags(app, context, groups);
-  registerTags(app, context, qosPolicies);
-  // Neutron has them here only; clients look for them under the policy's own path.
-  registerTags(app, context, qosPolicies, 'policies');
+  registerVersions(app, registerResources(app, context));
   registerQuotas(app, context);
   registerQosRules(app, context);
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);
   registerRuleUsage(app, view, asker);
-  const access = new Access(ports, () => view.state);
+  const access = new Access(new Ports(context), () => view.state);
   registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
 
   let started: Promise<void> | null = null;

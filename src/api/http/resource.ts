@@ -44,6 +44,8 @@ export interface Resource<R extends Owned> {
   readonly path: string;
   readonly table: AttributeTable;
   readonly verbs: Verbs;
+  /** Paths under which its tags are found beside its own. */
+  readonly tagAliases?: readonly string[];
   readonly parent?: Parent;
   find(id: string): Row<R> | undefined;
   /** Rows among which all are that match the filters and that the caller sees. */

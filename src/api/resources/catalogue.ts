@@ -1,0 +1,50 @@
+/**
+ * Every resource of the API, in the order in which documents list them. A new resource is its file and a line here; routes,
+ * tags and documents follow from its table.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { Taggable } from '../../model/records.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import type { Context, Resource } from '../http/resource.ts';
+import { registerResource } from '../http/resource-router.ts';
+import { registerTags } from '../http/tags.ts';
+import type { ResourceNames } from '../versions.ts';
+import { AddressGroups } from './address-groups.ts';
+import { Agents } from './agents.ts';
+import { DefaultGroupRules } from './default-group-rules.ts';
+import { Networks } from './networks.ts';
+import { Ports } from './ports.ts';
+import { QosPolicies } from './qos-policies.ts';
+import { RbacPolicies } from './rbac-policies.ts';
+import { SecurityGroupRules } from './security-group-rules.ts';
+import { SecurityGroups } from './security-groups.ts';
+import { Subnets } from './subnets.ts';
+
+/** What is done with each resource, whatever its records are. */
+type Use = <R extends Owned & Taggable>(resource: Resource<R>) => void;
+
+export function forEachResource(context: Context, use: Use): void {
+  use(new Networks(context));
+  use(new Subnets(context));
+  use(new Ports(context));
+  use(new SecurityGroups(context));
+  use(new SecurityGroupRules(context));
+  use(new AddressGroups(context));
+  use(new RbacPolicies(context));
+  use(new QosPolicies(context));
+  use(new DefaultGroupRules(context));
+  use(new Agents(context));
+}
+
+/** Routes of all resources; answers with their names. */
+export function registerResources(app: FastifyInstance, context: Context): readonly ResourceNames[] {
+  const names: ResourceNames[] = [];
+  forEachResource(context, (resource) => {
+    names.push(resource);
+    registerResource(app, context, resource);
+    if (!Object.hasOwn(resource.table, 'tags')) return;
+    registerTags(app, context, resource);
+    for (const alias of resource.tagAliases ?? []) registerTags(app, context, resource, alias);
+  });
+  return names;
+}
