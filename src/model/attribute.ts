@@ -7,6 +7,7 @@
 import type { Rule } from './access.ts';
 import { badRequest } from './faults.ts';
 import { pythonText } from './python-text.ts';
+import type { Schema } from './schema.ts';
 
 /** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */
 export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs' | 'tags';
@@ -37,6 +38,14 @@ export interface Attribute {
   readonly rights?: Rights;
   /** Accepted but never shown. */
   readonly hidden?: true;
+  /** Shown in some cases only, to those too who may see it. */
+  readonly sometimes?: true;
+  /** What its values are as shown; absent: what the checks or the kind of filter tell. */
+  readonly type?: Schema;
+  /** What may be sent where that is not `type`, null aside: whether null may be sent is for the checks to say. */
+  readonly sent?: Schema;
+  /** One sentence on what it means, for documents. */
+  readonly about?: string;
 }
 
 export type AttributeTable = Readonly<Record<string, Attribute>>;

@@ -6,43 +6,60 @@ import { formatCidr, parseCidr, parseIp, widthOf } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import { invalidInput } from './faults.ts';
 import { pythonText } from './python-text.ts';
+import {
+  arrayOf,
+  booleanSchema,
+  cidrSchema,
+  enumSchema,
+  ipSchema,
+  macSchema,
+  orNullSchema,
+  type Schema,
+  tells,
+  toldBy,
+  uuidSchema,
+} from './schema.ts';
 
 export type Check = (value: unknown) => string | null;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const text =
-  (max: number): Check =>
-  (value) => {
+export const text = (max: number): Check =>
+  tells({ type: 'string', maxLength: max }, (value) => {
     if (typeof value !== 'string') return `'${pythonText(value)}' is not a valid string`;
     return value.length > max ? `'${value}' exceeds maximum length of ${max}` : null;
-  };
+  });
 
 /** A project's id is part of a store key, so it is held to printable ASCII. */
-export const projectId: Check = (value) =>
+export const projectId: Check = tells({ type: 'string', pattern: '^[!-~]{1,255}$' }, (value) =>
   typeof value === 'string' && /^[!-~]{1,255}$/.test(value)
     ? null
-    : `'${pythonText(value)}' is not a valid project id`;
+    : `'${pythonText(value)}' is not a valid project id`,
+);
 
-export const oneOf =
-  (allowed: readonly unknown[]): Check =>
-  (value) =>
-    allowed.includes(value) ? null : `'${pythonText(value)}' is not in ${pythonText(allowed)}`;
+export const oneOf = (allowed: readonly unknown[]): Check =>
+  tells(enumSchema(allowed), (value) =>
+    allowed.includes(value) ? null : `'${pythonText(value)}' is not in ${pythonText(allowed)}`,
+  );
 
-export const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null ? null : check(value);
+const told = (schema: Schema | null, check: Check): Check => (schema === null ? check : tells(schema, check));
+
+export const orNull = (check: Check): Check => {
+  const schema = toldBy(check);
+  return told(schema === null ? null : orNullSchema(schema), (value) =>
+    value === null ? null : check(value),
+  );
+};
 
 const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
-export const uuid: Check = (value) =>
-  typeof value === 'string' && uuidPattern.test(value) ? null : `'${pythonText(value)}' is not a valid UUID`;
+export const uuid: Check = tells(uuidSchema, (value) =>
+  typeof value === 'string' && uuidPattern.test(value) ? null : `'${pythonText(value)}' is not a valid UUID`,
+);
 
 /** A list of such items, none of them twice. */
-export const listOf =
-  (item: Check): Check =>
-  (value) => {
+export const listOf = (item: Check): Check =>
+  tells({ ...arrayOf(toldBy(item) ?? {}), uniqueItems: true }, (value) => {
     if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
     for (const one of value) {
       const reason = item(one);
@@ -50,41 +67,42 @@ export const listOf =
     }
     if (new Set(value).size !== value.length) return `Duplicate items in the list: '${pythonText(value)}'`;
     return null;
-  };
+  });
 
 export const uuidList: Check = listOf(uuid);
 
-export const integerBetween =
-  (min: number, max: number): Check =>
-  (value) => {
+export const integerBetween = (min: number, max: number): Check =>
+  tells({ type: 'integer', minimum: min, maximum: max }, (value) => {
     if (typeof value !== 'number' || !Number.isInteger(value))
       return `'${pythonText(value)}' is not an integer`;
     if (value < min) return `'${value}' is too small - must be at least '${min}'`;
     return value > max ? `'${value}' is too large - must be no larger than '${max}'` : null;
-  };
+  });
 
 /** Neutron takes whole numbers written as text. */
 export const toInteger = (value: unknown): unknown =>
   typeof value === 'string' && /^-?\d{1,15}$/.test(value.trim()) ? Number(value) : value;
 
 /** Neutron takes the words and digits for booleans that its oldest clients send. */
-export function toBoolean(value: unknown): boolean {
+export const toBoolean = tells(booleanSchema, (value: unknown): boolean => {
   if (typeof value === 'boolean') return value;
   const word = typeof value === 'string' ? value.toLowerCase() : value;
   if (word === 'true' || word === '1' || word === 1) return true;
   if (word === 'false' || word === '0' || word === 0) return false;
   return invalidInput(`'${pythonText(value)}' cannot be converted to boolean`);
-}
+});
 
-export const ipAddress: Check = (value) =>
+export const ipAddress: Check = tells(ipSchema, (value) =>
   typeof value === 'string' && parseIp(value) !== null
     ? null
-    : `'${pythonText(value)}' is not a valid IP address`;
+    : `'${pythonText(value)}' is not a valid IP address`,
+);
 
-export const ipSubnet: Check = (value) =>
+export const ipSubnet: Check = tells(cidrSchema, (value) =>
   typeof value === 'string' && value.includes('/') && parseCidr(value) !== null
     ? null
-    : `'${pythonText(value)}' is not a valid IP subnet`;
+    : `'${pythonText(value)}' is not a valid IP subnet`,
+);
 
 /** RFC 5952 text of an address, so that equal addresses are equal texts; the rest is left for `ipAddress`. */
 export function toCanonicalIp(value: unknown): unknown {
@@ -103,14 +121,15 @@ export function toCanonicalCidr(value: unknown): unknown {
 export const toMac = (value: unknown): unknown =>
   typeof value === 'string' ? (parseMac(value) ?? value) : value;
 
-export const macAddress: Check = (value) => {
+export const macAddress: Check = tells(macSchema, (value) => {
   const mac = typeof value === 'string' ? parseMac(value) : null;
   const usable = mac !== null && mac !== '00:00:00:00:00:00' && mac !== 'ff:ff:ff:ff:ff:ff';
   return usable ? null : `'${pythonText(value)}' is not a valid MAC address`;
-};
+});
 
-export const dictionary: Check = (value) =>
-  isObject(value) ? null : `'${pythonText(value)}' is not a dictionary`;
+export const dictionary: Check = tells({ type: 'object' }, (value) =>
+  isObject(value) ? null : `'${pythonText(value)}' is not a dictionary`,
+);
 
 export const nullTo =
   (replacement: unknown) =>

@@ -1,0 +1,99 @@
+/**
+ * JSON Schema (2020-12) as far as attribute tables need it. Checks and converters carry the schema of what they take, so
+ * that documents follow from the very functions that validate. Knows no HTTP and validates nothing itself.
+ */
+
+export type SchemaType = 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array' | 'null';
+
+export interface Schema {
+  readonly $ref?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: SchemaType | readonly SchemaType[];
+  /** Beside the usual ones: `ip`, `cidr`, `ip-or-cidr`, `mac`. */
+  readonly format?: string;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly items?: Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | Schema;
+  readonly minProperties?: number;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+}
+
+/** A check or converter that tells what it takes. */
+export interface Telling {
+  readonly schema: Schema;
+}
+
+/** Gives a fresh function its schema. */
+export function tells<F extends (value: unknown) => unknown>(schema: Schema, judge: F): F & Telling {
+  return Object.assign(judge, { schema });
+}
+
+/** What the function tells of itself, if it does. */
+export const toldBy = (judge: ((value: unknown) => unknown) | undefined): Schema | null =>
+  judge !== undefined && 'schema' in judge ? (judge as Telling).schema : null;
+
+export const booleanSchema: Schema = { type: 'boolean' };
+export const integerSchema: Schema = { type: 'integer' };
+export const stringSchema: Schema = { type: 'string' };
+export const uuidSchema: Schema = { type: 'string', format: 'uuid' };
+export const timeSchema: Schema = { type: 'string', format: 'date-time' };
+export const ipSchema: Schema = { type: 'string', format: 'ip' };
+export const cidrSchema: Schema = { type: 'string', format: 'cidr' };
+export const macSchema: Schema = { type: 'string', format: 'mac' };
+
+export const enumSchema = (values: readonly unknown[]): Schema => ({
+  type: typeof values[0] === 'number' ? 'integer' : 'string',
+  enum: values,
+});
+
+export const arrayOf = (items: Schema): Schema => ({ type: 'array', items });
+
+/** An object that has just these keys; `optional` ones may be absent. */
+export function objectOf(
+  properties: Readonly<Record<string, Schema>>,
+  optional: readonly string[] = [],
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return {
+    type: 'object',
+    properties,
+    ...(required.length === 0 ? {} : { required }),
+    additionalProperties: false,
+  };
+}
+
+const typesOf = ({ type }: Schema): readonly SchemaType[] =>
+  type === undefined ? [] : typeof type === 'string' ? [type] : type;
+
+/** The schema with null beside what it takes. */
+export function orNullSchema(schema: Schema): Schema {
+  const types = typesOf(schema);
+  if (types.includes('null')) return schema;
+  if (types.length === 0) return { anyOf: [schema, { type: 'null' }] };
+  const values = schema.enum === undefined ? {} : { enum: [...schema.enum, null] };
+  return { ...schema, type: [...types, 'null'], ...values };
+}
+
+/** The schema without null. */
+export function notNullSchema(schema: Schema): Schema {
+  const types = typesOf(schema).filter((type) => type !== 'null');
+  const [only] = types;
+  if (only === undefined || types.length === typesOf(schema).length) return schema;
+  const values = schema.enum === undefined ? {} : { enum: schema.enum.filter((value) => value !== null) };
+  return { ...schema, type: types.length === 1 ? only : types, ...values };
+}
