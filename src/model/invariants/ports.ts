@@ -1,0 +1,84 @@
+/** What holds of ports and of what hosts write about them. */
+
+import { formatCidr, parseCidr, parseIp } from '../../net/cidr.ts';
+import { parseMac } from '../../net/mac.ts';
+import { isHostAddress } from '../address-pools.ts';
+import { keys } from '../keys.ts';
+import { isTrustedOwner } from '../port.ts';
+import type { BindingRecord, FixedIp, LinkLocalRecord, PortRecord } from '../records.ts';
+import type { Invariant } from './invariant.ts';
+import type { Image } from './kind.ts';
+import { bindings, groups, linkLocals, networks, ports, qosPolicies, subnets } from './kinds.ts';
+import { qosPolicyOf } from './sharing.ts';
+
+function* addressProblems(port: PortRecord, ip: FixedIp, image: Image): Iterable<string> {
+  const { subnet_id: id, ip_address: text } = ip;
+  const subnet = image.byId(subnets, id);
+  const address = parseIp(text);
+  if (subnet === undefined) {
+    yield `subnet ${id} of ${text} does not exist`;
+    return;
+  }
+  if (subnet.network_id !== port.network_id) yield `subnet ${id} of ${text} is of another network`;
+  if (address === null || formatCidr(address) !== text) {
+    yield `${text} is not how an address is written`;
+    return;
+  }
+  const prefix = parseCidr(subnet.cidr);
+  if (prefix !== null && !isHostAddress(prefix, address)) yield `${text} is no host of ${subnet.cidr}`;
+}
+
+function* guardProblems(port: PortRecord, image: Image): Iterable<string> {
+  const held = port.security_groups;
+  if (new Set(held).size !== held.length) yield 'it has a group twice';
+  for (const id of held) if (image.byId(groups, id) === undefined) yield `its group ${id} does not exist`;
+  const stateful = held.map((id) => image.byId(groups, id)?.stateful ?? true);
+  if (new Set(stateful).size > 1) yield 'it mixes stateful and stateless groups';
+  if (port.port_security_enabled) {
+    if (isTrustedOwner(port.device_owner)) yield `${port.device_owner} is never guarded`;
+    return;
+  }
+  if (held.length > 0) yield 'it has groups without port security';
+  if (port.allowed_address_pairs.length > 0) yield 'it has allowed pairs without port security';
+}
+
+export const portInvariant: Invariant<PortRecord> = {
+  kind: ports,
+  *problems({ record, parts }, image) {
+    if (parts['network'] !== record.network_id) yield `it lies under network ${parts['network']}`;
+    if (image.byId(networks, record.network_id) === undefined)
+      yield `its network ${record.network_id} does not exist`;
+    if (parseMac(record.mac_address) !== record.mac_address)
+      yield `${record.mac_address} is not how a MAC is written`;
+    for (const ip of record.fixed_ips) yield* addressProblems(record, ip, image);
+    yield* guardProblems(record, image);
+    const pairs = record.allowed_address_pairs.map((pair) => `${pair.mac_address} ${pair.ip_address}`);
+    if (new Set(pairs).size !== pairs.length) yield 'it has an allowed pair twice';
+    const policy = qosPolicyOf(record);
+    if (policy !== null && image.byId(qosPolicies, policy) === undefined)
+      yield `its QoS policy ${policy} does not exist`;
+  },
+  *marks({ id, network_id: network, ...port }) {
+    yield [keys.takenMac(network, port.mac_address), id];
+    for (const ip of port.fixed_ips) yield [keys.takenIp(network, ip.ip_address), id];
+    for (const group of port.security_groups) yield [keys.groupUse(group, id), ''];
+    const policy = qosPolicyOf(port);
+    if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
+  },
+};
+
+function* holderProblems(network: string | undefined, port: string, image: Image): Iterable<string> {
+  const record = image.byId(ports, port);
+  if (record === undefined) yield `port ${port} does not exist`;
+  else if (record.network_id !== network) yield `port ${port} is of another network`;
+}
+
+export const bindingInvariant: Invariant<BindingRecord> = {
+  kind: bindings,
+  problems: ({ parts }, image) => holderProblems(parts['network'], parts['id'] ?? '', image),
+};
+
+export const linkLocalInvariant: Invariant<LinkLocalRecord> = {
+  kind: linkLocals,
+  problems: ({ parts, record }, image) => holderProblems(parts['network'], record.port, image),
+};
