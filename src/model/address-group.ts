@@ -25,8 +25,20 @@ export const addressGroupAttributes = {
   ...standardAttributes,
   name: nameAttribute,
   // Replaced by nobody: addresses are added and removed.
-  addresses: { post: 'allowed', put: false, fallback: [], convert: nullTo([]), validate: subnets },
-  shared: { post: 'refused', put: false, filter: 'boolean' },
+  addresses: {
+    post: 'allowed',
+    put: false,
+    fallback: [],
+    convert: nullTo([]),
+    validate: subnets,
+    about: 'Prefixes; the actions of the group add and remove them.',
+  },
+  shared: {
+    post: 'refused',
+    put: false,
+    filter: 'boolean',
+    about: "Whether the reader's project may use it though another owns it.",
+  },
 } as const satisfies AttributeTable;
 
 export interface AddressGroupDraft {

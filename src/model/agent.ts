@@ -3,6 +3,7 @@ import type { AttributeTable } from './attribute.ts';
 import { orNull, text, toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import type { AgentNote, HostRecord } from './records.ts';
+import { integerSchema, type Schema, stringSchema, uuidSchema } from './schema.ts';
 
 const shown = { post: 'refused', put: false } as const;
 const found = { ...shown, filter: 'text', sort: true } as const;
@@ -14,20 +15,47 @@ export const agentVerbs: Verbs = {
   delete: ['admin'],
 };
 
+/** UTC, with a space where others put a T. */
+const time: Schema = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d$' };
+
 export const agentAttributes = {
-  id: found,
-  agent_type: found,
-  binary: found,
-  topic: found,
-  host: found,
-  admin_state_up: { ...shown, put: true, convert: toBoolean, filter: 'boolean', sort: true },
-  created_at: shown,
-  started_at: shown,
-  heartbeat_timestamp: shown,
-  alive: { ...shown, filter: 'boolean', sort: true },
-  configurations: shown,
-  resource_versions: shown,
-  description: { ...shown, put: true, validate: orNull(text(255)), filter: 'text' },
+  id: { ...found, type: uuidSchema, about: 'Its identity, which a host of this name always has.' },
+  agent_type: { ...found, about: 'What it does: `Open vSwitch agent`.' },
+  binary: { ...found, about: 'The program, by the name that clients of Neutron know.' },
+  topic: { ...found, about: 'Nothing: there is no message bus.' },
+  host: { ...found, about: 'The host that it runs on.' },
+  admin_state_up: {
+    ...shown,
+    put: true,
+    convert: toBoolean,
+    filter: 'boolean',
+    sort: true,
+    about: 'A note of administrators; it changes nothing.',
+  },
+  created_at: { ...shown, type: time, about: 'When it started.' },
+  started_at: { ...shown, type: time, about: 'When it started.' },
+  heartbeat_timestamp: { ...shown, type: time, about: 'Its last sign of life.' },
+  alive: { ...shown, filter: 'boolean', sort: true, about: 'Whether that is recent enough.' },
+  configurations: {
+    ...shown,
+    type: {
+      type: 'object',
+      properties: {
+        integration_bridge: stringSchema,
+        datapath_type: stringSchema,
+        devices: integerSchema,
+      },
+    },
+    about: 'The bridge that it keeps, and how many ports it holds (`devices`).',
+  },
+  resource_versions: { ...shown, type: { type: 'object' }, about: 'Empty.' },
+  description: {
+    ...shown,
+    put: true,
+    validate: orNull(text(255)),
+    filter: 'text',
+    about: 'A note of administrators.',
+  },
 } as const satisfies AttributeTable;
 
 /** A host and what administrators noted of it. The id is the host's own, whenever it comes and goes. */

@@ -41,8 +41,10 @@ export const defaultGroupRuleAttributes = {
     put: false,
     fallback: null,
     validate: (value) => (value === null || value === parentGroup ? null : uuid(value)),
+    type: { type: ['string', 'null'] },
     filter: 'text',
     sort: true,
+    about: 'The group whose ports are the other side; `PARENT`: the group that the rule will be in.',
   },
   remote_address_group_id,
   direction,
@@ -51,8 +53,12 @@ export const defaultGroupRuleAttributes = {
   port_range_max,
   ethertype,
   remote_ip_prefix,
-  used_in_default_sg: { ...usage, fallback: false },
-  used_in_non_default_sg: { ...usage, fallback: true },
+  used_in_default_sg: {
+    ...usage,
+    fallback: false,
+    about: "Whether projects' default groups begin with it.",
+  },
+  used_in_non_default_sg: { ...usage, fallback: true, about: 'Whether other groups begin with it.' },
 } as const satisfies AttributeTable;
 
 type Usage = Pick<DefaultGroupRuleRecord, 'used_in_default_sg' | 'used_in_non_default_sg'>;

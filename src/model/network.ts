@@ -5,6 +5,7 @@ import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
+import { arrayOf, uuidSchema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -28,8 +29,13 @@ const mtuRange = integerBetween(68, 65_535);
 export const networkAttributes = {
   ...standardAttributes,
   name: nameAttribute,
-  admin_state_up: { ...boolean, fallback: true },
-  shared: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
+  admin_state_up: { ...boolean, fallback: true, about: 'Whether the network carries packets.' },
+  shared: {
+    ...boolean,
+    fallback: false,
+    rights: { create: ['admin'], update: ['admin'] },
+    about: "Whether the reader's project may use it though another owns it.",
+  },
   mtu: {
     post: 'allowed',
     put: true,
@@ -38,24 +44,60 @@ export const networkAttributes = {
     validate: mtuRange,
     filter: 'integer',
     sort: true,
+    about: 'The largest packet in bytes; 0 asks for the default.',
+    sent: { type: 'integer', minimum: 0, maximum: 65_535 },
   },
-  port_security_enabled: { ...boolean, fallback: true },
+  port_security_enabled: { ...boolean, fallback: true, about: 'What new ports begin with.' },
   port_security_mode: {
     post: 'allowed',
     put: true,
     fallback: 'strict',
     validate: oneOf(['strict', 'mac-only']),
     filter: 'text',
+    about:
+      'What new ports begin with: all of an address, or the MAC alone, is held to what the port may claim.',
   },
-  dhcp_trusted: { ...boolean, fallback: false },
-  allow_reserved_pairs: { ...boolean, fallback: false },
-  [external]: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
-  is_default: { ...boolean, fallback: false, rights: { create: ['admin'], update: ['admin'] } },
+  dhcp_trusted: {
+    ...boolean,
+    fallback: false,
+    about: 'What new ports begin with: whether they may serve DHCP.',
+  },
+  allow_reserved_pairs: {
+    ...boolean,
+    fallback: false,
+    about: "Whether allowed pairs may claim the gateway's, a service's or the metadata address.",
+  },
+  [external]: {
+    ...boolean,
+    fallback: false,
+    rights: { create: ['admin'], update: ['admin'] },
+    about: 'Whether it leads out of the cloud.',
+  },
+  is_default: {
+    ...boolean,
+    fallback: false,
+    rights: { create: ['admin'], update: ['admin'] },
+    sometimes: true,
+    about: 'Whether clients that name no external network get this one; shown of external networks.',
+  },
   ...providerAttributes,
   tags: tagsAttribute,
-  qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
-  status: { post: 'refused', put: false, filter: 'text', sort: true },
-  subnets: { post: 'refused', put: false, filter: 'list' },
+  qos_policy_id: {
+    post: 'allowed',
+    put: true,
+    fallback: null,
+    validate: orNull(uuid),
+    filter: 'text',
+    about: 'The QoS policy of ports that have none of their own.',
+  },
+  status: { post: 'refused', put: false, filter: 'text', sort: true, about: 'Whether it works: `ACTIVE`.' },
+  subnets: {
+    post: 'refused',
+    put: false,
+    type: arrayOf(uuidSchema),
+    filter: 'list',
+    about: 'The subnets that it has.',
+  },
 } as const satisfies AttributeTable;
 
 /** IPv6 needs packets of this size to pass (RFC 8200 5). */

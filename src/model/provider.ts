@@ -5,6 +5,7 @@
 import { integerBetween, text, toInteger } from './checks.ts';
 import { invalidInput } from './faults.ts';
 import { pythonText } from './python-text.ts';
+import type { Schema } from './schema.ts';
 
 export const networkType = 'provider:network_type';
 export const physicalNetwork = 'provider:physical_network';
@@ -21,6 +22,7 @@ export const providerOfNetwork = {
 
 const rights = { create: ['admin'], update: ['admin'], read: ['admin'] } as const;
 const row = { post: 'allowed', put: true, rights } as const;
+const nullable = (type: 'string' | 'integer'): Schema => ({ type: [type, 'null'] });
 const nameUpTo =
   (max: number) =>
   (value: unknown): string | null =>
@@ -34,9 +36,27 @@ function toNumber(value: unknown): unknown {
 }
 
 export const providerAttributes = {
-  [networkType]: { ...row, validate: nameUpTo(32), filter: 'text' },
-  [physicalNetwork]: { ...row, validate: nameUpTo(64), filter: 'text' },
-  [segmentationId]: { ...row, convert: toNumber, filter: 'integer' },
+  [networkType]: {
+    ...row,
+    validate: nameUpTo(32),
+    type: { type: 'string', maxLength: 32 },
+    filter: 'text',
+    about: 'How the network is carried: `local`, by the switch of each host alone.',
+  },
+  [physicalNetwork]: {
+    ...row,
+    validate: nameUpTo(64),
+    type: nullable('string'),
+    filter: 'text',
+    about: 'The wire that carries the network: none.',
+  },
+  [segmentationId]: {
+    ...row,
+    convert: toNumber,
+    type: nullable('integer'),
+    filter: 'integer',
+    about: 'Its number on the wire or in the tunnel: none.',
+  },
 } as const;
 
 export interface ProviderDraft {

@@ -2,7 +2,9 @@
 import type { AttributeTable } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
+import { anyQosRule } from './qos-rule.ts';
 import type { QosPolicyRecord } from './records.ts';
+import { arrayOf } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -20,10 +22,14 @@ export const qosPolicyAttributes = {
   ...standardAttributes,
   name: nameAttribute,
   tags: tagsAttribute,
-  shared: flag,
-  /** What new networks of the project begin with. */
-  is_default: flag,
-  rules: { post: 'refused', put: false },
+  shared: { ...flag, about: "Whether the reader's project may use it though another owns it." },
+  is_default: { ...flag, about: 'Whether new networks of the project begin with it.' },
+  rules: {
+    post: 'refused',
+    put: false,
+    type: arrayOf(anyQosRule),
+    about: 'Its rules, each with its kind as `type`.',
+  },
 } as const satisfies AttributeTable;
 
 export interface QosPolicyDraft {

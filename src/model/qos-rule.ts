@@ -4,10 +4,13 @@
  * minimum packet rate) are no kind here, since no meter gives them.
  */
 import type { Attribute, AttributeTable, Draft } from './attribute.ts';
+import { shownSchema } from './attribute-schema.ts';
 import { integerBetween, oneOf } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { QosPolicyRecord, QosRuleRecord } from './records.ts';
+import { objectOf, type Schema } from './schema.ts';
+import { standardAttributes } from './standard-attributes.ts';
 
 type Values =
   | { readonly parameter_type: 'range'; readonly parameter_values: { start: number; end: number } }
@@ -15,6 +18,7 @@ type Values =
 
 interface Parameter {
   readonly values: Values;
+  readonly about: string;
   /** Absent: it must be given. */
   readonly fallback?: string | number;
 }
@@ -28,6 +32,7 @@ const anyAmount: Values = {
 const direction: Parameter = {
   values: { parameter_type: 'choices', parameter_values: ['ingress', 'egress'] },
   fallback: 'egress',
+  about: 'What ports receive (`ingress`) or what they send.',
 };
 
 /** The class selectors and the standard forwarding behaviours (RFC 2474, 2597, 3246, 5865), as Neutron has them. */
@@ -35,17 +40,29 @@ const dscpMarks = [0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36,
 
 const parameters: { readonly [T in QosRuleRecord['type']]: Readonly<Record<string, Parameter>> } = {
   bandwidth_limit: {
-    max_kbps: { values: anyAmount },
-    max_burst_kbps: { values: anyAmount, fallback: 0 },
+    max_kbps: { values: anyAmount, about: 'Kilobits a second; 0 is no limit.' },
+    max_burst_kbps: {
+      values: anyAmount,
+      fallback: 0,
+      about:
+        'Kilobits beyond the rate that may pass at once; 0: four fifths of what the rate allows in a second.',
+    },
     direction,
   },
   packet_rate_limit: {
-    max_kpps: { values: anyAmount },
-    max_burst_kpps: { values: anyAmount, fallback: 0 },
+    max_kpps: { values: anyAmount, about: 'Thousands of packets a second; 0 is no limit.' },
+    max_burst_kpps: {
+      values: anyAmount,
+      fallback: 0,
+      about: 'Thousands of packets beyond the rate that may pass at once.',
+    },
     direction,
   },
   dscp_marking: {
-    dscp_mark: { values: { parameter_type: 'choices', parameter_values: dscpMarks } },
+    dscp_mark: {
+      values: { parameter_type: 'choices', parameter_values: dscpMarks },
+      about: 'The DSCP of what ports send.',
+    },
   },
 };
 
@@ -57,8 +74,8 @@ function toWhole(value: unknown): number {
     : invalidInput(`'${pythonText(value)}' is not an integer`);
 }
 
-function attributeOf({ values, fallback }: Parameter): Attribute {
-  const common = { put: true, sort: true } as const;
+function attributeOf({ values, fallback, about }: Parameter): Attribute {
+  const common = { put: true, sort: true, about } as const;
   const use =
     fallback === undefined ? ({ post: 'required' } as const) : ({ post: 'allowed', fallback } as const);
   if (values.parameter_type === 'range') {
@@ -88,7 +105,7 @@ function kindOf(type: QosRuleRecord['type']): QosRuleKind {
     name: `${type}_rule`,
     collection: `${type}_rules`,
     table: {
-      id: { post: 'refused', put: false, filter: 'text', sort: true },
+      id: standardAttributes.id,
       ...Object.fromEntries(entries.map(([name, parameter]) => [name, attributeOf(parameter)])),
     },
     parameters: entries.map(([name, { values }]) => ({ parameter_name: name, ...values })),
@@ -100,6 +117,16 @@ export const qosRuleKinds: readonly QosRuleKind[] = [
   kindOf('dscp_marking'),
   kindOf('packet_rate_limit'),
 ];
+
+/** A rule of any kind, as its policy shows it. */
+export const anyQosRule: Schema = {
+  oneOf: qosRuleKinds.map(({ type, table }) =>
+    objectOf({
+      ...Object.fromEntries(Object.entries(table).map(([name, attribute]) => [name, shownSchema(attribute)])),
+      type: { type: 'string', enum: [type] },
+    }),
+  ),
+};
 
 /** Types that Neutron knows and a switch cannot hold to. */
 export const refusedQosRuleTypes = ['minimum_bandwidth', 'minimum_packet_rate'] as const;

@@ -5,6 +5,7 @@ import { invalidInput } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { RbacPolicyRecord } from './records.ts';
+import { enumSchema } from './schema.ts';
 import { standardAttributes } from './standard-attributes.ts';
 
 /** What can be shared here, in Neutron's words. */
@@ -31,16 +32,26 @@ export const rbacPolicyVerbs: Verbs = {
 export const rbacPolicyAttributes = {
   id: standardAttributes.id,
   project_id: standardAttributes.project_id,
-  object_type: { ...fixed, convert: toObjectType },
-  object_id: { ...fixed, validate: uuid },
+  object_type: {
+    ...fixed,
+    convert: toObjectType,
+    type: enumSchema(sharedTypes),
+    about: 'What kind of object is shared.',
+  },
+  object_id: { ...fixed, validate: uuid, about: 'The object that is shared.' },
   // A project's id, or * for all of them.
   target_tenant: {
     ...fixed,
     put: true,
     validate: projectId,
     rights: { create: ['admin'], update: ['admin'], values: (value) => value === '*' },
+    about: "The project that it is shared with, `*` for all; `*` is an administrator's to give.",
   },
-  action: { ...fixed, validate: text(255) },
+  action: {
+    ...fixed,
+    validate: text(255),
+    about: 'What the project may do with it: `access_as_shared`, with networks `access_as_external` too.',
+  },
 } as const satisfies AttributeTable;
 
 export interface RbacPolicyDraft {

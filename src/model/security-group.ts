@@ -26,9 +26,20 @@ export const securityGroupAttributes = {
     convert: toBoolean,
     filter: 'boolean',
     sort: true,
+    about: 'Whether answers to what its rules allow pass by themselves.',
   },
-  shared: { post: 'refused', put: false, filter: 'boolean' },
-  security_group_rules: { post: 'refused', put: false },
+  shared: {
+    post: 'refused',
+    put: false,
+    filter: 'boolean',
+    about: "Whether the reader's project may use it though another owns it.",
+  },
+  security_group_rules: {
+    post: 'refused',
+    put: false,
+    type: { type: 'array', items: { $ref: '#/components/schemas/security_group_rule' } },
+    about: 'Its rules.',
+  },
 } as const satisfies AttributeTable;
 
 export interface GroupDraft {

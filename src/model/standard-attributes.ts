@@ -4,6 +4,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { projectId, text } from './checks.ts';
 import type { StandardAttributes } from './records.ts';
+import { timeSchema, uuidSchema } from './schema.ts';
 
 export const nameAttribute = {
   post: 'allowed',
@@ -12,11 +13,21 @@ export const nameAttribute = {
   validate: text(255),
   filter: 'text',
   sort: true,
+  about: 'A name for people; it need not be unique.',
 } as const;
 
+const stamp = { post: 'refused', put: false, type: timeSchema, filter: 'text', sort: true } as const;
+
 export const standardAttributes = {
-  id: { post: 'refused', put: false, filter: 'text', sort: true },
-  project_id: { post: 'allowed', put: false, validate: projectId, filter: 'text', sort: true },
+  id: { post: 'refused', put: false, type: uuidSchema, filter: 'text', sort: true, about: 'Its identity.' },
+  project_id: {
+    post: 'allowed',
+    put: false,
+    validate: projectId,
+    filter: 'text',
+    sort: true,
+    about: "The project that owns it: the caller's own unless an administrator names another.",
+  },
   description: {
     post: 'allowed',
     put: true,
@@ -24,10 +35,19 @@ export const standardAttributes = {
     validate: text(255),
     filter: 'text',
     sort: true,
+    about: 'A text for people.',
   },
-  created_at: { post: 'refused', put: false, filter: 'text', sort: true },
-  updated_at: { post: 'refused', put: false, filter: 'text', sort: true },
-  revision_number: { post: 'refused', put: false, filter: 'integer', sort: true },
+  created_at: { ...stamp, about: 'When it was made, UTC.' },
+  updated_at: { ...stamp, about: 'When it changed last, UTC.' },
+  revision_number: {
+    post: 'refused',
+    put: false,
+    type: { type: 'integer', minimum: 0 },
+    filter: 'integer',
+    sort: true,
+    about:
+      'Grows with every change of it or of its parts; `If-Match: revision_number=N` makes a request conditional.',
+  },
 } as const satisfies AttributeTable;
 
 /** UTC to the second, as Neutron prints it. */

@@ -26,6 +26,7 @@ import { badRequest, invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
+import { arrayOf, ipSchema, objectOf, stringSchema, tells, toldBy } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -43,7 +44,10 @@ const ipv6Modes = ['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac'];
 
 /** A list of objects with exactly these keys, each an address or prefix; the reason otherwise. */
 function listOf(what: string, fields: Readonly<Record<string, (value: unknown) => string | null>>) {
-  return (value: unknown): string | null => {
+  const properties = Object.fromEntries(
+    Object.entries(fields).map(([field, check]) => [field, toldBy(check) ?? {}]),
+  );
+  return tells(arrayOf(objectOf(properties)), (value: unknown): string | null => {
     if (!Array.isArray(value)) return `Invalid data format for ${what}: '${pythonText(value)}'`;
     const seen = new Set<string>();
     for (const item of value) {
@@ -59,10 +63,10 @@ function listOf(what: string, fields: Readonly<Record<string, (value: unknown) =
       seen.add(text);
     }
     return null;
-  };
+  });
 }
 
-function nameservers(value: unknown): string | null {
+const nameservers = tells(arrayOf(ipSchema), (value: unknown): string | null => {
   if (!Array.isArray(value)) return `Invalid data format for nameserver: '${pythonText(value)}'`;
   for (const host of value) {
     const reason = ipAddress(host);
@@ -70,7 +74,7 @@ function nameservers(value: unknown): string | null {
   }
   const twice = value.find((host, at) => value.indexOf(host) !== at);
   return twice === undefined ? null : `Duplicate nameserver '${pythonText(twice)}'`;
-}
+});
 
 const eachIn =
   (convert: (item: unknown) => unknown) =>
@@ -135,7 +139,14 @@ export const subnetAttributes = {
   ...standardAttributes,
   name: nameAttribute,
   tags: tagsAttribute,
-  network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
+  network_id: {
+    post: 'required',
+    put: false,
+    validate: uuid,
+    filter: 'text',
+    sort: true,
+    about: 'The network that it is on.',
+  },
   ip_version: {
     post: 'required',
     put: false,
@@ -143,6 +154,7 @@ export const subnetAttributes = {
     validate: oneOf([4, 6]),
     filter: 'integer',
     sort: true,
+    about: 'The version of IP.',
   },
   cidr: {
     post: 'required',
@@ -151,6 +163,7 @@ export const subnetAttributes = {
     validate: ipSubnet,
     filter: 'text',
     sort: true,
+    about: 'Its prefix.',
   },
   gateway_ip: {
     post: 'allowed',
@@ -159,12 +172,15 @@ export const subnetAttributes = {
     validate: orNull(ipAddress),
     filter: 'text',
     sort: true,
+    about: "The routers' address: the first host unless the request says; null for none.",
   },
   allocation_pools: {
     post: 'allowed',
     put: true,
     convert: eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonicalIp })),
     validate: listOf('IP pool', { start: ipAddress, end: ipAddress }),
+    about:
+      'Ranges that ports without a wish of their own get addresses from; all but the gateway unless the request says.',
   },
   dns_nameservers: {
     post: 'allowed',
@@ -172,6 +188,7 @@ export const subnetAttributes = {
     fallback: [],
     convert: eachIn(toCanonicalIp),
     validate: nameservers,
+    about: 'Name servers that hosts are told of, in this order.',
   },
   host_routes: {
     post: 'allowed',
@@ -179,6 +196,7 @@ export const subnetAttributes = {
     fallback: [],
     convert: eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp })),
     validate: listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress }),
+    about: 'Routes that hosts are told of.',
   },
   enable_dhcp: {
     post: 'allowed',
@@ -187,19 +205,29 @@ export const subnetAttributes = {
     convert: toBoolean,
     filter: 'boolean',
     sort: true,
+    about: 'Whether hosts get their addresses by DHCP.',
   },
-  service_types: { post: 'allowed', put: true, fallback: [], convert: toServiceTypes },
+  service_types: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: toServiceTypes,
+    type: arrayOf(stringSchema),
+    about: 'The device owners whose ports choose from it; none: all.',
+  },
   // No pool exists: null is all that can be said.
   subnetpool_id: {
     post: 'allowed',
     put: false,
     fallback: null,
     convert: refusePool,
+    type: { type: ['string', 'null'], format: 'uuid' },
     filter: 'text',
     sort: true,
+    about: 'The pool that the prefix comes from.',
   },
-  ipv6_ra_mode: mode,
-  ipv6_address_mode: { ...mode, convert: nullTo(null) },
+  ipv6_ra_mode: { ...mode, about: 'How routers announce IPv6 addresses to hosts.' },
+  ipv6_address_mode: { ...mode, convert: nullTo(null), about: 'How hosts come by their IPv6 addresses.' },
 } as const satisfies AttributeTable;
 
 export interface SubnetDraft {

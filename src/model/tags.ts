@@ -6,6 +6,7 @@ import { isObject, text } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { Taggable } from './records.ts';
+import { arrayOf } from './schema.ts';
 
 const maxLength = 255;
 /** How many one resource may have. */
@@ -27,16 +28,17 @@ export function tagList(value: unknown): string | null {
 }
 
 /** How tags stand in the attribute table of what has them: they are written through paths of their own. */
-export const tagsAttribute = { post: 'refused', put: false, filter: 'tags' } as const;
+const row = {
+  put: false,
+  filter: 'tags',
+  type: { ...arrayOf({ type: 'string', maxLength: maxLength }), uniqueItems: true, maxItems: maxCount },
+  about: 'Short texts that users hang on it.',
+} as const;
+
+export const tagsAttribute = { ...row, post: 'refused' } as const;
 
 /** Ports may be made with tags. */
-export const tagsAtBirth = {
-  post: 'allowed',
-  put: false,
-  fallback: [],
-  validate: tagList,
-  filter: 'tags',
-} as const;
+export const tagsAtBirth = { ...row, post: 'allowed', fallback: [], validate: tagList } as const;
 
 export const tagsOf = (record: Taggable): readonly string[] => record.tags ?? [];
 

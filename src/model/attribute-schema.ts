@@ -1,0 +1,56 @@
+/**
+ * What a row of an attribute table says about values, as JSON Schema: from its own words, or else from its checks,
+ * or else from how it is filtered by. Must not know which resource the row is of.
+ */
+import { Fault } from '../base/errors.ts';
+import type { Attribute, FilterKind } from './attribute.ts';
+import {
+  arrayOf,
+  booleanSchema,
+  integerSchema,
+  ipSchema,
+  macSchema,
+  notNullSchema,
+  objectOf,
+  orNullSchema,
+  type Schema,
+  stringSchema,
+  toldBy,
+  uuidSchema,
+} from './schema.ts';
+
+const byFilter: Readonly<Partial<Record<FilterKind, Schema>>> = {
+  text: stringSchema,
+  boolean: booleanSchema,
+  integer: integerSchema,
+  list: arrayOf(stringSchema),
+  tags: arrayOf(stringSchema),
+  'fixed-ips': arrayOf(objectOf({ subnet_id: uuidSchema, ip_address: ipSchema })),
+  'address-pairs': arrayOf(
+    objectOf({ ip_address: { type: 'string', format: 'ip-or-cidr' }, mac_address: macSchema }),
+  ),
+};
+
+/** What readers get. Empty when nothing tells, which says that it may be anything. */
+export function shownSchema({ type, validate, convert, filter }: Attribute): Schema {
+  const guessed = filter === undefined ? undefined : byFilter[filter];
+  return type ?? toldBy(validate) ?? toldBy(convert) ?? guessed ?? {};
+}
+
+/** Whether the checks let null pass, which then means something of its own. */
+function takesNull({ convert, validate }: Attribute): boolean {
+  try {
+    const value = convert === undefined ? null : convert(null);
+    return (validate?.(value) ?? null) === null;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
+
+/** What requests may carry. */
+export function sentSchema(attribute: Attribute): Schema {
+  const schema = attribute.sent ?? shownSchema(attribute);
+  if (Object.keys(schema).length === 0) return schema;
+  return takesNull(attribute) ? orNullSchema(schema) : notNullSchema(schema);
+}
