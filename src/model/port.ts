@@ -27,6 +27,7 @@ import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
+import { arrayOf, enumSchema, macSchema, objectOf, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
 
@@ -93,6 +94,9 @@ function fixedIps(value: unknown): string | null {
   return null;
 }
 
+const dhcpOption = (value: Schema, optional: readonly string[] = []): Schema =>
+  objectOf({ opt_name: stringSchema, opt_value: value, ip_version: enumSchema([4, 6]) }, optional);
+
 const choice = { post: 'allowed', put: true, filter: 'text', sort: true } as const;
 const deviceText = { ...choice, fallback: '', validate: text(255) } as const;
 /** Neutron's own column is this wide; it also bounds what an error could have to print. */
@@ -112,14 +116,29 @@ function profile(value: unknown): string | null {
 export const portAttributes = {
   ...standardAttributes,
   name: nameAttribute,
-  network_id: { post: 'required', put: false, validate: uuid, filter: 'text', sort: true },
-  admin_state_up: { ...choice, fallback: true, convert: toBoolean, filter: 'boolean' },
+  network_id: {
+    post: 'required',
+    put: false,
+    validate: uuid,
+    filter: 'text',
+    sort: true,
+    about: 'The network that it is on.',
+  },
+  admin_state_up: {
+    ...choice,
+    fallback: true,
+    convert: toBoolean,
+    filter: 'boolean',
+    about: 'Whether its packets pass.',
+  },
   mac_address: {
     ...choice,
     // Null asks for a new one.
     convert: toMac,
     validate: orNull(macAddress),
+    type: macSchema,
     rights: { create: networkOwner, update: operator },
+    about: 'Its MAC; null asks for a new one.',
   },
   fixed_ips: {
     post: 'allowed',
@@ -132,11 +151,28 @@ export const portAttributes = {
       update: networkOwner,
       items: { ip_address: ofNetworkOwner, subnet_id: { create: onShared, update: onShared } },
     },
+    sent: arrayOf(objectOf({ subnet_id: uuidSchema, ip_address: stringSchema }, ['subnet_id', 'ip_address'])),
+    about: 'Its addresses: one of each kind of subnet unless the request lists subnets, addresses or both.',
   },
   tags: tagsAtBirth,
-  extra_dhcp_opts: { post: 'allowed', put: true, fallback: [], convert: toDhcpOptions },
-  ip_allocation: { post: 'refused', put: false, filter: 'text', sort: true },
-  device_id: deviceText,
+  extra_dhcp_opts: {
+    post: 'allowed',
+    put: true,
+    fallback: [],
+    convert: toDhcpOptions,
+    type: arrayOf(dhcpOption(stringSchema)),
+    sent: arrayOf(dhcpOption({ type: ['string', 'null'] }, ['ip_version'])),
+    about: 'What DHCP servers tell it beside the usual; in updates a null takes an option away.',
+  },
+  ip_allocation: {
+    post: 'refused',
+    put: false,
+    type: enumSchema(['immediate', 'none']),
+    filter: 'text',
+    sort: true,
+    about: 'Whether it got addresses when it was made.',
+  },
+  device_id: { ...deviceText, about: 'What it belongs to: a server, a router.' },
   device_owner: {
     ...deviceText,
     rights: {
@@ -144,8 +180,16 @@ export const portAttributes = {
       // Such ports are never filtered.
       values: (value) => typeof value === 'string' && isTrustedOwner(value),
     },
+    about: 'Who made it; what begins with `network:` is never filtered.',
   },
-  security_groups: { post: 'allowed', put: true, convert: nullTo([]), validate: uuidList, filter: 'list' },
+  security_groups: {
+    post: 'allowed',
+    put: true,
+    convert: nullTo([]),
+    validate: uuidList,
+    filter: 'list',
+    about: "The groups whose rules hold for it: the project's default group unless the request says.",
+  },
   allowed_address_pairs: {
     post: 'allowed',
     put: true,
@@ -153,17 +197,47 @@ export const portAttributes = {
     convert: toPairDrafts,
     filter: 'address-pairs',
     rights: ofNetworkOwner,
+    sent: arrayOf(
+      objectOf(
+        { ip_address: { type: 'string', format: 'ip-or-cidr' }, mac_address: { type: ['string', 'null'] } },
+        ['mac_address'],
+      ),
+    ),
+    about: "Addresses beside its own that it may send from; the MAC is the port's unless a pair says.",
   },
-  port_security_enabled: { ...choice, convert: toBoolean, filter: 'boolean', rights: ofNetworkOwner },
-  port_security_mode: { ...choice, validate: oneOf(['strict', 'mac-only']), rights: ofNetworkOwner },
-  dhcp_trusted: { ...choice, convert: toBoolean, filter: 'boolean', rights: ofNetworkOwner },
-  // Null unbinds, as compute services send it.
-  'binding:host_id': { ...deviceText, convert: nullTo(''), rights: ofOperator },
+  port_security_enabled: {
+    ...choice,
+    convert: toBoolean,
+    filter: 'boolean',
+    rights: ofNetworkOwner,
+    about: 'Whether it is held to its addresses and groups; the network says what it begins with.',
+  },
+  port_security_mode: {
+    ...choice,
+    validate: oneOf(['strict', 'mac-only']),
+    rights: ofNetworkOwner,
+    about: 'What it is held to: all of its addresses or the MAC alone; the network says what it begins with.',
+  },
+  dhcp_trusted: {
+    ...choice,
+    convert: toBoolean,
+    filter: 'boolean',
+    rights: ofNetworkOwner,
+    about: 'Whether it may serve DHCP; the network says what it begins with.',
+  },
+  'binding:host_id': {
+    ...deviceText,
+    // Null unbinds, as compute services send it.
+    convert: nullTo(''),
+    rights: ofOperator,
+    about: 'The host that it is asked to be on, or else the one that holds it; empty or null for none.',
+  },
   'binding:vnic_type': {
     ...choice,
     fallback: 'normal',
     convert: nullTo('normal'),
     validate: oneOf(vnicTypes),
+    about: 'How a guest is meant to be plugged.',
   },
   'binding:profile': {
     post: 'allowed',
@@ -171,13 +245,45 @@ export const portAttributes = {
     fallback: {},
     convert: nullTo({}),
     validate: profile,
+    type: { type: 'object' },
     rights: ofOperator,
+    about: 'What compute services note of the plug; kept, not read.',
   },
-  'binding:vif_type': { post: 'refused', put: false, filter: 'text', rights: { read: operator } },
-  'binding:vif_details': { post: 'refused', put: false, rights: { read: operator } },
-  qos_policy_id: { post: 'allowed', put: true, fallback: null, validate: orNull(uuid), filter: 'text' },
-  qos_network_policy_id: { post: 'refused', put: false },
-  status: { post: 'refused', put: false, filter: 'text', sort: true },
+  'binding:vif_type': {
+    post: 'refused',
+    put: false,
+    filter: 'text',
+    rights: { read: operator },
+    about: 'How the host plugs it: `ovs`, `unbound` or `binding_failed`.',
+  },
+  'binding:vif_details': {
+    post: 'refused',
+    put: false,
+    type: { type: 'object' },
+    rights: { read: operator },
+    about: 'What the host needs for that.',
+  },
+  qos_policy_id: {
+    post: 'allowed',
+    put: true,
+    fallback: null,
+    validate: orNull(uuid),
+    filter: 'text',
+    about: 'The QoS policy of its own.',
+  },
+  qos_network_policy_id: {
+    post: 'refused',
+    put: false,
+    type: { type: ['string', 'null'], format: 'uuid' },
+    about: "The network's QoS policy.",
+  },
+  status: {
+    post: 'refused',
+    put: false,
+    filter: 'text',
+    sort: true,
+    about: '`ACTIVE` once the switch of its host has acknowledged its flows, else `DOWN`.',
+  },
 } as const satisfies AttributeTable;
 
 export interface PortDraft {

@@ -54,7 +54,12 @@ const limit = {
   validate: integerBetween(unlimited, 2 ** 31 - 1),
 } as const;
 
-const quotaAttributes: AttributeTable = Object.fromEntries(quotaResources.map((name) => [name, limit]));
+export const quotaAttributes: AttributeTable = Object.fromEntries(
+  quotaResources.map((name) => [
+    name,
+    { ...limit, about: `How many of \`${name}\` the project may have; -1 for any number.` },
+  ]),
+);
 
 export interface QuotaDraft {
   readonly limits: Partial<QuotaLimits>;
