@@ -8,7 +8,10 @@ import { basename, join } from 'node:path';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { type CallOptions, peerProtocol, Rpc } from './rpc.ts';
 
-export type ControlFault = { readonly code: 'NotRunning'; readonly rundir: string };
+export type ControlFault =
+  | { readonly code: 'NotRunning'; readonly rundir: string }
+  /** It was closed by its owner. */
+  | { readonly code: 'Closed' };
 
 export interface ControlOptions {
   /** The directory of the pidfile and the sockets; `/var/run/openvswitch` by default. */
@@ -36,13 +39,14 @@ export async function findControlSocket(rundir = '/var/run/openvswitch'): Promis
 export class Control {
   readonly #options: ControlOptions;
   #connection: Promise<Rpc> | null = null;
+  #closed = false;
 
   constructor(options: ControlOptions = {}) {
     this.#options = options;
   }
 
   /**
-   * Runs a command and resolves with its output. Rejects with `NotRunning`, an RpcFault, and in particular
+   * Runs a command and resolves with its output. Rejects with `NotRunning`, `Closed`, an RpcFault, and in particular
    * `Refused` with the switch's text when the command failed. Commands of one Control run in order.
    */
   async call(method: string, args: readonly string[] = [], options: CallOptions = {}): Promise<string> {
@@ -52,7 +56,9 @@ export class Control {
     return answer;
   }
 
+  /** Ends it for good: a question asked afterwards opens no connection that nobody would close. */
   close(): void {
+    this.#closed = true;
     const connection = this.#connection;
     this.#connection = null;
     connection?.then(
@@ -104,10 +110,12 @@ export class Control {
   }
 
   async #connected(): Promise<Rpc> {
+    if (this.#closed) throw closed();
     const held = this.#connection;
     if (held) {
       const rpc = await held.catch(() => null);
       if (rpc?.open) return rpc;
+      if (this.#closed) throw closed();
       if (this.#connection === held) this.#connection = null;
     }
     this.#connection ??= this.#connect();
@@ -120,3 +128,6 @@ export class Control {
     return Rpc.connect({ target: `unix:${path}`, signal: this.#options.signal, probeInterval: 0 });
   }
 }
+
+const closed = (): Fault<ControlFault> =>
+  new Fault({ code: 'Closed' }, 'the control connection was closed by this side');

@@ -87,3 +87,13 @@ test('a pidfile that is absent, garbage, or names another process is NotRunning'
     await empty.stop();
   }
 });
+
+test('what is asked of a closed one opens no connection', async () => {
+  const other = new Control({ rundir: made.dir });
+  const asked = other.call('version');
+  other.close();
+  await expect(asked).rejects.toMatchObject({
+    data: { code: expect.stringMatching(/Closed|Disconnected/) as unknown },
+  });
+  await expect(other.call('version')).rejects.toMatchObject({ data: { code: 'Closed' } });
+});
