@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly bridge: string;
   /** Datapath of a bridge that the agent has to make: `netdev` or `system`. */
   readonly datapathType: string;
+  /** The zone that this host says it is in; `nova` when left out. */
+  readonly availabilityZone?: string;
   /** Milliseconds between looks at what rules let in; 15 seconds when left out. */
   readonly hitsInterval?: number;
 }

@@ -12,6 +12,7 @@ export interface PresenceOptions {
   readonly store: Store;
   readonly host: string;
   readonly bridge: string;
+  readonly availabilityZone?: string;
   readonly log: Logger;
   /** Of the bridge as it is; undefined while there is none. */
   readonly datapathType: () => string | undefined;
@@ -53,7 +54,7 @@ export class Presence {
   }
 
   async #beat(): Promise<void> {
-    const { store, host, bridge, datapathType } = this.#options;
+    const { store, host, bridge, availabilityZone: zone, datapathType } = this.#options;
     const datapath = datapathType();
     this.#said = datapath;
     const record: HostRecord = {
@@ -62,6 +63,7 @@ export class Presence {
       ttl: heartbeat.ttl,
       started: this.#started,
       bridge,
+      ...(zone === undefined ? {} : { availability_zone: zone }),
       ...(datapath === undefined ? {} : { datapath_type: datapath }),
     };
     await store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);

@@ -20,6 +20,12 @@ const extensions: readonly Extension[] = [
   ],
   ['agent', 'agent', 'The hosts and their signs of life'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Further addresses that a port may use'],
+  ['availability_zone', 'Availability Zone', 'Names for groups of hosts'],
+  [
+    'availability_zone_filter',
+    'Availability Zone Filter Extension',
+    'Filtering availability zones by what they show',
+  ],
   ['binding', 'Port Binding', 'The host that holds a port and how it is plugged'],
   ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],
   ['external-net', 'Neutron external network', 'Networks that lead out of the cloud'],
@@ -29,6 +35,7 @@ const extensions: readonly Extension[] = [
   ['ip-substring-filtering', 'IP address substring filtering', 'Filtering ports by a part of an address'],
   ['net-mtu', 'Network MTU', 'The MTU of a network'],
   ['net-mtu-writable', 'Network MTU (writable)', 'The MTU of a network can be set'],
+  ['network_availability_zone', 'Network Availability Zone', 'The zones of the hosts that serve a network'],
   ['pagination', 'Pagination support', 'Lists in pages'],
   ['port-mac-address-regenerate', 'Neutron Port MAC address regenerate', 'Ports get a new MAC on request'],
   [
@@ -42,7 +49,6 @@ const extensions: readonly Extension[] = [
     'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
-  ['provider', 'Provider Network', 'How networks are carried'],
   ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
   [
     'qos-bw-limit-direction',
@@ -59,12 +65,7 @@ const extensions: readonly Extension[] = [
     'Listing rule types that are not offered too',
   ],
   ['qos-rules-alias', 'Quality of Service rules alias API', 'Rules of policies by their own id alone'],
-  ['quota-check-limit', 'Quota engine limit check', 'Limits below what is used are refused'],
-  [
-    'quota-check-limit-default',
-    'Quota engine limit check by default',
-    'Limits below what is used are refused unless forced',
-  ],
+  ['quota-check-limit', 'Quota engine limit check', 'Limits below what is used are refused on request'],
   ['quota_details', 'Quota details management support', 'What projects use of their quotas'],
   ['quotas', 'Quota management support', 'How much projects may have'],
   ['rbac-address-group', 'Add address_group type to RBAC', 'Sharing address groups with projects'],

@@ -37,6 +37,7 @@ describe('where values come from', () => {
       openflow: 'unix:/var/run/openvswitch/br-int.mgmt',
       bridge: 'br-int',
       host: 'here',
+      availability_zone: 'nova',
       datapath_type: 'netdev',
       log: { level: 'info' },
       auth: 'none',

@@ -54,6 +54,11 @@ const rows = {
     description: "this hypervisor's name (default: host name)",
     text: { pattern: /^[^/\s]{1,255}$/, says: 'a name without spaces and slashes' },
   },
+  availability_zone: {
+    description: 'the availability zone that this hypervisor is in',
+    default: 'nova',
+    text: { pattern: /^\S{1,255}$/, says: 'a name without spaces' },
+  },
   datapath_type: {
     description: 'kernel or userspace datapath (default: system where the kernel has it)',
     oneOf: ['system', 'netdev'],

@@ -58,6 +58,7 @@ export async function up(settings: Settings): Promise<void> {
       store,
       log: log.child({ component: 'agent' }),
       host: settings.host,
+      availabilityZone: settings.availability_zone,
       ovsdb: settings.ovsdb,
       openflow: settings.openflow,
       // ovs-vswitchd puts its control socket where ovsdb-server puts its own.

@@ -1,5 +1,6 @@
 /** Agents, as Neutron calls what runs on each host: a view of a host's signs of life, with notes of administrators. */
 import type { AttributeTable } from './attribute.ts';
+import { zoneOf } from './availability-zone.ts';
 import { orNull, text, toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import type { AgentNote, HostRecord } from './records.ts';
@@ -24,6 +25,7 @@ export const agentAttributes = {
   binary: { ...found, about: 'The program, by the name that clients of Neutron know.' },
   topic: { ...found, about: 'Nothing: there is no message bus.' },
   host: { ...found, about: 'The host that it runs on.' },
+  availability_zone: { ...found, about: 'The zone that the host is in.' },
   admin_state_up: {
     ...shown,
     put: true,
@@ -81,6 +83,7 @@ export function showAgent({ id, host, note }: Agent, bound: number, now: number)
     binary: 'neutron-openvswitch-agent',
     topic: 'N/A',
     host: host.name,
+    availability_zone: zoneOf(host),
     admin_state_up: note.admin_state_up,
     created_at: started,
     started_at: started,

@@ -61,11 +61,15 @@ export const uuid: Check = tells(uuidSchema, (value) =>
 export const listOf = (item: Check): Check =>
   tells({ ...arrayOf(toldBy(item) ?? {}), uniqueItems: true }, (value) => {
     if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
-    for (const one of value) {
+    const items: readonly unknown[] = value;
+    const known = new Set<unknown>();
+    const twice = new Set(items.filter((one) => known.size === known.add(one).size));
+    if (twice.size > 0)
+      return `Duplicate items in the list: '${[...twice].map((one) => pythonText(one)).join(', ')}'`;
+    for (const one of items) {
       const reason = item(one);
       if (reason !== null) return reason;
     }
-    if (new Set(value).size !== value.length) return `Duplicate items in the list: '${pythonText(value)}'`;
     return null;
   });
 

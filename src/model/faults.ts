@@ -116,6 +116,7 @@ export type ModelFault =
   | { readonly code: 'DefaultExternalNetworkIsForAll'; readonly network: string }
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
   | { readonly code: 'AgentNotFound'; readonly id: string }
+  | { readonly code: 'AvailabilityZoneNotFound'; readonly zone: string }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

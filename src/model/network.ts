@@ -1,5 +1,6 @@
 /** Networks: their attribute table and the record of a new one. */
 import type { AttributeTable } from './attribute.ts';
+import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
@@ -23,8 +24,11 @@ export const networkVerbs: Verbs = {
   delete: ['admin', 'member'],
 };
 
+/** Jumbo frames end here on the switches and cards that are in use; guests are told to send no more than passes. */
+const maxMtu = 9000;
+
 /** 0 asks for the default, as in Neutron; 68 is IPv4's smallest (RFC 791). */
-const mtuRange = integerBetween(68, 65_535);
+const mtuRange = integerBetween(68, maxMtu);
 
 export const networkAttributes = {
   ...standardAttributes,
@@ -45,7 +49,7 @@ export const networkAttributes = {
     filter: 'integer',
     sort: true,
     about: 'The largest packet in bytes; 0 asks for the default.',
-    sent: { type: 'integer', minimum: 0, maximum: 65_535 },
+    sent: { type: 'integer', minimum: 0, maximum: maxMtu },
   },
   port_security_enabled: { ...boolean, fallback: true, about: 'What new ports begin with.' },
   port_security_mode: {
@@ -81,6 +85,7 @@ export const networkAttributes = {
     about: 'Whether clients that name no external network get this one; shown of external networks.',
   },
   ...providerAttributes,
+  ...networkZoneAttributes,
   tags: tagsAttribute,
   qos_policy_id: {
     post: 'allowed',
@@ -122,6 +127,7 @@ export interface NetworkDraft extends ProviderDraft {
   readonly qos_policy_id: string | null;
   readonly [external]: boolean;
   readonly is_default: boolean;
+  readonly availability_zone_hints: readonly string[];
 }
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
@@ -140,5 +146,8 @@ export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
     ...(draft[external] ? { [external]: true } : {}),
     // Means nothing for others.
     ...(draft[external] && draft.is_default ? { is_default: true } : {}),
+    ...(draft.availability_zone_hints.length === 0
+      ? {}
+      : { availability_zone_hints: draft.availability_zone_hints }),
   };
 }

@@ -37,6 +37,8 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly 'router:external'?: boolean;
   /** The one external network that clients take who name none; absent for the others. */
   readonly is_default?: boolean;
+  /** Absent while there are none. */
+  readonly availability_zone_hints?: readonly string[];
 }
 
 export interface SubnetRecord extends StandardAttributes, Taggable {
@@ -217,6 +219,8 @@ export interface HostRecord {
   readonly ttl: number;
   /** When its agent began, in the same measure. */
   readonly started?: number;
+  /** `nova` where it says none. */
+  readonly availability_zone?: string;
   /** The integration bridge and its `datapath_type`, for those who plug interfaces (`binding:vif_details`). */
   readonly bridge?: string;
   readonly datapath_type?: string;

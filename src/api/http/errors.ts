@@ -315,6 +315,10 @@ const answers: { readonly [C in Code]: Answer<C> } = {
       `External network ${f.network} cannot be updated to be made non-external, ` +
       'since it has existing gateway ports.',
   },
+  AvailabilityZoneNotFound: {
+    status: 404,
+    text: (f) => `AvailabilityZone ${f.zone} could not be found.`,
+  },
   AgentNotFound: { status: 404, text: (f) => `Agent ${f.id} could not be found.` },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   TenantQuotaNotFound: {

@@ -11,6 +11,7 @@ import { registerTags } from '../http/tags.ts';
 import type { ResourceNames } from '../versions.ts';
 import { AddressGroups } from './address-groups.ts';
 import { Agents } from './agents.ts';
+import { AvailabilityZones } from './availability-zones.ts';
 import { DefaultGroupRules } from './default-group-rules.ts';
 import { Networks } from './networks.ts';
 import { Ports } from './ports.ts';
@@ -34,6 +35,7 @@ export function forEachResource(context: Context, use: Use): void {
   use(new QosPolicies(context));
   use(new DefaultGroupRules(context));
   use(new Agents(context));
+  use(new AvailabilityZones(context));
 }
 
 /** Routes of all resources; answers with their names. */

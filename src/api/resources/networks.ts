@@ -1,6 +1,7 @@
 /** Networks: what creating, changing and removing one means for its subnets and ports. */
 
 import type { Draft } from '../../model/attribute.ts';
+import { checkHints, zoneOf } from '../../model/availability-zone.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import {
@@ -85,6 +86,8 @@ export class Networks implements Resource<NetworkRecord> {
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),
       subnets: [...state.subnets.by('network', network.id)].map((row) => row.record.id),
+      availability_zone_hints: network.availability_zone_hints ?? [],
+      availability_zones: this.#zonesOf(network.id),
     };
   }
 
@@ -105,6 +108,7 @@ export class Networks implements Resource<NetworkRecord> {
       const asked = draft as unknown as NetworkDraft;
       admitNewQosPolicy(change, state, caller, null, asked);
       const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
+      checkHints(asked.availability_zone_hints, state.hosts.values());
       const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
       this.#write(change, null, network);
@@ -154,6 +158,15 @@ export class Networks implements Resource<NetworkRecord> {
     writeDefault(change, this.#context.view.state, row.record, null);
     removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
+  }
+
+  #zonesOf(network: string): readonly string[] {
+    const { hosts, networkHosts } = this.#context.view.state;
+    const zones = [...networkHosts.of(network)].flatMap((name) => {
+      const host = hosts.get(name);
+      return host === undefined ? [] : [zoneOf(host)];
+    });
+    return [...new Set(zones)].sort();
   }
 
   /** Out of the cloud or not, when the request says. */

@@ -2,6 +2,7 @@
  * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
  */
 
+import { zoneOf } from '../../model/availability-zone.ts';
 import type { QuotaRecord } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
@@ -21,6 +22,7 @@ import type {
 import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Entry, StoreEvent } from '../../store/contract.ts';
 import { RuleHits } from '../operator/rule-hits.ts';
+import { NetworkHosts } from './network-hosts.ts';
 import { type Row, Table } from './table.ts';
 
 /** An address of a subnet that no port has any more. */
@@ -75,6 +77,7 @@ export class State {
   });
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();
+  readonly networkHosts = new NetworkHosts();
   /** Keys of a port's link-local addresses. */
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
@@ -140,9 +143,7 @@ export class State {
         this.#applyPolicy(key, first, entry);
         break;
       case 'bindings':
-        if (entry === null) this.bindings.delete(second);
-        else this.bindings.set(second, JSON.parse(entry.value) as BindingRecord);
-        this.ports.outdate(second);
+        this.#applyBinding(first, second, entry === null ? null : (JSON.parse(entry.value) as BindingRecord));
         break;
       case 'link-locals':
         this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
@@ -229,13 +230,24 @@ export class State {
     }
   }
 
+  #applyBinding(network: string, port: string, after: BindingRecord | null): void {
+    const before = this.bindings.get(port) ?? null;
+    if (after === null) this.bindings.delete(port);
+    else this.bindings.set(port, after);
+    this.ports.outdate(port);
+    const moved = this.networkHosts.moved(network, before?.host ?? null, after?.host ?? null);
+    // Networks show the zones of their hosts.
+    if (moved) this.networks.outdate(network);
+  }
+
   #applyHost(name: string, after: HostRecord | null): void {
-    const before = this.hosts.get(name);
+    const before = this.hosts.get(name) ?? null;
     if (after === null) this.hosts.delete(name);
     else this.hosts.set(name, after);
     // A heartbeat is not seen in ports; the host's bridge is.
     if (before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
       this.ports.outdateAll();
+    if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }
 
   #applyLinkLocal(key: string, record: LinkLocalRecord | null): void {

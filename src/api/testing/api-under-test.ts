@@ -45,6 +45,7 @@ const singular: Record<string, string> = {
   'security-group-rules': 'security_group_rule',
   'default-security-group-rules': 'default_security_group_rule',
   agents: 'agent',
+  availability_zones: 'availability_zone',
   'address-groups': 'address_group',
   'rbac-policies': 'rbac_policy',
   policies: 'policy',
