@@ -1,6 +1,7 @@
 /** Address groups: attribute table, the record of a new one, and what adding and removing addresses means. */
+import { parseCidr } from '../net/cidr.ts';
 import type { AttributeTable } from './attribute.ts';
-import { ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
+import { type Check, ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
@@ -57,6 +58,19 @@ export function newAddressGroup(birth: Birth, draft: AddressGroupDraft): Address
   };
 }
 
+const prefixOrHost: Check = (value) =>
+  typeof value === 'string' && parseCidr(value) !== null
+    ? null
+    : `'${pythonText(value)}' is not a valid IP subnet`;
+
+/** An address alone is a prefix of its full length: the actions take it, as Neutron's do, though creation does not. */
+const named = listOf(prefixOrHost);
+
+function withLength(address: string): string {
+  const prefix = parseCidr(address);
+  return prefix === null || address.includes('/') ? address : `${address}/${prefix.length}`;
+}
+
 /** The addresses that a body of `add_addresses` or `remove_addresses` names. */
 function addressesOf(body: unknown): readonly string[] {
   if (!isObject(body)) {
@@ -67,9 +81,9 @@ function addressesOf(body: unknown): readonly string[] {
   if (unknown.length > 0) badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
   if (addresses === undefined)
     badRequest("Failed to parse request. Required attribute 'addresses' not specified");
-  const reason = subnets(addresses);
+  const reason = named(addresses);
   if (reason !== null) badRequest(`Invalid input for addresses. Reason: ${reason}.`);
-  return normalized(addresses as readonly string[]);
+  return normalized((addresses as readonly string[]).map(withLength));
 }
 
 /** Adds all of them or none: one that is there already refuses the request. */

@@ -63,16 +63,16 @@ export const quotaAttributes: AttributeTable = Object.fromEntries(
 
 export interface QuotaDraft {
   readonly limits: Partial<QuotaLimits>;
-  /** Limits below what is in use are fine. */
-  readonly force: boolean;
+  /** Limits below what is in use are refused. */
+  readonly checked: boolean;
 }
 
-/** What the body of an update asks for. `check_limit` says what holds anyway. */
+/** What the body of an update asks for. `force` says what holds without `check_limit`. */
 export function quotaDraft(body: unknown): QuotaDraft {
-  if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), force: false };
-  const { force, check_limit: _, ...limits } = body;
+  if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), checked: false };
+  const { force: _, check_limit: check, ...limits } = body;
   return {
     limits: draftForUpdate(quotaAttributes, 'quota', limits),
-    force: force !== undefined && force !== null && toBoolean(force),
+    checked: check !== undefined && check !== null && toBoolean(check),
   };
 }

@@ -1,7 +1,7 @@
 /** Security-group rules: attribute table, what one rule may say, and when two rules are the same. */
 import { formatCidr, isHost, parseCidr, parseIp } from '../net/cidr.ts';
 import type { AttributeTable } from './attribute.ts';
-import { oneOf, orNull, uuid } from './checks.ts';
+import { oneOf, orNull, text } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { ipv6OnlyNumbers, protocolNumber, protocolNumbers } from './protocols.ts';
@@ -49,6 +49,9 @@ function toRemotePrefix(value: unknown): string | null {
 const fixed = { put: false, filter: 'text', sort: true } as const;
 const optional = { ...fixed, post: 'allowed', fallback: null } as const;
 
+/** What is no id names no group, and the answer is that there is none (404), as Neutron has it. */
+const anyText = text(255);
+
 /** Rules are the group's: its owner has the say over all of them, whoever made them. */
 export const securityGroupRuleVerbs: Verbs = {
   create: ['admin', 'parent-member'],
@@ -61,15 +64,15 @@ export const securityGroupRuleAttributes = {
   ...standardAttributes,
   // A rule has no update; Neutron refuses the verb.
   description: { ...standardAttributes.description, put: false },
-  security_group_id: { ...fixed, post: 'required', validate: uuid },
+  security_group_id: { ...fixed, post: 'required', validate: text(36) },
   direction: { ...fixed, post: 'required', validate: oneOf(['ingress', 'egress']) },
   ethertype: { ...fixed, post: 'allowed', fallback: 'IPv4', convert: toEthertype },
   protocol: { ...optional, convert: toProtocol },
   port_range_min: { ...optional, convert: toPortValue, filter: 'integer' },
   port_range_max: { ...optional, convert: toPortValue, filter: 'integer' },
   remote_ip_prefix: { ...optional, convert: toRemotePrefix },
-  remote_group_id: { ...optional, validate: orNull(uuid) },
-  remote_address_group_id: { ...optional, validate: orNull(uuid) },
+  remote_group_id: { ...optional, validate: orNull(anyText) },
+  remote_address_group_id: { ...optional, validate: orNull(anyText) },
   normalized_cidr: { ...fixed, post: 'refused' },
   belongs_to_default_sg: { put: false, post: 'refused', filter: 'boolean' },
 } as const satisfies AttributeTable;

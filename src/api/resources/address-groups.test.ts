@@ -78,6 +78,22 @@ describe('address groups', () => {
     });
   });
 
+  it('take single addresses in their actions', async () => {
+    const group = await client.make('address-groups', { addresses: ['192.0.2.1/32'] });
+    const act = (action: string, ...addresses: string[]) =>
+      client.call('PUT', `/v2.0/address-groups/${String(group['id'])}/${action}`, { addresses });
+    expectRefusal(await act('remove_addresses', '192.0.2.2'), 404, 'AddressesNotFound');
+    const added = await act('add_addresses', '192.0.2.3', '2001:db8::1');
+    expect(added.body['address_group']).toMatchObject({
+      addresses: ['192.0.2.1/32', '192.0.2.3/32', '2001:db8::1/128'],
+    });
+    const removed = await act('remove_addresses', '192.0.2.1');
+    expect(removed.body['address_group']).toMatchObject({
+      addresses: ['192.0.2.3/32', '2001:db8::1/128'],
+    });
+    expectRefusal(await act('add_addresses', 'nothing of the kind'), 400, 'HTTPBadRequest');
+  });
+
   it('refuse what they have or lack, and then change nothing', async () => {
     const group = await make('10.0.0.0/8', 'fd00::/64');
     const before = await under.content();
@@ -98,7 +114,6 @@ describe('address groups', () => {
     ['no addresses at all', undefined, 'addresses'],
     ['a word', ['x'], "'x' is not a valid IP subnet"],
     ['a length that is none', ['10.0.0.0/33'], 'is not a valid IP subnet'],
-    ['an address without length', ['10.0.0.1'], 'is not a valid IP subnet'],
     ['a number', [5], 'is not a valid IP subnet'],
     ['one twice', ['10.0.0.0/8', '10.0.0.0/8'], 'Duplicate items'],
   ];

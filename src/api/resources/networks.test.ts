@@ -40,6 +40,12 @@ describe('networks', () => {
     expect(await client.change('networks', id, { name: 'b' })).toMatchObject({ revision_number: 2 });
   });
 
+  it('have packets as large as switches carry, no larger', async () => {
+    expect(await client.make('networks', { mtu: 9000 })).toMatchObject({ mtu: 9000 });
+    const larger = await client.call('POST', '/v2.0/networks', { network: { mtu: 9001 } });
+    expectRefusal(larger, 400, 'HTTPBadRequest');
+  });
+
   it('honour the owner that the body names', async () => {
     expect(await client.make('networks', { tenant_id: 'p1' })).toMatchObject({
       project_id: 'p1',

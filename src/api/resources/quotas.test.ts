@@ -99,12 +99,15 @@ describe('quotas', () => {
     expect((await client.call('GET', '/v2.0/quotas')).body).toEqual({ quotas: [] });
   });
 
-  it('do not go below what is used unless forced', async () => {
+  it('do not go below what is used where the request asks for that check', async () => {
     await client.make('networks', {});
-    const text = expectRefusal(await setQuota({ network: 0 }), 400, 'HTTPBadRequest');
-    expect(text).toBe('Quota limit 0 for network must be greater than or equal to already used 1');
-    expectRefusal(await setQuota({ network: 0, check_limit: true }), 400, 'HTTPBadRequest');
-    expect((await setQuota({ network: 1 })).status).toBe(200);
+    const refused = await setQuota({ network: 0, check_limit: true });
+    expect(expectRefusal(refused, 400, 'HTTPBadRequest')).toBe(
+      'Quota limit 0 for network must be greater than or equal to already used 1',
+    );
+    expect((await setQuota({ network: 1, check_limit: true })).status).toBe(200);
+    expect((await setQuota({ network: 0 })).status).toBe(200);
+    expectRefusal(await client.call('POST', '/v2.0/networks', { network: {} }), 409, 'OverQuota');
     expect((await setQuota({ network: 0, force: true })).status).toBe(200);
     expect((await setQuota({ network: -1 })).status).toBe(200);
   });

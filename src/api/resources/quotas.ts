@@ -118,7 +118,7 @@ const detailsOf = (context: Context, project: string): Record<string, unknown> =
   );
 };
 
-async function setQuotas(context: Context, project: string, { limits, force }: QuotaDraft): Promise<void> {
+async function setQuotas(context: Context, project: string, { limits, checked }: QuotaDraft): Promise<void> {
   await context.committer.commit((change) => {
     const { state } = context.view;
     const key = keys.quota(project);
@@ -130,7 +130,7 @@ async function setQuotas(context: Context, project: string, { limits, force }: Q
     } else change.replace(row);
     for (const resource of quotaResources) {
       const limit = limits[resource] ?? unlimited;
-      if (force || limit === unlimited) continue;
+      if (!checked || limit === unlimited) continue;
       const used = usedOf(state, project, resource);
       if (used > limit) {
         badRequest(

@@ -344,13 +344,8 @@ describe('security-group rules', () => {
       unknownId,
       { remote_address_group_id: unknownId },
     ],
-    [
-      'an address group that is no id',
-      400,
-      'HTTPBadRequest',
-      "'x' is not a valid UUID",
-      { remote_address_group_id: 'x' },
-    ],
+    ['an address group that is no id', 404, 'AddressGroupNotFound', 'x', { remote_address_group_id: 'x' }],
+    ['a remote group that is no id', 404, 'SecurityGroupNotFound', 'x', { remote_group_id: 'x' }],
   ];
   it.each(refused)('refuse %s', async (_, status, type, part, more) => {
     const before = await under.content();
