@@ -1,0 +1,133 @@
+/** Two servers on one store, everybody's tokens, and a host that binds ports now and then: what requests are sent to. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { TokenFile } from '../../../src/api/identity/tokens.ts';
+import { type Api, createApi } from '../../../src/api/server.ts';
+import { violationsOf } from '../../../src/model/invariants/check.ts';
+import { keys } from '../../../src/model/keys.ts';
+import { usualQuotas } from '../../../src/model/quota.ts';
+import type { Store } from '../../../src/store/contract.ts';
+import { openStore } from '../../../src/store/index.ts';
+import { Known } from './known.ts';
+import { Mirror } from './mirror.ts';
+import type { Answer } from './oracle.ts';
+import { tokensFile } from './people.ts';
+import type { Random } from './random.ts';
+import type { Request } from './requests.ts';
+import { type Subject, subjectsOf } from './subjects.ts';
+
+const silent = pino({ level: 'silent' });
+const host = 'host-1';
+
+export class Cloud {
+  readonly store: Store;
+  readonly subjects: readonly Subject[];
+  readonly mirror: Mirror;
+  readonly known: Known;
+  readonly servers: readonly Api[];
+  readonly #dir: string;
+
+  private constructor(store: Store, mirror: Mirror, servers: readonly Api[], dir: string) {
+    this.store = store;
+    this.mirror = mirror;
+    this.servers = servers;
+    this.#dir = dir;
+    this.subjects = subjectsOf(store);
+    const kinds = [...this.subjects.map(({ name }) => name), 'qos_rule'];
+    // Agents have ids of their hosts' names, which no record has.
+    this.known = new Known(kinds, (id) => mirror.byId(id) !== undefined || /^.{14}8/.test(id));
+  }
+
+  static async open(): Promise<Cloud> {
+    const dir = await mkdtemp(join(tmpdir(), 'portcullis-fuzz-'));
+    const store = await openStore({ kind: 'memory' });
+    const mirror = await Mirror.of(store);
+    const file = join(dir, 'tokens.yaml');
+    await writeFile(file, tokensFile());
+    const servers = [0, 1].map(() =>
+      createApi({
+        store,
+        log: silent,
+        listen: { host: '127.0.0.1', port: 0 },
+        authenticator: new TokenFile(file, silent),
+        quotas: { ...usualQuotas, security_group: 40, rbac_policy: 40 },
+      }),
+    );
+    for (const api of servers) await api.ready();
+    await mirror.catchUp(store);
+    mirror.takeChanges();
+    return new Cloud(store, mirror, servers, dir);
+  }
+
+  async send({ who, method, url, headers, body }: Request, server = 0): Promise<Answer> {
+    const token = who === null ? {} : { 'x-auth-token': who.token };
+    const response = await this.servers[server % this.servers.length]?.app.inject({
+      method,
+      url,
+      headers: { host: '127.0.0.1', ...token, ...headers },
+      ...(body === undefined ? {} : { payload: body }),
+    });
+    if (response === undefined) throw new Error('there are no servers');
+    await this.mirror.catchUp(this.store);
+    return { status: response.statusCode, text: response.body };
+  }
+
+  /** Keeps the ids that an answer tells. */
+  learn(answer: Answer): void {
+    if (answer.status >= 300 || !answer.text.startsWith('{"')) return;
+    const body = JSON.parse(answer.text) as Readonly<Record<string, unknown>>;
+    for (const { name, collection } of this.subjects)
+      for (const one of [body[name], body[collection]].flat()) this.#learnOne(name, one);
+    for (const [key, value] of Object.entries(body))
+      if (/^(bandwidth_limit|dscp_marking|packet_rate_limit)_rules?$/.test(key))
+        for (const one of [value].flat()) this.#learnOne('qos_rule', one);
+  }
+
+  #learnOne(kind: string, one: unknown): void {
+    if (typeof one !== 'object' || one === null) return;
+    const { id, project_id: project } = one as Readonly<Record<string, unknown>>;
+    if (typeof id === 'string') this.known.learn(kind, id, typeof project === 'string' ? project : '');
+  }
+
+  /** What an agent writes of a port that it holds. */
+  async bindSome(random: Random): Promise<void> {
+    const now = Date.now();
+    const record = { name: host, heartbeat: now - 3_600_000, ttl: 1000, bridge: 'br-int' };
+    await this.store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);
+    const ports = this.mirror.under('ports/').map(({ key }) => key);
+    const [, network = '', port = ''] = random.pick(['', ...ports]).split('/');
+    const binding = { host, status: random.pick(['ACTIVE', 'DOWN']) };
+    const address = `fe80::${random.below(1000).toString(16)}`;
+    await this.store.txn(
+      [
+        { key: keys.port(network, port), is: 'present' },
+        { key: keys.linkLocal(network, address), is: 'absent' },
+      ],
+      [
+        { op: 'put', key: keys.binding(network, port), value: JSON.stringify(binding) },
+        {
+          op: 'put',
+          key: keys.linkLocal(network, address),
+          value: JSON.stringify({ port, mac: 'fa:16:3e:00:00:01' }),
+        },
+      ],
+    );
+    await this.mirror.catchUp(this.store);
+    this.mirror.takeChanges();
+  }
+
+  /** What contradicts itself in the store. */
+  async violations(): Promise<readonly string[]> {
+    const { entries } = await this.store.range('');
+    return violationsOf(entries).map(({ key, problem }) => `${key}: ${problem}`);
+  }
+
+  async close(): Promise<void> {
+    for (const api of this.servers) await api.close();
+    this.mirror.close();
+    await this.store.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}

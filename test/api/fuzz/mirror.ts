@@ -1,0 +1,117 @@
+/** What is in the store, and what the last request changed of it, without asking the server under test. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Store, StoreEvent, Watch } from '../../../src/store/contract.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export interface Held {
+  readonly key: string;
+  readonly text: string;
+  /** Null for marks. */
+  readonly record: Json | null;
+}
+
+export interface Changed {
+  readonly key: string;
+  readonly before: Held | null;
+  readonly after: Held | null;
+}
+
+const heldAt = (key: string, text: string): Held => {
+  try {
+    const record: unknown = JSON.parse(text);
+    return { key, text, record: typeof record === 'object' && record !== null ? (record as Json) : null };
+  } catch {
+    return { key, text, record: null };
+  }
+};
+
+export class Mirror {
+  readonly held = new Map<string, Held>();
+  readonly #byId = new Map<string, string>();
+  readonly #rules = new Map<string, string>();
+  #changes = new Map<string, Held | null>();
+  #lastRevision = 0;
+  readonly #watch: Watch;
+
+  private constructor(store: Store, revision: number) {
+    this.#lastRevision = revision;
+    this.#watch = store.watch('', revision + 1, {
+      onBatch: (batch) => {
+        for (const event of batch.events) this.#apply(event);
+        this.#lastRevision = batch.revision;
+      },
+      onLost: (fault) => {
+        throw fault;
+      },
+    });
+  }
+
+  /** Before any server watches the store, so that it hears of every change first. */
+  static async of(store: Store): Promise<Mirror> {
+    const { revision, entries } = await store.range('');
+    const mirror = new Mirror(store, revision);
+    for (const entry of entries) mirror.#apply({ type: 'put', entry });
+    mirror.takeChanges();
+    return mirror;
+  }
+
+  /** Resolves when all that the store holds is here. */
+  async catchUp(store: Store): Promise<void> {
+    const { revision } = await store.range('none/');
+    while (this.#lastRevision < revision) await nextTurn();
+  }
+
+  #apply(event: StoreEvent): void {
+    const key = event.type === 'put' ? event.entry.key : event.key;
+    const before = this.held.get(key) ?? null;
+    if (!this.#changes.has(key)) this.#changes.set(key, before);
+    this.#forget(before);
+    if (event.type === 'delete') this.held.delete(key);
+    else {
+      const held = heldAt(key, event.entry.value);
+      this.held.set(key, held);
+      this.#remember(held);
+    }
+  }
+
+  #remember({ key, record }: Held): void {
+    if (typeof record?.['id'] === 'string') this.#byId.set(record['id'], key);
+    for (const id of idsWithin(record)) this.#rules.set(id, key);
+  }
+
+  #forget(held: Held | null): void {
+    if (typeof held?.record?.['id'] === 'string') this.#byId.delete(held.record['id']);
+    for (const id of idsWithin(held?.record ?? null)) this.#rules.delete(id);
+  }
+
+  byId(id: string): Held | undefined {
+    const key = this.#byId.get(id) ?? this.#rules.get(id);
+    return key === undefined ? undefined : this.held.get(key);
+  }
+
+  under(prefix: string): readonly Held[] {
+    return [...this.held.values()].filter(({ key }) => key.startsWith(prefix));
+  }
+
+  /** Since the last time. */
+  takeChanges(): readonly Changed[] {
+    const changes = [...this.#changes].map(([key, before]) => ({
+      key,
+      before,
+      after: this.held.get(key) ?? null,
+    }));
+    this.#changes = new Map();
+    return changes;
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+}
+
+/** Things with ids of their own inside a record: rules of QoS policies. */
+function idsWithin(record: Json | null): readonly string[] {
+  const rules = record?.['rules'];
+  return Array.isArray(rules) ? rules.map((rule: Json) => String(rule['id'])) : [];
+}

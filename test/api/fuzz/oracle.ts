@@ -1,0 +1,270 @@
+/**
+ * What no answer may do, whatever was asked: fail, tell of the inside, show or change what is another project's. Judges
+ * by what the store holds and by its own words on who sees what, not by the policy's tables.
+ */
+
+import type { Changed, Held, Json, Mirror } from './mirror.ts';
+import { mayWrite, type Person, seesAll } from './people.ts';
+import type { Request } from './requests.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const inside =
+  /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|lmdb/;
+
+const kindOf = (key: string): string => key.slice(0, key.indexOf('/'));
+const projectOf = (held: Held | null | undefined): string | null =>
+  typeof held?.record?.['project_id'] === 'string' ? held.record['project_id'] : null;
+
+export class Oracle {
+  readonly #mirror: Mirror;
+  /** What the request took away, which its sender may have seen. */
+  #gone = new Map<string, Held>();
+
+  constructor(mirror: Mirror) {
+    this.#mirror = mirror;
+  }
+
+  /** Everything that is wrong with an answer. */
+  complaints(request: Request, answer: Answer): readonly string[] {
+    const changes = this.#mirror.takeChanges();
+    this.#gone = new Map(changes.flatMap(({ key, before }) => (before === null ? [] : [[key, before]])));
+    return [
+      ...this.#ofForm(request, answer),
+      ...this.#ofReading(request, answer),
+      ...changes.flatMap((change) => [...this.#ofHistory(change)]),
+      ...this.#ofWriting(request, answer, changes),
+    ];
+  }
+
+  *#ofForm({ method, url }: Request, { status, text }: Answer): Iterable<string> {
+    // Hosts that hold ports and say nothing are part of the game.
+    const silentHost = status === 503 && url.includes('/counters');
+    if (status >= 500 && status !== 501 && !silentHost) yield `status ${status}`;
+    const leak = inside.exec(text);
+    if (leak !== null) yield `the answer tells of the inside: ${leak[0]}`;
+    if (method === 'HEAD' || text === '' || url.startsWith('/metrics')) return;
+    let body: unknown;
+    try {
+      body = JSON.parse(text);
+    } catch {
+      yield 'the answer is no JSON';
+      return;
+    }
+    if (status >= 400 && (typeof body !== 'object' || body === null)) yield 'a refusal without words';
+  }
+
+  /** A record that changes stays the one it was and goes on counting. */
+  *#ofHistory({ key, before, after }: Changed): Iterable<string> {
+    const [old, now] = [before?.record, after?.record];
+    if (old === undefined || old === null || now === undefined || now === null) return;
+    for (const name of ['id', 'project_id', 'created_at', 'network_id', 'security_group_id'])
+      if (old[name] !== now[name])
+        yield `${key}: ${name} was ${String(old[name])} and is ${String(now[name])}`;
+    const [from, to] = [old['revision_number'], now['revision_number']];
+    if (typeof from === 'number' && !(typeof to === 'number' && to > from) && before?.text !== after?.text)
+      yield `${key}: revision ${from} was followed by ${String(to)}`;
+  }
+
+  *#ofReading({ who, url, body }: Request, { text }: Answer): Iterable<string> {
+    if (text === '' || (who !== null && seesAll(who))) return;
+    const sent = decoded(`${url} ${body ?? ''}`);
+    const asked = new Set(sent.match(uuid));
+    for (const id of new Set(text.match(uuid))) {
+      if (asked.has(id)) continue;
+      const held = this.#mirror.byId(id);
+      if (held === undefined || (who !== null && (this.#sees(who, held) || this.#isToldOf(who, id))))
+        continue;
+      yield `the answer names ${held.key}, of which ${who?.name ?? 'nobody'} may not know`;
+    }
+    for (const shown of objectsOf(text)) {
+      const held = this.#mirror.byId(String(shown['id']));
+      if (held === undefined || Object.keys(shown).length < 3) continue;
+      if (who === null || !this.#sees(who, held))
+        yield `the answer shows ${held.key} to ${who?.name ?? 'nobody'}`;
+      const hidden = Object.keys(shown).find(
+        (name) => name.startsWith('binding:') && name !== 'binding:vnic_type',
+      );
+      if (hidden !== undefined) yield `the answer shows ${hidden} to ${who?.name ?? 'nobody'}`;
+    }
+  }
+
+  *#ofWriting(
+    { who, method, url }: Request,
+    { status }: Answer,
+    changes: readonly Changed[],
+  ): Iterable<string> {
+    const real = changes.filter(({ before, after }) => before?.text !== after?.text);
+    if (method === 'GET' || method === 'HEAD') {
+      for (const { key, before } of real)
+        if (before !== null || !/^(default-groups|groups|rules|uses|asks|answers)\//.test(key))
+          yield `reading ${url} changed ${key}`;
+    } else if (status >= 400) {
+      for (const { key } of real) yield `a refused request changed ${key}`;
+    }
+    if (who !== null && seesAll(who)) return;
+    for (const change of real) {
+      if (!this.#mayChange(who, change, real, method === 'GET'))
+        yield `${who?.name ?? 'nobody'} changed ${change.key} of ${projectOf(change.before ?? change.after)}`;
+    }
+  }
+
+  #at(key: string): Held | undefined {
+    return this.#mirror.held.get(key) ?? this.#gone.get(key);
+  }
+
+  /** Whether an RBAC policy or the thing itself lets the project in. */
+  #isOpen(held: Held, project: string): boolean {
+    if (held.record?.['shared'] === true) return true;
+    const policies = [...this.#mirror.under('rbac/'), ...this.#gone.values()];
+    return policies.some(
+      ({ key, record }) =>
+        kindOf(key) === 'rbac' &&
+        record?.['object_id'] === held.record?.['id'] &&
+        (record?.['target_tenant'] === '*' || record?.['target_tenant'] === project),
+    );
+  }
+
+  #sees(who: Person, held: Held): boolean {
+    const own = projectOf(held) === who.project;
+    const [kind = '', parent = ''] = held.key.split('/');
+    switch (kind) {
+      case 'networks':
+      case 'groups':
+      case 'address-groups':
+      case 'qos':
+        return own || this.#isOpen(held, who.project);
+      case 'subnets':
+        return own || this.#seesAt(who, `networks/${parent}`);
+      case 'ports':
+        return own || projectOf(this.#at(`networks/${parent}`)) === who.project;
+      case 'rules':
+        return own || this.#seesAt(who, `groups/${parent}`);
+      case 'default-rules':
+        return true;
+      default:
+        return own;
+    }
+  }
+
+  #seesAt(who: Person, key: string): boolean {
+    const held = this.#at(key);
+    return held !== undefined && this.#sees(who, held);
+  }
+
+  /** Whether something that is seen names it: a port its groups, a network its subnets. */
+  #isToldOf(who: Person, id: string): boolean {
+    const naming = [...this.#mirror.held.values(), ...this.#gone.values()].filter(
+      ({ record, text }) => record !== null && text.includes(id),
+    );
+    return naming.some((held) => this.#sees(who, held));
+  }
+
+  #mayChange(who: Person | null, change: Changed, all: readonly Changed[], reading: boolean): boolean {
+    const { key, before, after } = change;
+    const kind = kindOf(key);
+    if (who === null) return false;
+    // A project gets its default group when somebody of it looks, whoever that is.
+    if (reading && after !== null && ['groups', 'rules'].includes(kind))
+      return projectOf(after) === who.project;
+    if (/^(uses|taken|stateless|default-groups|default-qos)\//.test(key)) return true;
+    if (reading && (kind === 'asks' || kind === 'answers')) return true;
+    if (!mayWrite(who)) return false;
+    const own = projectOf(before ?? after) === who.project;
+    const parent = key.split('/')[1] ?? '';
+    // Administrators may give a project a policy on what is another's; it is a part of that.
+    if (all.some((one) => isPolicyOn(one, change, who.project))) return true;
+    const ownNetwork = projectOf(this.#at(`networks/${parent}`)) === who.project;
+    switch (kind) {
+      case 'subnets':
+        return ownNetwork;
+      case 'ports':
+        return own || (ownNetwork && (after === null || onlyAddresses(before, after)));
+      case 'groups':
+        return (
+          own ||
+          (onlyStamps(before, after) && all.some((one) => isRuleOf(one, parent) && namesGone(one, all)))
+        );
+      case 'rules':
+        return own || projectOf(this.#at(`groups/${parent}`)) === who.project || namesGone(change, all);
+      case 'rbac':
+        return (
+          own || (after === null && all.some((one) => one.after === null && isOwn(one, change, who.project)))
+        );
+      case 'bindings':
+      case 'link-locals':
+        return after === null;
+      case 'quotas':
+      case 'default-rules':
+      case 'hosts':
+      case 'agent-notes':
+      case 'default-external-network':
+        return false;
+      default:
+        return own;
+    }
+  }
+}
+
+/** Whether this is the project's own policy on the thing that changed. */
+const isPolicyOn = (policy: Changed, { before }: Changed, project: string): boolean =>
+  policy.key.startsWith('rbac/') &&
+  projectOf(policy.before) === project &&
+  policy.before?.record?.['object_id'] === before?.record?.['id'];
+
+/** Whether this is the project's own thing that the policy was about. */
+const isOwn = ({ before }: Changed, policy: Changed, project: string): boolean =>
+  projectOf(before) === project && before?.record?.['id'] === policy.before?.record?.['object_id'];
+
+const isRuleOf = ({ key, after }: Changed, group: string): boolean =>
+  key.startsWith(`rules/${group}/`) && after === null;
+
+/** A rule that went with the group it named. */
+function namesGone({ before, after }: Changed, all: readonly Changed[]): boolean {
+  const remote = before?.record?.['remote_group_id'];
+  return after === null && all.some((one) => one.key === `groups/${String(remote)}` && one.after === null);
+}
+
+const stamps = new Set(['updated_at', 'revision_number']);
+
+function sameBut(before: Held | null, after: Held | null, names: ReadonlySet<string>): boolean {
+  if (before?.record === null || before === null || after?.record === null || after === null) return false;
+  const rest = (record: Json | null) =>
+    JSON.stringify(Object.entries(record ?? {}).filter(([name]) => !names.has(name)));
+  return rest(before.record) === rest(after.record);
+}
+
+const onlyStamps = (before: Held | null, after: Held | null): boolean => sameBut(before, after, stamps);
+/** A network's owner adds and removes prefixes on which ports have addresses of themselves. */
+const onlyAddresses = (before: Held | null, after: Held | null): boolean =>
+  sameBut(before, after, new Set([...stamps, 'fixed_ips']));
+
+function decoded(text: string): string {
+  try {
+    return `${text} ${decodeURIComponent(text)}`;
+  } catch {
+    return text;
+  }
+}
+
+/** All objects with an id in a JSON text. */
+function objectsOf(text: string): readonly Json[] {
+  const found: Json[] = [];
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) for (const item of value) walk(item);
+    else if (typeof value === 'object' && value !== null) {
+      if (typeof (value as Json)['id'] === 'string') found.push(value as Json);
+      for (const item of Object.values(value)) walk(item);
+    }
+  };
+  try {
+    walk(JSON.parse(text));
+  } catch {
+    return [];
+  }
+  return found;
+}

@@ -1,0 +1,39 @@
+/** What the catalogue of resources says of each: whatever is added to it is asked for here without a word. */
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import { forEachResource } from '../../../src/api/resources/catalogue.ts';
+import { AddressBook } from '../../../src/api/state/address-book.ts';
+import { Committer } from '../../../src/api/state/committer.ts';
+import { View } from '../../../src/api/state/view.ts';
+import type { AttributeTable } from '../../../src/model/attribute.ts';
+import { noQuotas } from '../../../src/model/quota.ts';
+import type { Store } from '../../../src/store/contract.ts';
+
+export interface Subject {
+  readonly name: string;
+  readonly collection: string;
+  readonly path: string;
+  readonly table: AttributeTable;
+  readonly actions: readonly string[];
+  readonly tagPaths: readonly string[];
+}
+
+export function subjectsOf(store: Store): readonly Subject[] {
+  const view = new View(store, pino({ level: 'silent' }));
+  const subjects: Subject[] = [];
+  forEachResource(
+    {
+      view,
+      committer: new Committer(store, view),
+      addresses: new AddressBook(view),
+      newId: randomUUID,
+      strictPairs: false,
+      quotas: noQuotas,
+    },
+    ({ name, collection, path, table, actions = {}, tagAliases = [] }) => {
+      const tagPaths = Object.hasOwn(table, 'tags') ? [path, ...tagAliases] : [];
+      subjects.push({ name, collection, path, table, actions: Object.keys(actions), tagPaths });
+    },
+  );
+  return subjects;
+}
