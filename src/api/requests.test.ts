@@ -67,6 +67,16 @@ describe('requests that are wrong', () => {
     expectRefusal(await client.call('POST', '/v2.0/ports', body), 400, 'HTTPBadRequest');
   });
 
+  it('need no declaration from programs', async () => {
+    const response = await client.api.app.inject({
+      method: 'POST',
+      url: '/v2.0/networks',
+      headers: { host: '127.0.0.1:9696' },
+      payload: Buffer.from('{"network": {"name": "undeclared"}}'),
+    });
+    expect(response.statusCode).toBe(201);
+  });
+
   it("are told so in Neutron's shape", async () => {
     expectRefusal(await client.call('GET', '/v2.0/nonsense'), 404, 'HTTPNotFound');
     expectRefusal(await client.call('PUT', '/v2.0/networks', { network: {} }), 405, 'HTTPMethodNotAllowed');
@@ -80,6 +90,12 @@ describe('requests that are wrong', () => {
     const plain = { 'content-type': 'text/plain' };
     expectRefusal(
       await client.call('POST', '/v2.0/networks', '{"network": {}}', plain),
+      415,
+      'HTTPUnsupportedMediaType',
+    );
+    const page = { 'content-type': '', origin: 'http://page.example' };
+    expectRefusal(
+      await client.call('POST', '/v2.0/networks', '{"network": {}}', page),
       415,
       'HTTPUnsupportedMediaType',
     );

@@ -7,14 +7,18 @@ import { refuseRequest } from './request-faults.ts';
 const malformed =
   'The server could not comply with the request since it is either malformed or otherwise incorrect.';
 
-/** Replaces fastify's parsers; a body that is not declared as JSON is refused, so no web page can send one. */
+/**
+ * Replaces fastify's parsers. A body declared as something else than JSON is refused; one without a declaration, as
+ * some clients send it, is taken unless a browser says (`Origin`) that a web page sent it.
+ */
 export function registerBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     done(null, text);
   });
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
-    done(null, text === '' ? undefined : notJson);
+  app.addContentTypeParser('*', { parseAs: 'string' }, ({ headers }, text, done) => {
+    const undeclared = headers['content-type'] === undefined && headers.origin === undefined;
+    done(null, text === '' ? undefined : undeclared ? text : notJson);
   });
 }
 

@@ -87,19 +87,19 @@ export function page<T extends Readable>(items: readonly T[], paging: Paging): r
 /** Links to the neighbouring pages; `url` is the request's own. */
 export function pageLinks(items: readonly Readable[], paging: Paging, url: URL): readonly Link[] {
   const { limit, reverse } = paging;
-  const first = items[0];
-  const last = items.at(-1);
-  if (limit === 0 || first === undefined || last === undefined) return [];
-  const link = (rel: Link['rel'], marker: unknown): Link => {
+  if (limit === 0) return [];
+  const link = (rel: Link['rel'], neighbour: Readable | undefined): Link => {
     const target = new URL(url);
-    target.searchParams.set('marker', String(marker));
+    // Behind the last page there is none to begin at, but a way back.
+    target.searchParams.delete('marker');
+    if (neighbour !== undefined) target.searchParams.append('marker', String(neighbour.get('id')));
     target.searchParams.delete('page_reverse');
     if (rel === 'previous') target.searchParams.set('page_reverse', 'True');
     return { rel, href: target.href };
   };
   const links: Link[] = [];
-  if (items.length >= limit || reverse) links.push(link('next', last.get('id')));
-  if (items.length >= limit || !reverse) links.push(link('previous', first.get('id')));
+  if (items.length >= limit || reverse) links.push(link('next', items.at(-1)));
+  if (items.length >= limit || !reverse) links.push(link('previous', items[0]));
   return links;
 }
 
