@@ -27,6 +27,7 @@ const extensions: readonly Extension[] = [
     'Filtering availability zones by what they show',
   ],
   ['binding', 'Port Binding', 'The host that holds a port and how it is plugged'],
+  ['binding-extended', 'Port Bindings Extended', 'Bindings of a port at hosts to which it may move'],
   ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],
   ['external-net', 'Neutron external network', 'Networks that lead out of the cloud'],
   ['extra_dhcp_opt', 'Neutron Extra DHCP options', 'What DHCP servers should tell a port beside the usual'],

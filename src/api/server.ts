@@ -23,6 +23,7 @@ import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
 import { registerResources } from './resources/catalogue.ts';
 import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
+import { registerPortBindings } from './resources/port-bindings.ts';
 import { Ports } from './resources/ports.ts';
 import { registerQosRuleTypes } from './resources/qos-rule-types.ts';
 import { registerQosRules } from './resources/qos-rules.ts';
@@ -114,6 +115,7 @@ export function createApi(options: ApiOptions): Api {
   const ready = async (): Promise<void> => {
     started ??= view.start().then(() => plantDefaultGroupRules(context));
     await started;
+  registerPortBindings(app, context);
   };
   return {
     app,

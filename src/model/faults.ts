@@ -36,6 +36,10 @@ export type ModelFault =
   | { readonly code: 'PortBound'; readonly port: string; readonly oldMac: string; readonly newMac: string }
   | { readonly code: 'AllowedAddressPairsMissingIP' }
   | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
+  | { readonly code: 'NotAComputePort'; readonly port: string }
+  | { readonly code: 'PortBindingNotFound'; readonly port: string; readonly host: string }
+  | { readonly code: 'PortBindingAlreadyExists'; readonly port: string; readonly host: string }
+  | { readonly code: 'PortBindingAlreadyActive'; readonly port: string; readonly host: string }
   | { readonly code: 'DuplicateAddressPairInRequest'; readonly mac: string; readonly ip: string }
   | { readonly code: 'AddressPairAndPortSecurityRequired' }
   /** Ours: Neutron lets a pair take the gateway's place. */

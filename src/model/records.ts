@@ -74,6 +74,15 @@ export interface DhcpOption {
   readonly ip_version: 4 | 6;
 }
 
+/** A binding that waits for a guest to arrive, or that is left over since it has gone. */
+export interface InactiveBinding {
+  readonly host: string;
+  readonly vnic_type: string;
+  readonly profile: Readonly<Record<string, unknown>>;
+  /** It was active once, and is nothing to plug by since. */
+  readonly left?: true;
+}
+
 export interface PortRecord extends StandardAttributes, Taggable {
   readonly name: string;
   readonly network_id: string;
@@ -92,6 +101,10 @@ export interface PortRecord extends StandardAttributes, Taggable {
   readonly 'binding:host_id': string;
   readonly 'binding:vnic_type': string;
   readonly 'binding:profile': Readonly<Record<string, unknown>>;
+  /** Where it may go beside the host above, no host twice; absent while there are none. */
+  readonly inactive_bindings?: readonly InactiveBinding[];
+  /** There after its active binding was deleted: the next one that is made is active. */
+  readonly binding_removed?: true;
   readonly qos_policy_id: string | null;
   /** Absent while there are none. */
   readonly extra_dhcp_opts?: readonly DhcpOption[];

@@ -115,6 +115,23 @@ const answers: { readonly [C in Code]: Answer<C> } = {
       `old_mac ${f.oldMac}, new_mac ${f.newMac}.`,
   },
   AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address.' },
+  NotAComputePort: {
+    status: 400,
+    type: 'BadRequest',
+    text: (f) => `Bad port request: Invalid port ${f.port}. Operation only valid on compute ports.`,
+  },
+  PortBindingNotFound: {
+    status: 404,
+    text: (f) => `Binding for port ${f.port} for host ${f.host} could not be found.`,
+  },
+  PortBindingAlreadyExists: {
+    status: 409,
+    text: (f) => `Binding for port ${f.port} on host ${f.host} already exists.`,
+  },
+  PortBindingAlreadyActive: {
+    status: 409,
+    text: (f) => `Binding for port ${f.port} on host ${f.host} is already active.`,
+  },
   AllowedAddressPairExhausted: {
     status: 400,
     text: (f) => `The number of allowed address pair exceeds the maximum ${f.quota}.`,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keys } from '../../model/keys.ts';
 import {
   type Client,
   expectRefusal,
@@ -110,6 +111,9 @@ describe('a MAC of null', () => {
   });
 
   it('is refused where a MAC stays: on a port that a host has', async () => {
+    const host = { name: 'host1', heartbeat: Date.now(), ttl: 1e6, bridge: 'br-int' };
+    await under.store.txn([], [{ op: 'put', key: keys.host('host1'), value: JSON.stringify(host) }]);
+    await client.call('GET', '/v1/sync?timeout=0.01');
     const port = await client.make('ports', inside({ 'binding:host_id': 'host1' }));
     expectRefusal(await put(port, { mac_address: null }), 409, 'PortBound');
     expect((await client.show('ports', port['id']))['mac_address']).toBe(port['mac_address']);

@@ -14,6 +14,7 @@ import {
   portAttributes,
   portVerbs,
 } from '../../model/port.ts';
+import { holderOf, statusOf, withSettledBindings } from '../../model/port-binding.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
@@ -28,6 +29,7 @@ import { admit } from './admission.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
+import { plugAt, plugOfPort } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
@@ -79,10 +81,11 @@ export class Ports implements Resource<PortRecord> {
   }
 
   show(port: PortRecord): Record<string, unknown> {
-    const { bindings, hosts, networks } = this.#context.view.state;
-    const binding = bindings.get(port.id);
-    const holder = this.#holderOf(port);
-    const host = hosts.get(holder);
+    const { state } = this.#context.view;
+    const held = state.bindings.get(port.id);
+    const holder = holderOf(port, held);
+    const plug = plugOfPort(state, port.id, holder);
+    const { inactive_bindings: _, binding_removed: __, ...own } = port;
     return {
       ...port,
       tags: tagsOf(port),
@@ -93,17 +96,8 @@ export class Ports implements Resource<PortRecord> {
       qos_policy_id: qosPolicyOf(port),
       qos_network_policy_id: qosPolicyOf(networks.get(port.network_id)?.record),
       'binding:host_id': holder,
-      'binding:vif_type': holder === '' ? 'unbound' : 'ovs',
-      'binding:vif_details':
-        holder === ''
-          ? {}
-          : {
-              port_filter: true,
-              ovs_hybrid_plug: false,
-              connectivity: 'l2',
-              bridge_name: host?.bridge ?? 'br-int',
-              datapath_type: host?.datapath_type ?? 'system',
-            },
+      'binding:vif_type': plug.vif_type,
+      'binding:vif_details': plug.vif_details,
     };
   }
 
@@ -149,7 +143,7 @@ export class Ports implements Resource<PortRecord> {
         ? this.#context.addresses.newMac(change, before.network_id)
         : (wantedMac ?? before.mac_address);
     if (mac !== before.mac_address) this.#takeMac(change, before, mac);
-    const merged: PortRecord = {
+    const merged: PortRecord = withSettledBindings({
       ...before,
       ...plain,
       mac_address: mac,
@@ -213,11 +207,11 @@ export class Ports implements Resource<PortRecord> {
     return port;
   }
 
-  /** The host that a caller asked for or that holds the port; empty when it is unbound. */
-  #holderOf(port: PortRecord): string {
-    const binding = this.#context.view.state.bindings.get(port.id);
-    if (port['binding:host_id'] !== '') return port['binding:host_id'];
-    return binding?.status === 'ACTIVE' ? binding.host : '';
+  /** Whether a host has the port, or would when it is plugged there. */
+  #isBound(port: PortRecord): boolean {
+    const { state } = this.#context.view;
+    const holder = holderOf(port, state.bindings.get(port.id));
+    return plugAt(state, port.id, holder).vif_type === 'ovs';
   }
 
   #checkPairs(port: PortRecord): void {
@@ -253,7 +247,7 @@ export class Ports implements Resource<PortRecord> {
   }
 
   #takeMac(change: Change, before: PortRecord, mac: string): void {
-    if (this.#holderOf(before) !== '') {
+    if (this.#isBound(before)) {
       refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
     }
     this.#claimMac(change, before.network_id, mac);

@@ -244,8 +244,9 @@ export class State {
     const before = this.hosts.get(name) ?? null;
     if (after === null) this.hosts.delete(name);
     else this.hosts.set(name, after);
-    // A heartbeat is not seen in ports; the host's bridge is.
-    if (before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
+    // A heartbeat is not seen in ports; that the host is there, and its bridge, are.
+    const appeared = (before === null) !== (after === null);
+    if (appeared || before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
       this.ports.outdateAll();
     if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }

@@ -1,0 +1,233 @@
+/**
+ * Where a port is, and where it may go: its one active binding lies in the port's own attributes, those that wait for
+ * a guest to arrive lie beside it. Pure; which hosts there are and what they hold is the API's to know.
+ */
+import type { AttributeTable } from './attribute.ts';
+import { text } from './checks.ts';
+import { badRequest, refuse } from './faults.ts';
+import { portAttributes } from './port.ts';
+import type { BindingRecord, InactiveBinding, PortRecord } from './records.ts';
+import { standardAttributes } from './standard-attributes.ts';
+
+const { 'binding:vnic_type': vnicType, 'binding:profile': profile } = portAttributes;
+
+/** `host` is what `id` is elsewhere. */
+export const portBindingAttributes = {
+  host: {
+    post: 'required',
+    put: true,
+    validate: text(255),
+    filter: 'text',
+    sort: true,
+    about: 'The host; a port has one binding at each at most.',
+  },
+  vif_type: {
+    post: 'refused',
+    put: false,
+    filter: 'text',
+    sort: true,
+    about: 'How the host would plug it: `ovs`, `unbound` or `binding_failed`.',
+  },
+  vif_details: {
+    post: 'refused',
+    put: false,
+    type: { type: 'object' },
+    about: 'What the host needs for that.',
+  },
+  vnic_type: {
+    post: 'allowed',
+    put: true,
+    fallback: 'normal',
+    convert: vnicType.convert,
+    validate: vnicType.validate,
+    filter: 'text',
+    sort: true,
+    about: 'How a guest is meant to be plugged.',
+  },
+  profile: {
+    post: 'allowed',
+    put: true,
+    fallback: {},
+    convert: profile.convert,
+    validate: profile.validate,
+    type: { type: 'object' },
+    about: 'What compute services note of the plug; kept, not read.',
+  },
+  status: {
+    post: 'refused',
+    put: false,
+    filter: 'text',
+    sort: true,
+    about: '`ACTIVE` for the one that holds, `INACTIVE` for those that wait.',
+  },
+  project_id: {
+    post: 'allowed',
+    put: false,
+    validate: standardAttributes.project_id.validate,
+    hidden: true,
+    about: "Taken and not kept: bindings are the cloud's own.",
+  },
+} as const satisfies AttributeTable;
+
+export interface BindingDraft {
+  readonly host: string;
+  readonly vnic_type: string;
+  readonly profile: Readonly<Record<string, unknown>>;
+}
+
+export type BindingPatch = Partial<BindingDraft>;
+
+/** One binding of a port, before anything is known of its host. */
+export interface PortBinding extends BindingDraft {
+  readonly active: boolean;
+  /** It was given up when another took over, and is nothing to plug by until it is taken up again. */
+  readonly left: boolean;
+}
+
+/** The host that a caller asked for or that holds the port; empty when it is unbound. */
+export function holderOf(port: PortRecord, held: BindingRecord | undefined): string {
+  if (port['binding:host_id'] !== '') return port['binding:host_id'];
+  return held?.status === 'ACTIVE' ? held.host : '';
+}
+
+/** ACTIVE once the switch of the very host where the port is to be has acknowledged its flows. */
+export function statusOf(port: PortRecord, held: BindingRecord | undefined): 'ACTIVE' | 'DOWN' {
+  return held?.status === 'ACTIVE' && held.host === holderOf(port, held) ? 'ACTIVE' : 'DOWN';
+}
+
+const shownOf = ({ host, vnic_type, profile: noted, left }: InactiveBinding): PortBinding => ({
+  host,
+  vnic_type,
+  profile: noted,
+  active: false,
+  left: left === true,
+});
+
+/** The active one first. */
+export function bindingsOf(port: PortRecord, held: BindingRecord | undefined): readonly PortBinding[] {
+  const others = (port.inactive_bindings ?? []).map(shownOf);
+  if (port.binding_removed === true && holderOf(port, held) === '') return others;
+  const active = {
+    host: holderOf(port, held),
+    vnic_type: port['binding:vnic_type'],
+    profile: port['binding:profile'],
+    active: true,
+    left: false,
+  };
+  return [active, ...others.filter(({ host }) => host !== active.host)];
+}
+
+/** Throws `PortBindingNotFound`. */
+export function bindingAt(port: PortRecord, held: BindingRecord | undefined, host: string): PortBinding {
+  const found = bindingsOf(port, held).find((binding) => binding.host === host);
+  return found ?? refuse({ code: 'PortBindingNotFound', port: port.id, host });
+}
+
+/** Only the ports of compute services move. Throws Neutron's `BadRequest`. */
+export function requireComputePort(port: PortRecord): void {
+  if (isComputePort(port)) return;
+  refuse({ code: 'NotAComputePort', port: port.id });
+}
+
+export const isComputePort = (port: Pick<PortRecord, 'device_owner'>): boolean =>
+  port.device_owner.startsWith('compute:');
+
+function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortRecord {
+  const { inactive_bindings: _, binding_removed: __, ...rest } = port;
+  const active = bindings.find((binding) => binding.active);
+  const inactive = bindings
+    .filter((binding) => !binding.active)
+    .map(({ host, vnic_type, profile: noted, left }) => ({
+      host,
+      vnic_type,
+      profile: noted,
+      ...(left ? { left: true as const } : {}),
+    }));
+  return {
+    ...rest,
+    'binding:host_id': active?.host ?? '',
+    'binding:vnic_type': active?.vnic_type ?? 'normal',
+    'binding:profile': active?.profile ?? {},
+    ...(inactive.length === 0 ? {} : { inactive_bindings: inactive }),
+    ...(active === undefined ? { binding_removed: true } : {}),
+  };
+}
+
+/** A further binding, the active one if there is none. Throws `PortBindingAlreadyExists`. */
+export function withNewBinding(
+  port: PortRecord,
+  held: BindingRecord | undefined,
+  draft: BindingDraft,
+): PortRecord {
+  const { host, vnic_type, profile: noted } = draft;
+  const present = bindingsOf(port, held);
+  if (present.some((binding) => binding.host === host))
+    refuse({ code: 'PortBindingAlreadyExists', port: port.id, host });
+  if (present.length > maxBindings)
+    badRequest(`Port ${port.id} has ${maxBindings} inactive bindings already`);
+  const active = present.every((binding) => !binding.active);
+  return withBindings(port, [...present, { host, vnic_type, profile: noted, active, left: false }]);
+}
+
+/** A guest is on its way to one host, perhaps to another at the next try; more is a client gone astray. */
+const maxBindings = 64;
+
+/** Throws `PortBindingNotFound`, `PortBindingAlreadyExists`. */
+export function withChangedBinding(
+  port: PortRecord,
+  held: BindingRecord | undefined,
+  host: string,
+  patch: BindingPatch,
+): PortRecord {
+  const before = bindingAt(port, held, host);
+  const present = bindingsOf(port, held);
+  const moved = patch.host !== undefined && patch.host !== host;
+  if (moved && present.some((binding) => binding.host === patch.host))
+    refuse({ code: 'PortBindingAlreadyExists', port: port.id, host: patch.host });
+  const after = { ...before, ...patch, left: before.left && !moved };
+  return withBindings(
+    port,
+    present.map((binding) => (binding === before || binding.host === host ? after : binding)),
+  );
+}
+
+/** The port moves. Throws `PortBindingAlreadyActive`, `PortBindingNotFound`. */
+export function withActiveBinding(
+  port: PortRecord,
+  held: BindingRecord | undefined,
+  host: string,
+): PortRecord {
+  if (bindingAt(port, held, host).active) refuse({ code: 'PortBindingAlreadyActive', port: port.id, host });
+  return withBindings(
+    port,
+    bindingsOf(port, held).map((binding) => {
+      const active = binding.host === host;
+      return { ...binding, active, left: active ? false : binding.left || binding.active };
+    }),
+  );
+}
+
+/** Throws `PortBindingNotFound`. */
+export function withoutBinding(port: PortRecord, held: BindingRecord | undefined, host: string): PortRecord {
+  bindingAt(port, held, host);
+  return withBindings(
+    port,
+    bindingsOf(port, held).filter((binding) => binding.host !== host),
+  );
+}
+
+/**
+ * What an update of the port itself leaves of its other bindings: none at the host where it now is, and none at all
+ * once it is nobody's or no longer a compute service's.
+ */
+export function withSettledBindings(port: PortRecord): PortRecord {
+  if (port.inactive_bindings === undefined && port.binding_removed === undefined) return port;
+  const { inactive_bindings: waiting, binding_removed: removed, ...rest } = port;
+  const host = port['binding:host_id'];
+  const kept = isComputePort(port) ? (waiting ?? []).filter((binding) => binding.host !== host) : [];
+  return {
+    ...rest,
+    ...(kept.length === 0 ? {} : { inactive_bindings: kept }),
+    ...(removed === true && host === '' && isComputePort(port) ? { binding_removed: true } : {}),
+  };
+}
