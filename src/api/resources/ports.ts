@@ -87,14 +87,14 @@ export class Ports implements Resource<PortRecord> {
     const plug = plugOfPort(state, port.id, holder);
     const { inactive_bindings: _, binding_removed: __, ...own } = port;
     return {
-      ...port,
+      ...own,
       tags: tagsOf(port),
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
       ip_allocation: allocationOf(port),
       tenant_id: port.project_id,
-      status: binding?.status ?? 'DOWN',
+      status: statusOf(port, held),
       qos_policy_id: qosPolicyOf(port),
-      qos_network_policy_id: qosPolicyOf(networks.get(port.network_id)?.record),
+      qos_network_policy_id: qosPolicyOf(state.networks.get(port.network_id)?.record),
       'binding:host_id': holder,
       'binding:vif_type': plug.vif_type,
       'binding:vif_details': plug.vif_details,
