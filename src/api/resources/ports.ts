@@ -149,7 +149,8 @@ export class Ports implements Resource<PortRecord> {
       mac_address: mac,
       ...dhcpOptions(before, options ?? []),
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
-    };
+    });
+    checkDevice(this.#context.view.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
