@@ -83,6 +83,7 @@ const rows = {
   'quota.security_group': quota('security groups'),
   'quota.security_group_rule': quota('security-group rules'),
   'quota.rbac_policy': quota('RBAC policies'),
+  'quota.router': quota('routers'),
   auth: {
     description: 'how callers prove who they are',
     default: 'none',

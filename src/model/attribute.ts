@@ -20,7 +20,7 @@ export interface Rights {
   readonly read?: readonly ('admin' | 'service')[];
   /** The values that `create` and `update` are about; absent: all. */
   readonly values?: (value: unknown) => boolean;
-  /** Rules for keys that the items of a list may have. */
+  /** Rules for keys that the value, or the items of a list, may have. */
   readonly items?: Readonly<Record<string, { readonly create: Rule; readonly update: Rule }>>;
 }
 

@@ -3,8 +3,10 @@
  * texts and HTTP statuses live in the API's error table, so nothing here may depend on HTTP.
  */
 import { Fault } from '../base/errors.ts';
+import type { RouterFault } from './router-faults.ts';
 
 export type ModelFault =
+  | RouterFault
   | { readonly code: 'BadRequest'; readonly message: string }
   | { readonly code: 'InvalidInput'; readonly message: string }
   | { readonly code: 'NetworkNotFound'; readonly id: string }

@@ -22,6 +22,8 @@ export const keys = {
   /** Uniqueness: the value is the port's id. */
   takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
   takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,
+  /** A router, with the ids of the ports that it holds. */
+  router: (id: string) => `routers/${id}`,
   addressGroup: (id: string) => `address-groups/${id}`,
   /** A rule that names the address group. */
   addressGroupUse: (group: string, user: string) => `uses/address-groups/${group}/${user}`,

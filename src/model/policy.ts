@@ -79,7 +79,7 @@ function rulesOfAttributes(
     if (row === undefined || rule === undefined || isDefault(verb, row.fallback, value)) return [];
     if (row.rights?.values?.(value) === false) return [];
     const full = `${name}:${attribute}`;
-    const items: readonly unknown[] = Array.isArray(value) ? value : [];
+    const items: readonly unknown[] = Array.isArray(value) ? value : [value];
     const parts = Object.entries(row.rights?.items ?? {}).flatMap(([key, of]) =>
       items.some((item) => typeof item === 'object' && item !== null && Object.hasOwn(item, key))
         ? [{ name: `${full}:${key}`, rule: of[verb], parts: [] }]

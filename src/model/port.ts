@@ -63,7 +63,7 @@ export interface FixedIpDraft {
   readonly ip_address?: string;
 }
 
-function toFixedIps(value: unknown): unknown {
+export function toFixedIps(value: unknown): unknown {
   if (value === null) return [];
   if (!Array.isArray(value)) return value;
   return value.map((item: unknown) => {
@@ -75,7 +75,7 @@ function toFixedIps(value: unknown): unknown {
   });
 }
 
-function fixedIps(value: unknown): string | null {
+export function fixedIps(value: unknown): string | null {
   if (!Array.isArray(value)) return `Invalid data format for fixed IP: '${pythonText(value)}'`;
   const seen = new Set<unknown>();
   for (const item of value) {
@@ -350,7 +350,9 @@ export function groupsOfNewPort(draft: PortDraft, secured: boolean): GroupChoice
 
 /** Port security, groups and pairs of a changed port; a port without port security has neither of the others. */
 export function checkGuardOfChange(before: PortRecord, patch: PortPatch, after: PortRecord): PortRecord {
-  const trusted = isTrustedOwner(after.device_owner);
+  // A guarded port that somebody gave to a router stays guarded: it is not for its owner to say otherwise.
+  const kept = isTrustedOwner(before.device_owner) && before.port_security_enabled;
+  const trusted = isTrustedOwner(after.device_owner) && !kept;
   const guarded = trusted
     ? {
         ...after,

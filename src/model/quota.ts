@@ -13,6 +13,7 @@ export const quotaResources = [
   'security_group',
   'security_group_rule',
   'rbac_policy',
+  'router',
 ] as const;
 
 export type QuotaResource = (typeof quotaResources)[number];
@@ -35,6 +36,7 @@ export const noQuotas: QuotaLimits = {
   security_group: unlimited,
   security_group_rule: unlimited,
   rbac_policy: unlimited,
+  router: unlimited,
 };
 
 /** What projects have in Neutron. */
@@ -45,6 +47,7 @@ export const usualQuotas: QuotaLimits = {
   security_group: 10,
   security_group_rule: 100,
   rbac_policy: 10,
+  router: 10,
 };
 
 const limit = {

@@ -114,6 +114,10 @@ function refusePool(value: unknown): null {
   return refuse({ code: 'SubnetPoolNotFound', id: pythonText(value) });
 }
 
+/** How routes of hosts and of routers are read, and what is wrong with them. */
+export const toRoutes = eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp }));
+export const routeList = listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress });
+
 /** Those of the subnets that ports of this owner choose from, in the order of choice: what is meant for them first. */
 export function subnetsFor(owner: string, subnets: readonly SubnetRecord[]): readonly SubnetRecord[] {
   const typesOf = (subnet: SubnetRecord): readonly string[] => subnet.service_types ?? [];
@@ -194,8 +198,8 @@ export const subnetAttributes = {
     post: 'allowed',
     put: true,
     fallback: [],
-    convert: eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp })),
-    validate: listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress }),
+    convert: toRoutes,
+    validate: routeList,
     about: 'Routes that hosts are told of.',
   },
   enable_dhcp: {

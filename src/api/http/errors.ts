@@ -11,6 +11,7 @@ import type { IdentityFault } from '../identity/authenticator.ts';
 import type { CommitFault } from '../state/committer.ts';
 import type { ViewFault } from '../state/view.ts';
 import type { RequestFault } from './request-faults.ts';
+import { routerAnswers } from './router-errors.ts';
 
 type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault | IdentityFault;
 type Code = ApiFault['code'];
@@ -356,6 +357,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 412,
     text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,
   },
+  ...routerAnswers,
   UnknownPath: { status: 404, type: 'HTTPNotFound', text: () => 'The resource could not be found.' },
   WrongMethod: {
     status: 405,

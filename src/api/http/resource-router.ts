@@ -125,6 +125,26 @@ export function registerResource<R extends Owned>(
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
   }
 
+  for (const [word, dealing] of Object.entries(resource.dealings ?? {})) {
+    const url = `${one}/${word}`;
+    app.put<ById>(url, async (request, reply) => {
+      const body = readAction(request, name);
+      const expected = expectedRevision(request);
+      const caller = callerOf(request);
+      const find = (): Row<R> => access.toUpdate(caller, request.params.id, {});
+      let answer: Readonly<Record<string, unknown>> = {};
+      const decide = (change: Change, row: Row<R>): R => {
+        const outcome = dealing.deal(change, row, body, caller);
+        // That of the attempt which goes through is the last.
+        answer = outcome.answer;
+        return outcome.record;
+      };
+      await replaceRecord(context, resource, { find, expected, decide });
+      return send(reply, 200, JSON.stringify(answer));
+    });
+    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
+  }
+
   app.delete<ById>(one, async (request, reply) => {
     refuseBody(request);
     const { id } = request.params;

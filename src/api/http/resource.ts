@@ -7,6 +7,7 @@ import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
 import type { QuotaLimits } from '../../model/quota.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
+import type { Schema } from '../../model/schema.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { AddressBook } from '../state/address-book.ts';
@@ -33,6 +34,20 @@ export interface Context {
 export interface Parent {
   readonly type: SharedType;
   readonly attribute: string;
+}
+
+/** What `PUT …/{id}/{name}` does where the client is told something else than the record. */
+export interface Dealing<R> {
+  /** What the client sends, and what it is told. */
+  readonly body: Schema;
+  readonly answer: Schema;
+  /** The changed record, not yet written, and the answer. The row's being unchanged is already a condition. */
+  deal(
+    change: Change,
+    row: Row<R>,
+    body: unknown,
+    caller: Caller,
+  ): { readonly record: R; readonly answer: Readonly<Record<string, unknown>> };
 }
 
 export interface Resource<R extends Owned> {
@@ -67,6 +82,7 @@ export interface Resource<R extends Owned> {
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
   /** What `PUT …/{id}/{name}` makes of the record and the request's body, by name; as `update` otherwise. */
   readonly actions?: Readonly<Record<string, (row: Row<R>, body: unknown) => R>>;
+  readonly dealings?: Readonly<Record<string, Dealing<R>>>;
   /** Writes a changed record with what hangs on it; absent: the record alone. */
   write?(change: Change, before: R, after: R): void;
   /** The row's being unchanged is already a condition. */

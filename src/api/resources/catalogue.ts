@@ -17,6 +17,7 @@ import { Networks } from './networks.ts';
 import { Ports } from './ports.ts';
 import { QosPolicies } from './qos-policies.ts';
 import { RbacPolicies } from './rbac-policies.ts';
+import { Routers } from './routers.ts';
 import { SecurityGroupRules } from './security-group-rules.ts';
 import { SecurityGroups } from './security-groups.ts';
 import { Subnets } from './subnets.ts';
@@ -35,6 +36,7 @@ export function forEachResource(context: Context, use: Use): void {
   use(new QosPolicies(context));
   use(new DefaultGroupRules(context));
   use(new Agents(context));
+  use(new Routers(context));
   use(new AvailabilityZones(context));
 }
 

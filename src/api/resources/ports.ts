@@ -33,6 +33,7 @@ import { plugAt, plugOfPort } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
+import { checkDevice, releaseFromRouter } from './router-holds.ts';
 
 export class Ports implements Resource<PortRecord> {
   readonly name = 'port';
@@ -123,7 +124,7 @@ export class Ports implements Resource<PortRecord> {
     const created: PortRecord[] = [];
     for (const at of order) {
       const one = asked[at];
-      if (one !== undefined) created[at] = this.#createOne(change, one.draft, one.owner, caller);
+      if (one !== undefined) created[at] = this.createOne(change, one.draft, one.owner, caller);
     }
     return created;
   }
@@ -151,6 +152,7 @@ export class Ports implements Resource<PortRecord> {
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     });
     checkDevice(this.#context.view.state, caller, before, merged);
+    checkDevice(this.#context.view.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
@@ -165,15 +167,18 @@ export class Ports implements Resource<PortRecord> {
   }
 
   remove(change: Change, row: Row<PortRecord>): void {
+    releaseFromRouter(change, this.#context.view.state, row.record);
     removePort(change, this.#context, row.record);
   }
 
-  #createOne(change: Change, draft: PortDraft, owner: string, caller: Caller): PortRecord {
+  /** Without a look at quotas. */
+  createOne(change: Change, draft: PortDraft, owner: string, caller: Caller): PortRecord {
     const { addresses, newId, view } = this.#context;
     const network = view.state.networks.get(draft.network_id);
     if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
     change.requirePresent(network.key);
     admit(change, view.state, caller, 'network', draft.network_id);
+    checkDevice(view.state, caller, null, { ...draft, project_id: owner });
     admitNewQosPolicy(change, view.state, caller, null, draft);
     const guard = guardOfNewPort(draft, network.record);
     const choice = groupsOfNewPort(draft, guard.port_security_enabled);

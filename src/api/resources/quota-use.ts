@@ -24,6 +24,8 @@ const tableOf = (state: State, resource: QuotaResource) => {
       return state.rules;
     case 'rbac_policy':
       return state.rbacPolicies;
+    case 'router':
+      return state.routers;
   }
 };
 

@@ -19,6 +19,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../../model/records.ts';
+import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts';
 import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Entry, StoreEvent } from '../../store/contract.ts';
 import { RuleHits } from '../operator/rule-hits.ts';
@@ -74,6 +75,10 @@ export class State {
     name: (policy) => [policy.name],
     default: (policy) => (policy.is_default ? [policy.project_id] : []),
     rule: (policy) => policy.rules.map((rule) => rule.id),
+  });
+  readonly routers = new Table<RouterRecord, 'name' | 'port'>({
+    name: (router) => [router.name],
+    port: portsOf,
   });
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();
@@ -139,6 +144,10 @@ export class State {
         if (entry === null) this.addressGroups.delete(first);
         else this.addressGroups.put(key, JSON.parse(entry.value) as AddressGroupRecord, entry.modRevision);
         break;
+      case 'routers':
+        if (entry === null) this.routers.delete(first);
+        else this.routers.put(key, JSON.parse(entry.value) as RouterRecord, entry.modRevision);
+        break;
       case 'rbac':
         this.#applyPolicy(key, first, entry);
         break;
@@ -200,6 +209,8 @@ export class State {
     const after = entry === null ? null : (JSON.parse(entry.value) as PortRecord);
     const before =
       after === null ? this.ports.delete(id) : this.ports.put(key, after, entry?.modRevision ?? 0);
+    // Routers show where their gateways are.
+    if (after?.device_owner === gatewayOwner) this.routers.outdate(after.device_id);
     if (before === null || before.fixed_ips.length === 0) return;
     const kept = new Set(after?.fixed_ips.map((ip) => ip.ip_address));
     for (const ip of before.fixed_ips) {

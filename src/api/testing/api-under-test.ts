@@ -47,6 +47,7 @@ const singular: Record<string, string> = {
   agents: 'agent',
   availability_zones: 'availability_zone',
   'address-groups': 'address_group',
+  routers: 'router',
   'rbac-policies': 'rbac_policy',
   policies: 'policy',
   bandwidth_limit_rules: 'bandwidth_limit_rule',

@@ -9,6 +9,7 @@ import { Image, type Kind, type StoredEntry } from './kind.ts';
 import { allKinds, derivedMarks } from './kinds.ts';
 import { networkInvariant, subnetInvariant } from './networks.ts';
 import { bindingInvariant, linkLocalInvariant, portInvariant } from './ports.ts';
+import { routerInvariant } from './routers.ts';
 import { qosPolicyInvariant, quotaInvariant, quotaUseInvariant, rbacPolicyInvariant } from './sharing.ts';
 import { commonProblems } from './stamps.ts';
 
@@ -32,6 +33,7 @@ const invariants: readonly AnyInvariant[] = [
   erased(defaultGroupRuleInvariant),
   erased(rbacPolicyInvariant),
   erased(qosPolicyInvariant),
+  erased(routerInvariant),
   erased(quotaInvariant),
   erased(quotaUseInvariant),
 ];

@@ -19,6 +19,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../records.ts';
+import type { RouterRecord } from '../router.ts';
 import { type Kind, marksAt, recordsAt } from './kind.ts';
 
 export const networks = recordsAt<NetworkRecord>('networks/:id');
@@ -29,6 +30,7 @@ export const rules = recordsAt<SecurityGroupRuleRecord>('rules/:group/:id');
 export const defaultGroupRules = recordsAt<DefaultGroupRuleRecord>('default-rules/:id');
 export const addressGroups = recordsAt<AddressGroupRecord>('address-groups/:id');
 export const qosPolicies = recordsAt<QosPolicyRecord>('qos/:id');
+export const routers = recordsAt<RouterRecord>('routers/:id');
 export const quotas = recordsAt<QuotaRecord>('quotas/*project');
 export const rbacPolicies = recordsAt<RbacPolicyRecord>('rbac/:id');
 export const bindings = recordsAt<BindingRecord>('bindings/:network/:id');
@@ -66,6 +68,7 @@ export const allKinds: readonly Kind<unknown>[] = [
   defaultGroupRules,
   addressGroups,
   qosPolicies,
+  routers,
   quotas,
   rbacPolicies,
   bindings,

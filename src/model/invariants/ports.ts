@@ -35,7 +35,9 @@ function* guardProblems(port: PortRecord, image: Image): Iterable<string> {
   const stateful = held.map((id) => image.byId(groups, id)?.stateful ?? true);
   if (new Set(stateful).size > 1) yield 'it mixes stateful and stateless groups';
   if (port.port_security_enabled) {
-    if (isTrustedOwner(port.device_owner)) yield `${port.device_owner} is never guarded`;
+    // One that was given to a router stays guarded.
+    const given = port.device_owner === 'network:router_interface';
+    if (isTrustedOwner(port.device_owner) && !given) yield `${port.device_owner} is never guarded`;
     return;
   }
   if (held.length > 0) yield 'it has groups without port security';

@@ -11,7 +11,9 @@ function* stampProblems(record: Readonly<Record<string, unknown>>): Iterable<str
   if (!Number.isSafeInteger(revision) || Number(revision) < 1) yield `revision ${String(revision)} is none`;
   if (!time.test(String(created)) || !time.test(String(updated))) yield 'it is not said when it was changed';
   else if (String(updated) < String(created)) yield 'it was changed before it was made';
-  if (projectId(record['project_id']) !== null) yield 'its owner is no project';
+  // The gateways of routers are nobody's.
+  const nobodys = record['device_owner'] === 'network:router_gateway' && record['project_id'] === '';
+  if (!nobodys && projectId(record['project_id']) !== null) yield 'its owner is no project';
 }
 
 /** `id` is what its key ends with; undefined where that is no id. */

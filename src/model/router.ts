@@ -1,0 +1,242 @@
+/**
+ * Routers: attribute table, the record of a new one, and what holds of its routes. What its ports are and where they
+ * may be is the API's matter.
+ */
+import { type Cidr, contains, parseIp } from '../net/cidr.ts';
+import type { AttributeTable } from './attribute.ts';
+import { isObject, toBoolean, uuid } from './checks.ts';
+import { badRequest, refuse } from './faults.ts';
+import type { Verbs } from './policy.ts';
+import { type FixedIpDraft, fixedIps, toFixedIps } from './port.ts';
+import { pythonText } from './python-text.ts';
+import type { StandardAttributes, Taggable } from './records.ts';
+import {
+  arrayOf,
+  booleanSchema,
+  ipSchema,
+  objectOf,
+  orNullSchema,
+  type Schema,
+  tells,
+  uuidSchema,
+} from './schema.ts';
+import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
+import { routeList, toRoutes } from './subnet.ts';
+import { tagsAttribute } from './tags.ts';
+
+export interface Route {
+  readonly destination: string;
+  readonly nexthop: string;
+}
+
+export interface RouterRecord extends StandardAttributes, Taggable {
+  readonly name: string;
+  readonly admin_state_up: boolean;
+  /** Ordered by destination and next hop, each once. */
+  readonly routes: readonly Route[];
+  /** What leaves by the gateway takes the gateway's address; true while there is no gateway. */
+  readonly enable_snat: boolean;
+  /** Its port on an external network. */
+  readonly gateway: string | null;
+  /** Its ports on other networks. A port is one router's at most. */
+  readonly interfaces: readonly string[];
+}
+
+export const interfaceOwner = 'network:router_interface';
+export const gatewayOwner = 'network:router_gateway';
+
+/** Everything that a router holds. */
+export const portsOf = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
+  gateway === null ? interfaces : [...interfaces, gateway];
+
+/** Neutron's own limit. */
+const maxRoutes = 30;
+
+export const routerVerbs: Verbs = {
+  create: ['admin', 'member'],
+  read: ['admin', 'reader'],
+  update: ['admin', 'member'],
+  delete: ['admin', 'member'],
+};
+
+const anybody = { create: ['admin', 'member'], update: ['admin', 'member'] } as const;
+const administrators = { create: ['admin'], update: ['admin'] } as const;
+
+/** What a request says of a router's gateway. */
+export interface GatewayDraft {
+  readonly network_id: string;
+  /** Absent: true. */
+  readonly enable_snat?: boolean;
+  /** Absent or empty: any, or those that the gateway has. */
+  readonly external_fixed_ips?: readonly FixedIpDraft[];
+}
+
+const gatewayKeys = new Set(['network_id', 'enable_snat', 'external_fixed_ips']);
+const inBraces = (names: readonly string[]): string => `{${names.map((name) => `'${name}'`).join(', ')}}`;
+
+function reasonAgainst(value: Record<string, unknown>): string | null {
+  const names = Object.keys(value);
+  if (!Object.hasOwn(value, 'network_id') || names.some((name) => !gatewayKeys.has(name))) {
+    const expected = Object.hasOwn(value, 'network_id') ? [...gatewayKeys] : ['network_id'];
+    return (
+      "Validation of dictionary's keys failed. " +
+      `Expected keys: ${inBraces(expected)} Provided keys: ${inBraces(names)}`
+    );
+  }
+  const addresses = value['external_fixed_ips'];
+  return uuid(value['network_id']) ?? (addresses === undefined ? null : fixedIps(toFixedIps(addresses)));
+}
+
+const fixedIpSchema = objectOf({ subnet_id: uuidSchema, ip_address: ipSchema });
+const fixedIpWish = objectOf({ subnet_id: uuidSchema, ip_address: ipSchema }, ['subnet_id', 'ip_address']);
+const gatewaySchema: Schema = orNullSchema(
+  objectOf({
+    network_id: uuidSchema,
+    enable_snat: booleanSchema,
+    external_fixed_ips: arrayOf(fixedIpSchema),
+  }),
+);
+const gatewayWish: Schema = orNullSchema(
+  objectOf({ network_id: uuidSchema, enable_snat: booleanSchema, external_fixed_ips: arrayOf(fixedIpWish) }, [
+    'enable_snat',
+    'external_fixed_ips',
+  ]),
+);
+
+/** An empty object says the same as null. */
+const toGateway = tells(gatewayWish, (value: unknown): GatewayDraft | null => {
+  if (value === null) return null;
+  const refused = (reason: string): never =>
+    badRequest(`Invalid input for external_gateway_info. Reason: ${reason}.`);
+  if (!isObject(value)) return refused(`'${pythonText(value)}' is not a dictionary`);
+  if (Object.keys(value).length === 0) return null;
+  const reason = reasonAgainst(value);
+  if (reason !== null) return refused(reason);
+  const { enable_snat: translates, external_fixed_ips: addresses } = value;
+  return {
+    network_id: String(value['network_id']),
+    ...(translates === undefined ? {} : { enable_snat: toBoolean(translates) }),
+    ...(addresses === undefined ? {} : { external_fixed_ips: toFixedIps(addresses) as FixedIpDraft[] }),
+  };
+});
+
+export const routerAttributes = {
+  ...standardAttributes,
+  name: nameAttribute,
+  admin_state_up: {
+    post: 'allowed',
+    put: true,
+    fallback: true,
+    convert: toBoolean,
+    filter: 'boolean',
+    sort: true,
+    about: 'Whether it is meant to work.',
+  },
+  external_gateway_info: {
+    post: 'allowed',
+    put: true,
+    fallback: null,
+    convert: toGateway,
+    type: gatewaySchema,
+    sent: gatewayWish,
+    rights: {
+      ...anybody,
+      items: {
+        network_id: anybody,
+        enable_snat: administrators,
+        external_fixed_ips: administrators,
+      },
+    },
+    about: 'The external network that it leads to, its addresses there, and whether it translates to them.',
+  },
+  routes: {
+    post: 'refused',
+    put: true,
+    convert: toRoutes,
+    validate: routeList,
+    about: 'Routes beside those to its own networks; the next hops are in these.',
+  },
+  tags: tagsAttribute,
+  status: {
+    post: 'refused',
+    put: false,
+    type: { type: 'string', enum: ['ACTIVE'] },
+    sort: true,
+    about: 'That it is recorded.',
+  },
+} as const satisfies AttributeTable;
+
+export interface RouterDraft {
+  readonly name: string;
+  readonly description: string;
+  readonly admin_state_up: boolean;
+  readonly external_gateway_info: GatewayDraft | null;
+}
+
+export type RouterPatch = Partial<RouterDraft & { readonly routes: readonly Route[] }>;
+
+/** Without ports. */
+export function newRouter(birth: Birth, draft: RouterDraft): RouterRecord {
+  return {
+    ...born(birth, draft.description),
+    name: draft.name,
+    admin_state_up: draft.admin_state_up,
+    routes: [],
+    enable_snat: true,
+    gateway: null,
+    interfaces: [],
+  };
+}
+
+const textOf = (route: Route): string => `${route.destination} ${route.nexthop}`;
+
+/** Each once, in order. */
+export const orderedRoutes = (routes: readonly Route[]): readonly Route[] =>
+  [...new Map(routes.map((route) => [textOf(route), route])).values()].toSorted((a, b) =>
+    textOf(a) < textOf(b) ? -1 : 1,
+  );
+
+/** The routes that a body of `add_extraroutes` or `remove_extraroutes` names. */
+function routesOfBody(body: unknown): readonly Route[] {
+  if (!isObject(body) || !Object.hasOwn(body, 'routes'))
+    return badRequest("Failed to parse request. Required attribute 'routes' not specified");
+  const routes = toRoutes(body['routes']);
+  const reason = routeList(routes);
+  return reason === null
+    ? (routes as readonly Route[])
+    : badRequest(`Invalid input for routes. Reason: ${reason}.`);
+}
+
+export const withRoutes = ({ routes }: RouterRecord, body: unknown): readonly Route[] =>
+  orderedRoutes([...routes, ...routesOfBody(body)]);
+
+/** What is not there needs no removal. */
+export function withoutRoutes({ routes }: RouterRecord, body: unknown): readonly Route[] {
+  const gone = new Set(routesOfBody(body).map(textOf));
+  return routes.filter((route) => !gone.has(textOf(route)));
+}
+
+/** Where a router is: the prefixes of its subnets, and its own addresses. */
+export interface Place {
+  readonly prefixes: readonly Cidr[];
+  readonly addresses: readonly string[];
+}
+
+/** Throws `RoutesExhausted`, or `InvalidRoutes` where a next hop is out of reach or the router itself. */
+export function checkRoutes(router: string, routes: readonly Route[], place: Place): void {
+  if (routes.length > maxRoutes) refuse({ code: 'RoutesExhausted', router, quota: maxRoutes });
+  for (const { nexthop } of routes) {
+    const hop = parseIp(nexthop);
+    if (hop === null || !place.prefixes.some((prefix) => contains(prefix, hop)))
+      refuse({ code: 'InvalidRoutes', routes, reason: 'the nexthop is not connected with router' });
+    if (place.addresses.includes(nexthop))
+      refuse({ code: 'InvalidRoutes', routes, reason: 'the nexthop is used by router' });
+  }
+}
+
+/** Whether a route has its next hop there. */
+export const leadsThrough = (routes: readonly Route[], prefix: Cidr): boolean =>
+  routes.some(({ nexthop }) => {
+    const hop = parseIp(nexthop);
+    return hop !== null && contains(prefix, hop);
+  });
