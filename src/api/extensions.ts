@@ -4,6 +4,8 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../model/faults.ts';
+import { arrayOf, objectOf, stringSchema, timeSchema } from '../model/schema.ts';
+import { does, type Operation, wrapped } from './openapi/operation.ts';
 
 interface Extension {
   readonly alias: string;
@@ -125,12 +127,36 @@ const extensions: readonly Extension[] = [
 
 const shown = (extension: Extension) => ({ ...extension, updated: '2026-01-01T00:00:00-00:00', links: [] });
 
+const extensionSchema = objectOf({
+  alias: stringSchema,
+  name: stringSchema,
+  description: stringSchema,
+  updated: timeSchema,
+  links: arrayOf({ type: 'object' }),
+});
+
+const listOperation: Operation = {
+  group: 'extensions',
+  summary: 'Lists the extensions that are whole here',
+  answers: { 200: wrapped('extensions', arrayOf(extensionSchema)) },
+};
+
+const showOperation: Operation = {
+  group: 'extensions',
+  summary: 'Shows one extension',
+  answers: { 200: wrapped('extension', extensionSchema) },
+};
+
 export function registerExtensions(app: FastifyInstance): void {
-  app.get('/v2.0/extensions', async () => ({ extensions: extensions.map(shown) }));
-  app.get<{ Params: { alias: string } }>('/v2.0/extensions/:alias', async ({ params: { alias } }) => {
-    const extension = extensions.find((one) => one.alias === alias);
-    return extension === undefined
-      ? refuse({ code: 'ExtensionNotFound', alias })
-      : { extension: shown(extension) };
-  });
+  app.get('/v2.0/extensions', does(listOperation), async () => ({ extensions: extensions.map(shown) }));
+  app.get<{ Params: { alias: string } }>(
+    '/v2.0/extensions/:alias',
+    does(showOperation),
+    async ({ params: { alias } }) => {
+      const extension = extensions.find((one) => one.alias === alias);
+      return extension === undefined
+        ? refuse({ code: 'ExtensionNotFound', alias })
+        : { extension: shown(extension) };
+    },
+  );
 }

@@ -18,6 +18,7 @@ import { Access } from './identity/access.ts';
 import { type Authenticator, challengeOf } from './identity/authenticator.ts';
 import { noAuthentication } from './identity/nobody.ts';
 import { registerIdentity } from './identity/request-caller.ts';
+import { registerOpenApi } from './openapi/routes.ts';
 import { Asker } from './operator/ask.ts';
 import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
@@ -96,6 +97,8 @@ export function createApi(options: ApiOptions): Api {
   registerBodyParser(app);
   registerErrors(app, log);
   const authenticator = options.authenticator ?? noAuthentication;
+  // Before all other routes, which it hears of.
+  registerOpenApi(app, !authenticator.open);
   const loopbackOnly = authenticator.open && options.allowRemoteWithoutAuth !== true;
   if (loopbackOnly) {
     app.addHook('onRequest', async (request) => refuseForeignName(request, listen.host));
@@ -115,7 +118,7 @@ export function createApi(options: ApiOptions): Api {
   const ready = async (): Promise<void> => {
     started ??= view.start().then(() => plantDefaultGroupRules(context));
     await started;
-  registerPortBindings(app, context);
+    registerPortBindings(app, context);
   };
   return {
     app,

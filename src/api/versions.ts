@@ -1,5 +1,7 @@
 /** The version documents, from which clients find their way. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { arrayOf, objectOf, stringSchema } from '../model/schema.ts';
+import { does, type Operation } from './openapi/operation.ts';
 
 /** Scheme and authority as the client sees them. */
 export function originOf(request: FastifyRequest): string {
@@ -12,6 +14,26 @@ export interface ResourceNames {
   readonly collection: string;
   readonly path: string;
 }
+
+const links = arrayOf(objectOf({ rel: stringSchema, href: stringSchema }));
+
+const versionsOperation: Operation = {
+  group: 'versions',
+  summary: 'The versions of the API',
+  answers: {
+    200: objectOf({ versions: arrayOf(objectOf({ id: stringSchema, status: stringSchema, links })) }),
+  },
+};
+
+const resourcesOperation: Operation = {
+  group: 'versions',
+  summary: 'The resources of the API',
+  answers: {
+    200: objectOf({
+      resources: arrayOf(objectOf({ name: stringSchema, collection: stringSchema, links })),
+    }),
+  },
+};
 
 export function registerVersions(app: FastifyInstance, resources: readonly ResourceNames[]): void {
   const version = (request: FastifyRequest) => ({
@@ -26,6 +48,6 @@ export function registerVersions(app: FastifyInstance, resources: readonly Resou
       links: [{ rel: 'self', href: `${originOf(request)}/v2.0/${path}` }],
     })),
   });
-  app.get('/', async (request) => ({ versions: [version(request)] }));
-  app.get('/v2.0', resourceList);
+  app.get('/', does(versionsOperation), async (request) => ({ versions: [version(request)] }));
+  app.get('/v2.0', does(resourcesOperation), resourceList);
 }

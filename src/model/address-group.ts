@@ -6,6 +6,7 @@ import { badRequest, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { AddressGroupRecord } from './records.ts';
+import { arrayOf, objectOf, type Schema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 
 const subnets = listOf(ipSubnet);
@@ -70,6 +71,10 @@ function withLength(address: string): string {
   const prefix = parseCidr(address);
   return prefix === null || address.includes('/') ? address : `${address}/${prefix.length}`;
 }
+
+export const addressesBody: Schema = objectOf({
+  addresses: arrayOf({ type: 'string', format: 'ip-or-cidr' }),
+});
 
 /** The addresses that a body of `add_addresses` or `remove_addresses` names. */
 function addressesOf(body: unknown): readonly string[] {

@@ -427,6 +427,14 @@ function answerOf<C extends Code>(fault: FaultOf<C>, code: C): ErrorAnswer {
   return answer(status, type ?? code, text(fault));
 }
 
+/** The types of all refusals, by status. */
+export function refusalTypes(): ReadonlyMap<number, readonly string[]> {
+  const types = new Map([[500, new Set(['HTTPInternalServerError'])]]);
+  for (const [code, { status, type }] of Object.entries<{ status: number; type?: string }>(answers))
+    types.set(status, (types.get(status) ?? new Set()).add(type ?? code));
+  return new Map([...types].map(([status, held]) => [status, [...held].sort()]));
+}
+
 /** What the client is told about anything that was thrown; null when it is a mistake of ours, to be logged. */
 export function answerFor(error: unknown): ErrorAnswer | null {
   if (!(error instanceof Fault)) return null;

@@ -8,6 +8,8 @@ import type { Owned } from '../../model/standard-attributes.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
+import { does, refuses } from '../openapi/operation.ts';
+import { tableOperations } from '../openapi/table-operations.ts';
 import type { Change, Plan } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { originOf } from '../versions.ts';
@@ -31,6 +33,7 @@ export function registerResource<R extends Owned>(
   const { name, collection, table } = resource;
   const many = `/v2.0/${resource.path}`;
   const one = `${many}/:id`;
+  const tells = tableOperations(resource);
   const access = new Access(resource, () => context.view.state);
   /** The text of a record that was just written; the view has it unless somebody else was at it again. */
   const textOfWritten = (record: R, caller: Caller): string => {
@@ -38,7 +41,7 @@ export function registerResource<R extends Owned>(
     return new Reading(resource, resource.find(record.id) ?? passed, access.sightOf(caller)).text(null);
   };
 
-  app.get(many, async (request, reply) => {
+  app.get(many, does(tells.list), async (request, reply) => {
     const url = new URL(request.url, originOf(request));
     const query = url.searchParams;
     const filters = parseFilters(table, query);
@@ -61,7 +64,7 @@ export function registerResource<R extends Owned>(
     return send(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
   });
 
-  app.get<ById>(one, async (request, reply) => {
+  app.get<ById>(one, does(tells.show), async (request, reply) => {
     const query = new URL(request.url, originOf(request)).searchParams;
     const fields = parseFields(table, query);
     const caller = callerOf(request);
@@ -70,7 +73,7 @@ export function registerResource<R extends Owned>(
     return send(reply, 200, `{"${name}":${text}}`);
   });
 
-  app.post(many, async (request, reply) => {
+  app.post(many, tells.create === null ? refuses : does(tells.create), async (request, reply) => {
     const { bulk, items } = readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
@@ -104,7 +107,7 @@ export function registerResource<R extends Owned>(
     return send(reply, 200, `{"${name}":${textOfWritten(record, caller)}}`);
   };
 
-  app.put<ById>(one, async (request, reply) => {
+  app.put<ById>(one, resource.update === undefined ? refuses : does(tells.update), async (request, reply) => {
     if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
     const draft = draftForUpdate(table, name, readResource(request, name));
     const caller = callerOf(request);
@@ -118,7 +121,8 @@ export function registerResource<R extends Owned>(
 
   for (const [action, act] of Object.entries(resource.actions ?? {})) {
     const url = `${one}/${action}`;
-    app.put<ById>(url, async (request, reply) => {
+    const operation = tells.action(action, resource.actionBodies?.[action] ?? { type: 'object' });
+    app.put<ById>(url, does(operation), async (request, reply) => {
       const body = readAction(request, name);
       return replace(request, reply, {}, (_change, row) => act(row, body));
     });
@@ -127,7 +131,7 @@ export function registerResource<R extends Owned>(
 
   for (const [word, dealing] of Object.entries(resource.dealings ?? {})) {
     const url = `${one}/${word}`;
-    app.put<ById>(url, async (request, reply) => {
+    app.put<ById>(url, does(tells.action(word, dealing.body, dealing.answer)), async (request, reply) => {
       const body = readAction(request, name);
       const expected = expectedRevision(request);
       const caller = callerOf(request);
@@ -145,7 +149,7 @@ export function registerResource<R extends Owned>(
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
   }
 
-  app.delete<ById>(one, async (request, reply) => {
+  app.delete<ById>(one, does(tells.remove), async (request, reply) => {
     refuseBody(request);
     const { id } = request.params;
     const expected = expectedRevision(request);

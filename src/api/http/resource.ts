@@ -82,6 +82,8 @@ export interface Resource<R extends Owned> {
   update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
   /** What `PUT …/{id}/{name}` makes of the record and the request's body, by name; as `update` otherwise. */
   readonly actions?: Readonly<Record<string, (row: Row<R>, body: unknown) => R>>;
+  /** What the bodies of actions are, by the same names. */
+  readonly actionBodies?: Readonly<Record<string, Schema>>;
   readonly dealings?: Readonly<Record<string, Dealing<R>>>;
   /** Writes a changed record with what hangs on it; absent: the record alone. */
   write?(change: Change, before: R, after: R): void;

@@ -16,7 +16,8 @@ declare module 'fastify' {
 }
 
 /** Where clients find their way, and what monitors look at: nothing there is anybody's. */
-const openRoutes: ReadonlySet<string> = new Set(['/', '/healthz', '/metrics']);
+const openRoutes: ReadonlySet<string> = new Set(['/', '/healthz', '/metrics', '/openapi.json']);
+export const isOpen = (route: string): boolean => openRoutes.has(route);
 const operatorRoutes = '/v1/';
 /** Beside Neutron's, but about something that has an owner: the route asks for the caller's rights itself. */
 const tenantRoutes: ReadonlySet<string> = new Set(['/v1/ports/:id/counters']);
@@ -29,7 +30,7 @@ export function registerIdentity(app: FastifyInstance, authenticator: Authentica
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request) => {
     const route = request.routeOptions.url ?? '';
-    if (openRoutes.has(route)) return;
+    if (isOpen(route)) return;
     const caller = await authenticator.callerOf(request.headers);
     const forOperators = route.startsWith(operatorRoutes) && !tenantRoutes.has(route);
     if (forOperators && !caller.admin && !caller.service) {

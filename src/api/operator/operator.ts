@@ -6,8 +6,16 @@ import { refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
 import type { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
+import { does } from '../openapi/operation.ts';
 import type { View } from '../state/view.ts';
 import { type Asker, isLive } from './ask.ts';
+import {
+  countersOperation,
+  healthOperation,
+  hostsOperation,
+  metricsOperation,
+  syncOperation,
+} from './operations.ts';
 
 export interface OperatorParts {
   readonly view: View;
@@ -24,9 +32,9 @@ export function registerOperatorRoutes(
   app: FastifyInstance,
   { view, ports, asker, metrics }: OperatorParts,
 ): void {
-  app.get('/healthz', async () => ({ status: 'ok', revision: view.revision }));
+  app.get('/healthz', does(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
-  app.get('/v1/hosts', async () => {
+  app.get('/v1/hosts', does(hostsOperation), async () => {
     const now = Date.now();
     const bindings = [...view.state.bindings.values()];
     const hosts = [...view.state.hosts.values()].map((host) => ({
@@ -39,7 +47,7 @@ export function registerOperatorRoutes(
     return { hosts };
   });
 
-  app.get('/v1/sync', async (request, reply) => {
+  app.get('/v1/sync', does(syncOperation), async (request, reply) => {
     const timeout = timeoutOf(request.query, 30);
     // A host that has just come up and written its record counts, even if this server has not heard of it yet.
     await view.catchUp();
@@ -54,7 +62,7 @@ export function registerOperatorRoutes(
     return { hosts: [...answers.keys()], revision, cut: sum('cut'), cut_total: sum('cut_total') };
   });
 
-  app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', async (request) => {
+  app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', does(countersOperation), async (request) => {
     const { id } = request.params;
     const caller = callerOf(request);
     const port = ports.found(caller, id).record;
@@ -72,7 +80,7 @@ export function registerOperatorRoutes(
   });
 
   if (metrics !== undefined) {
-    app.get('/metrics', async (_request, reply) =>
+    app.get('/metrics', does(metricsOperation), async (_request, reply) =>
       reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
     );
   }

@@ -8,10 +8,12 @@ import { addressGroupOf as addressesOf, ruleOf } from '../../policy/records.ts';
 import { shadowedRules } from '../../policy/shadow.ts';
 import type { RuleId } from '../../policy/world.ts';
 import { timeoutOf } from '../http/timeout.ts';
+import { does } from '../openapi/operation.ts';
 import type { State } from '../state/state.ts';
 import type { View } from '../state/view.ts';
 import { type Asker, isLive } from './ask.ts';
 import { hostsOfGroup, later, portUsages, type Usage, usageOf, type Watch, watchOf } from './rule-usage.ts';
+import { ruleCountersOperation, rulesUsageOperation } from './rule-usage-operations.ts';
 
 /** Seconds that hosts have for looking. */
 const lookTimeout = 10;
@@ -95,25 +97,34 @@ export function registerRuleUsage(app: FastifyInstance, view: View, asker: Asker
     return { late, down };
   };
 
-  app.get<{ Params: { id: string } }>('/v1/security-group-rules/:id/counters', async (request) => {
-    const { id } = request.params;
-    const find = () => view.state.rules.get(id)?.record ?? refuse({ code: 'SecurityGroupRuleNotFound', id });
-    find();
-    const unheard = await look(request.query);
-    const rule = find();
-    const { state } = view;
-    const hosts = hostsOfGroup(state, rule.security_group_id);
-    return {
-      rule: id,
-      security_group: rule.security_group_id,
-      ...shownUsage(usageOf(state, id)),
-      ...shownWatch(watchOf(state, rule, hosts)),
-      ports: portUsages(state, id).map(({ port, host, ...usage }) => ({ port, host, ...shownUsage(usage) })),
-      ...unheard,
-    };
-  });
+  app.get<{ Params: { id: string } }>(
+    '/v1/security-group-rules/:id/counters',
+    does(ruleCountersOperation),
+    async (request) => {
+      const { id } = request.params;
+      const find = () =>
+        view.state.rules.get(id)?.record ?? refuse({ code: 'SecurityGroupRuleNotFound', id });
+      find();
+      const unheard = await look(request.query);
+      const rule = find();
+      const { state } = view;
+      const hosts = hostsOfGroup(state, rule.security_group_id);
+      return {
+        rule: id,
+        security_group: rule.security_group_id,
+        ...shownUsage(usageOf(state, id)),
+        ...shownWatch(watchOf(state, rule, hosts)),
+        ports: portUsages(state, id).map(({ port, host, ...usage }) => ({
+          port,
+          host,
+          ...shownUsage(usage),
+        })),
+        ...unheard,
+      };
+    },
+  );
 
-  app.get('/v1/security-group-rules/usage', async (request) => {
+  app.get('/v1/security-group-rules/usage', does(rulesUsageOperation), async (request) => {
     const wanted = queryOf(request.query, view.state);
     const unheard = await look(request.query);
     const { state } = view;

@@ -2,6 +2,7 @@
 import {
   type AddressGroupDraft,
   type AddressGroupPatch,
+  addressesBody,
   addressGroupAttributes,
   addressGroupVerbs,
   newAddressGroup,
@@ -29,6 +30,7 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
     add_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withAddresses(row.record, body),
     remove_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withoutAddresses(row.record, body),
   };
+  readonly actionBodies = { add_addresses: addressesBody, remove_addresses: addressesBody };
   readonly computed = {
     shared: (group: AddressGroupRecord, reader: Caller) => this.isShared(group, reader.project),
   };

@@ -4,12 +4,65 @@ import type { AttributeTable } from '../../model/attribute.ts';
 import { toBoolean } from '../../model/checks.ts';
 import { refuse } from '../../model/faults.ts';
 import { qosRuleKinds, refusedQosRuleTypes } from '../../model/qos-rule.ts';
+import {
+  arrayOf,
+  booleanSchema,
+  enumSchema,
+  integerSchema,
+  objectOf,
+  stringSchema,
+} from '../../model/schema.ts';
 import { parseFields } from '../http/paging.ts';
+import { does, type Operation, wrapped } from '../openapi/operation.ts';
+import { fieldsParameter } from '../openapi/table-query.ts';
 import { originOf } from '../versions.ts';
 
+const details = objectOf({
+  type: stringSchema,
+  drivers: arrayOf(
+    objectOf({
+      name: stringSchema,
+      supported_parameters: arrayOf(
+        objectOf({
+          parameter_name: stringSchema,
+          parameter_type: enumSchema(['range', 'choices']),
+          parameter_values: {
+            oneOf: [objectOf({ start: integerSchema, end: integerSchema }), { type: 'array' }],
+          },
+        }),
+      ),
+    }),
+  ),
+});
+
 const table: AttributeTable = {
-  type: { post: 'refused', put: false },
-  drivers: { post: 'refused', put: false },
+  type: { post: 'refused', put: false, type: stringSchema, about: 'The kind of rule.' },
+  drivers: {
+    post: 'refused',
+    put: false,
+    about: 'Who holds to such rules, and what their parameters may be.',
+  },
+};
+
+const group = 'rule types';
+
+const listOperation: Operation = {
+  group,
+  summary: 'Lists the kinds of QoS rules',
+  query: [
+    { name: 'type', about: 'Those of this type.', schema: arrayOf(stringSchema) },
+    { name: 'all_rules', about: 'Also those that are not offered here.', schema: booleanSchema },
+    { name: 'all_supported', about: 'Those that are offered, as without it.', schema: booleanSchema },
+  ],
+  answers: { 200: wrapped('rule_types', arrayOf(objectOf({ type: stringSchema }))) },
+};
+
+const showOperation: Operation = {
+  group,
+  summary: 'Shows what the parameters of a kind may be',
+  query: [fieldsParameter(table)],
+  // `fields` may cut it.
+  answers: { 200: wrapped('rule_type', { type: 'object', properties: details.properties ?? {} }) },
 };
 
 const offered: readonly string[] = qosRuleKinds.map((kind) => kind.type);
@@ -26,7 +79,7 @@ function detailsOf(type: string): Record<string, unknown> {
 }
 
 export function registerQosRuleTypes(app: FastifyInstance): void {
-  app.get('/v2.0/qos/rule-types', async (request) => {
+  app.get('/v2.0/qos/rule-types', does(listOperation), async (request) => {
     const query = new URL(request.url, originOf(request)).searchParams;
     // `all_supported` means what some backend can do, which with one backend is what is offered.
     const all = toBoolean(query.get('all_rules') ?? false);
@@ -35,9 +88,13 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
     return { rule_types: types.map((type) => ({ type })) };
   });
 
-  app.get<{ Params: { type: string } }>('/v2.0/qos/rule-types/:type', async (request) => {
-    const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
-    const details = Object.entries(detailsOf(request.params.type));
-    return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };
-  });
+  app.get<{ Params: { type: string } }>(
+    '/v2.0/qos/rule-types/:type',
+    does(showOperation),
+    async (request) => {
+      const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
+      const details = Object.entries(detailsOf(request.params.type));
+      return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };
+    },
+  );
 }

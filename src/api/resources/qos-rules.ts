@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { draftForCreate, draftForUpdate } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
+import { qosPolicyVerbs } from '../../model/qos-policy.ts';
 import { newQosRule, type QosRuleKind, qosRuleKinds, withQosRule } from '../../model/qos-rule.ts';
 import type { QosPolicyRecord, QosRuleRecord } from '../../model/records.ts';
 import { differs, touched } from '../../model/standard-attributes.ts';
@@ -18,6 +19,8 @@ import { refuseMethod } from '../http/resource-router.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
+import { does, refuses } from '../openapi/operation.ts';
+import { tableOperations } from '../openapi/table-operations.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { originOf } from '../versions.ts';
@@ -39,12 +42,19 @@ export function registerQosRules(app: FastifyInstance, context: Context): void {
   }
 }
 
+/** Rules are changed by those who change policies. An alias wraps the same rule in another name. */
+function operationsOf(kind: QosRuleKind, name = kind.name) {
+  const { collection, table } = kind;
+  return tableOperations({ name, collection, table, verbs: qosPolicyVerbs }, kind.name);
+}
+
 function registerCollection(app: FastifyInstance, rules: QosRules): void {
   const { name, collection, table } = rules.kind;
+  const tells = operationsOf(rules.kind);
   const many = `/v2.0/qos/policies/:policy/${collection}`;
   type OfPolicy = { Params: { policy: string } };
 
-  app.get<OfPolicy>(many, async (request) => {
+  app.get<OfPolicy>(many, does(tells.list), async (request) => {
     const url = new URL(request.url, originOf(request));
     const filters = parseFilters(table, url.searchParams);
     const paging = parsePaging(table, url.searchParams);
@@ -61,7 +71,7 @@ function registerCollection(app: FastifyInstance, rules: QosRules): void {
     };
   });
 
-  app.post<OfPolicy>(many, async (request, reply) => {
+  app.post<OfPolicy>(many, tells.create === null ? refuses : does(tells.create), async (request, reply) => {
     const { bulk, items } = readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const shown = (await rules.create(callerOf(request), request.params.policy, drafts)).map(showRule);
@@ -73,19 +83,20 @@ function registerCollection(app: FastifyInstance, rules: QosRules): void {
 
 function registerOne(app: FastifyInstance, rules: QosRules, path: string, name: string): void {
   const { table } = rules.kind;
+  const tells = operationsOf(rules.kind, name);
 
-  app.get<Path>(path, async (request) => {
+  app.get<Path>(path, does(tells.show), async (request) => {
     const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
     const { rule } = rules.find(callerOf(request), request.params);
     return { [name]: new RuleReading(rule).shown(fields) };
   });
 
-  app.put<Path>(path, async (request) => {
+  app.put<Path>(path, does(tells.update), async (request) => {
     const draft = draftForUpdate(table, name, readResource(request, name));
     return { [name]: showRule(await rules.update(callerOf(request), request.params, draft)) };
   });
 
-  app.delete<Path>(path, async (request, reply): Promise<FastifyReply> => {
+  app.delete<Path>(path, does(tells.remove), async (request, reply): Promise<FastifyReply> => {
     refuseBody(request);
     await rules.remove(callerOf(request), request.params);
     return reply.code(204).send();

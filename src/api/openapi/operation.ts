@@ -1,0 +1,59 @@
+/**
+ * What a route tells of itself, for the OpenAPI document. It stands beside the route's handler, so that no second list of
+ * routes is kept; a route that tells nothing is found by the document's test.
+ */
+import type { Schema } from '../../model/schema.ts';
+
+export interface QueryParameter {
+  readonly name: string;
+  readonly about: string;
+  /** An array may be repeated: `name=a&name=b`. */
+  readonly schema: Schema;
+}
+
+export interface Operation {
+  /** Unique in the document; absent: made of the method and the path. */
+  readonly id?: string;
+  /** The heading under which documents list it. */
+  readonly group: string;
+  readonly summary: string;
+  readonly details?: string;
+  readonly query?: readonly QueryParameter[];
+  /** What the parts of the path mean, where their names do not say. */
+  readonly path?: Readonly<Record<string, string>>;
+  readonly body?: Schema;
+  /** If-Match makes it conditional. */
+  readonly conditional?: true;
+  /** By status; null: no body. Refusals in Neutron's shape go without saying. */
+  readonly answers: Readonly<Record<number, Schema | null>>;
+  /** The type of its answers, JSON when absent. */
+  readonly media?: 'text/plain';
+  /** Schemas that `$ref`s of this operation name. */
+  readonly components?: Readonly<Record<string, Schema>>;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Null: whatever is asked here is refused, so that there is nothing to tell. */
+    operation?: Operation | null;
+  }
+}
+
+interface RouteOptions {
+  readonly config: { readonly operation: Operation | null };
+}
+
+/** The options of a route that does this. */
+export const does = (operation: Operation): RouteOptions => ({ config: { operation } });
+
+/** The options of a route that only ever refuses. */
+export const refuses: RouteOptions = { config: { operation: null } };
+
+export const refTo = (component: string): Schema => ({ $ref: `#/components/schemas/${component}` });
+
+/** An object with one key, as Neutron wraps what it sends and takes. */
+export const wrapped = (name: string, schema: Schema): Schema => ({
+  type: 'object',
+  properties: { [name]: schema },
+  required: [name],
+});

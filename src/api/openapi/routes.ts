@@ -1,0 +1,54 @@
+/**
+ * `/openapi.json`: the document of all routes, which it hears of as they are registered. A route that tells nothing of
+ * itself is missing there and found by `untold`.
+ */
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import { refusalTypes } from '../http/errors.ts';
+import { refuseMethod } from '../http/resource-router.ts';
+import { isOpen } from '../identity/request-caller.ts';
+import { documentOf, type Route } from './document.ts';
+import { does } from './operation.ts';
+
+const heard = new WeakMap<FastifyInstance, RouteOptions[]>();
+
+const methodsOf = ({ method }: RouteOptions): readonly string[] =>
+  // HEAD comes with every GET.
+  (typeof method === 'string' ? [method] : method).filter((one) => one !== 'HEAD');
+
+function routesOf(options: RouteOptions): readonly Route[] {
+  const { url, config } = options;
+  const operation = config?.operation ?? null;
+  if (operation === null) return [];
+  return methodsOf(options).map((method) => ({ method, url, operation, open: isOpen(url) }));
+}
+
+/** Must come before any other route. `tokens` tells whether callers show any. */
+export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
+  const routes: RouteOptions[] = [];
+  heard.set(app, routes);
+  app.addHook('onRoute', (options) => {
+    routes.push(options);
+  });
+  let text: string | null = null;
+  const operation = {
+    group: 'documents',
+    summary: 'This document',
+    answers: { 200: { type: 'object' } },
+  } as const;
+  app.get('/openapi.json', does(operation), async (_request, reply) => {
+    text ??= JSON.stringify(
+      documentOf(
+        routes.flatMap((options) => routesOf(options)),
+        { tokens, refusals: refusalTypes() },
+      ),
+    );
+    return reply.header('content-type', 'application/json').send(text);
+  });
+}
+
+/** Routes that neither tell what they do nor refuse everything, as `GET /path`. */
+export function untold(app: FastifyInstance): readonly string[] {
+  return (heard.get(app) ?? [])
+    .filter(({ config, handler }) => config?.operation === undefined && handler !== refuseMethod)
+    .flatMap((options) => methodsOf(options).map((method) => `${method} ${options.url}`));
+}

@@ -1,0 +1,115 @@
+/** What the routes that every resource has tell of themselves; all of it follows from the resource's table and verbs. */
+import type { Rule } from '../../model/access.ts';
+import type { AttributeTable } from '../../model/attribute.ts';
+import type { Verbs } from '../../model/policy.ts';
+import { arrayOf, enumSchema, objectOf, type Schema, stringSchema } from '../../model/schema.ts';
+import { tagsAttribute } from '../../model/tags.ts';
+import { type Operation, refTo, wrapped } from './operation.ts';
+import { fieldsParameter, listParameters } from './table-query.ts';
+import { canBeMade, componentNames, componentsOf } from './table-schemas.ts';
+
+/** As much of a resource as documents tell. */
+export interface Described {
+  /** The key that wraps one in a body. */
+  readonly name: string;
+  /** The key that wraps several. */
+  readonly collection: string;
+  readonly table: AttributeTable;
+  readonly verbs: Verbs;
+}
+
+const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: stringSchema });
+
+const words = (name: string): string => name.replaceAll('_', ' ');
+const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
+
+export function tableOperations({ name, collection, table, verbs }: Described, schema = name) {
+  const names = componentNames(schema);
+  const components = componentsOf(schema, table);
+  const common = { group: words(collection), components } as const;
+  const revised = Object.hasOwn(table, 'revision_number') ? ({ conditional: true } as const) : {};
+  const one = wrapped(name, refTo(names.whole));
+  const list: Operation = {
+    ...common,
+    id: `list_${collection}`,
+    summary: `Lists ${words(collection)}`,
+    details: forWhom(verbs.read),
+    query: listParameters(table),
+    answers: {
+      200: {
+        type: 'object',
+        properties: { [collection]: arrayOf(refTo(names.shown)), [`${collection}_links`]: arrayOf(link) },
+        required: [collection],
+      },
+    },
+  };
+  const show: Operation = {
+    ...common,
+    id: `show_${name}`,
+    summary: `Shows one ${words(name)}`,
+    details: forWhom(verbs.read),
+    query: [fieldsParameter(table)],
+    answers: { 200: wrapped(name, refTo(names.shown)) },
+  };
+  const create: Operation | null = canBeMade(table)
+    ? {
+        ...common,
+        id: `create_${name}`,
+        summary: `Makes one ${words(name)}, or several: all or none`,
+        details: forWhom(verbs.create),
+        body: {
+          oneOf: [
+            wrapped(name, refTo(names.create)),
+            wrapped(collection, { ...arrayOf(refTo(names.create)), minItems: 1 }),
+          ],
+        },
+        answers: { 201: { oneOf: [one, wrapped(collection, arrayOf(refTo(names.whole)))] } },
+      }
+    : null;
+  const update: Operation = {
+    ...common,
+    ...revised,
+    id: `update_${name}`,
+    summary: `Changes one ${words(name)}`,
+    details: forWhom(verbs.update),
+    body: wrapped(name, refTo(names.update)),
+    answers: { 200: one },
+  };
+  const remove: Operation = {
+    ...common,
+    ...revised,
+    id: `delete_${name}`,
+    summary: `Removes one ${words(name)}`,
+    details: forWhom(verbs.delete),
+    answers: { 204: null },
+  };
+  /** What is done to one by a PUT of its own; the body may be wrapped in the resource's name. */
+  const action = (verb: string, body: Schema, answer: Schema = one): Operation => ({
+    ...common,
+    ...revised,
+    id: `${verb}_${name}`,
+    summary: `${words(verb)}: ${words(name)}`,
+    details: forWhom(verbs.update),
+    body: { oneOf: [body, wrapped(name, body)] },
+    answers: { 200: answer },
+  });
+  return { list, show, create, update, remove, action } as const;
+}
+
+const tagList: Schema = objectOf({ tags: tagsAttribute.type });
+
+/** What `…/tags` of a resource tells. */
+export function tagOperations({ collection, verbs }: Described) {
+  const common = { group: words(collection) } as const;
+  const read = { ...common, details: forWhom(verbs.read) } as const;
+  const write = { ...common, details: forWhom(verbs.update), conditional: true } as const;
+  return {
+    list: { ...read, summary: 'Lists its tags', answers: { 200: tagList } },
+    replace: { ...write, summary: 'Replaces its tags', body: tagList, answers: { 200: tagList } },
+    add: { ...write, summary: 'Adds tags', body: tagList, answers: { 201: tagList } },
+    clear: { ...write, summary: 'Removes its tags', answers: { 204: null } },
+    check: { ...read, summary: 'Tells whether it has the tag', answers: { 204: null } },
+    addOne: { ...write, summary: 'Adds the tag', answers: { 201: null } },
+    removeOne: { ...write, summary: 'Removes the tag', answers: { 204: null } },
+  } as const satisfies Readonly<Record<string, Operation>>;
+}

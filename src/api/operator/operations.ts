@@ -1,0 +1,100 @@
+/** What the operator's routes tell of themselves. */
+import {
+  arrayOf,
+  booleanSchema,
+  enumSchema,
+  integerSchema,
+  objectOf,
+  stringSchema,
+  timeSchema,
+  uuidSchema,
+} from '../../model/schema.ts';
+import type { Operation, QueryParameter } from '../openapi/operation.ts';
+
+const group = 'operator';
+
+export const timeoutParameter: QueryParameter = {
+  name: 'timeout',
+  about: 'Seconds to wait for hosts, up to 3600.',
+  schema: { type: 'number', maximum: 3600 },
+};
+
+const names = arrayOf(stringSchema);
+
+export const healthOperation: Operation = {
+  group,
+  summary: 'Whether the server serves',
+  answers: { 200: objectOf({ status: stringSchema, revision: integerSchema }) },
+};
+
+export const hostsOperation: Operation = {
+  group,
+  summary: 'Lists the hosts and whether they live',
+  answers: {
+    200: objectOf({
+      hosts: arrayOf(
+        objectOf({
+          name: stringSchema,
+          live: booleanSchema,
+          heartbeat: timeSchema,
+          ttl: {
+            type: 'integer',
+            description: 'Milliseconds after a heartbeat in which the next must come.',
+          },
+          ports: { type: 'integer', description: 'How many it holds.' },
+        }),
+      ),
+    }),
+  },
+};
+
+export const syncOperation: Operation = {
+  group,
+  summary: 'Waits until every live switch has what the store holds now',
+  query: [timeoutParameter],
+  answers: {
+    200: objectOf({
+      hosts: names,
+      revision: integerSchema,
+      cut: { type: 'integer', description: 'Connections that this wait found forbidden and cut.' },
+      cut_total: { type: 'integer', description: 'Connections cut since the hosts started.' },
+    }),
+    504: objectOf({
+      late: { ...names, description: 'The hosts that have not answered.' },
+      hosts: names,
+      revision: integerSchema,
+    }),
+  },
+};
+
+export const countersOperation: Operation = {
+  group,
+  summary: "What became of a port's packets that were dropped",
+  details: 'For: whoever sees the port.',
+  path: { id: "The port's `id`." },
+  query: [timeoutParameter],
+  answers: {
+    200: objectOf({
+      port: uuidSchema,
+      drops: arrayOf(
+        objectOf(
+          {
+            reason: stringSchema,
+            direction: enumSchema(['ingress', 'egress']),
+            protocol: { ...stringSchema, description: 'Of drops for want of a rule.' },
+            packets: integerSchema,
+            bytes: integerSchema,
+          },
+          ['protocol'],
+        ),
+      ),
+    }),
+  },
+};
+
+export const metricsOperation: Operation = {
+  group,
+  summary: "Figures in Prometheus' format",
+  media: 'text/plain',
+  answers: { 200: stringSchema },
+};
