@@ -10,6 +10,7 @@ import { keys } from '../../../src/model/keys.ts';
 import { usualQuotas } from '../../../src/model/quota.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { FarStore } from './far-store.ts';
 import { Known } from './known.ts';
 import { Mirror } from './mirror.ts';
 import type { Answer } from './oracle.ts';
@@ -40,7 +41,8 @@ export class Cloud {
     this.known = new Known(kinds, (id) => mirror.byId(id) !== undefined || /^.{14}8/.test(id));
   }
 
-  static async open(): Promise<Cloud> {
+  /** `far`: each server is at some distance from the store. */
+  static async open(far?: Random): Promise<Cloud> {
     const dir = await mkdtemp(join(tmpdir(), 'portcullis-fuzz-'));
     const store = await openStore({ kind: 'memory' });
     const mirror = await Mirror.of(store);
@@ -48,7 +50,7 @@ export class Cloud {
     await writeFile(file, tokensFile());
     const servers = [0, 1].map(() =>
       createApi({
-        store,
+        store: far === undefined ? store : new FarStore(store, far),
         log: silent,
         listen: { host: '127.0.0.1', port: 0 },
         authenticator: new TokenFile(file, silent),

@@ -5,6 +5,7 @@ const bogus = 'ffffffff-0000-4000-8000-00000000ffff';
 
 export class Known {
   readonly #ids = new Map<string, Map<string, string>>();
+  readonly #focus = new Map<string, string>();
   readonly kinds: readonly string[];
   /** Whether the thing is still there. */
   readonly #lives: (id: string) => boolean;
@@ -29,8 +30,20 @@ export class Known {
     return [...ids];
   }
 
+  /** One of each kind, that all requests are about for a while; null lets go of them. */
+  focus(random: Random | null): void {
+    this.#focus.clear();
+    if (random === null) return;
+    for (const kind of this.kinds) {
+      const all = this.#living(kind);
+      if (all.length > 0) this.#focus.set(kind, random.pick(all)[0]);
+    }
+  }
+
   /** Mostly one of the project's own, else anybody's, else nobody's. */
   id(random: Random, kind: string, project: string): string {
+    const focused = this.#focus.get(kind);
+    if (focused !== undefined && random.chance(0.8)) return focused;
     const all = this.#living(kind);
     const own = all.filter(([, owner]) => owner === project);
     if (own.length > 0 && random.chance(0.75)) return random.pick(own)[0];

@@ -108,9 +108,23 @@ export class Oracle {
     }
     if (who !== null && seesAll(who)) return;
     for (const change of real) {
+      for (const id of this.#unknownTo(who, change))
+        yield `${who?.name ?? 'nobody'} made ${change.key} refer to ${id}`;
       if (!this.#mayChange(who, change, real, method === 'GET'))
         yield `${who?.name ?? 'nobody'} changed ${change.key} of ${projectOf(change.before ?? change.after)}`;
     }
+  }
+
+  /** What a record refers to since the request, and its sender cannot know of. */
+  #unknownTo(who: Person | null, { before, after }: Changed): readonly string[] {
+    if (who === null || after?.record === null || after === null) return [];
+    const held = new Set(before?.text.match(uuid));
+    return [...new Set(after.text.match(uuid))].filter((id) => {
+      const named = this.#mirror.byId(id);
+      if (held.has(id) || named === undefined || this.#sees(who, named)) return false;
+      // What administrators made every group begin with.
+      return !this.#mirror.under('default-rules/').some(({ text }) => text.includes(id));
+    });
   }
 
   #at(key: string): Held | undefined {
