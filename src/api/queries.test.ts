@@ -114,8 +114,6 @@ describe('order and pages', () => {
       'sort_key=name&sort_dir=up',
       'sort_key=subnets',
       'sort_key=name&sort_dir=asc&sort_dir=asc',
-      'limit=-1',
-      'limit=x',
     ]) {
       expectRefusal(await client.call('GET', `/v2.0/networks?${query}`), 400, 'HTTPBadRequest');
     }

@@ -92,9 +92,22 @@ export function createApi(options: ApiOptions): Api {
       void (reply as FastifyReply).code(status).send(body);
     },
     // The longest tag, each of its letters written as four bytes, each byte as %XX.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 255 * 4 * 3 },
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      // Clients join an endpoint that ends with a slash and a path that begins with one.
+      ignoreDuplicateSlashes: true,
+      maxParamLength: 255 * 4 * 3,
+    },
+    rewriteUrl: ({ url }) => withoutSuffix(url ?? '/'),
   });
   registerBodyParser(app);
+  // Fastify adds a charset that JSON has no need of (RFC 8259 11) and Neutron does not send.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
+      reply.header('content-type', 'application/json');
+    }
+    done(null, payload);
+  });
   registerErrors(app, log);
   const authenticator = options.authenticator ?? noAuthentication;
   // Before all other routes, which it hears of.
@@ -144,6 +157,11 @@ export function createApi(options: ApiOptions): Api {
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     },
   };
+}
+
+/** Neutron's oldest clients ask for `networks.json`; a tag may end so by itself. */
+function withoutSuffix(url: string): string {
+  return url.includes('.json') && !url.includes('/tags/') ? url.replace(/\.json(?=$|\?)/, '') : url;
 }
 
 /** A web page that points its own name at loopback (DNS rebinding) must not speak to an unauthenticated API. */

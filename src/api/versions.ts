@@ -3,11 +3,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { arrayOf, objectOf, stringSchema } from '../model/schema.ts';
 import { does, type Operation } from './openapi/operation.ts';
 
-/** Scheme and authority as the client sees them. */
-export function originOf(request: FastifyRequest): string {
-  const host = request.headers.host ?? '';
-  return URL.canParse(`http://${host}`) ? `http://${host}` : 'http://localhost';
+/** Scheme and authority as the client sees them; a proxy that ends TLS says so. */
+export function originOf({ headers }: FastifyRequest): string {
+  const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  const origin = `${scheme}://${headers.host ?? ''}`;
+  return URL.canParse(origin) ? origin : `${scheme}://localhost`;
 }
+
+/** The request's own URL; its path may begin with two slashes, which would be a host by itself. */
+export const urlOf = (request: FastifyRequest): URL => new URL(`${originOf(request)}${request.url}`);
 
 export interface ResourceNames {
   readonly name: string;

@@ -55,10 +55,13 @@ export function attributeOf(table: AttributeTable, name: string): Attribute | un
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
+/** Of the owner's two names Neutron's errors use the older. */
+const called = (name: string): string => (name === 'project_id' ? 'tenant_id' : name);
+
 function settle(name: string, attribute: Attribute, value: unknown): unknown {
   const converted = attribute.convert === undefined ? value : attribute.convert(value);
   const reason = attribute.validate?.(converted) ?? null;
-  if (reason !== null) badRequest(`Invalid input for ${name}. Reason: ${reason}.`);
+  if (reason !== null) badRequest(`Invalid input for ${called(name)}. Reason: ${reason}.`);
   return converted;
 }
 
@@ -84,16 +87,18 @@ function refuseUnknown(table: AttributeTable, sent: Draft): void {
 export function draftForCreate(table: AttributeTable, resource: string, body: unknown): Draft {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
+  // What may and what must be there is asked before any value is looked at, as in Neutron.
+  for (const [name, { post }] of Object.entries(table)) {
+    if (Object.hasOwn(sent, name)) {
+      if (post === 'refused') badRequest(`Attribute '${called(name)}' not allowed in POST`);
+    } else if (post === 'required') {
+      badRequest(`Failed to parse request. Required attribute '${name}' not specified`);
+    }
+  }
   const draft: Record<string, unknown> = {};
   for (const [name, attribute] of Object.entries(table)) {
-    if (Object.hasOwn(sent, name)) {
-      if (attribute.post === 'refused') badRequest(`Attribute '${name}' not allowed in POST`);
-      draft[name] = settle(name, attribute, sent[name]);
-    } else if (attribute.post === 'required') {
-      badRequest(`Failed to parse request. Required attribute '${name}' not specified`);
-    } else if (Object.hasOwn(attribute, 'fallback')) {
-      draft[name] = attribute.fallback;
-    }
+    if (Object.hasOwn(sent, name)) draft[name] = settle(name, attribute, sent[name]);
+    else if (Object.hasOwn(attribute, 'fallback')) draft[name] = attribute.fallback;
   }
   return draft;
 }
@@ -103,11 +108,13 @@ export function draftForUpdate(table: AttributeTable, resource: string, body: un
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
   const draft: Record<string, unknown> = {};
+  for (const name of Object.keys(sent)) {
+    if (attributeOf(table, name)?.put !== true)
+      badRequest(`Cannot update read-only attribute ${called(name)}`);
+  }
   for (const [name, value] of Object.entries(sent)) {
     const attribute = attributeOf(table, name);
-    if (attribute === undefined) continue;
-    if (!attribute.put) badRequest(`Cannot update read-only attribute ${name}`);
-    draft[name] = settle(name, attribute, value);
+    if (attribute !== undefined) draft[name] = settle(name, attribute, value);
   }
   return draft;
 }

@@ -31,11 +31,14 @@ export const text = (max: number): Check =>
     return value.length > max ? `'${value}' exceeds maximum length of ${max}` : null;
   });
 
+const shortText = text(255);
+
 /** A project's id is part of a store key, so it is held to printable ASCII. */
-export const projectId: Check = tells({ type: 'string', pattern: '^[!-~]{1,255}$' }, (value) =>
-  typeof value === 'string' && /^[!-~]{1,255}$/.test(value)
-    ? null
-    : `'${pythonText(value)}' is not a valid project id`,
+export const projectId: Check = tells(
+  { type: 'string', pattern: '^[!-~]{1,255}$' },
+  (value) =>
+    shortText(value) ??
+    (/^[!-~]+$/.test(String(value)) ? null : `'${String(value)}' is not a valid project id`),
 );
 
 export const oneOf = (allowed: readonly unknown[]): Check =>
@@ -84,15 +87,24 @@ export const integerBetween = (min: number, max: number): Check =>
   });
 
 /** Neutron takes whole numbers written as text. */
-export const toInteger = (value: unknown): unknown =>
-  typeof value === 'string' && /^-?\d{1,15}$/.test(value.trim()) ? Number(value) : value;
+export function toInteger(value: unknown): number {
+  const number =
+    typeof value === 'string' && /^[+-]?\d{1,15}$/.test(value.trim()) ? Number(value.trim()) : value;
+  return typeof number === 'number' && Number.isInteger(number)
+    ? number
+    : invalidInput(`'${pythonText(value)}' is not an integer`);
+}
+
+const trueWords: ReadonlySet<unknown> = new Set(['1', 't', 'true', 'on', 'y', 'yes']);
+const falseWords: ReadonlySet<unknown> = new Set(['0', 'f', 'false', 'off', 'n', 'no']);
 
 /** Neutron takes the words and digits for booleans that its oldest clients send. */
 export const toBoolean = tells(booleanSchema, (value: unknown): boolean => {
   if (typeof value === 'boolean') return value;
-  const word = typeof value === 'string' ? value.toLowerCase() : value;
-  if (word === 'true' || word === '1' || word === 1) return true;
-  if (word === 'false' || word === '0' || word === 0) return false;
+  const word = typeof value === 'string' || typeof value === 'number' ? String(value) : null;
+  const plain = word?.trim().toLowerCase();
+  if (trueWords.has(plain)) return true;
+  if (falseWords.has(plain)) return false;
   return invalidInput(`'${pythonText(value)}' cannot be converted to boolean`);
 });
 

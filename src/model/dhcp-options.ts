@@ -46,7 +46,7 @@ function toDraft(item: unknown): DhcpOptionDraft {
   const { opt_name, opt_value, ip_version } = item as Omit<DhcpOptionDraft, 'ip_version'> & {
     readonly ip_version?: unknown;
   };
-  return { opt_name, opt_value, ip_version: toInteger(ip_version) === 6 ? 6 : 4 };
+  return { opt_name, opt_value, ip_version: toInteger(ip_version ?? 4) === 6 ? 6 : 4 };
 }
 
 /** Throws `InvalidInput`. */

@@ -29,6 +29,8 @@ const maxMtu = 9000;
 
 /** 0 asks for the default, as in Neutron; 68 is IPv4's smallest (RFC 791). */
 const mtuRange = integerBetween(68, maxMtu);
+const mtu = (value: unknown): string | null =>
+  Number(value) < 0 ? `'${String(value)}' should be non-negative` : mtuRange(value);
 
 export const networkAttributes = {
   ...standardAttributes,
@@ -44,8 +46,9 @@ export const networkAttributes = {
     post: 'allowed',
     put: true,
     fallback: defaultMtu,
-    convert: (value) => (value === null || value === 0 || value === '0' ? defaultMtu : toInteger(value)),
-    validate: mtuRange,
+    convert: (value) => toInteger(value) || defaultMtu,
+    validate: mtu,
+    type: { type: 'integer', minimum: 68, maximum: maxMtu },
     filter: 'integer',
     sort: true,
     about: 'The largest packet in bytes; 0 asks for the default.',

@@ -139,6 +139,14 @@ const mode = {
   sort: true,
 } as const;
 
+/** A prefix without host bits. Throws `InvalidInput`, as Neutron does before it validates anything. */
+function toPrefix(value: unknown): string {
+  const prefix = toCanonicalCidr(value);
+  return typeof prefix === 'string' && prefix.includes('/') && parseCidr(prefix) !== null
+    ? prefix
+    : invalidInput(`${pythonText(value)} is not in a CIDR format`);
+}
+
 export const subnetAttributes = {
   ...standardAttributes,
   name: nameAttribute,
@@ -163,7 +171,7 @@ export const subnetAttributes = {
   cidr: {
     post: 'required',
     put: false,
-    convert: toCanonicalCidr,
+    convert: toPrefix,
     validate: ipSubnet,
     filter: 'text',
     sort: true,

@@ -4,8 +4,7 @@ import { isObject } from '../../model/checks.ts';
 import { badRequest } from '../../model/faults.ts';
 import { refuseRequest } from './request-faults.ts';
 
-const malformed =
-  'The server could not comply with the request since it is either malformed or otherwise incorrect.';
+const invalidBody = 'Body contains invalid data';
 
 /**
  * Replaces fastify's parsers. A body declared as something else than JSON is refused; one without a declaration, as
@@ -24,16 +23,38 @@ export function registerBodyParser(app: FastifyInstance): void {
 
 const notJson = Symbol('a body of another type');
 
-/** The whole body, whatever it is. */
+/** The whole body, whatever it is; undefined when there is none. */
 export function readBody(request: FastifyRequest): unknown {
   const { body } = request;
   if (body === notJson) return refuseRequest({ code: 'WrongMediaType' });
-  if (typeof body !== 'string' || body === '') return badRequest('Resource body required');
+  if (typeof body !== 'string' || body === '') return undefined;
   try {
     return JSON.parse(body);
   } catch {
-    return badRequest(malformed);
+    return badRequest(invalidBody);
   }
+}
+
+/** A body in which something is to be found under a name; an absent one has nothing. */
+function readWrapper(request: FastifyRequest): Readonly<Record<string, unknown>> {
+  const body = readBody(request);
+  if (body === undefined) return {};
+  return isObject(body) ? body : badRequest(invalidBody);
+}
+
+function unwrapped(wrapper: Readonly<Record<string, unknown>>, name: string): Record<string, unknown> {
+  const resource = Object.hasOwn(wrapper, name) ? wrapper[name] : null;
+  if (resource === null) return badRequest(`Unable to find '${name}' in request body`);
+  return isObject(resource) ? resource : badRequest(`Object '${name}' contains invalid data`);
+}
+
+/** Neutron takes items of a list bare or wrapped in the resource's name. */
+function itemOf(item: unknown, name: string): Record<string, unknown> {
+  if (typeof item === 'string' || Array.isArray(item)) {
+    return badRequest(`Object '${name}' contains invalid data`);
+  }
+  if (!isObject(item)) return badRequest(invalidBody);
+  return unwrapped(Object.hasOwn(item, name) ? item : { [name]: item }, name);
 }
 
 /** The wrapped resources; `bulk` tells whether they came as a list. */
@@ -41,22 +62,28 @@ export function readResources(
   request: FastifyRequest,
   name: string,
   collection: string,
-): { readonly bulk: boolean; readonly items: readonly unknown[] } {
-  const body = readBody(request);
-  if (!isObject(body)) return badRequest(malformed);
-  if (Object.hasOwn(body, collection)) {
-    const items = body[collection];
-    if (!Array.isArray(items) || items.length === 0) return badRequest('Resources required');
-    return { bulk: true, items };
-  }
-  if (!Object.hasOwn(body, name)) return badRequest(`Unable to find '${name}' in request body`);
-  return { bulk: false, items: [body[name]] };
+): { readonly bulk: boolean; readonly items: readonly Record<string, unknown>[] } {
+  const body = readWrapper(request);
+  if (!Object.hasOwn(body, collection)) return { bulk: false, items: [unwrapped(body, name)] };
+  const items = body[collection];
+  if (isNothing(items)) return badRequest('Resources required');
+  if (!Array.isArray(items)) return badRequest(invalidBody);
+  return { bulk: true, items: items.map((item: unknown) => itemOf(item, name)) };
 }
 
-export function readResource(request: FastifyRequest, name: string): unknown {
-  const body = readBody(request);
-  if (!isObject(body)) return badRequest(malformed);
-  return Object.hasOwn(body, name) ? body[name] : badRequest(`Unable to find '${name}' in request body`);
+/** What Python takes for false: null, zero, and whatever is empty. */
+const isNothing = (value: unknown): boolean =>
+  !value || (typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The one wrapped resource of an update; updates in bulk do not exist. */
+export function readResource(
+  request: FastifyRequest,
+  name: string,
+  collection: string,
+): Record<string, unknown> {
+  const body = readWrapper(request);
+  if (Object.hasOwn(body, collection)) return badRequest('Bulk operation not supported');
+  return unwrapped(body, name);
 }
 
 /** What an action of a resource is given: some clients wrap it in the resource's name, some do not. */
@@ -67,6 +94,6 @@ export function readAction(request: FastifyRequest, name: string): unknown {
 
 export function refuseBody(request: FastifyRequest): void {
   if (request.body !== undefined && request.body !== null && request.body !== '') {
-    badRequest('Request body is not supported in DELETE');
+    badRequest('Request body is not supported in DELETE.');
   }
 }

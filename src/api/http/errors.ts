@@ -362,12 +362,18 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   WrongMethod: {
     status: 405,
     type: 'HTTPMethodNotAllowed',
-    text: (f) => `The method ${f.method} is not allowed for this resource.`,
+    text: () =>
+      'The server could not comply with the request since it is either malformed or otherwise incorrect.',
   },
   NoPost: {
     status: 501,
     type: 'HTTPNotImplemented',
     text: () => 'POST requests are not supported on this resource.',
+  },
+  BadLimit: {
+    status: 400,
+    type: 'BadRequest',
+    text: (f) => `Bad limit request: Limit must be an integer 0 or greater and not '${f.limit}'.`,
   },
   WrongMediaType: {
     status: 415,

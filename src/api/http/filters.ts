@@ -2,9 +2,10 @@
  * Filters of a list request: a repeated parameter means or, different parameters mean and. Which attributes may be
  * filtered by, and how, stands in the attribute table.
  */
-import { type AttributeTable, attributeOf, type FilterKind } from '../../model/attribute.ts';
-import { isObject, toBoolean, toCanonicalIp } from '../../model/checks.ts';
+import { type Attribute, type AttributeTable, attributeOf, type FilterKind } from '../../model/attribute.ts';
+import { isObject, toBoolean, toCanonicalIp, toInteger } from '../../model/checks.ts';
 import { badRequest, invalidInput } from '../../model/faults.ts';
+import { pythonText } from '../../model/python-text.ts';
 import type { Row } from '../state/table.ts';
 
 /** `tags` is one of the attribute kinds: all of them. The others: one of them, not all, none. */
@@ -25,6 +26,7 @@ const notFilters = new Set(['fields', 'limit', 'marker', 'page_reverse', 'sort_k
 
 export function parseFilters(table: AttributeTable, query: URLSearchParams): Filters {
   const filters: Filter[] = [];
+  const unknown: string[] = [];
   for (const name of new Set(query.keys())) {
     if (notFilters.has(name)) continue;
     const wanted = query.getAll(name);
@@ -40,14 +42,12 @@ export function parseFilters(table: AttributeTable, query: URLSearchParams): Fil
       filters.push({ attribute: 'tags', kind: attribute, wanted: tagsWanted(wanted) });
       continue;
     }
-    const kind = attributeOf(table, attribute)?.filter;
-    if (kind === undefined) return badRequest(`'${name}' is not a valid attribute for filtering`);
-    filters.push({
-      attribute,
-      kind,
-      wanted: wantedAs(kind, wanted),
-    });
+    const row = attributeOf(table, attribute);
+    const kind = row?.filter;
+    if (row === undefined || kind === undefined) unknown.push(name);
+    else filters.push({ attribute, kind, wanted: wantedAs(kind, row, wanted) });
   }
+  if (unknown.length > 0) badRequest(`${pythonText(unknown)} is invalid attribute for filtering`);
   return filters;
 }
 
@@ -56,9 +56,33 @@ const tagsWanted = (wanted: readonly string[]): readonly string[] => [
   ...new Set(wanted.flatMap((list) => list.split(','))),
 ];
 
-function wantedAs(kind: FilterKind, wanted: readonly string[]): readonly string[] {
-  if (kind === 'boolean') return wanted.map((word) => String(toBoolean(word)));
-  return kind === 'tags' ? tagsWanted(wanted) : wanted;
+/** What a request asks for goes through the same conversion as what is stored, so that both are spelled alike. */
+function wantedAs(kind: FilterKind, row: Attribute, wanted: readonly string[]): readonly string[] {
+  switch (kind) {
+    case 'boolean':
+      return wanted.map((word) => String(toBoolean(word)));
+    case 'integer':
+    case 'text': {
+      const convert = row.convert ?? (kind === 'integer' ? toInteger : (word: string): unknown => word);
+      return wanted.map((word) => plainText(convert(word)));
+    }
+    case 'tags':
+      return tagsWanted(wanted);
+    case 'fixed-ips':
+      return conditionsOf(wanted);
+    default:
+      return wanted;
+  }
+}
+
+const fixedIpKeys = /^\s*(ip_address|ip_address_substr|subnet_id)\s*=/;
+
+/** `key=value` each; as in Neutron, a flag without a value (`True`) and unknown keys are no conditions. */
+function conditionsOf(wanted: readonly string[]): readonly string[] {
+  if (wanted.length === 1 && wanted[0] === 'True') return [];
+  const wrong = wanted.find((word) => !/^\s*[^=\s][^=]*=/.test(word));
+  if (wrong === undefined) return wanted.filter((word) => fixedIpKeys.test(word));
+  return invalidInput(`'${wrong}' is not of the form <key>=[value]`);
 }
 
 /** The values that one attribute must have one of; null when it is not filtered by. */
@@ -77,8 +101,8 @@ function anyItem(
   const byKey = new Map<string, string[]>();
   for (const text of wanted) {
     const at = text.indexOf('=');
-    const key = at === -1 ? '' : text.slice(0, at);
-    byKey.set(key, [...(byKey.get(key) ?? []), text.slice(at + 1)]);
+    const key = at === -1 ? '' : text.slice(0, at).trim();
+    byKey.set(key, [...(byKey.get(key) ?? []), text.slice(at + 1).trim()]);
   }
   return value.some(
     (item) =>
@@ -106,7 +130,7 @@ function matchesOne(value: unknown, { kind, wanted }: Filter): boolean {
     case 'list':
       return holdsAny(value, wanted);
     case 'fixed-ips':
-      return anyItem(value, wanted, holdsFixedIp);
+      return wanted.length === 0 || anyItem(value, wanted, holdsFixedIp);
     case 'address-pairs':
       return anyItem(value, wanted, holdsPair);
     case 'tags':

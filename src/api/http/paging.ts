@@ -3,6 +3,8 @@
  */
 import { type AttributeTable, attributeOf } from '../../model/attribute.ts';
 import { badRequest } from '../../model/faults.ts';
+import { pythonText } from '../../model/python-text.ts';
+import { refuseRequest } from './request-faults.ts';
 
 /** Something with attributes. */
 interface Readable {
@@ -23,33 +25,33 @@ export interface Paging {
 }
 
 function parseSort(table: AttributeTable, query: URLSearchParams): Paging['sort'] {
-  const names = query.getAll('sort_key').map((key) => (key === 'tenant_id' ? 'project_id' : key));
-  const directions = query.getAll('sort_dir');
-  if (directions.length > 0 && directions.length !== names.length) {
-    badRequest('The number of sort_keys and sort_dirs must be same');
-  }
-  const wrong = directions.find((direction) => direction !== 'asc' && direction !== 'desc');
-  if (wrong !== undefined)
-    badRequest(`'${wrong}' is an invalid value for sort_dirs, valid values are 'asc' and 'desc'`);
-  const invalid = names.filter((key) => attributeOf(table, key)?.sort !== true);
-  if (invalid.length > 0)
-    badRequest(`[${invalid.map((key) => `'${key}'`).join(', ')}] is invalid attribute for sort_keys`);
+  const sent = (name: string): string[] => query.getAll(name).filter((word) => word !== '');
+  const names = sent('sort_key').map((key) => (key === 'tenant_id' ? 'project_id' : key));
+  const directions = sent('sort_dir');
+  if (directions.length !== names.length) badRequest('The number of sort_keys and sort_dirs must be same');
+  const unsortable = names.filter((key) => attributeOf(table, key)?.sort !== true);
+  if (unsortable.length > 0) badRequest(`${pythonText(unsortable)} is invalid attribute for sort_keys`);
+  const wrong = directions.filter((direction) => direction !== 'asc' && direction !== 'desc');
+  if (wrong.length > 0)
+    badRequest(`${pythonText(wrong)} is invalid value for sort_dirs, valid value is 'asc' and 'desc'`);
   return names.map((key, at) => ({ key, descending: directions[at] === 'desc' }));
 }
 
-function parseLimit(text: string | null): number {
-  if (text === null || text === '') return 0;
-  return /^\d{1,9}$/.test(text)
-    ? Number(text)
-    : badRequest(`limit must be an integer 0 or greater and not '${text}'`);
+function parseLimit(text: string): number {
+  const number = /^\s*\+?\d{1,15}\s*$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isNaN(number) ? refuseRequest({ code: 'BadLimit', limit: text }) : number;
 }
 
 export function parsePaging(table: AttributeTable, query: URLSearchParams): Paging {
+  const last = (name: string): string | undefined => query.getAll(name).at(-1);
+  const limit = parseLimit(last('limit') ?? '0');
+  const marker = last('marker') ?? '';
   return {
     sort: parseSort(table, query),
-    limit: parseLimit(query.get('limit')),
-    marker: query.get('marker'),
-    reverse: (query.get('page_reverse') ?? '').toLowerCase() === 'true',
+    limit,
+    // Pages begin somewhere; without pages there is nothing to begin.
+    marker: limit === 0 || marker === '' ? null : marker,
+    reverse: last('page_reverse')?.toLowerCase() === 'true',
   };
 }
 

@@ -12,7 +12,7 @@ import { does, refuses } from '../openapi/operation.ts';
 import { tableOperations } from '../openapi/table-operations.ts';
 import type { Change, Plan } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { originOf } from '../versions.ts';
+import { urlOf } from '../versions.ts';
 import { readAction, readResource, readResources, refuseBody } from './body.ts';
 import { matches, parseFilters } from './filters.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
@@ -42,7 +42,7 @@ export function registerResource<R extends Owned>(
   };
 
   app.get(many, does(tells.list), async (request, reply) => {
-    const url = new URL(request.url, originOf(request));
+    const url = urlOf(request);
     const query = url.searchParams;
     const filters = parseFilters(table, query);
     const paging = parsePaging(table, query);
@@ -65,7 +65,7 @@ export function registerResource<R extends Owned>(
   });
 
   app.get<ById>(one, does(tells.show), async (request, reply) => {
-    const query = new URL(request.url, originOf(request)).searchParams;
+    const query = urlOf(request).searchParams;
     const fields = parseFields(table, query);
     const caller = callerOf(request);
     const row = access.found(caller, request.params.id);
@@ -109,7 +109,7 @@ export function registerResource<R extends Owned>(
 
   app.put<ById>(one, resource.update === undefined ? refuses : does(tells.update), async (request, reply) => {
     if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
-    const draft = draftForUpdate(table, name, readResource(request, name));
+    const draft = draftForUpdate(table, name, readResource(request, name, collection));
     const caller = callerOf(request);
     return replace(
       request,

@@ -102,7 +102,7 @@ describe('networks', () => {
     expect((good.body['networks'] as { name: string }[]).map(({ name }) => name)).toEqual(['a', 'b']);
     const before = await under.content();
     const bad = await client.call('POST', '/v2.0/networks', { networks: [{ name: 'c' }, { mtu: 'big' }] });
-    expectRefusal(bad, 400, 'HTTPBadRequest');
+    expectRefusal(bad, 400, 'InvalidInput');
     expect(await under.content()).toEqual(before);
   });
 

@@ -131,7 +131,9 @@ describe('ip_allocation', () => {
     expect((await client.list('ports', 'ip_allocation=none')).map((port) => port['id'])).toEqual([
       none['id'],
     ]);
-    expect(await client.list('ports', 'ip_allocation=immediate&sort_key=ip_allocation')).toHaveLength(2);
+    expect(
+      await client.list('ports', 'ip_allocation=immediate&sort_key=ip_allocation&sort_dir=asc'),
+    ).toHaveLength(2);
     await client.change('ports', none['id'], { fixed_ips: [{ subnet_id: subnet['id'] }] });
     expectRefusal(await post({ ip_allocation: 'none' }), 400, 'HTTPBadRequest');
   });

@@ -15,7 +15,7 @@ import {
 import { parseFields } from '../http/paging.ts';
 import { does, type Operation, wrapped } from '../openapi/operation.ts';
 import { fieldsParameter } from '../openapi/table-query.ts';
-import { originOf } from '../versions.ts';
+import { urlOf } from '../versions.ts';
 
 const details = objectOf({
   type: stringSchema,
@@ -80,7 +80,7 @@ function detailsOf(type: string): Record<string, unknown> {
 
 export function registerQosRuleTypes(app: FastifyInstance): void {
   app.get('/v2.0/qos/rule-types', does(listOperation), async (request) => {
-    const query = new URL(request.url, originOf(request)).searchParams;
+    const query = urlOf(request).searchParams;
     // `all_supported` means what some backend can do, which with one backend is what is offered.
     const all = toBoolean(query.get('all_rules') ?? false);
     const wanted = query.getAll('type');
@@ -92,7 +92,7 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
     '/v2.0/qos/rule-types/:type',
     does(showOperation),
     async (request) => {
-      const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
+      const fields = parseFields(table, urlOf(request).searchParams);
       const details = Object.entries(detailsOf(request.params.type));
       return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };
     },

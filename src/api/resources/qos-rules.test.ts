@@ -112,7 +112,7 @@ describe.each(kinds)('$collection', ({ collection, type, sent, made, patch, filt
     expect(await client.list(path(), `${filter}&id=${unknownId}`)).toEqual([]);
     const url = `/v2.0/${path()}`;
     expectRefusal(await client.call('GET', `${url}?colour=red`), 400, 'HTTPBadRequest');
-    const paged = await client.call('GET', `${url}?limit=1&sort_key=id`);
+    const paged = await client.call('GET', `${url}?limit=1&sort_key=id&sort_dir=asc`);
     expect(paged.body[collection]).toEqual([rule]);
     expect(paged.body[`${collectionOf(collection)}_links`]).toHaveLength(2);
   });

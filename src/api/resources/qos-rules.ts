@@ -23,7 +23,7 @@ import { does, refuses } from '../openapi/operation.ts';
 import { tableOperations } from '../openapi/table-operations.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { originOf } from '../versions.ts';
+import { urlOf } from '../versions.ts';
 import { QosPolicies } from './qos-policies.ts';
 
 /** `policy` is absent where the rule goes by an alias. */
@@ -55,7 +55,7 @@ function registerCollection(app: FastifyInstance, rules: QosRules): void {
   type OfPolicy = { Params: { policy: string } };
 
   app.get<OfPolicy>(many, does(tells.list), async (request) => {
-    const url = new URL(request.url, originOf(request));
+    const url = urlOf(request);
     const filters = parseFilters(table, url.searchParams);
     const paging = parsePaging(table, url.searchParams);
     const fields = parseFields(table, url.searchParams);
@@ -86,13 +86,13 @@ function registerOne(app: FastifyInstance, rules: QosRules, path: string, name: 
   const tells = operationsOf(rules.kind, name);
 
   app.get<Path>(path, does(tells.show), async (request) => {
-    const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
+    const fields = parseFields(table, urlOf(request).searchParams);
     const { rule } = rules.find(callerOf(request), request.params);
     return { [name]: new RuleReading(rule).shown(fields) };
   });
 
   app.put<Path>(path, does(tells.update), async (request) => {
-    const draft = draftForUpdate(table, name, readResource(request, name));
+    const draft = draftForUpdate(table, name, readResource(request, name, `${name}s`));
     return { [name]: showRule(await rules.update(callerOf(request), request.params, draft)) };
   });
 

@@ -84,14 +84,8 @@ describe('quotas', () => {
   });
 
   it('must be whole numbers of things that are counted', async () => {
-    for (const quota of [
-      { port: -2 },
-      { port: 1.5 },
-      { port: 'many' },
-      { port: null },
-      { port: 2 ** 31 },
-      { trout: 1 },
-    ])
+    for (const port of [1.5, 'many', null]) expectRefusal(await setQuota({ port }), 400, 'InvalidInput');
+    for (const quota of [{ port: -2 }, { port: 2 ** 31 }, { trout: 1 }])
       expectRefusal(await setQuota(quota), 400, 'HTTPBadRequest');
     expectRefusal(await client.call('PUT', of('p'), { limits: {} }), 400, 'HTTPBadRequest');
     expectRefusal(await client.call('PUT', of('p'), { quota: [] }), 400, 'HTTPBadRequest');
