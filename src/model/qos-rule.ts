@@ -9,7 +9,7 @@ import { integerBetween, oneOf } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { QosPolicyRecord, QosRuleRecord } from './records.ts';
-import { objectOf, type Schema } from './schema.ts';
+import { objectOf, type Schema, uuidSchema } from './schema.ts';
 import { standardAttributes } from './standard-attributes.ts';
 
 type Values =
@@ -124,6 +124,7 @@ export const anyQosRule: Schema = {
     objectOf({
       ...Object.fromEntries(Object.entries(table).map(([name, attribute]) => [name, shownSchema(attribute)])),
       type: { type: 'string', enum: [type] },
+      qos_policy_id: uuidSchema,
     }),
   ),
 };

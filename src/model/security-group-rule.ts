@@ -7,6 +7,7 @@ import type { Verbs } from './policy.ts';
 import { ipv6OnlyNumbers, protocolNumber, protocolNumbers } from './protocols.ts';
 import { pythonText } from './python-text.ts';
 import type { SecurityGroupRuleRecord, StandardAttributes } from './records.ts';
+import { cidrSchema, enumSchema, orNullSchema, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { type Birth, born, standardAttributes } from './standard-attributes.ts';
 
 function toEthertype(value: unknown): 'IPv4' | 'IPv6' {
@@ -47,6 +48,7 @@ function toRemotePrefix(value: unknown): string | null {
 }
 
 const fixed = { put: false, filter: 'text', sort: true } as const;
+const portSchema: Schema = { type: ['integer', 'null'], minimum: 0, maximum: 65_535 };
 const optional = { ...fixed, post: 'allowed', fallback: null } as const;
 
 /** What is no id names no group, and the answer is that there is none (404), as Neutron has it. */
@@ -64,17 +66,79 @@ export const securityGroupRuleAttributes = {
   ...standardAttributes,
   // A rule has no update; Neutron refuses the verb.
   description: { ...standardAttributes.description, put: false },
-  security_group_id: { ...fixed, post: 'required', validate: text(36) },
-  direction: { ...fixed, post: 'required', validate: oneOf(['ingress', 'egress']) },
-  ethertype: { ...fixed, post: 'allowed', fallback: 'IPv4', convert: toEthertype },
-  protocol: { ...optional, convert: toProtocol },
-  port_range_min: { ...optional, convert: toPortValue, filter: 'integer' },
-  port_range_max: { ...optional, convert: toPortValue, filter: 'integer' },
-  remote_ip_prefix: { ...optional, convert: toRemotePrefix },
-  remote_group_id: { ...optional, validate: orNull(anyText) },
-  remote_address_group_id: { ...optional, validate: orNull(anyText) },
-  normalized_cidr: { ...fixed, post: 'refused' },
-  belongs_to_default_sg: { put: false, post: 'refused', filter: 'boolean' },
+  security_group_id: {
+    ...fixed,
+    post: 'required',
+    validate: text(36),
+    type: uuidSchema,
+    about: 'The group that it is in.',
+  },
+  direction: {
+    ...fixed,
+    post: 'required',
+    validate: oneOf(['ingress', 'egress']),
+    about: 'Whether it allows what ports receive (`ingress`) or what they send.',
+  },
+  ethertype: {
+    ...fixed,
+    post: 'allowed',
+    fallback: 'IPv4',
+    convert: toEthertype,
+    type: enumSchema(['IPv4', 'IPv6']),
+    about: 'The version of IP.',
+  },
+  protocol: {
+    ...optional,
+    convert: toProtocol,
+    type: orNullSchema(stringSchema),
+    sent: { type: ['string', 'integer'] },
+    about: 'The name of a protocol or its number, 0 to 255; null for any.',
+  },
+  port_range_min: {
+    ...optional,
+    convert: toPortValue,
+    type: portSchema,
+    filter: 'integer',
+    about: 'The first port; the type for ICMP; null for any.',
+  },
+  port_range_max: {
+    ...optional,
+    convert: toPortValue,
+    type: portSchema,
+    filter: 'integer',
+    about: 'The last port; the code for ICMP; null for any.',
+  },
+  remote_ip_prefix: {
+    ...optional,
+    convert: toRemotePrefix,
+    type: orNullSchema(cidrSchema),
+    sent: { type: 'string', format: 'ip-or-cidr' },
+    about: 'Where the other side must be; null for anywhere.',
+  },
+  remote_group_id: {
+    ...optional,
+    validate: orNull(anyText),
+    type: orNullSchema(uuidSchema),
+    about: 'The group whose ports are the other side.',
+  },
+  remote_address_group_id: {
+    ...optional,
+    validate: orNull(anyText),
+    type: orNullSchema(uuidSchema),
+    about: 'The address group whose prefixes are the other side.',
+  },
+  normalized_cidr: {
+    ...fixed,
+    post: 'refused',
+    type: orNullSchema(cidrSchema),
+    about: '`remote_ip_prefix` without its host bits.',
+  },
+  belongs_to_default_sg: {
+    put: false,
+    post: 'refused',
+    filter: 'boolean',
+    about: "Whether its group is a project's default group.",
+  },
 } as const satisfies AttributeTable;
 
 export interface RuleDraft {

@@ -43,10 +43,10 @@ const ifMatch: Json = {
 };
 
 /** Statuses of refusals that a method may be answered with. */
-function refusalsOf({ method, url, open }: Route, { tokens }: Surroundings): readonly number[] {
+function refusalsOf({ method, url, open, operation }: Route, { tokens }: Surroundings): readonly number[] {
   const writes = method === 'POST' || method === 'PUT';
   const named = writes || parts(url).length > 0;
-  return [
+  const statuses = [
     400,
     ...(open || !tokens ? [] : [401]),
     403,
@@ -55,7 +55,9 @@ function refusalsOf({ method, url, open }: Route, { tokens }: Surroundings): rea
     ...(writes ? [413, 415] : []),
     500,
     503,
+    ...(operation.refusals ?? []),
   ];
+  return [...new Set(statuses)].sort((a, b) => a - b);
 }
 
 const content = (schema: Schema, media = 'application/json'): Json => ({ content: { [media]: { schema } } });

@@ -26,6 +26,8 @@ export interface Operation {
   readonly conditional?: true;
   /** By status; null: no body. Refusals in Neutron's shape go without saying. */
   readonly answers: Readonly<Record<number, Schema | null>>;
+  /** Statuses of refusals beside those that its method and path suggest. */
+  readonly refusals?: readonly number[];
   /** The type of its answers, JSON when absent. */
   readonly media?: 'text/plain';
   /** Schemas that `$ref`s of this operation name. */

@@ -16,6 +16,8 @@ export interface Described {
   readonly collection: string;
   readonly table: AttributeTable;
   readonly verbs: Verbs;
+  /** Several cannot be made at once. */
+  readonly single?: true;
 }
 
 const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: stringSchema });
@@ -23,12 +25,15 @@ const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: str
 const words = (name: string): string => name.replaceAll('_', ' ');
 const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
 
-export function tableOperations({ name, collection, table, verbs }: Described, schema = name) {
+/** `schema` is what the components are called. */
+export function tableOperations({ name, collection, table, verbs, single }: Described, schema = name) {
   const names = componentNames(schema);
   const components = componentsOf(schema, table);
   const common = { group: words(collection), components } as const;
   const revised = Object.hasOwn(table, 'revision_number') ? ({ conditional: true } as const) : {};
   const one = wrapped(name, refTo(names.whole));
+  const oneOrMore = (alone: Schema, several: Schema): Schema =>
+    single === true ? alone : { oneOf: [alone, wrapped(collection, several)] };
   const list: Operation = {
     ...common,
     id: `list_${collection}`,
@@ -55,15 +60,13 @@ export function tableOperations({ name, collection, table, verbs }: Described, s
     ? {
         ...common,
         id: `create_${name}`,
-        summary: `Makes one ${words(name)}, or several: all or none`,
+        summary: `Makes one ${words(name)}${single === true ? '' : ', or several: all or none'}`,
         details: forWhom(verbs.create),
-        body: {
-          oneOf: [
-            wrapped(name, refTo(names.create)),
-            wrapped(collection, { ...arrayOf(refTo(names.create)), minItems: 1 }),
-          ],
-        },
-        answers: { 201: { oneOf: [one, wrapped(collection, arrayOf(refTo(names.whole)))] } },
+        body: oneOrMore(wrapped(name, refTo(names.create)), {
+          ...arrayOf(refTo(names.create)),
+          minItems: 1,
+        }),
+        answers: { 201: oneOrMore(one, arrayOf(refTo(names.whole))) },
       }
     : null;
   const update: Operation = {

@@ -72,6 +72,7 @@ export const countersOperation: Operation = {
   summary: "What became of a port's packets that were dropped",
   details: 'For: whoever sees the port.',
   path: { id: "The port's `id`." },
+  refusals: [409],
   query: [timeoutParameter],
   answers: {
     200: objectOf({

@@ -51,6 +51,7 @@ const name = orNullSchema(stringSchema);
 export const rulesUsageOperation: Operation = {
   group,
   summary: 'How much rules are used, and which of them could go',
+  refusals: [404],
   query: [
     { name: 'since', about: 'What counts as unused: seconds without use.', schema: integerSchema },
     { name: 'unused', about: 'Only rules that are unused.', schema: enumSchema(['true', 'false']) },

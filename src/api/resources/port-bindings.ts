@@ -28,6 +28,8 @@ import { refuseMethod } from '../http/resource-router.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
+import { does, type Operation, refuses } from '../openapi/operation.ts';
+import { tableOperations } from '../openapi/table-operations.ts';
 import type { Row } from '../state/table.ts';
 import { originOf } from '../versions.ts';
 import { plugAt } from './port-plug.ts';
@@ -42,10 +44,29 @@ const collection = 'bindings';
 const many = '/v2.0/ports/:port/bindings';
 const one = `${many}/:host`;
 
+/** Bindings are the cloud's own business, also those of ports that one has oneself. */
+const operators = ['admin', 'service'] as const;
+const tells = tableOperations(
+  {
+    name,
+    collection,
+    table,
+    verbs: { create: operators, read: operators, update: operators, delete: operators },
+    single: true,
+  },
+  'port_binding',
+);
+const { body: _, ...activating } = tells.update;
+const activate: Operation = {
+  ...activating,
+  id: 'activate_binding',
+  summary: 'Makes it the one that is active',
+};
+
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
   const bindings = new PortBindings(context);
 
-  app.get<OfPort>(many, async (request) => {
+  app.get<OfPort>(many, does(tells.list), async (request) => {
     const url = new URL(request.url, originOf(request));
     const filters = parseFilters(table, url.searchParams);
     const paging = parsePaging(table, url.searchParams);
@@ -62,7 +83,7 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     };
   });
 
-  app.post<OfPort>(many, async (request, reply) => {
+  app.post<OfPort>(many, tells.create === null ? refuses : does(tells.create), async (request, reply) => {
     const sent = draftForCreate(table, name, readResource(request, name, collection));
     const { host, vnic_type, profile } = sent as unknown as BindingDraft;
     const draft = { host, vnic_type, profile };
@@ -72,13 +93,13 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     return reply.code(201).send({ [name]: made });
   });
 
-  app.get<AtHost>(one, async (request) => {
+  app.get<AtHost>(one, does(tells.show), async (request) => {
     const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
     const { port, host } = request.params;
     return { [name]: bindings.at(callerOf(request), port, host).shown(fields) };
   });
 
-  app.put<AtHost>(one, async (request) => {
+  app.put<AtHost>(one, does(tells.update), async (request) => {
     const { port: id, host } = request.params;
     const patch: BindingPatch = draftForUpdate(table, name, readResource(request, name, collection));
     const where = patch.host ?? host;
@@ -88,7 +109,7 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     return { [name]: changed };
   });
 
-  app.put<AtHost>(`${one}/activate`, async (request) => {
+  app.put<AtHost>(`${one}/activate`, does(activate), async (request) => {
     const { port: id, host } = request.params;
     const active = await bindings.change(callerOf(request), 'activate', id, host, (port, held) =>
       withActiveBinding(port, held, host),
@@ -96,7 +117,7 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     return { [name]: active };
   });
 
-  app.delete<AtHost>(one, async (request, reply): Promise<FastifyReply> => {
+  app.delete<AtHost>(one, does(tells.remove), async (request, reply): Promise<FastifyReply> => {
     refuseBody(request);
     const { port: id, host } = request.params;
     await bindings.change(callerOf(request), 'delete', id, null, (port, held) =>
@@ -174,7 +195,6 @@ class PortBindings {
     return host === null ? null : this.#reading(id, bindingAt(after, this.#held(id), host)).shown(null);
   }
 
-  /** Bindings are the cloud's own business, also those of ports that one has oneself. */
   #found(caller: Caller, verb: string, id: string): Row<PortRecord> {
     const row = this.#access.found(caller, id);
     if (!caller.admin && !caller.service)

@@ -10,6 +10,7 @@ import { expect } from 'vitest';
 import type { Store } from '../../store/contract.ts';
 import { openStore } from '../../store/index.ts';
 import { type Api, type ApiOptions, createApi } from '../server.ts';
+import { Contract } from './contract.ts';
 
 export type StoreKind = 'memory' | 'embedded';
 export type Json = Record<string, unknown>;
@@ -61,9 +62,24 @@ const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 export const nameOf = (path: string): string => singular[lastPart(path)] ?? path;
 export const collectionOf = (path: string): string => lastPart(path).replaceAll('-', '_');
 
+const contracts = new WeakMap<Api, Contract>();
+const byText = new Map<string, Contract>();
+
+/** The promises that the server makes in its document. */
+export async function contractOf(api: Api): Promise<Contract> {
+  const held = contracts.get(api);
+  if (held !== undefined) return held;
+  const { body } = await api.app.inject({ url: '/openapi.json', headers: { host: '127.0.0.1:9696' } });
+  const contract = byText.get(body) ?? new Contract(body);
+  byText.set(body, contract);
+  contracts.set(api, contract);
+  return contract;
+}
+
 /** `always` are headers of every request. */
 export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}): Client {
   const call: Client['call'] = async (method, url, body, headers = {}) => {
+    const contract = await contractOf(api);
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await api.app.inject({
       method,
@@ -71,10 +87,10 @@ export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}
       headers: { host: '127.0.0.1:9696', ...json, ...always, ...headers },
       ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    return {
-      status: response.statusCode,
-      body: response.body === '' ? {} : (JSON.parse(response.body) as Json),
-    };
+    const answer = response.body === '' ? undefined : (JSON.parse(response.body) as Json);
+    const problem = contract.problemOf({ method, url, status: response.statusCode, body: answer });
+    if (problem !== null) expect.fail(`the answer is not as /openapi.json says: ${problem}`);
+    return { status: response.statusCode, body: answer ?? {} };
   };
   const one = async (expected: number, path: string, reply: Promise<Reply>): Promise<Json> => {
     const { status, body } = await reply;
