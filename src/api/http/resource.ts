@@ -2,6 +2,7 @@
  * What the generic router needs to know of a resource: its table, where its rows are, and its own rules for
  * creating, changing and removing. A new resource is one more of these.
  */
+import type { Rule } from '../../model/access.ts';
 import type { AttributeTable, Draft } from '../../model/attribute.ts';
 import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
@@ -64,6 +65,10 @@ export interface Resource<R extends Owned> {
   readonly parent?: Parent;
   find(id: string): Row<R> | undefined;
   /** Rows among which all are that match the filters and that the caller sees. */
+  /** With whom it is only shared is told that there is none to update, as in Neutron. */
+  readonly concealed?: true;
+  /** Who may tag it; absent: who may update it. */
+  readonly tagging?: Rule;
   candidates(filters: Filters, caller: Caller): Iterable<Row<R>>;
   missing(id: string): ModelFault;
   /** All of it; what the reader may not see is left out later. */

@@ -45,7 +45,7 @@ export function registerTags<R extends Owned & Taggable>(
     const expected = expectedRevision(request);
     const find = (): Row<R> => {
       found(request);
-      return access.toUpdate(callerOf(request), request.params.id, {});
+      return access.toTag(callerOf(request), request.params.id);
     };
     await replaceRecord(context, resource, {
       find,

@@ -5,6 +5,7 @@
 import { Fault } from '../../base/errors.ts';
 import type { Rule } from '../../model/access.ts';
 import type { AttributeTable, Draft } from '../../model/attribute.ts';
+import { badRequest } from '../../model/faults.ts';
 import { allows, disallowed, type Target, type Verb } from '../../model/policy.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import { refuseRequest } from '../http/request-faults.ts';
@@ -110,21 +111,17 @@ export class Access<R extends Owned> {
 
   /** As `seen`. Throws the resource's own fault of what is missing. */
   found(caller: Caller, id: string): Row<R> {
-    const row = this.seen(caller, id);
-    if (row !== undefined) return row;
-    const fault = this.#resource.missing(id);
-    throw new Fault(fault, JSON.stringify(fault));
+    return this.seen(caller, id) ?? this.#missing(id);
   }
 
   /** Throws `PolicyNotAuthorized`, or what is missing where the draft's place is not seen. */
   demandCreation(caller: Caller, draft: Draft): void {
     const project = ownerOf(draft, caller);
-    const { name, parent } = this.#resource;
-    if (project !== caller.project && !caller.admin)
-      refuseRequest({
-        code: 'PolicyNotAuthorized',
-        rules: `(rule:create_${name} and rule:create_${name}:project_id)`,
-      });
+    const { parent } = this.#resource;
+    if (project !== caller.project && !caller.admin && !caller.service)
+      badRequest(
+        "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin or advsvc privileges",
+      );
     const record = { ...draft, id: '', project_id: project };
     const rules = disallowed(this.#resource, 'create', caller, this.#targetOf(record, caller), draft);
     if (rules === null) return;
@@ -137,20 +134,39 @@ export class Access<R extends Owned> {
   /** The row that the caller may change in this way. Throws what is missing or `PolicyNotAuthorized`. */
   toUpdate(caller: Caller, id: string, draft: Draft): Row<R> {
     const row = this.found(caller, id);
-    this.#demand(caller, 'update', row.record, draft);
+    const rules = this.#disallowed(caller, 'update', row.record, draft);
+    if (rules === null) return row;
+    const { concealed, verbs } = this.#resource;
+    const unshared = verbs.read.filter((standing) => standing !== 'shared');
+    return concealed === true && !allows(unshared, caller, this.#targetOf(row.record, caller))
+      ? this.#missing(id)
+      : refuseRequest({ code: 'PolicyNotAuthorized', rules });
+  }
+
+  /** The row whose tags the caller may change. Throws as `toUpdate` does. */
+  toTag(caller: Caller, id: string): Row<R> {
+    const { tagging, collection } = this.#resource;
+    if (tagging === undefined) return this.toUpdate(caller, id, {});
+    const row = this.found(caller, id);
+    if (!allows(tagging, caller, this.#targetOf(row.record, caller)))
+      refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:update_${collection}_tags` });
     return row;
   }
 
   /** As `toUpdate`. */
   toRemove(caller: Caller, id: string): Row<R> {
     const row = this.found(caller, id);
-    this.#demand(caller, 'delete', row.record, {});
-    return row;
+    const rules = this.#disallowed(caller, 'delete', row.record, {});
+    return rules === null ? row : refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
-  #demand(caller: Caller, verb: Verb, record: Owned, draft: Draft): void {
-    const rules = disallowed(this.#resource, verb, caller, this.#targetOf(record, caller), draft);
-    if (rules !== null) refuseRequest({ code: 'PolicyNotAuthorized', rules });
+  #disallowed(caller: Caller, verb: Verb, record: Owned, draft: Draft): string | null {
+    return disallowed(this.#resource, verb, caller, this.#targetOf(record, caller), draft);
+  }
+
+  #missing(id: string): never {
+    const fault = this.#resource.missing(id);
+    throw new Fault(fault, JSON.stringify(fault));
   }
 
   #targetOf(record: Owned, caller: Caller): Target {

@@ -26,6 +26,7 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
   readonly path = 'address-groups';
   readonly table = addressGroupAttributes;
   readonly verbs = addressGroupVerbs;
+  readonly concealed = true;
   readonly actions = {
     add_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withAddresses(row.record, body),
     remove_addresses: (row: Row<AddressGroupRecord>, body: unknown) => withoutAddresses(row.record, body),

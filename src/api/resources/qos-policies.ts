@@ -24,6 +24,8 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly path = 'qos/policies';
   readonly table = qosPolicyAttributes;
   readonly verbs = qosPolicyVerbs;
+  /** Rules are the administrator's, tags the owner's. */
+  readonly tagging = ['admin', 'member'] as const;
   /** Neutron has them here only; clients look for them under the policy's own path. */
   readonly tagAliases = ['policies'];
   readonly replaced = new Set(['shared']);
