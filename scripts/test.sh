@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 require_node
 # Without root this only says what is missing; the tests that need it are then skipped by name.
 need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping \
-  'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc python3 || ! is_root || exit 1
+  'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc python3 python3-keystone || ! is_root || exit 1
 need_modules
 if is_root; then need_ovs || exit 1; fi
 
