@@ -79,6 +79,7 @@ const rows = {
   },
   'quota.network': quota('networks'),
   'quota.subnet': quota('subnets'),
+  'quota.subnetpool': quota('subnet pools'),
   'quota.port': quota('ports'),
   'quota.security_group': quota('security groups'),
   'quota.security_group_rule': quota('security-group rules'),

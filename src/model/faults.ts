@@ -4,9 +4,11 @@
  */
 import { Fault } from '../base/errors.ts';
 import type { RouterFault } from './router-faults.ts';
+import type { SubnetPoolFault } from './subnet-pool-faults.ts';
 
 export type ModelFault =
   | RouterFault
+  | SubnetPoolFault
   | { readonly code: 'BadRequest'; readonly message: string }
   | { readonly code: 'InvalidInput'; readonly message: string }
   | { readonly code: 'NetworkNotFound'; readonly id: string }
@@ -36,12 +38,12 @@ export type ModelFault =
   | { readonly code: 'IpAddressGenerationFailure'; readonly network: string }
   | { readonly code: 'AllocationOnAutoAddressSubnet'; readonly address: string; readonly subnet: string }
   | { readonly code: 'PortBound'; readonly port: string; readonly oldMac: string; readonly newMac: string }
-  | { readonly code: 'AllowedAddressPairsMissingIP' }
-  | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
   | { readonly code: 'NotAComputePort'; readonly port: string }
   | { readonly code: 'PortBindingNotFound'; readonly port: string; readonly host: string }
   | { readonly code: 'PortBindingAlreadyExists'; readonly port: string; readonly host: string }
   | { readonly code: 'PortBindingAlreadyActive'; readonly port: string; readonly host: string }
+  | { readonly code: 'AllowedAddressPairsMissingIP' }
+  | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
   | { readonly code: 'DuplicateAddressPairInRequest'; readonly mac: string; readonly ip: string }
   | { readonly code: 'AddressPairAndPortSecurityRequired' }
   /** Ours: Neutron lets a pair take the gateway's place. */
@@ -111,7 +113,6 @@ export type ModelFault =
   | { readonly code: 'InvalidInputSubnetServiceType'; readonly type: string }
   | { readonly code: 'NetworkMTUSubnetConflict'; readonly network: string; readonly mtu: number }
   | { readonly code: 'GatewayIpInUse'; readonly address: string; readonly port: string }
-  | { readonly code: 'SubnetPoolNotFound'; readonly id: string }
   | {
       readonly code: 'IpAddressGenerationFailureNoMatchingSubnet';
       readonly network: string;

@@ -41,6 +41,16 @@ export const keys = {
   quotaUse: (project: string, resource: string) => `uses/quotas/${resource}/${project}/`,
   /** Once: the value is the network's id. */
   defaultExternalNetwork: 'default-external-network',
+  addressScope: (id: string) => `address-scopes/${id}`,
+  /** A pool of the scope. */
+  addressScopeUse: (scope: string, pool: string) => `uses/address-scopes/${scope}/${pool}`,
+  addressScopeUses: (scope: string) => `uses/address-scopes/${scope}/`,
+  subnetPool: (id: string) => `subnet-pools/${id}`,
+  /** A subnet that was cut from the pool. */
+  subnetPoolUse: (pool: string, subnet: string) => `uses/subnet-pools/${pool}/${subnet}`,
+  subnetPoolUses: (pool: string) => `uses/subnet-pools/${pool}/`,
+  /** Once for each version of IP: the value is the pool's id. */
+  defaultSubnetPool: (version: number | string) => `default-subnet-pools/${version}`,
   rbacPolicy: (id: string) => `rbac/${id}`,
   /** Written by the host that holds the port. */
   binding: (network: string, port: string) => `bindings/${network}/${port}`,
@@ -51,6 +61,10 @@ export const keys = {
   /** What a rule let in on a host (HitRecord), and since when the host counts (HitWatchRecord). */
   hits: (host: string, rule: string) => `hits/${host}/${rule}`,
   hitWatch: (host: string) => `hit-watches/${host}`,
+  /** Which server tells the compute service, since when that is done at all, and what it knows of a port (ToldRecord). */
+  novaLease: 'nova/lease',
+  novaBegan: 'nova/began',
+  novaTold: (port: string) => `nova/told/${port}`,
   /** A question to the agents (see AskRecord), and each host's answer; the asker deletes both. */
   ask: (id: string) => `asks/${id}`,
   answer: (id: string, host: string) => `answers/${id}/${host}`,
@@ -64,6 +78,8 @@ export const prefixes = {
   rules: 'rules/',
   addressGroups: 'address-groups/',
   qosPolicies: 'qos/',
+  addressScopes: 'address-scopes/',
+  subnetPools: 'subnet-pools/',
   rbacPolicies: 'rbac/',
   hits: 'hits/',
   hitWatches: 'hit-watches/',
@@ -71,6 +87,7 @@ export const prefixes = {
   bindings: 'bindings/',
   linkLocals: 'link-locals/',
   hosts: 'hosts/',
+  nova: 'nova/',
   asks: 'asks/',
   answers: 'answers/',
 } as const;

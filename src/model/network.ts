@@ -1,4 +1,5 @@
 /** Networks: their attribute table and the record of a new one. */
+import { networkScopeAttributes } from './address-scope.ts';
 import type { AttributeTable } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
@@ -89,6 +90,7 @@ export const networkAttributes = {
   },
   ...providerAttributes,
   ...networkZoneAttributes,
+  ...networkScopeAttributes,
   tags: tagsAttribute,
   qos_policy_id: {
     post: 'allowed',

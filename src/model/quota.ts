@@ -9,6 +9,7 @@ import { integerBetween, isObject, toBoolean, toInteger } from './checks.ts';
 export const quotaResources = [
   'network',
   'subnet',
+  'subnetpool',
   'port',
   'security_group',
   'security_group_rule',
@@ -32,6 +33,7 @@ export const unlimited = -1;
 export const noQuotas: QuotaLimits = {
   network: unlimited,
   subnet: unlimited,
+  subnetpool: unlimited,
   port: unlimited,
   security_group: unlimited,
   security_group_rule: unlimited,
@@ -43,6 +45,7 @@ export const noQuotas: QuotaLimits = {
 export const usualQuotas: QuotaLimits = {
   network: 100,
   subnet: 100,
+  subnetpool: unlimited,
   port: 500,
   security_group: 10,
   security_group_rule: 100,

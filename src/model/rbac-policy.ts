@@ -9,8 +9,15 @@ import { enumSchema } from './schema.ts';
 import { standardAttributes } from './standard-attributes.ts';
 
 /** What can be shared here, in Neutron's words. */
-export type SharedType = 'network' | 'security_group' | 'address_group' | 'qos_policy';
-const sharedTypes: readonly string[] = ['network', 'security_group', 'address_group', 'qos_policy'];
+export type SharedType = RbacPolicyRecord['object_type'];
+const sharedTypes: readonly string[] = [
+  'network',
+  'security_group',
+  'address_group',
+  'qos_policy',
+  'subnetpool',
+  'address_scope',
+] satisfies readonly SharedType[];
 
 function toObjectType(value: unknown): unknown {
   const word = typeof value === 'string' ? value.trim().toLowerCase() : '';

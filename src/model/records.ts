@@ -53,8 +53,34 @@ export interface SubnetRecord extends StandardAttributes, Taggable {
   readonly host_routes: readonly { readonly destination: string; readonly nexthop: string }[];
   readonly ipv6_address_mode: string | null;
   readonly ipv6_ra_mode: string | null;
+  /** The pool that its prefix was cut from; absent for others. */
+  readonly subnetpool_id?: string;
   /** Whose ports choose from it, by device owner; absent: everybody's. */
   readonly service_types?: readonly string[];
+}
+
+/** Prefixes that subnets are cut from. */
+export interface SubnetPoolRecord extends StandardAttributes, Taggable {
+  readonly name: string;
+  readonly ip_version: 4 | 6;
+  /** The fewest that hold the pool's addresses, in order. */
+  readonly prefixes: readonly string[];
+  readonly default_prefixlen: number;
+  readonly min_prefixlen: number;
+  readonly max_prefixlen: number;
+  /** Addresses, or prefixes of 64, for each project; null and 0: any number. */
+  readonly default_quota: number | null;
+  readonly address_scope_id: string | null;
+  readonly is_default: boolean;
+  readonly shared: boolean;
+}
+
+export interface AddressScopeRecord {
+  readonly id: string;
+  readonly project_id: string;
+  readonly name: string;
+  readonly ip_version: 4 | 6;
+  readonly shared: boolean;
 }
 
 export interface FixedIp {
@@ -201,7 +227,13 @@ export interface QosPolicyRecord extends StandardAttributes, Taggable {
 export interface RbacPolicyRecord {
   readonly id: string;
   readonly project_id: string;
-  readonly object_type: 'network' | 'security_group' | 'address_group' | 'qos_policy';
+  readonly object_type:
+    | 'network'
+    | 'security_group'
+    | 'address_group'
+    | 'qos_policy'
+    | 'subnetpool'
+    | 'address_scope';
   readonly object_id: string;
   readonly action: 'access_as_shared' | 'access_as_external';
   readonly target_tenant: string;
@@ -212,6 +244,16 @@ export interface BindingRecord {
   readonly host: string;
   /** ACTIVE only after the switch acknowledged the port's flows. */
   readonly status: 'ACTIVE' | 'DOWN';
+}
+
+/** What the compute service knows of a port of one of its servers. Absent: that it is down and as it was made. */
+export interface ToldRecord {
+  /** The server's id. */
+  readonly server: string;
+  readonly status: 'ACTIVE' | 'DOWN';
+  /** Where it is ACTIVE; empty while it is DOWN. */
+  readonly host: string;
+  readonly revision: number;
 }
 
 export interface LinkLocalRecord {

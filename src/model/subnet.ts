@@ -1,5 +1,14 @@
 /** Subnets: attribute table, and the rules of one subnet by itself (its siblings and ports are the API's matter). */
-import { type Cidr, cidr, contains, linkLocalPrefix, overlaps, parseCidr, parseIp } from '../net/cidr.ts';
+import {
+  type Cidr,
+  cidr,
+  contains,
+  type Family,
+  linkLocalPrefix,
+  overlaps,
+  parseCidr,
+  parseIp,
+} from '../net/cidr.ts';
 import {
   type AddressPool,
   checkGatewayOutsidePools,
@@ -26,7 +35,7 @@ import { badRequest, invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
-import { arrayOf, ipSchema, objectOf, stringSchema, tells, toldBy } from './schema.ts';
+import { arrayOf, cidrSchema, ipSchema, objectOf, stringSchema, tells, toldBy } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -107,12 +116,9 @@ function toServiceTypes(value: unknown): readonly string[] {
   return [...new Set(types)];
 }
 
-function refusePool(value: unknown): null {
-  if (value === null) return null;
-  const reason = uuid(value);
-  if (reason !== null) badRequest(`Invalid input for subnetpool_id. Reason: ${reason}.`);
-  return refuse({ code: 'SubnetPoolNotFound', id: pythonText(value) });
-}
+const prefixLength = tells({ type: 'integer', minimum: 0 }, (value: unknown): string | null =>
+  Number(value) < 0 ? `'${pythonText(value)}' should be non-negative` : null,
+);
 
 /** How routes of hosts and of routers are read, and what is wrong with them. */
 export const toRoutes = eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp }));
@@ -169,13 +175,14 @@ export const subnetAttributes = {
     about: 'The version of IP.',
   },
   cidr: {
-    post: 'required',
+    post: 'allowed',
     put: false,
     convert: toPrefix,
-    validate: ipSubnet,
+    validate: orNull(ipSubnet),
+    type: cidrSchema,
     filter: 'text',
     sort: true,
-    about: 'Its prefix.',
+    about: 'Its prefix; a pool has one for subnets that name none.',
   },
   gateway_ip: {
     post: 'allowed',
@@ -219,6 +226,13 @@ export const subnetAttributes = {
     sort: true,
     about: 'Whether hosts get their addresses by DHCP.',
   },
+  shared: {
+    post: 'refused',
+    put: false,
+    filter: 'boolean',
+    hidden: true,
+    about: "Whether the reader's project may use its network though another owns it.",
+  },
   service_types: {
     post: 'allowed',
     put: true,
@@ -227,16 +241,30 @@ export const subnetAttributes = {
     type: arrayOf(stringSchema),
     about: 'The device owners whose ports choose from it; none: all.',
   },
-  // No pool exists: null is all that can be said.
   subnetpool_id: {
     post: 'allowed',
     put: false,
     fallback: null,
-    convert: refusePool,
-    type: { type: ['string', 'null'], format: 'uuid' },
+    validate: orNull(uuid),
     filter: 'text',
     sort: true,
     about: 'The pool that the prefix comes from.',
+  },
+  use_default_subnetpool: {
+    post: 'allowed',
+    put: false,
+    fallback: false,
+    convert: toBoolean,
+    hidden: true,
+    about: 'Whether the prefix is to come from the default pool.',
+  },
+  prefixlen: {
+    post: 'allowed',
+    put: false,
+    convert: toInteger,
+    validate: prefixLength,
+    hidden: true,
+    about: 'How long a prefix the pool is to give.',
   },
   ipv6_ra_mode: { ...mode, about: 'How routers announce IPv6 addresses to hosts.' },
   ipv6_address_mode: { ...mode, convert: nullTo(null), about: 'How hosts come by their IPv6 addresses.' },
@@ -247,7 +275,11 @@ export interface SubnetDraft {
   readonly description: string;
   readonly network_id: string;
   readonly ip_version: 4 | 6;
-  readonly cidr: string;
+  /** Absent or null: a pool is to tell. */
+  readonly cidr?: string | null;
+  readonly subnetpool_id: string | null;
+  readonly use_default_subnetpool: boolean;
+  readonly prefixlen?: number;
   /** Absent: the first host address; null: none. */
   readonly gateway_ip?: string | null;
   readonly allocation_pools?: readonly AddressPool[];
@@ -258,6 +290,9 @@ export interface SubnetDraft {
   readonly ipv6_address_mode: string | null;
   readonly service_types: readonly string[];
 }
+
+/** A draft whose prefix is known, be it from a pool. */
+export type PlacedSubnetDraft = SubnetDraft & { readonly cidr: string };
 
 export type SubnetPatch = Partial<
   Pick<
@@ -273,8 +308,13 @@ export type SubnetPatch = Partial<
   >
 >;
 
-const unusable4 = [cidr(4, 0xe0000000n, 4), cidr(4, 0x7f000000n, 8), cidr(4, 0n, 8)];
-const unusable6 = [cidr(6, 0xffn << 120n, 8), cidr(6, 1n), cidr(6, 0n)];
+const unusable = {
+  4: [cidr(4, 0xe0000000n, 4), cidr(4, 0x7f000000n, 8), cidr(4, 0n, 8)],
+  6: [cidr(6, 0xffn << 120n, 8), cidr(6, 1n), cidr(6, 0n)],
+} as const;
+
+/** What no subnet may overlap. */
+export const unusableIn = (family: Family): readonly Cidr[] => unusable[family];
 
 /** The parsed prefix of a subnet's record. */
 export function prefixOf(subnet: Pick<SubnetRecord, 'cidr'>): Cidr {
@@ -286,13 +326,12 @@ export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode'>)
   return subnet.ipv6_address_mode === 'slaac' || subnet.ipv6_address_mode === 'dhcpv6-stateless';
 }
 
-function checkPrefix(draft: SubnetDraft, prefix: Cidr): void {
+function checkPrefix(draft: PlacedSubnetDraft, prefix: Cidr): void {
   if (prefix.family !== draft.ip_version) {
     invalidInput(`cidr '${draft.cidr}' does not match the ip_version '${draft.ip_version}'`);
   }
   if (prefix.length === 0) invalidInput('0 is not allowed as CIDR prefix length');
-  const unusable = prefix.family === 4 ? unusable4 : unusable6;
-  if (unusable.some((bad) => overlaps(bad, prefix))) {
+  if (unusableIn(prefix.family).some((bad) => overlaps(bad, prefix))) {
     invalidInput(`cidr '${draft.cidr}' is a multicast, loopback or unspecified range`);
   }
 }
@@ -303,7 +342,7 @@ function checkDhcp(prefix: Cidr, enabled: boolean): void {
   }
 }
 
-function checkModes(draft: SubnetDraft, prefix: Cidr): void {
+function checkModes(draft: PlacedSubnetDraft, prefix: Cidr): void {
   const { ipv6_ra_mode: ra, ipv6_address_mode: address } = draft;
   if (ra === null && address === null) return;
   if (draft.ip_version === 4)
@@ -351,7 +390,7 @@ function checkServices(id: string, prefix: Cidr, subnet: SubnetRecord): void {
   }
 }
 
-export function newSubnet(birth: Birth, draft: SubnetDraft): SubnetRecord {
+export function newSubnet(birth: Birth, draft: PlacedSubnetDraft): SubnetRecord {
   const prefix = prefixOf(draft);
   checkPrefix(draft, prefix);
   checkModes(draft, prefix);
@@ -373,6 +412,7 @@ export function newSubnet(birth: Birth, draft: SubnetDraft): SubnetRecord {
     host_routes: draft.host_routes,
     ipv6_address_mode: draft.ipv6_address_mode,
     ipv6_ra_mode: draft.ipv6_ra_mode,
+    ...(draft.subnetpool_id === null ? {} : { subnetpool_id: draft.subnetpool_id }),
     ...(draft.service_types.length === 0 ? {} : { service_types: draft.service_types }),
   };
   checkServices(birth.id, prefix, subnet);

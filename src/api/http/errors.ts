@@ -12,6 +12,7 @@ import type { CommitFault } from '../state/committer.ts';
 import type { ViewFault } from '../state/view.ts';
 import type { RequestFault } from './request-faults.ts';
 import { routerAnswers } from './router-errors.ts';
+import { subnetPoolAnswers } from './subnet-pool-errors.ts';
 
 type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault | IdentityFault;
 type Code = ApiFault['code'];
@@ -115,7 +116,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
       `Unable to complete operation on port ${f.port}, port is already bound, port type: ovs, ` +
       `old_mac ${f.oldMac}, new_mac ${f.newMac}.`,
   },
-  AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address.' },
   NotAComputePort: {
     status: 400,
     type: 'BadRequest',
@@ -133,6 +133,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 409,
     text: (f) => `Binding for port ${f.port} on host ${f.host} is already active.`,
   },
+  AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address.' },
   AllowedAddressPairExhausted: {
     status: 400,
     text: (f) => `The number of allowed address pair exceeds the maximum ${f.quota}.`,
@@ -310,7 +311,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 409,
     text: (f) => `Current gateway ip ${f.address} already in use by port ${f.port}. Unable to update.`,
   },
-  SubnetPoolNotFound: { status: 404, text: (f) => `Subnet pool ${f.id} could not be found.` },
   IpAddressGenerationFailureNoMatchingSubnet: {
     status: 409,
     text: (f) =>
@@ -358,6 +358,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,
   },
   ...routerAnswers,
+  ...subnetPoolAnswers,
   UnknownPath: { status: 404, type: 'HTTPNotFound', text: () => 'The resource could not be found.' },
   WrongMethod: {
     status: 405,

@@ -37,6 +37,9 @@ export interface Parent {
   readonly attribute: string;
 }
 
+/** What is told other than a record. */
+export type Answer = Readonly<Record<string, unknown>> | readonly unknown[];
+
 /** What `PUT …/{id}/{name}` does where the client is told something else than the record. */
 export interface Dealing<R> {
   /** What the client sends, and what it is told. */
@@ -48,7 +51,7 @@ export interface Dealing<R> {
     row: Row<R>,
     body: unknown,
     caller: Caller,
-  ): { readonly record: R; readonly answer: Readonly<Record<string, unknown>> };
+  ): { readonly record: R; readonly answer: Answer };
 }
 
 export interface Resource<R extends Owned> {
@@ -62,13 +65,13 @@ export interface Resource<R extends Owned> {
   readonly verbs: Verbs;
   /** Paths under which its tags are found beside its own. */
   readonly tagAliases?: readonly string[];
-  readonly parent?: Parent;
-  find(id: string): Row<R> | undefined;
-  /** Rows among which all are that match the filters and that the caller sees. */
   /** With whom it is only shared is told that there is none to update, as in Neutron. */
   readonly concealed?: true;
   /** Who may tag it; absent: who may update it. */
   readonly tagging?: Rule;
+  readonly parent?: Parent;
+  find(id: string): Row<R> | undefined;
+  /** Rows among which all are that match the filters and that the caller sees. */
   candidates(filters: Filters, caller: Caller): Iterable<Row<R>>;
   missing(id: string): ModelFault;
   /** All of it; what the reader may not see is left out later. */

@@ -10,6 +10,7 @@ import { registerResource } from '../http/resource-router.ts';
 import { registerTags } from '../http/tags.ts';
 import type { ResourceNames } from '../versions.ts';
 import { AddressGroups } from './address-groups.ts';
+import { AddressScopes } from './address-scopes.ts';
 import { Agents } from './agents.ts';
 import { AvailabilityZones } from './availability-zones.ts';
 import { DefaultGroupRules } from './default-group-rules.ts';
@@ -20,6 +21,7 @@ import { RbacPolicies } from './rbac-policies.ts';
 import { Routers } from './routers.ts';
 import { SecurityGroupRules } from './security-group-rules.ts';
 import { SecurityGroups } from './security-groups.ts';
+import { SubnetPools } from './subnet-pools.ts';
 import { Subnets } from './subnets.ts';
 
 /** What is done with each resource, whatever its records are. */
@@ -35,6 +37,8 @@ export function forEachResource(context: Context, use: Use): void {
   use(new RbacPolicies(context));
   use(new QosPolicies(context));
   use(new DefaultGroupRules(context));
+  use(new SubnetPools(context));
+  use(new AddressScopes(context));
   use(new Agents(context));
   use(new Routers(context));
   use(new AvailabilityZones(context));

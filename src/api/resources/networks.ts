@@ -1,5 +1,6 @@
 /** Networks: what creating, changing and removing one means for its subnets and ports. */
 
+import type { networkScopeAttributes } from '../../model/address-scope.ts';
 import type { Draft } from '../../model/attribute.ts';
 import { checkHints, zoneOf } from '../../model/availability-zone.ts';
 import { refuse } from '../../model/faults.ts';
@@ -34,6 +35,7 @@ import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { isOpenTo, policiesOf, removePolicies } from './sharing.ts';
+import { removeSubnet } from './subnet-placing.ts';
 
 export class Networks implements Resource<NetworkRecord> {
   readonly name = 'network';
@@ -87,6 +89,7 @@ export class Networks implements Resource<NetworkRecord> {
       qos_policy_id: qosPolicyOf(network),
       subnets: [...state.subnets.by('network', network.id)].map((row) => row.record.id),
       availability_zone_hints: network.availability_zone_hints ?? [],
+      ...this.#scopesOf(network.id),
       availability_zones: this.#zonesOf(network.id),
     };
   }
@@ -153,11 +156,23 @@ export class Networks implements Resource<NetworkRecord> {
       change.requireUnchanged(port);
       removePort(change, this.#context, port.record);
     }
-    for (const subnet of subnets.by('network', id)) change.remove(subnet.key);
+    for (const subnet of subnets.by('network', id)) removeSubnet(change, subnet.record);
     writeQosPolicyUse(change, row.record, null);
     writeDefault(change, this.#context.view.state, row.record, null);
     removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
+  }
+
+  /** Its subnets of one family are of pools of one scope, or of none. */
+  #scopesOf(network: string): Readonly<Record<keyof typeof networkScopeAttributes, string | null>> {
+    const { subnets, subnetPools } = this.#context.view.state;
+    const scopes = { ipv4_address_scope: null as string | null, ipv6_address_scope: null as string | null };
+    for (const { record } of subnets.by('network', network)) {
+      const pool = subnetPools.get(record.subnetpool_id ?? '')?.record;
+      if (pool?.ip_version === 4) scopes.ipv4_address_scope = pool.address_scope_id;
+      if (pool?.ip_version === 6) scopes.ipv6_address_scope = pool.address_scope_id;
+    }
+    return scopes;
   }
 
   #zonesOf(network: string): readonly string[] {

@@ -16,6 +16,8 @@ const tableOf = (state: State, resource: QuotaResource) => {
       return state.networks;
     case 'subnet':
       return state.subnets;
+    case 'subnetpool':
+      return state.subnetPools;
     case 'port':
       return state.ports;
     case 'security_group':

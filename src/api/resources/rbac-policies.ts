@@ -14,9 +14,9 @@ import {
   rbacPolicyVerbs,
   type SharedType,
 } from '../../model/rbac-policy.ts';
-import type { RbacPolicyRecord, StandardAttributes } from '../../model/records.ts';
+import type { RbacPolicyRecord } from '../../model/records.ts';
 import { shutOut } from '../../model/sharing.ts';
-import { touched } from '../../model/standard-attributes.ts';
+import { type Owned, restamped, touched } from '../../model/standard-attributes.ts';
 import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
 import { type Context, ownerOf, type Resource } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
@@ -31,14 +31,15 @@ import {
   writeDefault,
 } from './external-networks.ts';
 import { takeQuotaForEach } from './quota-use.ts';
+import { keepGatewaysIn } from './router-admission.ts';
 import { shareables } from './shareables.ts';
-import { policiesOf } from './sharing.ts';
+import { isOpenTo, policiesOf } from './sharing.ts';
 
 /** Whose things use what can be shared. */
 interface Uses {
   /** What is written whenever something begins to use the object. */
   readonly uses: (id: string) => string;
-  readonly users: (state: State, id: string) => Iterable<Row<StandardAttributes>>;
+  readonly users: (state: State, id: string) => Iterable<Row<Owned>>;
 }
 
 const usesOfType: Readonly<Record<SharedType, Uses>> = {
@@ -54,11 +55,34 @@ const usesOfType: Readonly<Record<SharedType, Uses>> = {
     uses: keys.addressGroupUses,
     users: (state, id) => state.rules.by('addresses', id),
   },
+  subnetpool: {
+    uses: keys.subnetPoolUses,
+    users: (state, id) => state.subnets.by('pool', id),
+  },
+  address_scope: {
+    uses: keys.addressScopeUses,
+    users: (state, id) => state.subnetPools.by('scope', id),
+  },
   qos_policy: {
     uses: keys.qosPolicyUses,
     users: (state, id) => [...state.ports.by('qos', id), ...state.networks.by('qos', id)],
   },
 };
+
+/** A subnet pool is shared with those only who may use its address scope. */
+function requireScopeSeen(change: Change, state: State, policy: RbacPolicyRecord): void {
+  const { object_type: type, object_id: id, target_tenant: target } = policy;
+  const scope = type === 'subnetpool' ? (state.subnetPools.get(id)?.record.address_scope_id ?? null) : null;
+  const row = scope === null ? undefined : state.addressScopes.get(scope);
+  if (row === undefined) return;
+  if (row.record.project_id !== target && !isOpenTo(state, row.record, target)) {
+    invalidInput(
+      `Failed to create RBAC policy on object ${id} because target project doesn't have access to ` +
+        'associated address scope',
+    );
+  }
+  change.requireUnchanged(row);
+}
 
 export class RbacPolicies implements Resource<RbacPolicyRecord> {
   readonly name = 'rbac_policy';
@@ -110,6 +134,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
       const siblings = created.filter((one) => one.object_id === policy.object_id);
       const others = [...this.#policiesOf(policy), ...siblings];
       this.#refuseTwin(policy, others);
+      requireScopeSeen(change, this.#context.view.state, policy);
       this.#touchObject(change, object, [...others, policy]);
       change.put(keys.rbacPolicy(policy.id), policy);
       created.push(policy);
@@ -123,6 +148,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     if (after.target_tenant === before.target_tenant) return before;
     const others = this.#policiesOf(before).filter(({ id }) => id !== before.id);
     this.#refuseTwin(after, others);
+    requireScopeSeen(change, this.#context.view.state, after);
     this.#keepUsersIn(change, before, [...others, after]);
     return after;
   }
@@ -141,7 +167,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     return policiesOf(this.#context.view.state, policy.object_id);
   }
 
-  #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<StandardAttributes> {
+  #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<Owned> {
     const { find, missing } = shareables[type];
     return find(this.#context.view.state, id) ?? refuse({ code: missing, id });
   }
@@ -154,6 +180,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
     const object = this.#objectOf(policy);
     const { uses, users } = usesOfType[policy.object_type];
+    keepGatewaysIn(change, this.#context.view.state, policy, after);
     this.#touchObject(change, object, after);
     // What is shared by its own attribute needs no policy.
     if ('shared' in object.record && object.record.shared === true) return;
@@ -165,12 +192,12 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   }
 
   /** `policies` are what the object is going to have. */
-  #touchObject(change: Change, object: Row<StandardAttributes>, policies: readonly RbacPolicyRecord[]): void {
+  #touchObject(change: Change, object: Row<Owned>, policies: readonly RbacPolicyRecord[]): void {
     const { state } = this.#context.view;
     change.replace(object);
     const network = state.networks.get(object.record.id)?.record;
     if (network === undefined) {
-      change.put(object.key, touched(object.record, change.now));
+      change.put(object.key, restamped(object.record, change.now));
       return;
     }
     const after = withPolicies(network, policies);

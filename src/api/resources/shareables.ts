@@ -2,21 +2,25 @@
 
 import type { Rule } from '../../model/access.ts';
 import { addressGroupVerbs } from '../../model/address-group.ts';
+import { addressScopeVerbs } from '../../model/address-scope.ts';
 import { networkVerbs } from '../../model/network.ts';
 import { qosPolicyVerbs } from '../../model/qos-policy.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
-import type { StandardAttributes } from '../../model/records.ts';
 import { securityGroupVerbs } from '../../model/security-group.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
+import { subnetPoolVerbs } from '../../model/subnet-pool.ts';
 import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
 
 export interface Shareable {
-  readonly find: (state: State, id: string) => Row<StandardAttributes> | undefined;
+  readonly find: (state: State, id: string) => Row<Owned> | undefined;
   readonly missing:
     | 'NetworkNotFound'
     | 'SecurityGroupNotFound'
     | 'AddressGroupNotFound'
-    | 'QosPolicyNotFound';
+    | 'QosPolicyNotFound'
+    | 'SubnetPoolNotFound'
+    | 'AddressScopeNotFound';
   readonly read: Rule;
 }
 
@@ -35,6 +39,16 @@ export const shareables = {
     find: (state, id) => state.addressGroups.get(id),
     missing: 'AddressGroupNotFound',
     read: addressGroupVerbs.read,
+  },
+  subnetpool: {
+    find: (state, id) => state.subnetPools.get(id),
+    missing: 'SubnetPoolNotFound',
+    read: subnetPoolVerbs.read,
+  },
+  address_scope: {
+    find: (state, id) => state.addressScopes.get(id),
+    missing: 'AddressScopeNotFound',
+    read: addressScopeVerbs.read,
   },
   qos_policy: {
     find: (state, id) => state.qosPolicies.get(id),

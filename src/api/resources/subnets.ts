@@ -27,6 +27,8 @@ import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { isDisposable, isRouterPort, writePort } from './port-writes.ts';
 import { takeQuotaForEach } from './quota-use.ts';
+import { isOpenTo } from './sharing.ts';
+import { markPoolUse, removeSubnet, SubnetPlacing } from './subnet-placing.ts';
 
 export class Subnets implements Resource<SubnetRecord> {
   readonly name = 'subnet';
@@ -35,7 +37,14 @@ export class Subnets implements Resource<SubnetRecord> {
   readonly table = subnetAttributes;
   readonly verbs = subnetVerbs;
   readonly parent = { type: 'network', attribute: 'network_id' } as const;
-  readonly computed = { tags: tagsOf };
+  readonly computed = {
+    tags: tagsOf,
+    shared: (subnet: SubnetRecord, reader: Caller) => {
+      const { state } = this.#context.view;
+      const network = state.networks.get(subnet.network_id);
+      return network !== undefined && isOpenTo(state, network.record, reader.project);
+    },
+  };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -51,6 +60,7 @@ export class Subnets implements Resource<SubnetRecord> {
     return (
       rowsById(filters, (id) => subnets.get(id)) ??
       rowsByIndex(filters, 'network_id', (network) => subnets.by('network', network)) ??
+      rowsByIndex(filters, 'subnetpool_id', (pool) => subnets.by('pool', pool)) ??
       rowsByIndex(filters, 'name', (name) => subnets.by('name', name)) ??
       rowsByIndex(filters, 'project_id', (project) => subnets.of(project)) ??
       subnets.all()
@@ -65,7 +75,7 @@ export class Subnets implements Resource<SubnetRecord> {
     return {
       ...subnet,
       service_types: subnet.service_types ?? [],
-      subnetpool_id: null,
+      subnetpool_id: subnet.subnetpool_id ?? null,
       tags: tagsOf(subnet),
       tenant_id: subnet.project_id,
     };
@@ -84,11 +94,13 @@ export class Subnets implements Resource<SubnetRecord> {
       const asked = draft as unknown as SubnetDraft;
       const network = this.#context.view.state.networks.get(asked.network_id);
       if (network === undefined) return refuse({ code: 'NetworkNotFound', id: asked.network_id });
-      const subnet = newSubnet(birth, asked);
+      const placing = new SubnetPlacing(change, this.#context.view.state, caller, created);
+      const subnet = newSubnet(birth, placing.place(asked, birth.project));
       checkMtu(network.record, subnet.ip_version);
       this.#refuseOverlap(subnet, created);
       this.#touchNetwork(change, network);
       change.put(keys.subnet(subnet.network_id, subnet.id), subnet);
+      markPoolUse(change, subnet);
       if (isAutoAddressed(subnet)) {
         if (created.some((other) => other.network_id === subnet.network_id && isAutoAddressed(other))) {
           invalidInput(
@@ -105,9 +117,8 @@ export class Subnets implements Resource<SubnetRecord> {
   update(change: Change, row: Row<SubnetRecord>, draft: Draft): SubnetRecord {
     const network = this.#context.view.state.networks.get(row.record.network_id);
     if (network !== undefined) change.requirePresent(network.key);
-    const after = changedSubnet(row.record, draft);
-    this.#keepGateway(change, row.record, after);
-    return after;
+    this.#keepGateway(change, row.record, draft['gateway_ip']);
+    return changedSubnet(row.record, draft);
   }
 
   remove(change: Change, row: Row<SubnetRecord>): void {
@@ -125,13 +136,13 @@ export class Subnets implements Resource<SubnetRecord> {
     }
     const network = networks.get(subnet.network_id);
     if (network !== undefined) this.#touchNetwork(change, network);
-    change.remove(row.key);
+    removeSubnet(change, subnet);
   }
 
   /** What a router's port has as the gateway stays the gateway. */
-  #keepGateway(change: Change, before: SubnetRecord, after: SubnetRecord): void {
+  #keepGateway(change: Change, before: SubnetRecord, wanted: unknown): void {
     const { gateway_ip: address, network_id: network } = before;
-    if (address === null || address === after.gateway_ip) return;
+    if (address === null || wanted === undefined || wanted === address) return;
     for (const { record } of this.#context.view.state.ports.by('ip', `${network}/${address}`))
       if (isRouterPort(record)) refuse({ code: 'GatewayIpInUse', address, port: record.id });
     change.requireQuiet(keys.port(network, ''));

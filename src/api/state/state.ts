@@ -6,6 +6,7 @@ import { zoneOf } from '../../model/availability-zone.ts';
 import type { QuotaRecord } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
+  AddressScopeRecord,
   AgentNote,
   BindingRecord,
   DefaultGroupRuleRecord,
@@ -17,6 +18,7 @@ import type {
   RbacPolicyRecord,
   SecurityGroupRecord,
   SecurityGroupRuleRecord,
+  SubnetPoolRecord,
   SubnetRecord,
 } from '../../model/records.ts';
 import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts';
@@ -40,9 +42,10 @@ export class State {
     name: (network) => [network.name],
     qos: qosPolicyIds,
   });
-  readonly subnets = new Table<SubnetRecord, 'name' | 'network'>({
+  readonly subnets = new Table<SubnetRecord, 'name' | 'network' | 'pool'>({
     name: (subnet) => [subnet.name],
     network: (subnet) => [subnet.network_id],
+    pool: (subnet) => (subnet.subnetpool_id === undefined ? [] : [subnet.subnetpool_id]),
   });
   readonly ports = new Table<
     PortRecord,
@@ -70,6 +73,12 @@ export class State {
     identity: (rule) => [ruleIdentity(rule)],
   });
   readonly addressGroups = new Table<AddressGroupRecord, 'name'>({ name: (group) => [group.name] });
+  readonly addressScopes = new Table<AddressScopeRecord, 'name'>({ name: (scope) => [scope.name] });
+  readonly subnetPools = new Table<SubnetPoolRecord, 'name' | 'scope' | 'default'>({
+    name: (pool) => [pool.name],
+    scope: (pool) => (pool.address_scope_id === null ? [] : [pool.address_scope_id]),
+    default: (pool) => (pool.is_default ? [String(pool.ip_version)] : []),
+  });
   readonly rbacPolicies = new Table<RbacPolicyRecord, 'object'>({ object: (policy) => [policy.object_id] });
   readonly qosPolicies = new Table<QosPolicyRecord, 'name' | 'default' | 'rule'>({
     name: (policy) => [policy.name],
@@ -147,6 +156,16 @@ export class State {
       case 'routers':
         if (entry === null) this.routers.delete(first);
         else this.routers.put(key, JSON.parse(entry.value) as RouterRecord, entry.modRevision);
+        break;
+      case 'address-scopes':
+        if (entry === null) this.addressScopes.delete(first);
+        else this.addressScopes.put(key, JSON.parse(entry.value) as AddressScopeRecord, entry.modRevision);
+        break;
+      case 'subnet-pools':
+        if (entry === null) this.subnetPools.delete(first);
+        else this.subnetPools.put(key, JSON.parse(entry.value) as SubnetPoolRecord, entry.modRevision);
+        // Networks show the scopes of their subnets' pools.
+        for (const { record } of this.subnets.by('pool', first)) this.networks.outdate(record.network_id);
         break;
       case 'rbac':
         this.#applyPolicy(key, first, entry);
@@ -229,8 +248,9 @@ export class State {
         ? this.rbacPolicies.delete(id)
         : this.rbacPolicies.put(key, after, entry?.modRevision ?? 0);
     const object = (after ?? before)?.object_id ?? '';
-    const { networks, groups, addressGroups, qosPolicies } = this;
-    for (const table of [networks, groups, addressGroups, qosPolicies]) table.outdate(object);
+    const { networks, groups, addressGroups, qosPolicies, subnetPools, addressScopes } = this;
+    for (const table of [networks, groups, addressGroups, qosPolicies, subnetPools, addressScopes])
+      table.outdate(object);
   }
 
   #applyQuota(key: string, project: string, entry: Entry | null): void {

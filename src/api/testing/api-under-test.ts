@@ -46,6 +46,8 @@ const singular: Record<string, string> = {
   'security-group-rules': 'security_group_rule',
   'default-security-group-rules': 'default_security_group_rule',
   agents: 'agent',
+  subnetpools: 'subnetpool',
+  'address-scopes': 'address_scope',
   availability_zones: 'availability_zone',
   'address-groups': 'address_group',
   routers: 'router',

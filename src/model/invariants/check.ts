@@ -8,6 +8,7 @@ import type { AnyInvariant, Invariant } from './invariant.ts';
 import { Image, type Kind, type StoredEntry } from './kind.ts';
 import { allKinds, derivedMarks } from './kinds.ts';
 import { networkInvariant, subnetInvariant } from './networks.ts';
+import { pooledSubnetInvariant, subnetPoolInvariant } from './pools.ts';
 import { bindingInvariant, linkLocalInvariant, portInvariant } from './ports.ts';
 import { routerInvariant } from './routers.ts';
 import { qosPolicyInvariant, quotaInvariant, quotaUseInvariant, rbacPolicyInvariant } from './sharing.ts';
@@ -24,6 +25,8 @@ const erased = <R>(invariant: Invariant<R>): AnyInvariant => invariant as unknow
 const invariants: readonly AnyInvariant[] = [
   erased(networkInvariant),
   erased(subnetInvariant),
+  erased(pooledSubnetInvariant),
+  erased(subnetPoolInvariant),
   erased(portInvariant),
   erased(bindingInvariant),
   erased(linkLocalInvariant),

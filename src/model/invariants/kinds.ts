@@ -3,6 +3,7 @@
 import type { QuotaRecord } from '../quota.ts';
 import type {
   AddressGroupRecord,
+  AddressScopeRecord,
   AgentNote,
   AskRecord,
   BindingRecord,
@@ -17,6 +18,7 @@ import type {
   RbacPolicyRecord,
   SecurityGroupRecord,
   SecurityGroupRuleRecord,
+  SubnetPoolRecord,
   SubnetRecord,
 } from '../records.ts';
 import type { RouterRecord } from '../router.ts';
@@ -33,6 +35,8 @@ export const qosPolicies = recordsAt<QosPolicyRecord>('qos/:id');
 export const routers = recordsAt<RouterRecord>('routers/:id');
 export const quotas = recordsAt<QuotaRecord>('quotas/*project');
 export const rbacPolicies = recordsAt<RbacPolicyRecord>('rbac/:id');
+export const addressScopes = recordsAt<AddressScopeRecord>('address-scopes/:id');
+export const subnetPools = recordsAt<SubnetPoolRecord>('subnet-pools/:id');
 export const bindings = recordsAt<BindingRecord>('bindings/:network/:id');
 export const linkLocals = recordsAt<LinkLocalRecord>('link-locals/:network/:address');
 export const agentNotes = recordsAt<AgentNote>('agent-notes/:host');
@@ -53,6 +57,9 @@ export const derivedMarks: readonly Kind<string>[] = [
   marksAt('taken/mac/:network/:mac'),
   marksAt('default-qos/*project'),
   marksAt('default-external-network'),
+  marksAt('uses/address-scopes/:scope/:pool'),
+  marksAt('uses/subnet-pools/:pool/:subnet'),
+  marksAt('default-subnet-pools/:version'),
 ];
 
 /** They stay when what they were left for has gone. */
@@ -70,6 +77,8 @@ export const allKinds: readonly Kind<unknown>[] = [
   qosPolicies,
   routers,
   quotas,
+  addressScopes,
+  subnetPools,
   rbacPolicies,
   bindings,
   linkLocals,

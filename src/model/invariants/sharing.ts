@@ -6,13 +6,25 @@ import { grantsSame } from '../rbac-policy.ts';
 import type { QosPolicyRecord, QosRuleRecord, RbacPolicyRecord } from '../records.ts';
 import { type Invariant, twins } from './invariant.ts';
 import type { Kind } from './kind.ts';
-import { addressGroups, groups, networks, qosPolicies, quotas, quotaUses, rbacPolicies } from './kinds.ts';
+import {
+  addressGroups,
+  addressScopes,
+  groups,
+  networks,
+  qosPolicies,
+  quotas,
+  quotaUses,
+  rbacPolicies,
+  subnetPools,
+} from './kinds.ts';
 
 const shared: Readonly<Record<RbacPolicyRecord['object_type'], Kind<unknown>>> = {
   network: networks,
   security_group: groups,
   address_group: addressGroups,
   qos_policy: qosPolicies,
+  subnetpool: subnetPools,
+  address_scope: addressScopes,
 };
 
 export const rbacPolicyInvariant: Invariant<RbacPolicyRecord> = {

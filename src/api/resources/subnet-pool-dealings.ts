@@ -1,0 +1,95 @@
+/** What is done to subnet pools by actions of their own: prefixes come and go, and subnets that are there come in. */
+import { isObject } from '../../model/checks.ts';
+import { invalidInput, refuse } from '../../model/faults.ts';
+import { keys } from '../../model/keys.ts';
+import { pythonText } from '../../model/python-text.ts';
+import type { SubnetPoolRecord, SubnetRecord } from '../../model/records.ts';
+import { arrayOf, cidrSchema, objectOf, uuidSchema } from '../../model/schema.ts';
+import { touched } from '../../model/standard-attributes.ts';
+import { prefixOf } from '../../model/subnet.ts';
+import { withPrefixes } from '../../model/subnet-pool.ts';
+import { meet, rangesOf } from '../../net/address-ranges.ts';
+import type { Context, Dealing } from '../http/resource.ts';
+import { requireSeen } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Change } from '../state/change.ts';
+import type { Row } from '../state/table.ts';
+import { joinScope, requireScopeOwner } from './scope-membership.ts';
+
+type PoolRow = Row<SubnetPoolRecord>;
+
+const prefixList = objectOf({ prefixes: arrayOf(cidrSchema) });
+
+/** An action that is given prefixes and answers with those that the pool has then. */
+export const prefixListing = (
+  changed: (change: Change, row: PoolRow, body: unknown, caller: Caller) => SubnetPoolRecord,
+): Dealing<SubnetPoolRecord> => ({
+  body: prefixList,
+  answer: prefixList,
+  deal(change, row, body, caller) {
+    const record = changed(change, row, body, caller);
+    return { record, answer: { prefixes: record.prefixes } };
+  },
+});
+
+function networkOf(context: Context, caller: Caller, body: unknown) {
+  const named = isObject(body) ? (body['network_id'] ?? null) : null;
+  if (named === null) return invalidInput('network_id must be specified.');
+  const id = pythonText(named);
+  requireSeen(context.view.state, caller, 'network', id);
+  const network = context.view.state.networks.get(id) ?? refuse({ code: 'NetworkNotFound', id });
+  // Others' subnets are not for everybody to take who sees them.
+  if (!caller.admin && network.record.project_id !== caller.project) refuse({ code: 'NotNetworkOwner' });
+  return network;
+}
+
+function refuseOverlap(
+  pool: SubnetPoolRecord,
+  subnets: readonly SubnetRecord[],
+  cut: readonly SubnetRecord[],
+): void {
+  const taken = rangesOf(cut.map(prefixOf));
+  for (const { id, cidr, ...subnet } of subnets) {
+    if (meet(taken, rangesOf([prefixOf({ ...subnet, cidr })]))) {
+      refuse({
+        code: 'IllegalSubnetPoolUpdate',
+        reason: `Onboarding subnet ${id}: ${cidr} conflicts with allocated prefixes in subnet pool ${pool.id}`,
+      });
+    }
+  }
+}
+
+/** All subnets of a network, as far as they are of the pool's family, become subnets of the pool. */
+export const onboarding = (context: Context): Dealing<SubnetPoolRecord> => ({
+  body: objectOf({ network_id: uuidSchema }),
+  answer: arrayOf(objectOf({ id: uuidSchema, cidr: cidrSchema })),
+  deal(change, { record: pool }, body, caller) {
+    const { state } = context.view;
+    const network = networkOf(context, caller, body);
+    const rows = [...state.subnets.by('network', network.record.id)].filter(
+      ({ record }) => record.ip_version === pool.ip_version,
+    );
+    const subnets = rows.map((row) => row.record);
+    refuseOverlap(
+      pool,
+      subnets,
+      [...state.subnets.by('pool', pool.id)].map((row) => row.record),
+    );
+    requireScopeOwner(state, caller, pool);
+    const after = withPrefixes(pool, subnets.map(prefixOf));
+    joinScope(change, state, caller, pool, after);
+    change.claim(keys.subnetPoolUses(pool.id));
+    change.requireQuiet(keys.subnetPoolUses(pool.id));
+    // No subnet comes to the network meanwhile that would stay outside.
+    change.replace(network);
+    change.put(network.key, touched(network.record, change.now));
+    for (const row of rows) {
+      change.replace(row);
+      if (row.record.subnetpool_id !== undefined)
+        change.remove(keys.subnetPoolUse(row.record.subnetpool_id, row.record.id));
+      change.put(row.key, touched({ ...row.record, subnetpool_id: pool.id }, change.now));
+      change.put(keys.subnetPoolUse(pool.id, row.record.id), '');
+    }
+    return { record: after, answer: subnets.map(({ id, cidr }) => ({ id, cidr })) };
+  },
+});
