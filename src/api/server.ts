@@ -120,6 +120,7 @@ export function createApi(options: ApiOptions): Api {
   registerExtensions(app);
   registerVersions(app, registerResources(app, context));
   registerQuotas(app, context);
+  registerPortBindings(app, context);
   registerQosRules(app, context);
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);
@@ -131,7 +132,6 @@ export function createApi(options: ApiOptions): Api {
   const ready = async (): Promise<void> => {
     started ??= view.start().then(() => plantDefaultGroupRules(context));
     await started;
-    registerPortBindings(app, context);
   };
   return {
     app,
