@@ -161,7 +161,9 @@ export function createApi(options: ApiOptions): Api {
 
 /** Neutron's oldest clients ask for `networks.json`; a tag may end so by itself. */
 function withoutSuffix(url: string): string {
-  return url.includes('.json') && !url.includes('/tags/') ? url.replace(/\.json(?=$|\?)/, '') : url;
+  return url.startsWith('/v2.0/') && url.includes('.json') && !url.includes('/tags/')
+    ? url.replace(/\.json(?=$|\?)/, '')
+    : url;
 }
 
 /** A web page that points its own name at loopback (DNS rebinding) must not speak to an unauthenticated API. */
