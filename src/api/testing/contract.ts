@@ -92,7 +92,12 @@ export class Contract {
   /** What is wrong with the answer; null when it is as the document says. */
   problemOf({ method, url, status, body }: Exchange): string | null {
     const [path = '', query = ''] = url.split('?');
-    const found = this.#paths.find(({ pattern }) => pattern.test(path.replace(/(?<=.)\/$/, '')));
+    // Paths may be spelled as freely as Neutron lets them.
+    const plain = path
+      .replaceAll(/\/{2,}/g, '/')
+      .replace(/(?<=.)\/$/, '')
+      .replace(/(?<=^\/v2\.0\/(?!.*\/tags\/).*)\.json$/, '');
+    const found = this.#paths.find(({ pattern }) => pattern.test(plain));
     const operation = found?.operations[method.toLowerCase()];
     if (found === undefined || !isObject(operation)) {
       const refused = status >= 400 || method === 'HEAD' || method === 'OPTIONS';
