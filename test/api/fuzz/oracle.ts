@@ -175,7 +175,15 @@ export class Oracle {
     const naming = [...this.#mirror.held.values(), ...this.#gone.values()].filter(
       ({ record, text }) => record !== null && text.includes(id),
     );
-    return naming.some((held) => this.#sees(who, held));
+    return naming.some((held) => this.#sees(who, held) || this.#hasPortOn(who, held));
+  }
+
+  /** Ports tell of their network's QoS policy, also where administrators put them on a network that is not seen. */
+  #hasPortOn(who: Person, { key }: Held): boolean {
+    return (
+      kindOf(key) === 'networks' &&
+      this.#mirror.under(`ports/${key.slice('networks/'.length)}/`).some((port) => this.#sees(who, port))
+    );
   }
 
   #mayChange(who: Person | null, change: Changed, all: readonly Changed[], reading: boolean): boolean {

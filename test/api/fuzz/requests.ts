@@ -45,6 +45,8 @@ export class Requests {
   readonly #known: Known;
   /** Beside the catalogue's. */
   readonly #routes: readonly string[];
+  /** How many drafts say much. */
+  #bold = 0.3;
 
   constructor(random: Random, subjects: readonly Subject[], known: Known, routes: readonly string[] = []) {
     this.#random = random;
@@ -75,6 +77,39 @@ export class Requests {
     return { who, ...this.#spoiled(make()) };
   }
 
+  /** Requests that get in each other's way: a few kinds, of people of one project, some of them more than once. */
+  burst(size: number): readonly Request[] {
+    const random = this.#random;
+    const project = random.pick(projects);
+    const able = people.filter((one) => mayWrite(one) && (one.project === project || random.chance(0.15)));
+    const admins = people.filter((one) => one.roles.includes('admin'));
+    const kinds = Array.from({ length: 2 + random.below(2) }, () =>
+      random.weighted<() => Omit<Request, 'who'>>([
+        [5, this.#repeated((subject) => this.#create(project, subject), canBeMade)],
+        [3, this.#repeated((subject) => this.#remove(project, subject), canBeMade)],
+        [3, this.#repeated((subject) => this.#update(project, subject), canChange)],
+        [1, () => this.#tags(project)],
+        [1, () => this.#act(project)],
+        [1, () => this.#qosRules(project)],
+        [1, () => this.#quotas(project)],
+        [1, () => this.#list(project)],
+      ]),
+    );
+    this.#bold = 0.8;
+    const requests: Request[] = [];
+    while (requests.length < size) {
+      const one = { who: random.pick(random.chance(0.8) ? able : admins), ...random.pick(kinds)() };
+      for (let times = random.chance(0.3) ? 2 + random.below(3) : 1; times > 0; times--) requests.push(one);
+    }
+    this.#bold = 0.3;
+    return requests.slice(0, size);
+  }
+
+  #repeated(make: (subject: Subject) => Omit<Request, 'who'>, able: (subject: Subject) => boolean) {
+    const subject = this.#subject(able);
+    return () => make(subject);
+  }
+
   #subject(able: (subject: Subject) => boolean = () => true): Subject {
     const random = this.#random;
     const subjects = random.chance(0.05) ? this.#subjects : this.#subjects.filter(able);
@@ -87,7 +122,7 @@ export class Requests {
     const attributes = Object.entries(table).filter(
       ([, { rights }]) => rights === undefined || random.chance(0.5),
     );
-    const bold = random.chance(0.3);
+    const bold = random.chance(this.#bold);
     for (const [name, attribute] of attributes) {
       const takes = verb === 'post' ? attribute.post !== 'refused' : attribute.put;
       const asked = verb === 'post' && attribute.post === 'required';
@@ -157,8 +192,7 @@ export class Requests {
     return this.#known.id(random, random.chance(0.01) ? random.pick(this.#known.kinds) : name, project);
   }
 
-  #create(project: string): Omit<Request, 'who'> {
-    const subject = this.#subject(canBeMade);
+  #create(project: string, subject = this.#subject(canBeMade)): Omit<Request, 'who'> {
     if (this.#known.count(subject.name) > plenty) return this.#remove(project, subject);
     const { name, collection, path, table } = subject;
     const draft = () => this.#draft(table, project, 'post');
@@ -168,8 +202,8 @@ export class Requests {
     return this.#json('POST', `/v2.0/${path}`, body);
   }
 
-  #update(project: string): Omit<Request, 'who'> {
-    const { name, path, table } = this.#subject(canChange);
+  #update(project: string, subject = this.#subject(canChange)): Omit<Request, 'who'> {
+    const { name, path, table } = subject;
     const url = `/v2.0/${path}/${this.#id(name, project)}`;
     return this.#json('PUT', url, { [name]: this.#draft(table, project, 'put') });
   }

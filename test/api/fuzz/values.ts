@@ -157,8 +157,10 @@ const pools: Readonly<Record<string, Pool>> = {
         [2, () => ({ subnet_id: known.id(random, 'subnet', project), ip_address: ip(random) })],
       ])(),
     ),
-  security_groups: (random, known, project) =>
-    list(random, 3, () => known.id(random, 'security_group', project)),
+  security_groups: (random, known, project) => {
+    const ids = list(random, 3, () => known.id(random, 'security_group', project));
+    return random.chance(0.95) ? [...new Set(ids)] : ids;
+  },
   allowed_address_pairs: (random) =>
     list(random, 3, () => ({
       ip_address: random.chance(0.3) ? prefix(random) : ip(random),
