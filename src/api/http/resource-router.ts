@@ -19,7 +19,7 @@ import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { Reading } from './reading.ts';
 import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
 import { refuseRequest } from './request-faults.ts';
-import type { Context, Resource } from './resource.ts';
+import type { Answer, Context, Resource } from './resource.ts';
 
 type ById = { Params: { id: string } };
 
@@ -136,7 +136,7 @@ export function registerResource<R extends Owned>(
       const expected = expectedRevision(request);
       const caller = callerOf(request);
       const find = (): Row<R> => access.toUpdate(caller, request.params.id, {});
-      let answer: Readonly<Record<string, unknown>> = {};
+      let answer: Answer = {};
       const decide = (change: Change, row: Row<R>): R => {
         const outcome = dealing.deal(change, row, body, caller);
         // That of the attempt which goes through is the last.
