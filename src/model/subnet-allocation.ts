@@ -3,7 +3,7 @@
  * Knows no networks.
  */
 import { covers, prefixesOf, rangesOf, without } from '../net/address-ranges.ts';
-import { type Cidr, cidr, type Family } from '../net/cidr.ts';
+import { type Cidr, cidr, type Family, widthOf } from '../net/cidr.ts';
 import { refuse } from './faults.ts';
 import type { SubnetPoolRecord } from './records.ts';
 import { unusableIn } from './subnet.ts';
@@ -12,7 +12,7 @@ import { poolRanges } from './subnet-pool.ts';
 /** Quotas count prefixes of this length. */
 const unitLength = { 4: 32, 6: 64 } as const;
 
-const unitsOf = (family: Family, length: number): number => 2 ** (unitLength[family] - length);
+const sizeOf = (family: Family, length: number): bigint => 1n << BigInt(widthOf(family) - length);
 
 /** Throws when the pool cuts no subnets of this length. */
 function checkLength(pool: SubnetPoolRecord, length: number): void {
@@ -25,8 +25,9 @@ function checkLength(pool: SubnetPoolRecord, length: number): void {
 function checkShare(pool: SubnetPoolRecord, held: readonly Cidr[], length: number): void {
   const quota = pool.default_quota ?? 0;
   if (quota === 0) return;
-  const used = held.reduce((sum, prefix) => sum + unitsOf(pool.ip_version, prefix.length), 0);
-  if (used + unitsOf(pool.ip_version, length) > quota) refuse({ code: 'SubnetPoolQuotaExceeded' });
+  const family = pool.ip_version;
+  const used = held.reduce((sum, prefix) => sum + sizeOf(family, prefix.length), sizeOf(family, length));
+  if (used > BigInt(quota) * sizeOf(family, unitLength[family])) refuse({ code: 'SubnetPoolQuotaExceeded' });
 }
 
 export interface PoolUse {

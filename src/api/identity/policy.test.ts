@@ -38,6 +38,8 @@ const fresh: Record<string, () => Json> = {
     target_tenant: `someone${count()}`,
   }),
   'qos/policies': () => ({ name: 'new' }),
+  subnetpools: () => ({ name: 'new', prefixes: ['10.0.0.0/8'] }),
+  'address-scopes': () => ({ name: 'new', ip_version: 4 }),
 };
 let counted = 10;
 const count = (): number => counted++;
@@ -55,6 +57,8 @@ beforeAll(async () => {
     ['security_group', 'security-groups'],
     ['address_group', 'address-groups'],
     ['qos_policy', 'qos/policies'],
+    ['subnetpool', 'subnetpools'],
+    ['address_scope', 'address-scopes'],
   ] as const;
   for (const [type, path] of sharedTypes) {
     await admin.make('rbac-policies', {
@@ -124,6 +128,26 @@ const expected: Record<string, Record<Person, Expected>> = {
   'address-groups': {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    owner: [200, 200, 201],
+    reader: [200, 403, 403],
+    roleless: [404, 404, 403],
+    stranger: [404, 404, 201],
+    guest: [200, 403, 201],
+    guestReader: [200, 403, 403],
+  },
+  subnetpools: {
+    admin: [200, 200, 201],
+    service: [404, 404, 403],
+    owner: [200, 200, 201],
+    reader: [200, 403, 403],
+    roleless: [404, 404, 403],
+    stranger: [404, 404, 201],
+    guest: [200, 403, 201],
+    guestReader: [200, 403, 403],
+  },
+  'address-scopes': {
+    admin: [200, 200, 201],
+    service: [404, 404, 403],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -231,7 +255,14 @@ describe('what belongs to one project, shared with another', () => {
   });
 
   it('tells each project for itself whether it is shared with it', async () => {
-    for (const path of ['networks', 'security-groups', 'address-groups', 'qos/policies']) {
+    for (const path of [
+      'networks',
+      'security-groups',
+      'address-groups',
+      'qos/policies',
+      'subnetpools',
+      'address-scopes',
+    ]) {
       const shared = async (name: Person): Promise<unknown> =>
         (await by(name).show(path, things[path]))['shared'];
       // Twice, since what was shown is kept.
@@ -269,7 +300,7 @@ it('no resource is forgotten here', async () => {
   const { body } = await by('admin').call('GET', '/v2.0');
   const collections = (body['resources'] as Json[]).map(({ collection }) => collection);
   // Those of no project are judged beside their own tests.
-  const others = ['default-security-group-rules', 'agents'];
+  const others = ['default-security-group-rules', 'agents', 'availability_zones'];
   const judged = [...Object.keys(expected), ...others].map(collectionOf);
   expect(collections.toSorted()).toEqual(judged.toSorted());
 });

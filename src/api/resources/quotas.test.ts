@@ -58,10 +58,12 @@ describe('quotas', () => {
     const expected = {
       network: 1,
       subnet: 1,
+      subnetpool: 0,
       port: 1,
       security_group: 2,
       security_group_rule: 6,
       rbac_policy: 0,
+      router: 0,
     };
     expect(Object.fromEntries(quotaResources.map((name) => [name, rows[name]?.['used']]))).toEqual(expected);
     expect(rows['port']).toEqual({ limit: 500, used: 1, reserved: 0 });

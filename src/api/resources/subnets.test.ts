@@ -60,7 +60,7 @@ describe('subnets', () => {
   });
 
   const refused: readonly [string, number, string, () => Json][] = [
-    ['no cidr', 400, 'HTTPBadRequest', () => ({ network_id: network['id'], ip_version: 4 })],
+    ['no cidr', 400, 'BadRequest', () => ({ network_id: network['id'], ip_version: 4 })],
     ['a cidr that is none', 400, 'InvalidInput', () => v4({ cidr: '10.0.0.0/33' })],
     ['an ip_version that is none', 400, 'HTTPBadRequest', () => v4({ ip_version: 5 })],
     ['another family', 400, 'InvalidInput', () => v4({ ip_version: 6 })],

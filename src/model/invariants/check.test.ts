@@ -25,6 +25,11 @@ async function furnish(): Promise<void> {
   await client.make('subnets', subnet);
   const slaac = { ipv6_ra_mode: 'slaac', ipv6_address_mode: 'slaac' };
   await client.make('subnets', { ...subnet, ip_version: 6, cidr: '2001:db8::/64', ...slaac });
+  const scope = await client.make('address-scopes', { ip_version: 4 });
+  const pool = { prefixes: ['10.5.0.0/16'], address_scope_id: scope['id'], min_prefixlen: 24 };
+  const { id: pooled } = await client.make('subnetpools', { name: 'p', is_default: true, ...pool });
+  const other = await client.make('networks', {});
+  await client.make('subnets', { network_id: other['id'], ip_version: 4, subnetpool_id: pooled });
   const addresses = await client.make('address-groups', { addresses: ['192.0.2.0/24'] });
   const named = await client.make('security-groups', { name: 'named', stateful: false });
   const group = await client.make('security-groups', { name: 'g', stateful: false });
@@ -87,7 +92,7 @@ describe('a store', () => {
     await furnish();
     const entries = await snapshot();
     const marks = entries.filter(({ key }) =>
-      /^(taken|uses\/(groups|qos|address-groups)|stateless|default-(groups|qos|external-network))\b/.test(
+      /^(taken|uses\/(groups|qos|address-groups|subnet-pools|address-scopes)|stateless|default-(groups|qos|external-network|subnet-pools))\b/.test(
         key,
       ),
     );
@@ -102,15 +107,21 @@ describe('a store', () => {
     }
   });
 
-  it.each(['networks/', 'subnets/', 'groups/', 'address-groups/', 'qos/', 'planted/'])(
-    'is broken without what others refer to under %s',
-    async (prefix) => {
-      await furnish();
-      const entries = await snapshot();
-      for (const { key } of entries.filter((entry) => entry.key.startsWith(prefix)))
-        expect(violationsOf(without(entries, key)), key).not.toEqual([]);
-    },
-  );
+  it.each([
+    'networks/',
+    'subnets/',
+    'groups/',
+    'address-groups/',
+    'qos/',
+    'address-scopes/',
+    'subnet-pools/',
+    'planted/',
+  ])('is broken without what others refer to under %s', async (prefix) => {
+    await furnish();
+    const entries = await snapshot();
+    for (const { key } of entries.filter((entry) => entry.key.startsWith(prefix)))
+      expect(violationsOf(without(entries, key)), key).not.toEqual([]);
+  });
 
   it.each([
     ['ports/', { fixed_ips: [{ subnet_id: 'x', ip_address: '10.0.0.9' }] }, 'does not exist'],
@@ -122,8 +133,23 @@ describe('a store', () => {
     ['ports/', { tags: ['b', 'a'] }, 'not in order'],
     ['ports/', { name: 'x'.repeat(256) }, 'its name is too long'],
     ['ports/', { updated_at: '2000-01-01T00:00:00Z' }, 'changed before it was made'],
+    [
+      'ports/',
+      { inactive_bindings: [{ host: 'h' }, { host: 'h' }] },
+      'it has two inactive bindings at one host',
+    ],
+    ['ports/', { inactive_bindings: [{ host: 'h' }], 'binding:host_id': 'h' }, 'is both active and inactive'],
+    ['ports/', { binding_removed: true, 'binding:host_id': 'h' }, 'it has no active binding'],
     ['subnets/', { cidr: '192.0.2.0/24' }, 'is not within 192.0.2.0/24'],
     ['subnets/', { cidr: '10.0.0.1' }, 'overlaps'],
+    ['subnets/', { subnetpool_id: 'none' }, 'its pool none does not exist'],
+    ['subnets/', { cidr: '10.7.0.0/24' }, 'is not in its pool'],
+    ['subnet-pools/', { prefixes: ['10.5.0.0/17', '10.5.128.0/17'] }, 'could be fewer'],
+    ['subnet-pools/', { prefixes: ['fd00::/8'] }, 'are no prefixes of its family'],
+    ['subnet-pools/', { min_prefixlen: 29 }, 'do not go together'],
+    ['subnet-pools/', { address_scope_id: 'none' }, 'its address scope none does not exist'],
+    ['address-scopes/', { ip_version: 6 }, 'its address scope is of another family'],
+    ['subnet-pools/', { is_default: false }, 'nothing asks for it'],
     ['subnets/', { gateway_ip: '10.0.0.9' }, 'its gateway is in pool'],
     ['networks/', { 'router:external': true }, 'no policy says so'],
     ['groups/', { stateful: true }, 'nothing asks for it'],
@@ -145,7 +171,7 @@ describe('a store', () => {
   it('is broken when two records of it say the same', async () => {
     await furnish();
     const entries = await snapshot();
-    for (const prefix of ['rules/', 'rbac/', 'ports/', 'subnets/']) {
+    for (const prefix of ['rules/', 'rbac/', 'ports/', 'subnets/', 'subnet-pools/']) {
       const one = entries.find((entry) => entry.key.startsWith(prefix));
       const key = `${one?.key.slice(0, -1)}!`;
       const id = key.slice(key.lastIndexOf('/') + 1);

@@ -1,0 +1,456 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { violationsOf } from '../../model/invariants/check.ts';
+import {
+  type Client,
+  expectRefusal,
+  type Json,
+  openUnderTest,
+  type Reply,
+  type UnderTest,
+} from '../testing/api-under-test.ts';
+import { as, byName, people } from '../testing/people.ts';
+
+let under: UnderTest;
+let admin: Client;
+let owner: Client;
+let guest: Client;
+beforeEach(async () => {
+  under = await openUnderTest('memory');
+  const server = await under.server({ authenticator: byName });
+  admin = as(server.api, 'admin');
+  owner = as(server.api, 'owner');
+  guest = as(server.api, 'guest');
+});
+afterEach(async () => {
+  const { entries } = await under.store.range('');
+  await under.close();
+  expect(violationsOf(entries)).toEqual([]);
+});
+
+const pool = (attributes: Json = {}, client: Client = owner): Promise<Json> =>
+  client.make('subnetpools', { name: 'p', prefixes: ['10.9.0.0/16'], ...attributes });
+const asked = (attributes: Json, client: Client = owner): Promise<Reply> =>
+  client.call('POST', '/v2.0/subnetpools', {
+    subnetpool: { name: 'p', prefixes: ['10.9.0.0/16'], ...attributes },
+  });
+const update = ({ id }: Json, attributes: Json, client: Client = owner): Promise<Reply> =>
+  client.call('PUT', `/v2.0/subnetpools/${String(id)}`, { subnetpool: attributes });
+const deal = ({ id }: Json, action: string, body: Json, client: Client = owner): Promise<Reply> =>
+  client.call('PUT', `/v2.0/subnetpools/${String(id)}/${action}`, body);
+
+const network = async (client: Client = owner): Promise<unknown> => (await client.make('networks', {}))['id'];
+const cut = async (of: Json, more: Json = {}, client: Client = owner): Promise<Json> =>
+  client.make('subnets', {
+    network_id: more['network_id'] ?? (await network(client)),
+    ip_version: of['ip_version'] ?? 4,
+    subnetpool_id: of['id'],
+    ...more,
+  });
+const cutReply = async (body: Json, client: Client = owner): Promise<Reply> =>
+  client.call('POST', '/v2.0/subnets', {
+    subnet: { network_id: body['network_id'] ?? (await network(client)), ip_version: 4, ...body },
+  });
+
+describe('a subnet pool', () => {
+  it('has the least prefixes that hold its own, and the lengths of its family', async () => {
+    expect(await pool({ prefixes: ['10.0.1.5/24', '10.0.0.0/24', '10.0.0.128/25'] })).toMatchObject({
+      prefixes: ['10.0.0.0/23'],
+      ip_version: 4,
+      min_prefixlen: '8',
+      default_prefixlen: '8',
+      max_prefixlen: '32',
+      default_quota: null,
+      address_scope_id: null,
+      is_default: false,
+      shared: false,
+      tags: [],
+      project_id: people.owner.project,
+    });
+    expect(await pool({ prefixes: ['2001:db8::/32'], min_prefixlen: '48', max_prefixlen: 64 })).toMatchObject(
+      {
+        ip_version: 6,
+        min_prefixlen: '48',
+        default_prefixlen: '48',
+        max_prefixlen: '64',
+      },
+    );
+  });
+
+  it.each([
+    [{ prefixes: [] }, 'EmptySubnetPoolPrefixList', 'Empty subnet pool prefix list.'],
+    [
+      { prefixes: ['10.0.0.0/8', 'fd00::/8'] },
+      'PrefixVersionMismatch',
+      'Cannot mix IPv4 and IPv6 prefixes in a subnet pool.',
+    ],
+    [
+      { prefixes: ['x'] },
+      'HTTPBadRequest',
+      "Invalid input for prefixes. Reason: 'x' is not a valid IP subnet.",
+    ],
+    [{ name: ' ' }, 'HTTPBadRequest', "Invalid input for name. Reason: ' ' Blank strings are not permitted."],
+    [
+      { min_prefixlen: -1 },
+      'HTTPBadRequest',
+      "Invalid input for min_prefixlen. Reason: '-1' should be non-negative.",
+    ],
+    [
+      { min_prefixlen: 24, max_prefixlen: 20 },
+      'IllegalSubnetPoolPrefixBounds',
+      'Illegal prefix bounds: min_prefixlen=24, max_prefixlen=20.',
+    ],
+    [
+      { max_prefixlen: 33 },
+      'IllegalSubnetPoolPrefixBounds',
+      'Illegal prefix bounds: max_prefixlen=33, ip_version_max=32.',
+    ],
+    [
+      { default_prefixlen: 4 },
+      'IllegalSubnetPoolPrefixBounds',
+      'Illegal prefix bounds: default_prefixlen=4, min_prefixlen=8.',
+    ],
+    [
+      { default_prefixlen: 30, max_prefixlen: 28 },
+      'IllegalSubnetPoolPrefixBounds',
+      'Illegal prefix bounds: default_prefixlen=30, max_prefixlen=28.',
+    ],
+    [{ ip_version: 4 }, 'HTTPBadRequest', "Attribute 'ip_version' not allowed in POST"],
+  ])('is refused with %j', async (attributes, type, message) => {
+    expect(expectRefusal(await asked(attributes), 400, type)).toBe(message);
+  });
+
+  it('grows by updates and never shrinks', async () => {
+    const one = await pool({ prefixes: ['10.0.0.0/24'], min_prefixlen: 26 });
+    const grown = await owner.change('subnetpools', one['id'], { prefixes: ['10.0.0.0/23'], name: 'n' });
+    expect(grown).toMatchObject({ prefixes: ['10.0.0.0/23'], name: 'n', revision_number: 2 });
+    const shrunk = await update(one, { prefixes: ['10.0.0.0/24'] });
+    expect(expectRefusal(shrunk, 400, 'IllegalSubnetPoolPrefixUpdate')).toBe(
+      'Illegal update to prefixes: Existing prefixes must be a subset of the new prefixes.',
+    );
+    const mixed = await update(one, { prefixes: ['10.0.0.0/23', 'fd00::/8'] });
+    expectRefusal(mixed, 400, 'PrefixVersionMismatch');
+    expectRefusal(await update(one, { min_prefixlen: 28 }), 400, 'IllegalSubnetPoolPrefixBounds');
+    const shared = await update(one, { shared: true });
+    expect(expectRefusal(shared, 400, 'HTTPBadRequest')).toBe('Cannot update read-only attribute shared');
+  });
+
+  it('takes prefixes one by one, and gives back those that no subnet has', async () => {
+    const one = await pool({ prefixes: ['10.0.0.0/24'], min_prefixlen: 26 });
+    expect((await deal(one, 'add_prefixes', { prefixes: ['10.8.0.0/24'] })).body).toEqual({
+      prefixes: ['10.0.0.0/24', '10.8.0.0/24'],
+    });
+    await cut(one);
+    const used = await deal(one, 'remove_prefixes', { prefixes: ['10.0.0.0/8'] });
+    expect(expectRefusal(used, 400, 'IllegalSubnetPoolPrefixUpdate')).toBe(
+      'Illegal update to prefixes: One or more the prefixes to be removed is in use by a subnet..',
+    );
+    expect((await deal(one, 'remove_prefixes', { prefixes: ['10.8.0.0/25', '172.16.0.0/12'] })).body).toEqual(
+      {
+        prefixes: ['10.0.0.0/24', '10.8.0.128/25'],
+      },
+    );
+    expect(await owner.show('subnetpools', one['id'])).toMatchObject({
+      prefixes: ['10.0.0.0/24', '10.8.0.128/25'],
+      revision_number: 3,
+    });
+    for (const action of ['add_prefixes', 'remove_prefixes']) {
+      for (const body of [{}, { prefixes: [] }, { prefixes: 'x' }])
+        expectRefusal(await deal(one, action, body), 400, 'HTTPBadRequest');
+      const wrong = await deal(one, action, { prefixes: ['x'] });
+      expect(expectRefusal(wrong, 400, 'AddrFormatError')).toBe('invalid IPNetwork x');
+    }
+    const family = await deal(one, 'add_prefixes', { prefixes: ['fd00::/8'] });
+    expectRefusal(family, 400, 'PrefixVersionMismatch');
+  });
+
+  it('stays while subnets are of it', async () => {
+    const one = await pool({ min_prefixlen: 24 });
+    const subnet = await cut(one);
+    const kept = await owner.call('DELETE', `/v2.0/subnetpools/${String(one['id'])}`);
+    expect(expectRefusal(kept, 400, 'SubnetPoolDeleteError')).toBe(
+      'Unable to delete subnet pool: Subnet pool has existing allocations.',
+    );
+    await owner.remove('networks', subnet['network_id']);
+    await owner.remove('subnetpools', one['id']);
+    const gone = await owner.call('GET', `/v2.0/subnetpools/${String(one['id'])}`);
+    expectRefusal(gone, 404, 'SubnetPoolNotFound');
+  });
+
+  it('is the default for its family once', async () => {
+    const refused = await asked({ is_default: true });
+    expect(expectRefusal(refused, 403, 'PolicyNotAuthorized')).toBe(
+      '(rule:create_subnetpool and rule:create_subnetpool:is_default) is disallowed by policy',
+    );
+    const first = await pool({ is_default: true, shared: true, min_prefixlen: 24 }, admin);
+    const second = await asked({ is_default: true }, admin);
+    expect(expectRefusal(second, 400, 'InvalidInput')).toContain('Only one default may exist per IP family');
+    await pool({ is_default: true, prefixes: ['fd00::/8'] }, admin);
+    const usual = await owner.make('subnets', {
+      network_id: await network(),
+      ip_version: 4,
+      use_default_subnetpool: true,
+    });
+    expect(usual).toMatchObject({ subnetpool_id: first['id'], cidr: '10.9.0.0/24' });
+    // The other family's default pool is nobody's but the administrators'.
+    const unseen = await cutReply({ ip_version: 6, use_default_subnetpool: true });
+    expect(expectRefusal(unseen, 400, 'BadRequest')).toBe(
+      'Bad subnets request: No default subnetpool found for IPv6.',
+    );
+    await admin.change('subnetpools', first['id'], { is_default: false });
+    await pool({ is_default: true }, admin);
+    expectRefusal(await update(first, { is_default: true }, admin), 400, 'InvalidInput');
+  });
+
+  it('is counted', async () => {
+    await admin.call('PUT', `/v2.0/quotas/${people.owner.project}`, { quota: { subnetpool: 1 } });
+    await pool();
+    expectRefusal(await asked({}), 409, 'OverQuota');
+  });
+});
+
+describe('subnets of a pool', () => {
+  it('get the first prefix that is free, of the length that they ask for', async () => {
+    const one = await pool({ prefixes: ['10.9.0.0/24'], min_prefixlen: 26 });
+    const first = await cut(one);
+    expect(first).toMatchObject({
+      cidr: '10.9.0.0/26',
+      gateway_ip: '10.9.0.1',
+      allocation_pools: [{ start: '10.9.0.2', end: '10.9.0.62' }],
+      subnetpool_id: one['id'],
+    });
+    expect(Object.keys(first)).not.toContain('prefixlen');
+    // Small ones do not break up what large ones need.
+    expect(await cut(one, { prefixlen: 28 })).toMatchObject({ cidr: '10.9.0.64/28' });
+    expect(await cut(one, { prefixlen: 27 })).toMatchObject({ cidr: '10.9.0.96/27' });
+    expect(await cut(one, { cidr: '10.9.0.192/26' })).toMatchObject({ cidr: '10.9.0.192/26' });
+    expect(await cut(one, { gateway_ip: '10.9.0.141', prefixlen: 30 })).toMatchObject({
+      cidr: '10.9.0.140/30',
+    });
+    await owner.remove('subnets', first['id']);
+    expect(await cut(one)).toMatchObject({ cidr: '10.9.0.0/26' });
+    const full = await cutReply({ subnetpool_id: one['id'] });
+    expect(expectRefusal(full, 409, 'SubnetAllocationError')).toBe(
+      'Failed to allocate subnet: Insufficient prefix space to allocate subnet size /26.',
+    );
+  });
+
+  it('have a gateway, unless they want none', async () => {
+    const six = await pool({ prefixes: ['2001:db8::/48'] });
+    expect(await cut(six)).toMatchObject({ cidr: '2001:db8::/64', gateway_ip: '2001:db8::1' });
+    expect(await cut(six, { gateway_ip: null })).toMatchObject({
+      cidr: '2001:db8:0:1::/64',
+      gateway_ip: null,
+    });
+  });
+
+  it.each([
+    [{ prefixlen: 24 }, 400, 'MinPrefixSubnetAllocationError', 'minimum allowed prefix is 26.'],
+    [{ prefixlen: 31 }, 400, 'MaxPrefixSubnetAllocationError', 'maximum allowed prefix is 30.'],
+    [
+      { prefixlen: 27, cidr: '10.9.0.0/27' },
+      400,
+      'BadRequest',
+      'Bad subnets request: cidr and prefixlen must not be supplied together.',
+    ],
+    [
+      { ip_version: 6 },
+      400,
+      'BadRequest',
+      'Bad subnets request: Cannot allocate IPv6 subnet from IPv4 subnet pool.',
+    ],
+    [
+      { allocation_pools: [{ start: '10.9.0.3', end: '10.9.0.4' }] },
+      400,
+      'BadRequest',
+      'Bad subnets request: allocation_pools allowed only for specific subnet requests..',
+    ],
+    [
+      { cidr: '10.10.0.0/27' },
+      409,
+      'SubnetAllocationError',
+      'Cannot allocate requested subnet from the available set of prefixes.',
+    ],
+    [
+      { use_default_subnetpool: true },
+      400,
+      'BadRequest',
+      'Bad subnets request: subnetpool_id and use_default_subnetpool cannot both be specified.',
+    ],
+    [
+      { subnetpool_id: '9d63d1b0-efdb-4976-b8c5-e5e1af808100' },
+      404,
+      'SubnetPoolNotFound',
+      'Subnet pool 9d63d1b0-efdb-4976-b8c5-e5e1af808100 could not be found.',
+    ],
+    [
+      { subnetpool_id: null },
+      400,
+      'BadRequest',
+      'Bad subnets request: a subnetpool must be specified in the absence of a cidr.',
+    ],
+  ])('are refused with %j', async (body, status, type, message) => {
+    const one = await pool({ prefixes: ['10.9.0.0/24'], min_prefixlen: 26, max_prefixlen: 30 });
+    const net = await network();
+    const before = await under.content();
+    const reply = await cutReply({ network_id: net, subnetpool_id: one['id'], ...body });
+    expect(expectRefusal(reply, status, type)).toContain(message);
+    expect(await under.content()).toEqual(before);
+  });
+
+  it('are as many as a project may have, counted in addresses', async () => {
+    const four = await pool({ min_prefixlen: 24, default_quota: 300, shared: true }, admin);
+    await cut(four, { prefixlen: 24 });
+    const over = await cutReply({ subnetpool_id: four['id'], prefixlen: 26 });
+    expect(expectRefusal(over, 409, 'SubnetPoolQuotaExceeded')).toBe(
+      'Per-tenant subnet pool prefix quota exceeded.',
+    );
+    await cut(four, { prefixlen: 27 });
+    // Another project has its own share.
+    await cut(four, { prefixlen: 24 }, guest);
+    const six = await pool({ prefixes: ['fd00::/8'], default_quota: 2 });
+    await cut(six, { prefixlen: 64 });
+    await cut(six, { prefixlen: 64 });
+    const another = await cutReply({ ip_version: 6, subnetpool_id: six['id'], prefixlen: 127 });
+    expectRefusal(another, 409, 'SubnetPoolQuotaExceeded');
+  });
+
+  it('are the only ones of their family on a network', async () => {
+    const one = await pool({ min_prefixlen: 24 });
+    const other = await pool({ min_prefixlen: 24, prefixes: ['10.20.0.0/16'] });
+    const net = await network();
+    await cut(one, { network_id: net });
+    await cut(one, { network_id: net });
+    for (const body of [{ cidr: '10.77.0.0/24' }, { subnetpool_id: other['id'] }]) {
+      const reply = await cutReply({ network_id: net, ...body });
+      expectRefusal(reply, 400, 'NetworkSubnetPoolAffinityError');
+    }
+    await owner.make('subnets', { network_id: net, ip_version: 6, cidr: 'fd00::/64' });
+    const plain = await network();
+    await owner.make('subnets', { network_id: plain, ip_version: 4, cidr: '10.77.0.0/24' });
+    const late = await cutReply({ network_id: plain, subnetpool_id: one['id'] });
+    expectRefusal(late, 400, 'NetworkSubnetPoolAffinityError');
+  });
+
+  it('are made of subnets that were there before', async () => {
+    const one = await pool({ prefixes: ['10.0.0.0/24'], min_prefixlen: 26 });
+    const net = await network();
+    const subnet = await owner.make('subnets', { network_id: net, ip_version: 4, cidr: '10.77.0.0/24' });
+    const six = await owner.make('subnets', { network_id: net, ip_version: 6, cidr: 'fd00::/64' });
+    const reply = await deal(one, 'onboard_network_subnets', { network_id: net });
+    expect(reply).toEqual({ status: 200, body: [{ id: subnet['id'], cidr: '10.77.0.0/24' }] });
+    expect(await owner.show('subnetpools', one['id'])).toMatchObject({
+      prefixes: ['10.0.0.0/24', '10.77.0.0/24'],
+    });
+    expect(await owner.show('subnets', subnet['id'])).toMatchObject({
+      subnetpool_id: one['id'],
+      revision_number: Number(subnet['revision_number']) + 1,
+    });
+    expect(await owner.show('subnets', six['id'])).toEqual(six);
+    const again = await deal(one, 'onboard_network_subnets', { network_id: net });
+    expect(expectRefusal(again, 400, 'IllegalSubnetPoolUpdate')).toContain(
+      'conflicts with allocated prefixes',
+    );
+    // From one pool to another.
+    const other = await pool({ prefixes: ['10.55.0.0/24'] });
+    expect((await deal(other, 'onboard_network_subnets', { network_id: net })).status).toBe(200);
+    await owner.remove('subnetpools', one['id']);
+    expect(await owner.list('subnets', `subnetpool_id=${String(other['id'])}`)).toMatchObject([
+      { id: subnet['id'] },
+    ]);
+  });
+
+  it('are not taken from networks of others', async () => {
+    const foreign = await admin.make('networks', { shared: true });
+    const one = await pool();
+    const reply = await deal(one, 'onboard_network_subnets', { network_id: foreign['id'] });
+    expect(expectRefusal(reply, 403, 'NotAuthorized')).toBe('Not authorized.');
+    const missing = await deal(one, 'onboard_network_subnets', { network_id: 'x' });
+    expectRefusal(missing, 404, 'NetworkNotFound');
+    expectRefusal(await deal(one, 'onboard_network_subnets', {}), 400, 'InvalidInput');
+  });
+});
+
+describe('pools and other projects', () => {
+  it('know nothing of each other', async () => {
+    const one = await pool();
+    expectRefusal(
+      await guest.call('GET', `/v2.0/subnetpools/${String(one['id'])}`),
+      404,
+      'SubnetPoolNotFound',
+    );
+    expect(await guest.list('subnetpools')).toEqual([]);
+    expectRefusal(await cutReply({ subnetpool_id: one['id'] }, guest), 404, 'SubnetPoolNotFound');
+    expectRefusal(
+      await deal(one, 'add_prefixes', { prefixes: ['11.0.0.0/8'] }, guest),
+      404,
+      'SubnetPoolNotFound',
+    );
+  });
+
+  it('use what is shared with all, and change nothing of it', async () => {
+    expectRefusal(await asked({ shared: true }), 403, 'PolicyNotAuthorized');
+    const one = await pool({ shared: true, min_prefixlen: 24 }, admin);
+    expect(await guest.show('subnetpools', one['id'])).toMatchObject({ shared: true });
+    expect(await guest.list('subnetpools', 'shared=True&fields=id')).toEqual([{ id: one['id'] }]);
+    await cut(one, {}, guest);
+    expectRefusal(await update(one, { name: 'x' }, guest), 403, 'PolicyNotAuthorized');
+    expectRefusal(
+      await deal(one, 'add_prefixes', { prefixes: ['11.0.0.0/8'] }, guest),
+      403,
+      'PolicyNotAuthorized',
+    );
+  });
+
+  it('use what a policy shares with them, which stays while they do', async () => {
+    const one = await pool({ min_prefixlen: 24 });
+    const policy = await owner.make('rbac-policies', {
+      object_type: 'subnetpool',
+      object_id: one['id'],
+      action: 'access_as_shared',
+      target_tenant: people.guest.project,
+    });
+    const subnet = await cut(one, {}, guest);
+    const kept = await owner.call('DELETE', `/v2.0/rbac-policies/${String(policy['id'])}`);
+    expectRefusal(kept, 409, 'RbacPolicyInUse');
+    await guest.remove('subnets', subnet['id']);
+    await owner.remove('rbac-policies', policy['id']);
+    expectRefusal(await cutReply({ subnetpool_id: one['id'] }, guest), 404, 'SubnetPoolNotFound');
+  });
+});
+
+describe('requests at the same time', () => {
+  it('never cut the same addresses, of whichever server they ask', async () => {
+    const other = as((await under.server({ authenticator: byName })).api, 'owner');
+    const one = await pool({ prefixes: ['10.0.0.0/27'], min_prefixlen: 28, max_prefixlen: 31 });
+    const nets = await Promise.all(Array.from({ length: 24 }, () => network()));
+    const replies = await Promise.all(
+      nets.map((net, at) =>
+        cutReply(
+          { network_id: net, subnetpool_id: one['id'], prefixlen: 30, enable_dhcp: false },
+          at % 2 === 0 ? owner : other,
+        ),
+      ),
+    );
+    const made = replies.filter(({ status }) => status === 201);
+    expect(made).toHaveLength(8);
+    for (const reply of replies) if (reply.status !== 201) expectRefusal(reply, 409, 'SubnetAllocationError');
+    expect(new Set(made.map(({ body }) => (body['subnet'] as Json)['cidr'])).size).toBe(8);
+  });
+
+  it('leave no subnet behind in a pool that goes, and no default beside another', async () => {
+    const other = as((await under.server({ authenticator: byName })).api, 'admin');
+    for (let round = 0; round < 8; round++) {
+      const one = await pool({ min_prefixlen: 24 });
+      const net = await network();
+      const [made, removed] = await Promise.all([
+        cutReply({ network_id: net, subnetpool_id: one['id'] }),
+        other.call('DELETE', `/v2.0/subnetpools/${String(one['id'])}`),
+      ]);
+      expect([made.status, removed.status].sort()).toEqual(removed.status === 204 ? [204, 404] : [201, 400]);
+    }
+    const defaults = await Promise.all(
+      [admin, other, admin, other].map((client) => asked({ is_default: true }, client)),
+    );
+    expect(defaults.filter(({ status }) => status === 201)).toHaveLength(1);
+  });
+});
