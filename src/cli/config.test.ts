@@ -54,6 +54,7 @@ describe('where values come from', () => {
       address_pairs: { strict: false },
       hits: { interval: 15 },
       quota: noQuotas,
+      nova: { url: '', interval: 2 },
       allow_remote_without_auth: false,
     });
     expect(load({ kernelDatapath: true }).datapath_type).toBe('system');
@@ -119,6 +120,8 @@ describe('what is refused, with the source and the key in the message', () => {
     ['number out of range', { environment: { PORTCULLIS_HITS_INTERVAL: '0' } }, /above 0 .*not 0/],
     ['Keystone at no address', { flags: { auth: 'keystone' } }, /flags: keystone.url must be set/],
     ['Keystone at a strange address', { yaml: 'keystone: { url: here }' }, /keystone.url: must be an http/],
+    ['a compute service at a strange address', { yaml: 'nova: { url: here }' }, /nova.url: must be an http/],
+    ['messages without a pause', { flags: { novaInterval: '0' } }, /nova.interval: must be a number above 0/],
     [
       'a secret that is none, which is not told',
       { yaml: 'keystone: { password: 87654321 }' },

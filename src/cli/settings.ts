@@ -114,6 +114,16 @@ const rows = {
     default: 30,
     number: { above: -1, most: 300 },
   },
+  'nova.url': {
+    description: 'address of a compute service that waits for news of its ports (default: nobody is told)',
+    default: '',
+    text: { pattern: /^(https?:\/\/\S+)?$/, says: 'an http or https address' },
+  },
+  'nova.interval': {
+    description: 'seconds between messages to the compute service',
+    default: 2,
+    number: { above: 0, most: 60 },
+  },
   allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
 } as const satisfies Record<string, Row>;
 

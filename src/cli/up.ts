@@ -14,6 +14,7 @@ import { openStore } from '../store/index.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
 import { authenticatorOf } from './authentication.ts';
 import { parseListen } from './listen.ts';
+import { notifierOf, registerNovaMetrics } from './nova.ts';
 import type { Settings } from './settings.ts';
 import { version } from './version.ts';
 
@@ -52,6 +53,12 @@ export async function up(settings: Settings): Promise<void> {
       metrics: () => metrics.metrics(),
     });
     closers.push(() => api.close());
+    const notifier = notifierOf(settings, store, log.child({ component: 'nova' }));
+    if (notifier !== null) {
+      registerNovaMetrics(metrics, () => notifier.status);
+      closers.push(() => notifier.stop());
+      notifier.start();
+    }
     await api.listen();
 
     const agent = new Agent({

@@ -87,7 +87,6 @@ export const prefixes = {
   bindings: 'bindings/',
   linkLocals: 'link-locals/',
   hosts: 'hosts/',
-  nova: 'nova/',
   asks: 'asks/',
   answers: 'answers/',
 } as const;

@@ -84,14 +84,16 @@ export interface PortBinding extends BindingDraft {
   readonly left: boolean;
 }
 
+type Placed = Pick<PortRecord, 'binding:host_id'>;
+
 /** The host that a caller asked for or that holds the port; empty when it is unbound. */
-export function holderOf(port: PortRecord, held: BindingRecord | undefined): string {
+export function holderOf(port: Placed, held: BindingRecord | undefined): string {
   if (port['binding:host_id'] !== '') return port['binding:host_id'];
   return held?.status === 'ACTIVE' ? held.host : '';
 }
 
 /** ACTIVE once the switch of the very host where the port is to be has acknowledged its flows. */
-export function statusOf(port: PortRecord, held: BindingRecord | undefined): 'ACTIVE' | 'DOWN' {
+export function statusOf(port: Placed, held: BindingRecord | undefined): 'ACTIVE' | 'DOWN' {
   return held?.status === 'ACTIVE' && held.host === holderOf(port, held) ? 'ACTIVE' : 'DOWN';
 }
 

@@ -60,6 +60,15 @@ export class KeystoneClient {
     return this.#read(await this.#ask(await this.#ownToken(), token));
   }
 
+  /** A token of the account itself, for other services; never again the one that they `refused`. Throws a `KeystoneFault`. */
+  async token(refused: string | null = null): Promise<string> {
+    const own = this.#ownToken();
+    const token = await own;
+    if (token !== refused) return token;
+    if (this.#own === own) this.#own = null;
+    return this.#ownToken();
+  }
+
   async #read(answer: Answer): Promise<TokenBody | null> {
     if (answer.status === 404) return null;
     if (answer.status === 401 || answer.status === 403) {

@@ -20,6 +20,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetPoolRecord,
   SubnetRecord,
+  ToldRecord,
 } from '../records.ts';
 import type { RouterRecord } from '../router.ts';
 import { type Kind, marksAt, recordsAt } from './kind.ts';
@@ -40,6 +41,7 @@ export const subnetPools = recordsAt<SubnetPoolRecord>('subnet-pools/:id');
 export const bindings = recordsAt<BindingRecord>('bindings/:network/:id');
 export const linkLocals = recordsAt<LinkLocalRecord>('link-locals/:network/:address');
 export const agentNotes = recordsAt<AgentNote>('agent-notes/:host');
+export const novaTold = recordsAt<ToldRecord>('nova/told/:port');
 export const hosts = recordsAt<HostRecord>('hosts/:host');
 export const hits = recordsAt<HitRecord>('hits/:host/:rule');
 export const hitWatches = recordsAt<HitWatchRecord>('hit-watches/:host');
@@ -65,6 +67,7 @@ export const derivedMarks: readonly Kind<string>[] = [
 /** They stay when what they were left for has gone. */
 export const quotaUses = marksAt('uses/quotas/:resource/*project/');
 export const planted = marksAt('planted/default-rules');
+export const novaMarks: readonly Kind<string>[] = [marksAt('nova/lease'), marksAt('nova/began')];
 
 export const allKinds: readonly Kind<unknown>[] = [
   networks,
@@ -91,4 +94,6 @@ export const allKinds: readonly Kind<unknown>[] = [
   ...derivedMarks,
   quotaUses,
   planted,
+  novaTold,
+  ...novaMarks,
 ];

@@ -44,6 +44,14 @@ function* guardProblems(port: PortRecord, image: Image): Iterable<string> {
   if (port.allowed_address_pairs.length > 0) yield 'it has allowed pairs without port security';
 }
 
+function* bindingProblems(port: PortRecord): Iterable<string> {
+  const waiting = (port.inactive_bindings ?? []).map(({ host }) => host);
+  if (new Set(waiting).size !== waiting.length) yield 'it has two inactive bindings at one host';
+  const host = port['binding:host_id'];
+  if (host !== '' && waiting.includes(host)) yield `its binding at ${host} is both active and inactive`;
+  if (port.binding_removed === true && host !== '') yield `it has no active binding and is at ${host}`;
+}
+
 export const portInvariant: Invariant<PortRecord> = {
   kind: ports,
   *problems({ record, parts }, image) {
@@ -54,6 +62,7 @@ export const portInvariant: Invariant<PortRecord> = {
       yield `${record.mac_address} is not how a MAC is written`;
     for (const ip of record.fixed_ips) yield* addressProblems(record, ip, image);
     yield* guardProblems(record, image);
+    yield* bindingProblems(record);
     const pairs = record.allowed_address_pairs.map((pair) => `${pair.mac_address} ${pair.ip_address}`);
     if (new Set(pairs).size !== pairs.length) yield 'it has an allowed pair twice';
     const policy = qosPolicyOf(record);

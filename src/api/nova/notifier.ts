@@ -1,0 +1,208 @@
+/**
+ * Tells the compute service what became of the ports of its servers: plugged, unplugged, changed, deleted. Boots and
+ * migrations wait for it. Follows the store alone, so it hears of what agents and all servers do; of several servers on
+ * one store that which has the lease tells. What was told is kept in the store, so that nothing is lost when a server
+ * ends, and little is told twice.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { Fault, reasonOf } from '../../base/errors.ts';
+import { isObject } from '../../model/checks.ts';
+import { keys, prefixes } from '../../model/keys.ts';
+import type { Entry, Snapshot, Store, Write } from '../../store/contract.ts';
+import { follow } from '../../store/feed.ts';
+import { Lease } from '../../store/lease.ts';
+import { eventsBetween, isUntold, type PortState } from './events.ts';
+import type { NovaClient } from './nova-client.ts';
+import { Outbox, type OutboxCounts, type Told } from './outbox.ts';
+import { PortStates } from './port-states.ts';
+
+export interface NotifierOptions {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly client: Pick<NovaClient, 'send' | 'close'>;
+  /** Milliseconds between sendings. */
+  readonly interval: number;
+  readonly backoff?: { readonly first: number; readonly ceiling: number };
+  /** Milliseconds between signs of life, and of silence after which another server takes over. */
+  readonly lease?: { readonly every: number; readonly ttl: number };
+}
+
+export interface NotifierStatus extends OutboxCounts {
+  /** Whether this server is the one that tells. */
+  readonly telling: boolean;
+  readonly pending: number;
+}
+
+const usualBackoff = { first: 1000, ceiling: 30_000 };
+const usualLease = { every: 5000, ttl: 15_000 };
+/** Milliseconds for a call that is under way at the end. */
+const stopPatience = 2000;
+/** Keys of one transaction. */
+const mostAtOnce = 200;
+
+export type NotifierFault = { readonly code: 'LeaseLost' };
+
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #lease: Lease;
+  #term: Term | null = null;
+  /** Of the terms that are over. */
+  #past: OutboxCounts = { taken: 0, refused: 0, failures: 0 };
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    const { store, log, lease = usualLease } = options;
+    this.#lease = new Lease({
+      store,
+      key: keys.novaLease,
+      holder: `${hostname()} ${process.pid} ${randomUUID()}`,
+      ...lease,
+      onGained: () => {
+        log.info('this server tells the compute service of ports');
+        this.#term = new Term(options, this.#lease);
+      },
+      onLost: () => {
+        log.warn('another server may tell the compute service of ports from now on');
+        void this.#endTerm();
+      },
+      onTrouble: (reason) => log.warn({ reason }, 'who tells the compute service could not be settled'),
+    });
+  }
+
+  start(): void {
+    this.#lease.start();
+  }
+
+  get status(): NotifierStatus {
+    const { outbox } = this.#term ?? {};
+    const now = outbox?.counts ?? { taken: 0, refused: 0, failures: 0 };
+    return {
+      telling: this.#term !== null,
+      pending: outbox?.pending ?? 0,
+      taken: this.#past.taken + now.taken,
+      refused: this.#past.refused + now.refused,
+      failures: this.#past.failures + now.failures,
+    };
+  }
+
+  /** What is pending is told by the next server, or by this one when it starts again; a call under way may end. */
+  async stop(): Promise<void> {
+    const { client } = this.#options;
+    const late = setTimeout(() => client.close(), stopPatience);
+    await this.#endTerm();
+    clearTimeout(late);
+    client.close();
+    await this.#lease.stop();
+  }
+
+  async #endTerm(): Promise<void> {
+    const { taken, refused, failures } = this.status;
+    const term = this.#term;
+    this.#term = null;
+    this.#past = { taken, refused, failures };
+    await term?.end();
+  }
+}
+
+/** From getting the lease to losing it. */
+class Term {
+  readonly outbox: Outbox;
+  readonly #options: NotifierOptions;
+  readonly #lease: Lease;
+  readonly #states: PortStates;
+  readonly #stop = new AbortController();
+  readonly #following: Promise<void>;
+  #begun = false;
+  /** There while all that was there before anybody was told is to be noted down. */
+  #baseline = false;
+
+  constructor(options: NotifierOptions, lease: Lease) {
+    this.#options = options;
+    this.#lease = lease;
+    const { store, log, client, interval, backoff = usualBackoff } = options;
+    this.outbox = new Outbox({
+      log,
+      interval,
+      backoff,
+      send: (events) => client.send(events),
+      keep: (told) => this.#keep(told),
+    });
+    this.#states = new PortStates((port, before, after, gone) => {
+      const events = this.#baseline ? [] : eventsBetween(port, before, after, gone);
+      // What is to be known of it is known without a word.
+      if (events.length === 0 && before === null && after !== null && isUntold(after)) return;
+      this.outbox.add(port, events, after);
+    });
+    this.#following = follow(store, [prefixes.ports, prefixes.bindings, keys.novaBegan, keys.novaTold('')], {
+      signal: this.#stop.signal,
+      onReset: (snapshot) => this.#reset(snapshot),
+      onBatch: (batch) => this.#states.apply(batch),
+      onTrouble: (error) => log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again'),
+    });
+  }
+
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.outbox.close();
+    await this.#following;
+  }
+
+  #reset(snapshot: Snapshot): void {
+    if (!this.#begun) {
+      this.#begun = true;
+      // Servers that were there before the compute service was told of anything wait for nothing.
+      this.#baseline = !snapshot.entries.some(({ key }) => key === keys.novaBegan);
+      for (const entry of snapshot.entries) this.#recall(entry);
+    }
+    this.#states.reset(snapshot);
+    if (!this.#baseline) return;
+    this.#baseline = false;
+    this.outbox.add(began, [], null);
+  }
+
+  #recall({ key, value }: Entry): void {
+    const prefix = keys.novaTold('');
+    if (!key.startsWith(prefix)) return;
+    const state = toldIn(value);
+    if (state === null) this.#options.log.warn({ key }, 'a record cannot be read');
+    else this.#states.assume(key.slice(prefix.length), state);
+  }
+
+  async #keep(told: Told): Promise<void> {
+    const writes = [...told].map(([port, state]): Write => {
+      if (port === began) return { op: 'put', key: keys.novaBegan, value: new Date().toISOString() };
+      const key = keys.novaTold(port);
+      return state === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(state) };
+    });
+    for (let at = 0; at < writes.length; at += mostAtOnce)
+      await this.#write(writes.slice(at, at + mostAtOnce));
+  }
+
+  /** Only while the lease is held: another server's word must not be overwritten by an older one. */
+  async #write(writes: readonly Write[]): Promise<void> {
+    for (;;) {
+      const { revision } = this.#lease;
+      const lost = () => new Fault<NotifierFault>({ code: 'LeaseLost' }, 'another server has the lease');
+      if (revision === null) throw lost();
+      const condition = { key: keys.novaLease, is: 'unchanged', modRevision: revision } as const;
+      const { ok } = await this.#options.store.txn([condition], writes);
+      if (ok) return;
+      // It may only have been renewed in between.
+      if (this.#lease.revision === revision) throw lost();
+    }
+  }
+}
+
+function toldIn(text: string): PortState | null {
+  try {
+    const told: unknown = JSON.parse(text);
+    return isObject(told) && typeof told['server'] === 'string' ? (told as unknown as PortState) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the place of a port's id. */
+const began = '';
