@@ -28,6 +28,8 @@ const heldAt = (key: string, text: string): Held => {
 
 export class Mirror {
   readonly held = new Map<string, Held>();
+  /** By the first part of their keys. */
+  readonly #kinds = new Map<string, Map<string, Held>>();
   readonly #byId = new Map<string, string>();
   readonly #rules = new Map<string, string>();
   #changes = new Map<string, Held | null>();
@@ -67,10 +69,13 @@ export class Mirror {
     const before = this.held.get(key) ?? null;
     if (!this.#changes.has(key)) this.#changes.set(key, before);
     this.#forget(before);
-    if (event.type === 'delete') this.held.delete(key);
-    else {
+    if (event.type === 'delete') {
+      this.held.delete(key);
+      this.#kindOf(key).delete(key);
+    } else {
       const held = heldAt(key, event.entry.value);
       this.held.set(key, held);
+      this.#kindOf(key).set(key, held);
       this.#remember(held);
     }
   }
@@ -90,8 +95,17 @@ export class Mirror {
     return key === undefined ? undefined : this.held.get(key);
   }
 
+  /** What lies under a prefix, which begins with a whole first part. */
   under(prefix: string): readonly Held[] {
-    return [...this.held.values()].filter(({ key }) => key.startsWith(prefix));
+    const kind = this.#kinds.get(prefix.slice(0, prefix.indexOf('/')));
+    return kind === undefined ? [] : [...kind.values()].filter(({ key }) => key.startsWith(prefix));
+  }
+
+  #kindOf(key: string): Map<string, Held> {
+    const name = key.slice(0, Math.max(0, key.indexOf('/')));
+    let kind = this.#kinds.get(name);
+    if (kind === undefined) this.#kinds.set(name, (kind = new Map()));
+    return kind;
   }
 
   /** Since the last time. */

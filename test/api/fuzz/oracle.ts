@@ -147,11 +147,6 @@ export class Oracle {
     const own = projectOf(held) === who.project;
     const [kind = '', parent = ''] = held.key.split('/');
     switch (kind) {
-      case 'networks':
-      case 'groups':
-      case 'address-groups':
-      case 'qos':
-        return own || this.#isOpen(held, who.project);
       case 'subnets':
         return own || this.#seesAt(who, `networks/${parent}`);
       case 'ports':
@@ -161,7 +156,7 @@ export class Oracle {
       case 'default-rules':
         return true;
       default:
-        return own;
+        return own || this.#isOpen(held, who.project);
     }
   }
 
