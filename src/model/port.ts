@@ -115,6 +115,12 @@ function profile(value: unknown): string | null {
 
 export const portAttributes = {
   ...standardAttributes,
+  // Gateways of routers are no project's.
+  project_id: {
+    ...standardAttributes.project_id,
+    type: { type: 'string', pattern: '^[!-~]{0,255}$' },
+    sent: { type: 'string', pattern: '^[!-~]{1,255}$' },
+  },
   name: nameAttribute,
   network_id: {
     post: 'required',

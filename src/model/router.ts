@@ -18,6 +18,7 @@ import {
   orNullSchema,
   type Schema,
   tells,
+  toldBy,
   uuidSchema,
 } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
@@ -195,6 +196,8 @@ export const orderedRoutes = (routes: readonly Route[]): readonly Route[] =>
   [...new Map(routes.map((route) => [textOf(route), route])).values()].toSorted((a, b) =>
     textOf(a) < textOf(b) ? -1 : 1,
   );
+
+export const routesBody: Schema = objectOf({ routes: toldBy(routeList) ?? {} });
 
 /** The routes that a body of `add_extraroutes` or `remove_extraroutes` names. */
 function routesOfBody(body: unknown): readonly Route[] {

@@ -33,7 +33,7 @@ import { plugAt, plugOfPort } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
-import { checkDevice, releaseFromRouter } from './router-holds.ts';
+import { checkDevice, checkMove, releaseFromRouter } from './router-holds.ts';
 
 export class Ports implements Resource<PortRecord> {
   readonly name = 'port';
@@ -117,6 +117,8 @@ export class Ports implements Resource<PortRecord> {
       draft: draft as unknown as PortDraft,
       owner: ownerOf(draft, caller),
     }));
+    for (const { draft, owner } of asked)
+      checkDevice(this.#context.view.state, caller, null, { ...draft, project_id: owner });
     // Named addresses of the whole request are claimed before any is chosen freely.
     const order = asked
       .map((_, at) => at)
@@ -156,6 +158,7 @@ export class Ports implements Resource<PortRecord> {
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
+    checkMove(change, this.#context.view.state, before, addressed);
     if (pairs !== undefined) this.#checkPairs(addressed);
     const guarded = checkGuardOfChange(before, patch, addressed);
     this.#keepTracking(change, before.security_groups, guarded.security_groups);
@@ -178,7 +181,6 @@ export class Ports implements Resource<PortRecord> {
     if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
     change.requirePresent(network.key);
     admit(change, view.state, caller, 'network', draft.network_id);
-    checkDevice(view.state, caller, null, { ...draft, project_id: owner });
     admitNewQosPolicy(change, view.state, caller, null, draft);
     const guard = guardOfNewPort(draft, network.record);
     const choice = groupsOfNewPort(draft, guard.port_security_enabled);

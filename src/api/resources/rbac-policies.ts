@@ -32,6 +32,7 @@ import {
 } from './external-networks.ts';
 import { takeQuotaForEach } from './quota-use.ts';
 import { keepGatewaysIn } from './router-admission.ts';
+import { keepGatewaysIn } from './router-admission.ts';
 import { shareables } from './shareables.ts';
 import { isOpenTo, policiesOf } from './sharing.ts';
 
@@ -180,6 +181,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
     const object = this.#objectOf(policy);
     const { uses, users } = usesOfType[policy.object_type];
+    keepGatewaysIn(change, this.#context.view.state, policy, after);
     keepGatewaysIn(change, this.#context.view.state, policy, after);
     this.#touchObject(change, object, after);
     // What is shared by its own attribute needs no policy.

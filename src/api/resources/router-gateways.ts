@@ -21,14 +21,8 @@ import type { Row } from '../state/table.ts';
 import { isExternal } from './external-networks.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { writePort } from './port-writes.ts';
-import {
-  badRouterRequest,
-  dropRouterPort,
-  makeRouterPort,
-  placeOf,
-  refuseOverlap,
-  rowsOf,
-} from './router-ports.ts';
+import { badRouterRequest, placeOf, refuseOverlap, rowsOf } from './router-holds.ts';
+import { dropRouterPort, makeRouterPort } from './router-ports.ts';
 
 export const gatewayRowOf = (state: State, router: RouterRecord): Row<PortRecord> | undefined =>
   router.gateway === null ? undefined : state.ports.get(router.gateway);

@@ -1,15 +1,55 @@
 /**
- * What ports' own requests may not do to ports that routers hold. Apart from router-ports.ts, which makes ports and so
- * builds on what this serves.
+ * The ports that routers hold: where they are, what may not meet on one router, and what requests for ports may not do to
+ * them. The router's record says which ports are its own; a port that only claims to be is not.
  */
 
 import { refuse } from '../../model/faults.ts';
-import type { PortRecord } from '../../model/records.ts';
+import type { PortRecord, SubnetRecord } from '../../model/records.ts';
+import { type Place, portsOf, type RouterRecord } from '../../model/router.ts';
 import { touched } from '../../model/standard-attributes.ts';
+import { prefixOf } from '../../model/subnet.ts';
+import { overlaps } from '../../net/cidr.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
+import type { Row } from '../state/table.ts';
 import { isRouterPort } from './port-writes.ts';
+
+export const badRouterRequest = (message: string): never => refuse({ code: 'BadRouterRequest', message });
+
+export const rowsOf = (state: State, ids: readonly string[]): readonly Row<PortRecord>[] =>
+  ids.flatMap((id) => state.ports.get(id) ?? []);
+
+export const subnetsOf = (state: State, port: PortRecord): readonly SubnetRecord[] =>
+  port.fixed_ips.flatMap((ip) => state.subnets.get(ip.subnet_id)?.record ?? []);
+
+export function placeOf(state: State, ports: readonly Row<PortRecord>[]): Place {
+  return {
+    prefixes: ports.flatMap(({ record }) => subnetsOf(state, record).map(prefixOf)),
+    addresses: ports.flatMap(({ record }) => record.fixed_ips.map((ip) => ip.ip_address)),
+  };
+}
+
+/** Refuses subnets that the router is on already, or that overlap those where it is. */
+export function refuseOverlap(state: State, router: RouterRecord, subnets: readonly SubnetRecord[]): void {
+  const near: SubnetRecord[] = [];
+  for (const { record: port } of rowsOf(state, portsOf(router))) {
+    const own = subnetsOf(state, port);
+    const twice = own.find(({ id }) => subnets.some((subnet) => subnet.id === id));
+    if (twice !== undefined) badRouterRequest(`Router already has a port on subnet ${twice.id}`);
+    // Everything on the gateway's network is a step away.
+    const network = port.id === router.gateway ? state.subnets.by('network', port.network_id) : [];
+    near.push(...own, ...[...network].map((row) => row.record));
+  }
+  for (const subnet of subnets) {
+    for (const other of near) {
+      if (!overlaps(prefixOf(subnet), prefixOf(other))) continue;
+      badRouterRequest(
+        `Cidr ${subnet.cidr} of subnet ${subnet.id} overlaps with cidr ${other.cidr} of subnet ${other.id}`,
+      );
+    }
+  }
+}
 
 /** Refuses to remove what a router needs; a port without addresses is let go of. */
 export function releaseFromRouter(change: Change, state: State, port: PortRecord): void {
@@ -39,4 +79,22 @@ export function checkDevice(
   const router = isRouterPort(after) ? state.routers.get(after.device_id)?.record : undefined;
   if (router !== undefined && !caller.admin && router.project_id !== after.project_id)
     refuse({ code: 'DeviceIDNotOwnedByTenant', device: after.device_id });
+}
+
+/** A router's port that moves comes no nearer to the others than a new one might. */
+export function checkMove(change: Change, state: State, before: PortRecord, after: PortRecord): void {
+  const held = new Set(before.fixed_ips.map((ip) => ip.subnet_id));
+  const gained = subnetsOf(state, after).filter(({ id }) => !held.has(id));
+  if (gained.length === 0) return;
+  for (const row of state.routers.by('port', before.id)) {
+    const { gateway, interfaces } = row.record;
+    const others = interfaces.filter((id) => id !== before.id);
+    refuseOverlap(
+      state,
+      { ...row.record, interfaces: others, gateway: gateway === before.id ? null : gateway },
+      gained,
+    );
+    // Another port of the router that comes meanwhile is a revision of it.
+    change.requireUnchanged(row);
+  }
 }

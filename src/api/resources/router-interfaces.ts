@@ -20,14 +20,8 @@ import type { Row } from '../state/table.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { writePort } from './port-writes.ts';
 import { Ports } from './ports.ts';
-import {
-  badRouterRequest,
-  dropRouterPort,
-  makeRouterPort,
-  refuseOverlap,
-  rowsOf,
-  subnetsOf,
-} from './router-ports.ts';
+import { badRouterRequest, refuseOverlap, rowsOf, subnetsOf } from './router-holds.ts';
+import { dropRouterPort, makeRouterPort } from './router-ports.ts';
 import { Subnets } from './subnets.ts';
 
 /** What a body names: at least one of both. */

@@ -16,6 +16,7 @@ import {
   type RouterRecord,
   routerAttributes,
   routerVerbs,
+  routesBody,
   withoutRoutes,
   withRoutes,
 } from '../../model/router.ts';
@@ -27,8 +28,9 @@ import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { gatewayRowOf, shownGateway, withGateway } from './router-gateways.ts';
+import { placeOf, rowsOf } from './router-holds.ts';
 import { RouterInterfaces } from './router-interfaces.ts';
-import { dropRouterPort, placeOf, rowsOf } from './router-ports.ts';
+import { dropRouterPort } from './router-ports.ts';
 
 export class Routers implements Resource<RouterRecord> {
   readonly name = 'router';
@@ -43,6 +45,7 @@ export class Routers implements Resource<RouterRecord> {
     remove_extraroutes: ({ record }: Row<RouterRecord>, body: unknown) =>
       this.#routed(record, withoutRoutes(record, body)),
   };
+  readonly actionBodies = { add_extraroutes: routesBody, remove_extraroutes: routesBody };
   readonly dealings;
   readonly #context: Context;
 

@@ -44,6 +44,7 @@ export const routerInvariant: Invariant<RouterRecord> = {
   kind: routers,
   *problems({ record }, image) {
     for (const id of heldBy(record)) yield* holdProblems(record, id, image);
+    yield* overlapProblems(record, image);
     const texts = record.routes.map(({ destination, nexthop }) => `${destination} ${nexthop}`);
     if (texts.toSorted().join('\n') !== texts.join('\n') || new Set(texts).size !== texts.length)
       yield 'its routes are not in order';
