@@ -4,7 +4,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { projectId, text } from './checks.ts';
 import type { StandardAttributes } from './records.ts';
-import { timeSchema, uuidSchema } from './schema.ts';
+import { stringSchema, timeSchema, toldBy, uuidSchema } from './schema.ts';
 
 export const nameAttribute = {
   post: 'allowed',
@@ -24,6 +24,9 @@ export const standardAttributes = {
     post: 'allowed',
     put: false,
     validate: projectId,
+    // What the cloud itself makes is nobody's.
+    type: stringSchema,
+    sent: toldBy(projectId) ?? stringSchema,
     filter: 'text',
     sort: true,
     about: "The project that owns it: the caller's own unless an administrator names another.",
