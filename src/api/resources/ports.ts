@@ -154,7 +154,6 @@ export class Ports implements Resource<PortRecord> {
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     });
     checkDevice(this.#context.view.state, caller, before, merged);
-    checkDevice(this.#context.view.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
