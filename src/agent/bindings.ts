@@ -49,23 +49,36 @@ export class Bindings {
 
   async #hold(port: PortId, network: NetworkId): Promise<void> {
     const present = this.#topology.bindingOf(port);
-    // While a guest moves it is plugged at two hosts. The later one has the port; to take it back because it is
-    // still plugged here would begin a quarrel without end.
-    const lost = this.#held.has(port) && present?.status === 'ACTIVE' && present.host !== this.#host;
-    if (!lost) await this.#write(port, network, 'ACTIVE');
+    // While a guest moves it is plugged at two hosts. Where nobody has asked for either, the later one has the port: to
+    // take it back because it is still plugged here would begin a quarrel without end.
+    const asked = this.#topology.requestedHost(port) === this.#host;
+    const lost =
+      !asked && this.#held.has(port) && present?.status === 'ACTIVE' && present.host !== this.#host;
+    if (!lost && !(present?.host === this.#host && present.status === 'ACTIVE')) {
+      const record: BindingRecord = { host: this.#host, status: 'ACTIVE' };
+      await this.#write(port, network, record, []);
+    }
     this.#held.set(port, network);
   }
 
+  /** What is given up is only one's own: another host may have taken the port since this one last heard of it. */
   async #release(port: PortId, network: NetworkId): Promise<void> {
-    if (this.#topology.bindingOf(port)?.host === this.#host) await this.#write(port, network, 'DOWN');
+    const key = keys.binding(network, port);
+    const entry = await this.#store.get(key);
+    if (entry !== null && entry.value === JSON.stringify({ host: this.#host, status: 'ACTIVE' })) {
+      const unchanged: Condition = { key, is: 'unchanged', modRevision: entry.modRevision };
+      await this.#write(port, network, { host: this.#host, status: 'DOWN' }, [unchanged]);
+    }
     this.#held.delete(port);
   }
 
-  async #write(port: PortId, network: NetworkId, status: BindingRecord['status']): Promise<void> {
-    const present = this.#topology.bindingOf(port);
-    if (present?.host === this.#host && present.status === status) return;
-    const record: BindingRecord = { host: this.#host, status };
-    const conditions: Condition[] = [{ key: keys.port(network, port), is: 'present' }];
+  async #write(
+    port: PortId,
+    network: NetworkId,
+    record: BindingRecord,
+    more: readonly Condition[],
+  ): Promise<void> {
+    const conditions: Condition[] = [{ key: keys.port(network, port), is: 'present' }, ...more];
     const writes: Write[] = [{ op: 'put', key: keys.binding(network, port), value: JSON.stringify(record) }];
     await this.#store.txn(conditions, writes);
   }
