@@ -43,7 +43,7 @@ export const projectId: Check = tells(
 
 export const oneOf = (allowed: readonly unknown[]): Check =>
   tells(enumSchema(allowed), (value) =>
-    allowed.includes(value) ? null : `'${pythonText(value)}' is not in ${pythonText(allowed)}`,
+    allowed.includes(value) ? null : `${pythonText(value)} is not in valid_values`,
   );
 
 const told = (schema: Schema | null, check: Check): Check => (schema === null ? check : tells(schema, check));

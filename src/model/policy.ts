@@ -89,11 +89,8 @@ function rulesOfAttributes(
   });
 }
 
-const bracketed = (names: readonly string[]): string =>
-  names.length === 1 ? `${names[0]}` : `(${names.join(' and ')})`;
-
 const textOf = ({ name, parts }: Applied): string =>
-  parts.length === 0 ? `rule:${name}` : `(rule:${name} and ${bracketed(parts.map(textOf))})`;
+  parts.length === 0 ? `rule:${name}` : `(rule:${name} and (${parts.map(textOf).join(' and ')}))`;
 
 const satisfied = (applied: Applied, persona: Persona, target: Target): boolean =>
   allows(applied.rule, persona, target) && applied.parts.every((part) => satisfied(part, persona, target));

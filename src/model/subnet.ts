@@ -4,7 +4,7 @@ import {
   cidr,
   contains,
   type Family,
-  linkLocalPrefix,
+  formatCidr,
   overlaps,
   parseCidr,
   parseIp,
@@ -43,8 +43,8 @@ import { tagsAttribute } from './tags.ts';
 export const subnetVerbs: Verbs = {
   create: ['admin', 'parent-member'],
   read: ['admin', 'service', 'reader', 'parent-reader', 'shared'],
-  update: ['admin', 'parent-member'],
-  delete: ['admin', 'parent-member'],
+  update: ['admin', 'member', 'parent-member'],
+  delete: ['admin', 'member', 'parent-member'],
 };
 
 const maxNameservers = 5;
@@ -60,7 +60,11 @@ function listOf(what: string, fields: Readonly<Record<string, (value: unknown) =
     if (!Array.isArray(value)) return `Invalid data format for ${what}: '${pythonText(value)}'`;
     const seen = new Set<string>();
     for (const item of value) {
-      if (!isObject(item) || Object.keys(item).sort().join() !== Object.keys(fields).sort().join()) {
+      if (!isObject(item)) {
+        const expected = pythonText(Object.keys(fields));
+        return `Invalid input. '${pythonText(item)}' must be a dictionary with keys: ${expected}`;
+      }
+      if (Object.keys(item).sort().join() !== Object.keys(fields).sort().join()) {
         return `Invalid data format for ${what}: '${pythonText(item)}'`;
       }
       for (const [field, check] of Object.entries(fields)) {
@@ -120,6 +124,10 @@ const prefixLength = tells({ type: 'integer', minimum: 0 }, (value: unknown): st
   Number(value) < 0 ? `'${pythonText(value)}' should be non-negative` : null,
 );
 
+const eachPool = eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonicalIp }));
+/** Null is no list of pools; an empty one asks for the usual. */
+const toPools = (value: unknown): unknown => (value === null ? value : eachPool(value));
+
 /** How routes of hosts and of routers are read, and what is wrong with them. */
 export const toRoutes = eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp }));
 export const routeList = listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress });
@@ -145,12 +153,15 @@ const mode = {
   sort: true,
 } as const;
 
-/** A prefix without host bits. Throws `InvalidInput`, as Neutron does before it validates anything. */
+/**
+ * A prefix without host bits; a bare address is a prefix of its full length. Throws `InvalidInput`, as Neutron does
+ * before it validates anything.
+ */
 function toPrefix(value: unknown): string {
-  const prefix = toCanonicalCidr(value);
-  return typeof prefix === 'string' && prefix.includes('/') && parseCidr(prefix) !== null
-    ? prefix
-    : invalidInput(`${pythonText(value)} is not in a CIDR format`);
+  const prefix = typeof value === 'string' ? parseCidr(value.trim()) : null;
+  if (prefix === null) return invalidInput(`${pythonText(value)} is not in a CIDR format`);
+  const text = formatCidr(prefix);
+  return text.includes('/') ? text : `${text}/${prefix.length}`;
 }
 
 export const subnetAttributes = {
@@ -196,7 +207,7 @@ export const subnetAttributes = {
   allocation_pools: {
     post: 'allowed',
     put: true,
-    convert: eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonicalIp })),
+    convert: toPools,
     validate: listOf('IP pool', { start: ipAddress, end: ipAddress }),
     about:
       'Ranges that ports without a wish of their own get addresses from; all but the gateway unless the request says.',
@@ -238,6 +249,7 @@ export const subnetAttributes = {
     put: true,
     fallback: [],
     convert: toServiceTypes,
+    rights: { create: ['admin'], update: ['admin'] },
     type: arrayOf(stringSchema),
     about: 'The device owners whose ports choose from it; none: all.',
   },
@@ -327,9 +339,8 @@ export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode'>)
 }
 
 function checkPrefix(draft: PlacedSubnetDraft, prefix: Cidr): void {
-  if (prefix.family !== draft.ip_version) {
-    invalidInput(`cidr '${draft.cidr}' does not match the ip_version '${draft.ip_version}'`);
-  }
+  checkFamily('cidr', draft.cidr, draft.ip_version);
+  checkDhcp(prefix, draft.enable_dhcp);
   if (prefix.length === 0) invalidInput('0 is not allowed as CIDR prefix length');
   if (unusableIn(prefix.family).some((bad) => overlaps(bad, prefix))) {
     invalidInput(`cidr '${draft.cidr}' is a multicast, loopback or unspecified range`);
@@ -342,11 +353,18 @@ function checkDhcp(prefix: Cidr, enabled: boolean): void {
   }
 }
 
+/** Nothing may claim to be of another family than the subnet. */
+function checkFamily(what: string, address: string, family: Family): void {
+  if (parseCidr(address)?.family !== family)
+    invalidInput(`${what} '${address}' does not match the ip_version '${family}'`);
+}
+
 function checkModes(draft: PlacedSubnetDraft, prefix: Cidr): void {
   const { ipv6_ra_mode: ra, ipv6_address_mode: address } = draft;
   if (ra === null && address === null) return;
-  if (draft.ip_version === 4)
-    invalidInput('ipv6_ra_mode and ipv6_address_mode are not valid for an IPv4 subnet');
+  if (draft.ip_version === 4) {
+    invalidInput(`${ra === null ? 'ipv6_address_mode' : 'ipv6_ra_mode'} is not valid when ip_version is 4`);
+  }
   if (!draft.enable_dhcp) {
     invalidInput('ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False');
   }
@@ -359,15 +377,16 @@ function checkModes(draft: PlacedSubnetDraft, prefix: Cidr): void {
   if ((ra ?? address) !== 'dhcpv6-stateful' && prefix.length !== 64) {
     invalidInput(
       `Invalid CIDR ${draft.cidr} for IPv6 address mode. ` +
-        'The EUI-64 address format requires the prefix to be /64',
+        'OpenStack uses the EUI-64 address format, which requires the prefix to be /64',
     );
   }
 }
 
 function checkGateway(prefix: Cidr, gateway: string): void {
+  checkFamily('gateway_ip', gateway, prefix.family);
   const address = parseIp(gateway);
-  const linkLocal = address !== null && contains(linkLocalPrefix, address);
-  if (address === null || !(isHostAddress(prefix, address) || linkLocal)) {
+  // One that is elsewhere is reached by a route of the guest's own; nothing here could tell whether it is right.
+  if (address === null || (contains(prefix, address) && !isHostAddress(prefix, address))) {
     invalidInput('Gateway is not valid on subnet');
   }
 }
@@ -382,11 +401,8 @@ function checkServices(id: string, prefix: Cidr, subnet: SubnetRecord): void {
     refuse({ code: 'HostRoutesExhausted', subnet: id, quota: maxRoutes });
   }
   for (const { destination, nexthop } of subnet.host_routes) {
-    for (const address of [destination, nexthop]) {
-      if (parseCidr(address)?.family !== prefix.family) {
-        invalidInput(`'${address}' in host_routes does not match the ip_version '${prefix.family}'`);
-      }
-    }
+    checkFamily('nexthop', nexthop, prefix.family);
+    checkFamily('destination', destination, prefix.family);
   }
 }
 
@@ -396,7 +412,8 @@ export function newSubnet(birth: Birth, draft: PlacedSubnetDraft): SubnetRecord 
   checkModes(draft, prefix);
   const gateway = draft.gateway_ip === undefined ? defaultGateway(prefix) : draft.gateway_ip;
   if (gateway !== null && draft.gateway_ip !== undefined) checkGateway(prefix, gateway);
-  const pools = draft.allocation_pools ?? defaultPools(prefix, gateway);
+  const asked = draft.allocation_pools ?? [];
+  const pools = asked.length === 0 ? defaultPools(prefix, gateway) : asked;
   checkPools(pools, prefix, draft.cidr);
   if (gateway !== null) checkGatewayOutsidePools(gateway, pools);
   const subnet: SubnetRecord = {
@@ -426,7 +443,7 @@ export function changedSubnet(subnet: SubnetRecord, patch: SubnetPatch): SubnetR
   if (patch.gateway_ip !== undefined && patch.gateway_ip !== null) checkGateway(prefix, patch.gateway_ip);
   if (changed.gateway_ip !== null) checkGatewayOutsidePools(changed.gateway_ip, changed.allocation_pools);
   if ((changed.ipv6_ra_mode ?? changed.ipv6_address_mode) !== null && !changed.enable_dhcp) {
-    invalidInput('ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False');
+    invalidInput('Cannot disable enable_dhcp with ipv6 attributes set');
   }
   checkServices(subnet.id, prefix, changed);
   return changed;

@@ -98,7 +98,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   IpAddressAlreadyAllocated: {
     status: 409,
-    text: (f) => `IP address ${f.address} already allocated in subnet ${f.subnet}.`,
+    text: (f) => `IP address ${f.address} already allocated in subnet ${f.subnet}`,
   },
   IpAddressGenerationFailure: {
     status: 409,

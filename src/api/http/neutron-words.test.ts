@@ -117,6 +117,60 @@ describe('values', () => {
   });
 });
 
+describe('subnets', () => {
+  const v6 = { ip_version: 6, cidr: 'fd00::/64' };
+  const noDictionary = "Invalid input. 'a' must be a dictionary with keys: ['start', 'end']";
+  it.each([
+    [{ cidr: 'x' }, invalid('x is not in a CIDR format')],
+    [{ ip_version: 6 }, invalid("cidr '10.1.0.0/24' does not match the ip_version '6'")],
+    [{ gateway_ip: '::1' }, invalid("gateway_ip '::1' does not match the ip_version '4'")],
+    [{ gateway_ip: '10.1.0.255' }, invalid('Gateway is not valid on subnet')],
+    [{ allocation_pools: ['a'] }, bad(`Invalid input for allocation_pools. Reason: ${noDictionary}.`)],
+    [
+      { allocation_pools: null },
+      bad("Invalid input for allocation_pools. Reason: Invalid data format for IP pool: 'None'."),
+    ],
+    [
+      { host_routes: [{ destination: '10.2.0.0/16', nexthop: 'fd00::1' }] },
+      invalid("nexthop 'fd00::1' does not match the ip_version '4'"),
+    ],
+    [{ ipv6_ra_mode: 'x' }, bad('Invalid input for ipv6_ra_mode. Reason: x is not in valid_values.')],
+    [{ ipv6_ra_mode: 'slaac' }, invalid('ipv6_ra_mode is not valid when ip_version is 4')],
+    [{ ipv6_address_mode: 'slaac' }, invalid('ipv6_address_mode is not valid when ip_version is 4')],
+    [
+      { ...v6, cidr: 'fd00::/72', ipv6_ra_mode: 'slaac' },
+      invalid(
+        'Invalid CIDR fd00::/72 for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64',
+      ),
+    ],
+  ])('%j', async (part, { type, text }) => {
+    const subnet = { network_id: network, ip_version: 4, cidr: '10.1.0.0/24', ...part };
+    expect(expectRefusal(await client.call('POST', path('subnets'), { subnet }), 400, type)).toBe(text);
+  });
+
+  it('may be one address, have a gateway elsewhere, and ask for the usual pools', async () => {
+    const of = { network_id: network, ip_version: 4 };
+    const one = await client.make('subnets', {
+      ...of,
+      cidr: '10.3.0.1',
+      enable_dhcp: false,
+      gateway_ip: null,
+    });
+    expect(one['cidr']).toBe('10.3.0.1/32');
+    const far = await client.make('subnets', {
+      ...of,
+      cidr: '10.1.0.0/24',
+      gateway_ip: '10.9.9.9',
+      allocation_pools: [],
+    });
+    expect(far).toMatchObject({
+      gateway_ip: '10.9.9.9',
+      allocation_pools: [{ start: '10.1.0.1', end: '10.1.0.254' }],
+    });
+    for (const { id } of [one, far]) await client.remove('subnets', id);
+  });
+});
+
 describe('a query', () => {
   const limit = (text: string) => ({
     type: 'BadRequest',

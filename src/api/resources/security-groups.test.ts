@@ -188,7 +188,7 @@ describe('security-group rules', () => {
   });
 
   const refused: readonly [string, number, string, string, Json][] = [
-    ['a wrong direction', 400, 'HTTPBadRequest', "is not in ['ingress', 'egress']", { direction: 'in' }],
+    ['a wrong direction', 400, 'HTTPBadRequest', 'in is not in valid_values', { direction: 'in' }],
     ['a wrong ethertype', 400, 'SecurityGroupRuleInvalidEtherType', 'IPv5', { ethertype: 'IPv5' }],
     ['a wrong protocol', 400, 'SecurityGroupRuleInvalidProtocol', 'bogus', { protocol: 'bogus' }],
     ['protocol 256', 400, 'SecurityGroupRuleInvalidProtocol', '256', { protocol: 256 }],

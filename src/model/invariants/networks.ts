@@ -1,6 +1,6 @@
 /** What holds of networks and their subnets. */
 
-import { type Cidr, contains, linkLocalPrefix, overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
+import { type Cidr, overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
 import { hostRange, poolRange } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import type { NetworkRecord, RbacPolicyRecord, SubnetRecord } from '../records.ts';
@@ -75,8 +75,7 @@ export const subnetInvariant: Invariant<SubnetRecord> = {
     yield* poolProblems(record);
     const gateway = record.gateway_ip === null ? null : parseIp(record.gateway_ip);
     if (gateway === null && record.gateway_ip !== null) yield `${record.gateway_ip} is no address`;
-    if (gateway !== null && !contains(prefix, gateway) && !contains(linkLocalPrefix, gateway))
-      yield `its gateway is not in ${record.cidr}`;
+    if (gateway !== null && gateway.family !== prefix.family) yield 'its gateway is of another family';
     const modes = [record.ipv6_ra_mode, record.ipv6_address_mode];
     if (record.ip_version === 4 && modes.some((mode) => mode !== null)) yield 'IPv4 has no IPv6 modes';
     if (!record.enable_dhcp && modes.some((mode) => mode !== null)) yield 'it has IPv6 modes without DHCP';
