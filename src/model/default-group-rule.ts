@@ -26,7 +26,7 @@ const {
 /** They are nobody's: administrators make them, everybody may know what groups begin with. */
 export const defaultGroupRuleVerbs: Verbs = {
   create: ['admin'],
-  read: ['admin', 'service', 'shared'],
+  read: ['admin', 'service', 'anybody'],
   update: [],
   delete: ['admin'],
 };

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { allows, disallowed, type Persona, type Target } from './policy.ts';
 
-const nobody: Persona = { project: 'p', admin: false, service: false, member: false, reader: false };
+const nobody: Persona = {
+  project: 'p',
+  admin: false,
+  service: false,
+  manager: false,
+  member: false,
+  reader: false,
+};
 const reader: Persona = { ...nobody, reader: true };
 const member: Persona = { ...reader, member: true };
-const admin: Persona = { ...member, admin: true };
+const admin: Persona = { ...member, manager: true, admin: true };
 const target = (more: Partial<Target> = {}): Target => ({
   project: 'other',
   parent: null,

@@ -14,11 +14,12 @@ export interface Verbs {
 
 export type Verb = keyof Verbs;
 
-/** What a rule asks of the caller. A higher role has the lower ones: an admin is a member is a reader. */
+/** What a rule asks of the caller. A higher role has the lower ones: an admin is a manager is a member is a reader. */
 export interface Persona {
   readonly project: string;
   readonly admin: boolean;
   readonly service: boolean;
+  readonly manager: boolean;
   readonly member: boolean;
   readonly reader: boolean;
 }
@@ -33,16 +34,24 @@ export interface Target {
 
 function has(standing: Standing, persona: Persona, target: Target): boolean {
   switch (standing) {
+    case 'anybody':
+      return persona.reader;
+    case 'manager':
+      return persona.manager && persona.project === target.project;
     case 'member':
       return persona.member && persona.project === target.project;
     case 'reader':
       return persona.reader && persona.project === target.project;
+    case 'parent-manager':
+      return persona.manager && persona.project === target.parent;
     case 'parent-member':
       return persona.member && persona.project === target.parent;
     case 'parent-reader':
       return persona.reader && persona.project === target.parent;
     case 'shared':
       return target.shared;
+    case 'sharing-member':
+      return persona.member && target.shared;
     case 'external':
       return target.external;
     default:

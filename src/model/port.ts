@@ -33,7 +33,7 @@ import { tagsAtBirth } from './tags.ts';
 
 /** The network's owner sees and may remove every port on it. */
 export const portVerbs: Verbs = {
-  create: ['admin', 'service', 'member'],
+  create: ['admin', 'service', 'parent-member', 'sharing-member'],
   read: ['admin', 'service', 'reader', 'parent-reader'],
   update: ['admin', 'service', 'member'],
   delete: ['admin', 'service', 'member', 'parent-member'],
@@ -143,7 +143,7 @@ export const portAttributes = {
     convert: toMac,
     validate: orNull(macAddress),
     type: macSchema,
-    rights: { create: networkOwner, update: operator },
+    rights: { create: networkOwner, update: ['admin', 'service', 'parent-manager'] },
     about: 'Its MAC; null asks for a new one.',
   },
   fixed_ips: {

@@ -12,17 +12,21 @@ const flag = { post: 'allowed', put: true, fallback: false, convert: toBoolean, 
 
 /** What limits a tenant is not the tenant's to change. */
 export const qosPolicyVerbs: Verbs = {
-  create: ['admin'],
+  create: ['admin', 'manager'],
   read: ['admin', 'service', 'reader', 'shared'],
-  update: ['admin'],
-  delete: ['admin'],
+  update: ['admin', 'manager'],
+  delete: ['admin', 'manager'],
 };
 
 export const qosPolicyAttributes = {
   ...standardAttributes,
   name: nameAttribute,
   tags: tagsAttribute,
-  shared: { ...flag, about: "Whether the reader's project may use it though another owns it." },
+  shared: {
+    ...flag,
+    rights: { create: ['admin'], update: ['admin'] },
+    about: "Whether the reader's project may use it though another owns it.",
+  },
   is_default: { ...flag, about: 'Whether new networks of the project begin with it.' },
   rules: {
     post: 'refused',

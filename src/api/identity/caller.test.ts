@@ -7,17 +7,17 @@ const amounts: readonly [readonly string[], string][] = [
   [['reader'], 'reader'],
   [['member'], 'member reader'],
   [['MEMBER'], 'member reader'],
-  [['manager'], 'member reader'],
-  [['admin'], 'admin member reader'],
+  [['manager'], 'manager member reader'],
+  [['admin'], 'admin manager member reader'],
   [['service'], 'service'],
-  [['admin', 'service'], 'admin service member reader'],
+  [['admin', 'service'], 'admin service manager member reader'],
   [['reader', 'service'], 'service reader'],
   [['administrator', 'readers', 'not-admin', ''], ''],
 ];
 
 it.each(amounts)('the roles %j amount to "%s"', (roles, amount) => {
   const caller = newCaller({ project: 'p', user: 'u', roles });
-  const has = (['admin', 'service', 'member', 'reader'] as const).filter((right) => caller[right]);
+  const has = (['admin', 'service', 'manager', 'member', 'reader'] as const).filter((right) => caller[right]);
   expect(has.join(' ')).toBe(amount);
 });
 

@@ -34,6 +34,7 @@ export function newCaller(of: {
     roles,
     admin: atLeast('admin'),
     service: roles.has('service'),
+    manager: atLeast('manager'),
     member: atLeast('member'),
     reader: atLeast('reader'),
   };

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { draftForCreate, draftForUpdate } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
+import { allows } from '../../model/policy.ts';
 import { qosPolicyVerbs } from '../../model/qos-policy.ts';
 import { newQosRule, type QosRuleKind, qosRuleKinds, withQosRule } from '../../model/qos-rule.ts';
 import type { QosPolicyRecord, QosRuleRecord } from '../../model/records.ts';
@@ -25,6 +26,8 @@ import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { urlOf } from '../versions.ts';
 import { QosPolicies } from './qos-policies.ts';
+
+type Writing = 'create' | 'update' | 'delete';
 
 /** `policy` is absent where the rule goes by an alias. */
 type Path = { Params: { policy?: string; id: string } };
@@ -160,9 +163,10 @@ class QosRules {
   }
 
   create(caller: Caller, policy: string, drafts: readonly Readonly<Record<string, unknown>>[]) {
-    this.#demand(caller, 'create');
+    if (!caller.manager) this.#refuse('create');
     return this.#context.committer.commit((change): readonly QosRuleRecord[] => {
       const row = this.#access.found(caller, policy);
+      this.#demand(caller, 'create', row);
       const added = drafts.map((draft) => newQosRule(this.kind, this.#context.newId(), draft));
       replacePolicy(change, row, added.reduce(withQosRule, row.record));
       return added;
@@ -172,7 +176,7 @@ class QosRules {
   update(caller: Caller, path: Path['Params'], draft: Readonly<Record<string, unknown>>) {
     return this.#context.committer.commit((change): QosRuleRecord => {
       const { row, rule } = this.find(caller, path);
-      this.#demand(caller, 'update');
+      this.#demand(caller, 'update', row);
       const after: QosRuleRecord = { ...rule, ...draft };
       replacePolicy(change, row, withQosRule(row.record, after));
       return after;
@@ -182,16 +186,21 @@ class QosRules {
   remove(caller: Caller, path: Path['Params']): Promise<void> {
     return this.#context.committer.commit((change) => {
       const { row, rule } = this.find(caller, path);
-      this.#demand(caller, 'delete');
+      this.#demand(caller, 'delete', row);
       const rules = row.record.rules.filter((other) => other.id !== rule.id);
       replacePolicy(change, row, { ...row.record, rules });
     });
   }
 
   /** Who sees a policy sees its rules; they are changed by those who change policies. */
-  #demand(caller: Caller, verb: 'create' | 'update' | 'delete'): void {
-    if (!caller.admin)
-      refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${verb}_policy_${this.kind.name}` });
+  #demand(caller: Caller, verb: Writing, { record }: Row<QosPolicyRecord>): void {
+    const { update } = qosPolicyVerbs;
+    const target = { project: record.project_id, parent: null, shared: false, external: false };
+    if (!allows(update, caller, target)) this.#refuse(verb);
+  }
+
+  #refuse(verb: Writing): never {
+    return refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${verb}_policy_${this.kind.name}` });
   }
 }
 
