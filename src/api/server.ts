@@ -7,6 +7,7 @@ import { type AddressInfo, isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Fault } from '../base/errors.ts';
+import { usualMtu } from '../model/network.ts';
 import { noQuotas, type QuotaLimits } from '../model/quota.ts';
 import type { Store } from '../store/contract.ts';
 import { registerExtensions } from './extensions.ts';
@@ -47,6 +48,8 @@ export interface ApiOptions {
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
+  /** The largest packet of networks, in bytes; absent: 1500. */
+  readonly mtu?: number;
   /** What projects may have that were given no limits of their own; absent: any number. */
   readonly quotas?: QuotaLimits;
   /** Prometheus text for `GET /metrics`; without it the path is unknown. */
@@ -82,6 +85,7 @@ export function createApi(options: ApiOptions): Api {
     addresses: new AddressBook(view),
     newId: randomUUID,
     strictPairs: options.strictPairs ?? false,
+    mtu: options.mtu ?? usualMtu,
     quotas: options.quotas ?? noQuotas,
   };
   const app = fastify({

@@ -52,6 +52,7 @@ describe('where values come from', () => {
         trust: 30,
       },
       address_pairs: { strict: false },
+      network: { mtu: 1500 },
       hits: { interval: 15 },
       quota: noQuotas,
       nova: { url: '', interval: 2 },

@@ -72,6 +72,11 @@ const rows = {
     description: "allowed pairs must be single addresses in a subnet of the port's fixed IPs",
     default: false,
   },
+  'network.mtu': {
+    description: 'largest packet in bytes that the wires between hypervisors carry, and so networks',
+    default: 1500,
+    number: { above: 1279, most: 65_535, whole: true },
+  },
   'hits.interval': {
     description: 'seconds between looks at what security-group rules let in',
     default: 15,

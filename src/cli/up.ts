@@ -49,6 +49,7 @@ export async function up(settings: Settings): Promise<void> {
       listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
       allowRemoteWithoutAuth: settings.allow_remote_without_auth,
       strictPairs: settings.address_pairs.strict,
+      mtu: settings.network.mtu,
       quotas: settings.quota,
       metrics: () => metrics.metrics(),
     });

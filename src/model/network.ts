@@ -3,7 +3,7 @@ import { networkScopeAttributes } from './address-scope.ts';
 import type { AttributeTable } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
-import { refuse } from './faults.ts';
+import { invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
@@ -14,7 +14,6 @@ import { tagsAttribute } from './tags.ts';
 /** Whether the network leads out of the cloud. */
 export const external = 'router:external';
 
-const defaultMtu = 1500;
 const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
 
 /** Others see a network that is shared with them; what hangs on it has rules of its own. */
@@ -25,13 +24,15 @@ export const networkVerbs: Verbs = {
   delete: ['admin', 'member'],
 };
 
-/** Jumbo frames end here on the switches and cards that are in use; guests are told to send no more than passes. */
-const maxMtu = 9000;
+/** An Ethernet frame's load; what networks have that were given no other. */
+export const usualMtu = 1500;
 
-/** 0 asks for the default, as in Neutron; 68 is IPv4's smallest (RFC 791). */
-const mtuRange = integerBetween(68, maxMtu);
-const mtu = (value: unknown): string | null =>
-  Number(value) < 0 ? `'${String(value)}' should be non-negative` : mtuRange(value);
+/** 68 is IPv4's smallest (RFC 791), 65535 the largest packet of both families. */
+const mtuRange = integerBetween(68, 65_535);
+const mtu = (value: unknown): string | null => {
+  if (value === 0) return null;
+  return Number(value) < 0 ? `'${String(value)}' should be non-negative` : mtuRange(value);
+};
 
 export const networkAttributes = {
   ...standardAttributes,
@@ -46,14 +47,14 @@ export const networkAttributes = {
   mtu: {
     post: 'allowed',
     put: true,
-    fallback: defaultMtu,
-    convert: (value) => toInteger(value) || defaultMtu,
+    fallback: 0,
+    convert: (value) => toInteger(value) || 0,
     validate: mtu,
-    type: { type: 'integer', minimum: 68, maximum: maxMtu },
+    type: { type: 'integer', minimum: 68, maximum: 65_535 },
     filter: 'integer',
     sort: true,
-    about: 'The largest packet in bytes; 0 asks for the default.',
-    sent: { type: 'integer', minimum: 0, maximum: maxMtu },
+    about: 'The largest packet in bytes; 0 asks for the largest that the cloud carries.',
+    sent: { type: 'integer', minimum: 0, maximum: 65_535 },
   },
   port_security_enabled: { ...boolean, fallback: true, about: 'What new ports begin with.' },
   port_security_mode: {
@@ -112,6 +113,12 @@ export const networkAttributes = {
 
 /** IPv6 needs packets of this size to pass (RFC 8200 5). */
 const ipv6Mtu = 1280;
+
+/** The MTU of a network that asks for this one, 0 being the largest. Throws `InvalidInput` beyond that. */
+export function mtuFor(asked: number, largest: number): number {
+  if (asked > largest) invalidInput(`Requested MTU is too big, maximum is ${largest}`);
+  return asked === 0 ? largest : asked;
+}
 
 /** Throws `NetworkMTUSubnetConflict` where a subnet of the family cannot be. */
 export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 | 6): void {

@@ -27,6 +27,8 @@ export interface Context {
   readonly newId: () => string;
   /** Allowed pairs are single addresses of the port's own subnets. */
   readonly strictPairs: boolean;
+  /** The largest packet that the cloud carries, in bytes: no network may have more, and it has this without a wish. */
+  readonly mtu: number;
   /** What projects may have that were given no limits of their own. */
   readonly quotas: QuotaLimits;
 }
@@ -80,6 +82,8 @@ export interface Resource<R extends Owned> {
   readonly computed?: Readonly<Record<string, (record: R, reader: Caller) => unknown>>;
   /** Whether the record shows otherwise to readers of this project than to those of most: `shared`. */
   readonly isShared?: (record: R, project: string) => boolean;
+  /** `show` gives bigints for numbers that may be larger than others can be. */
+  readonly exact?: true;
   /** Attributes of the record that `show` replaces. */
   readonly replaced?: ReadonlySet<string>;
   /** Plans all drafts of one request; returns the records in their order. */

@@ -148,7 +148,7 @@ export class Access<R extends Owned> {
     const { tagging, collection } = this.#resource;
     if (tagging === undefined) return this.toUpdate(caller, id, {});
     const row = this.found(caller, id);
-    if (!allows(tagging, caller, this.#targetOf(row.record, caller)))
+    if (!caller.member || !allows(tagging, caller, this.#targetOf(row.record, caller)))
       refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:update_${collection}_tags` });
     return row;
   }

@@ -40,10 +40,25 @@ describe('networks', () => {
     expect(await client.change('networks', id, { name: 'b' })).toMatchObject({ revision_number: 2 });
   });
 
-  it('have packets as large as switches carry, no larger', async () => {
-    expect(await client.make('networks', { mtu: 9000 })).toMatchObject({ mtu: 9000 });
-    const larger = await client.call('POST', '/v2.0/networks', { network: { mtu: 9001 } });
-    expectRefusal(larger, 400, 'HTTPBadRequest');
+  it('have packets as large as the cloud carries, no larger', async () => {
+    const jumbo = await under.server({ mtu: 9000 });
+    for (const [server, largest] of [
+      [client, 1500],
+      [jumbo, 9000],
+    ] as const) {
+      const network = await server.make('networks', {});
+      expect(network).toMatchObject({ mtu: largest });
+      expect(await server.change('networks', network['id'], { mtu: 1400 })).toMatchObject({ mtu: 1400 });
+      expect(await server.change('networks', network['id'], { mtu: 0 })).toMatchObject({ mtu: largest });
+      const larger = { network: { mtu: largest + 1 } };
+      for (const [method, url] of [
+        ['POST', '/v2.0/networks'],
+        ['PUT', `/v2.0/networks/${String(network['id'])}`],
+      ] as const) {
+        const refused = expectRefusal(await server.call(method, url, larger), 400, 'InvalidInput');
+        expect(refused).toContain(`Requested MTU is too big, maximum is ${largest}`);
+      }
+    }
   });
 
   it('honour the owner that the body names', async () => {

@@ -8,6 +8,7 @@ import { keys } from '../../model/keys.ts';
 import {
   checkMtu,
   external,
+  mtuFor,
   type NetworkDraft,
   networkAttributes,
   networkVerbs,
@@ -34,7 +35,7 @@ import {
 import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
-import { isOpenTo, policiesOf, removePolicies } from './sharing.ts';
+import { isOpenTo, policiesOf, removePolicies, shareWithAll } from './sharing.ts';
 import { removeSubnet } from './subnet-placing.ts';
 
 export class Networks implements Resource<NetworkRecord> {
@@ -112,10 +113,12 @@ export class Networks implements Resource<NetworkRecord> {
       admitNewQosPolicy(change, state, caller, null, asked);
       const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
       checkHints(asked.availability_zone_hints, state.hosts.values());
-      const network = newNetwork(birth, { ...asked, qos_policy_id: policy });
+      const mtu = mtuFor(asked.mtu, this.#context.mtu);
+      const network = newNetwork(birth, { ...asked, mtu, qos_policy_id: policy });
       ensureDefaultGroup(change, this.#context, birth.project);
       this.#write(change, null, network);
       if (isExternal(network)) openToAll(change, this.#context.newId, network);
+      if (network.shared) shareWithAll(change, this.#context, 'network', network);
       return network;
     });
   }
@@ -128,7 +131,8 @@ export class Networks implements Resource<NetworkRecord> {
       is_default: preferred,
       ...plain
     } = withoutProvider(draft as Partial<NetworkDraft>);
-    const after = { ...before, ...plain };
+    const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, this.#context.mtu);
+    const after = { ...before, ...plain, mtu };
     admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
     if (plain.mtu !== undefined) {
       // A subnet that comes meanwhile is a revision of the network.
@@ -136,6 +140,7 @@ export class Networks implements Resource<NetworkRecord> {
         checkMtu(after, row.record.ip_version);
     }
     if (draft['shared'] === false) this.#unshare(change, before);
+    if (draft['shared'] === true && !before.shared) shareWithAll(change, this.#context, 'network', before);
     const led = this.#lead(change, before, after, leadsOut);
     return preferred === undefined ? led : withDefault(led, preferred);
   }

@@ -16,7 +16,7 @@ import { type Context, ownerOf, type Resource } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { isOpenTo, policiesOf, removePolicies } from './sharing.ts';
+import { isOpenTo, policiesOf, removePolicies, shareWithAll } from './sharing.ts';
 
 export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly name = 'policy';
@@ -24,8 +24,8 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   readonly path = 'qos/policies';
   readonly table = qosPolicyAttributes;
   readonly verbs = qosPolicyVerbs;
-  /** Rules are the administrator's, tags the owner's. */
-  readonly tagging = ['admin', 'member'] as const;
+  /** Rules are the administrator's; tags are anyone's who may use the policy, as in Neutron. */
+  readonly tagging = ['admin', 'member', 'shared'] as const;
   /** Neutron has them here only; clients look for them under the policy's own path. */
   readonly tagAliases = ['policies'];
   readonly replaced = new Set(['shared']);
@@ -71,12 +71,15 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
       const policy = newQosPolicy(birth, draft as unknown as QosPolicyDraft);
       this.#writeDefault(change, null, policy);
       change.put(keys.qosPolicy(policy.id), policy);
+      if (policy.shared) shareWithAll(change, this.#context, 'qos_policy', policy);
       return policy;
     });
   }
 
   update(change: Change, row: Row<QosPolicyRecord>, draft: Draft): QosPolicyRecord {
     if (draft['shared'] === false) this.#unshare(change, row.record);
+    if (draft['shared'] === true && !row.record.shared)
+      shareWithAll(change, this.#context, 'qos_policy', row.record);
     return { ...row.record, ...(draft as Partial<QosPolicyDraft>) };
   }
 

@@ -13,6 +13,8 @@ import {
   stringSchema,
 } from '../../model/schema.ts';
 import { parseFields } from '../http/paging.ts';
+import { refuseRequest } from '../http/request-faults.ts';
+import { callerOf } from '../identity/request-caller.ts';
 import { does, type Operation, wrapped } from '../openapi/operation.ts';
 import { fieldsParameter } from '../openapi/table-query.ts';
 import { urlOf } from '../versions.ts';
@@ -92,6 +94,9 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
     '/v2.0/qos/rule-types/:type',
     does(showOperation),
     async (request) => {
+      // Details tell what the cloud is made of.
+      if (!callerOf(request).admin)
+        refuseRequest({ code: 'PolicyNotAuthorized', rules: 'rule:get_rule_type' });
       const fields = parseFields(table, urlOf(request).searchParams);
       const details = Object.entries(detailsOf(request.params.type));
       return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };

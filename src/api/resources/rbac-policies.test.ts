@@ -141,11 +141,13 @@ describe.each(kinds)('policies that share %s', (path, type, missing) => {
     expect(refused).toContain(String(object['id']));
     expect(refused).toContain('tenant_id=p');
     expectRefusal(await retarget(made, 'q'), 409, 'RbacPolicyInUse');
-    // Everybody is more than p alone, and p alone is enough for p.
+    // Everybody is more than p alone; back it goes only when another policy lets p in.
     expect((await retarget(made, '*')).status).toBe(200);
-    expect((await retarget(made, 'p')).status).toBe(200);
-    const all = await client.make('rbac-policies', policy(type, object['id'], '*'));
+    expectRefusal(await retarget(made, 'p'), 409, 'RbacPolicyInUse');
+    const own = await client.make('rbac-policies', policy(type, object['id'], 'p'));
     await client.remove('rbac-policies', made['id']);
+    const all = await client.make('rbac-policies', policy(type, object['id'], '*'));
+    await client.remove('rbac-policies', own['id']);
     expectRefusal(await client.call('DELETE', urlOf(all)), 409, 'RbacPolicyInUse');
     await undo();
     await client.remove('rbac-policies', all['id']);
@@ -176,6 +178,35 @@ describe('policies that are refused', () => {
     const reply = await post(policy('security_group', group['id'], 'p', more));
     expect(expectRefusal(reply, 400, error)).toContain(part);
     expect(await under.content()).toEqual(before);
+  });
+});
+
+describe('what is shared by its own attribute', () => {
+  it.each([
+    ['network', 'networks'],
+    ['qos_policy', 'qos/policies'],
+  ])('has the policy that says so: %s', async (type, path) => {
+    const shared = async (made: Json) => (await client.show(path, made['id']))['shared'];
+    const policiesOf = (made: Json) => client.list('rbac-policies', `object_id=${String(made['id'])}`);
+    const made = await client.make(path, { shared: true, project_id: 'owner' });
+    const later = await client.make(path, { project_id: 'owner' });
+    await client.change(path, later['id'], { shared: true });
+    for (const object of [made, later]) {
+      const [policy, ...more] = await policiesOf(object);
+      expect(more).toEqual([]);
+      expect(policy).toMatchObject({
+        object_type: type,
+        action: 'access_as_shared',
+        target_tenant: '*',
+        project_id: 'owner',
+      });
+      await client.remove('rbac-policies', policy?.['id']);
+      expect(await shared(object)).toBe(false);
+      await client.change(path, object['id'], { shared: true });
+      await client.change(path, object['id'], { shared: false });
+      expect(await policiesOf(object)).toEqual([]);
+      expect(await shared(object)).toBe(false);
+    }
   });
 });
 

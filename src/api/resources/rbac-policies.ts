@@ -14,7 +14,7 @@ import {
   rbacPolicyVerbs,
   type SharedType,
 } from '../../model/rbac-policy.ts';
-import type { RbacPolicyRecord } from '../../model/records.ts';
+import type { NetworkRecord, RbacPolicyRecord } from '../../model/records.ts';
 import { shutOut } from '../../model/sharing.ts';
 import { type Owned, restamped, touched } from '../../model/standard-attributes.ts';
 import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
@@ -33,7 +33,7 @@ import {
 import { takeQuotaForEach } from './quota-use.ts';
 import { keepGatewaysIn } from './router-admission.ts';
 import { shareables } from './shareables.ts';
-import { isOpenTo, policiesOf } from './sharing.ts';
+import { isForAll, isOpenTo, policiesOf, sharedAs } from './sharing.ts';
 
 /** Whose things use what can be shared. */
 interface Uses {
@@ -149,7 +149,8 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     const others = this.#policiesOf(before).filter(({ id }) => id !== before.id);
     this.#refuseTwin(after, others);
     requireScopeSeen(change, this.#context.view.state, after);
-    this.#keepUsersIn(change, before, [...others, after]);
+    // Who leaves everybody's policy leaves it as if it were removed, even for who is named now: Neutron's rule.
+    this.#keepUsersIn(change, before, [...others, after], after.target_tenant === '*' ? [after] : []);
     return after;
   }
 
@@ -159,6 +160,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
       change,
       policy,
       this.#policiesOf(policy).filter(({ id }) => id !== policy.id),
+      [],
     );
     change.remove(row.key);
   }
@@ -176,17 +178,29 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
     if (others.some((other) => grantsSame(other, policy))) refuse({ code: 'DuplicateRbacPolicy' });
   }
 
-  /** Refuses when `after`, which are to be the object's policies, shut out a project that uses the object. */
-  #keepUsersIn(change: Change, policy: RbacPolicyRecord, after: readonly RbacPolicyRecord[]): void {
+  /**
+   * Refuses when `after`, which are to be the object's policies, shut out a project that uses the object; of the policy
+   * itself in its new form, only what is in `counted` lets anybody in.
+   */
+  #keepUsersIn(
+    change: Change,
+    policy: RbacPolicyRecord,
+    after: readonly RbacPolicyRecord[],
+    counted: readonly RbacPolicyRecord[],
+  ): void {
     const object = this.#objectOf(policy);
     const { uses, users } = usesOfType[policy.object_type];
     keepGatewaysIn(change, this.#context.view.state, policy, after);
     this.#touchObject(change, object, after);
-    // What is shared by its own attribute needs no policy.
-    if ('shared' in object.record && object.record.shared === true) return;
+    const before = this.#policiesOf(policy);
+    // What was shared when its own attribute was no policy yet, needs none.
+    if ('shared' in object.record && object.record.shared === true && !isForAll(before)) return;
     const rows = [...users(this.#context.view.state, policy.object_id)];
     const projects = rows.map((row) => row.record.project_id);
-    const user = shutOut(object.record.project_id, projects, this.#policiesOf(policy), after);
+    const user = shutOut(object.record.project_id, projects, before, [
+      ...after.filter(({ id }) => id !== policy.id),
+      ...counted,
+    ]);
     if (user !== null) refuse({ code: 'RbacPolicyInUse', object: policy.object_id, user });
     change.requireQuiet(uses(policy.object_id));
   }
@@ -195,12 +209,13 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   #touchObject(change: Change, object: Row<Owned>, policies: readonly RbacPolicyRecord[]): void {
     const { state } = this.#context.view;
     change.replace(object);
+    const shared = sharedAs(object.record, policiesOf(state, object.record.id), policies);
     const network = state.networks.get(object.record.id)?.record;
     if (network === undefined) {
-      change.put(object.key, restamped(object.record, change.now));
+      change.put(object.key, restamped(shared, change.now));
       return;
     }
-    const after = withPolicies(network, policies);
+    const after = withPolicies(shared as NetworkRecord, policies);
     const openToAll = policies.some(
       ({ action, target_tenant: target }) => action === accessAsExternal && target === '*',
     );

@@ -28,6 +28,7 @@ export function subjectsOf(store: Store): readonly Subject[] {
       addresses: new AddressBook(view),
       newId: randomUUID,
       strictPairs: false,
+      mtu: 1500,
       quotas: noQuotas,
     },
     ({ name, collection, path, table, actions = {}, tagAliases = [] }) => {
