@@ -62,6 +62,13 @@ describe('ports', () => {
   test('port security off and ports of the cloud itself are off', () => {
     expect(portOf(portRecord({ port_security_enabled: false }))?.mode).toBe('off');
     expect(portOf(portRecord({ device_owner: 'network:dhcp' }))?.mode).toBe('off');
+    const routers = { device_owner: 'network:router_interface' };
+    expect(portOf(portRecord({ ...routers, port_security_enabled: false }))).toMatchObject({
+      mode: 'off',
+      service: true,
+    });
+    // Given to a router as it was.
+    expect(portOf(portRecord(routers))).toMatchObject({ mode: 'strict', service: false });
     expect(portOf(portRecord({ device_owner: 'compute:nova' }))?.mode).toBe('mac-only');
   });
 

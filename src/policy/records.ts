@@ -62,8 +62,13 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
   return { id: record.id as SubnetId, network: record.network_id as NetworkId, cidr, gateway };
 }
 
+/** A project may give a port that it has to its router, whatever uses it: that makes it no more trusted than it was. */
+const isGiven = (record: PortRecord): boolean =>
+  record.device_owner === 'network:router_interface' && record.port_security_enabled;
+
 /** Ports of the cloud's own services (routers, DHCP) speak for others: they are never held. */
-const isService = (record: PortRecord): boolean => record.device_owner.startsWith('network:');
+const isService = (record: PortRecord): boolean =>
+  record.device_owner.startsWith('network:') && !isGiven(record);
 
 function modeOf(record: PortRecord): GuardMode {
   if (!record.port_security_enabled || isService(record)) return 'off';
