@@ -10,7 +10,7 @@ import type { Settings } from './settings.ts';
 /** Milliseconds for each call to the compute service, and for each to Keystone before it. */
 const patience = { nova: 30_000, keystone: 5000 };
 
-/** Null when nobody is to be told. */
+/** Null when nobody is to be told. The store must be this process's alone. */
 export function notifierOf(settings: Settings, store: Store, log: Logger): Notifier | null {
   const { url, interval } = settings.nova;
   if (url === '') return null;
@@ -19,7 +19,7 @@ export function notifierOf(settings: Settings, store: Store, log: Logger): Notif
   const account = { url: keystone, username, password, project, userDomain, projectDomain };
   const tokens = keystone === '' ? null : new KeystoneClient(account, patience.keystone);
   const client = new NovaClient({ url, tokens, timeout: patience.nova });
-  return new Notifier({ store, log, client, interval: interval * 1000 });
+  return new Notifier({ store, log, client, interval: interval * 1000, alone: true });
 }
 
 export function registerNovaMetrics(registry: Registry, status: () => NotifierStatus): void {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from './contract.ts';
-import { Lease } from './lease.ts';
+import { Lease, type LeaseOptions } from './lease.ts';
 import { MemoryStore } from './memory.ts';
 
 const key = 'lease';
@@ -19,7 +19,7 @@ afterEach(async () => {
   await store.close();
 });
 
-function lease(holder: string, on: Store = store): Lease {
+function lease(holder: string, on: Store = store, changes: Partial<LeaseOptions> = {}): Lease {
   const made = new Lease({
     store: on,
     key,
@@ -29,6 +29,7 @@ function lease(holder: string, on: Store = store): Lease {
     onGained: () => log.push(`${holder} gained`),
     onLost: () => log.push(`${holder} lost`),
     onTrouble: () => log.push(`${holder} in trouble`),
+    ...changes,
   });
   leases.push(made);
   return made;
@@ -64,6 +65,15 @@ describe('a lease', () => {
     await eventually(() => expect(next.held).toBe(true));
     expect(performance.now() - started).toBeGreaterThanOrEqual(ttl);
     expect(await revisionInStore()).toBe(next.revision);
+  });
+
+  test('is taken at once where nobody else can be', async () => {
+    await store.txn([], [{ op: 'put', key, value: 'left over' }]);
+    const only = lease('only', store, { alone: true, ttl: 1e6 });
+    only.start();
+    await eventually(() => expect(only.held).toBe(true));
+    await only.stop();
+    expect(log).toEqual(['only gained']);
   });
 
   test('is lost when somebody else has written it', async () => {

@@ -13,6 +13,8 @@ export interface LeaseOptions {
   /** Milliseconds between writes, and of silence after which another takes over. */
   readonly every: number;
   readonly ttl: number;
+  /** No other process can be on the store: what is there is left over, and nobody need be waited for. */
+  readonly alone?: boolean;
   readonly onGained: () => void;
   /** Somebody else may have it by now. */
   readonly onLost: () => void;
@@ -78,12 +80,12 @@ export class Lease {
   }
 
   async #seek(): Promise<void> {
-    const { store, key, ttl } = this.#options;
+    const { store, key, ttl, alone } = this.#options;
     const present = await store.get(key);
     if (present === null) return this.#write({ key, is: 'absent' });
     const { modRevision: revision } = present;
-    if (this.#seen?.revision !== revision) this.#seen = { revision, at: performance.now() };
-    else if (performance.now() - this.#seen.at >= ttl)
+    if (alone !== true && this.#seen?.revision !== revision) this.#seen = { revision, at: performance.now() };
+    else if (alone === true || performance.now() - (this.#seen?.at ?? 0) >= ttl)
       await this.#write({ key, is: 'unchanged', modRevision: revision });
   }
 

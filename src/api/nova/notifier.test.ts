@@ -345,7 +345,7 @@ describe('over ends and beginnings', () => {
     await eventually(() =>
       expect(nova.saidOf(port)).toEqual(['network-vif-plugged', 'network-vif-unplugged']),
     );
-    expect(first.status).toMatchObject({ telling: true, taken: 2 });
+    await eventually(() => expect(first.status).toMatchObject({ telling: true, taken: 2 }));
   });
 });
 

@@ -27,6 +27,8 @@ export interface NotifierOptions {
   readonly backoff?: { readonly first: number; readonly ceiling: number };
   /** Milliseconds between signs of life, and of silence after which another server takes over. */
   readonly lease?: { readonly every: number; readonly ttl: number };
+  /** No other server can be on the store. */
+  readonly alone?: boolean;
 }
 
 export interface NotifierStatus extends OutboxCounts {
@@ -53,12 +55,13 @@ export class Notifier {
 
   constructor(options: NotifierOptions) {
     this.#options = options;
-    const { store, log, lease = usualLease } = options;
+    const { store, log, lease = usualLease, alone = false } = options;
     this.#lease = new Lease({
       store,
       key: keys.novaLease,
       holder: `${hostname()} ${process.pid} ${randomUUID()}`,
       ...lease,
+      alone,
       onGained: () => {
         log.info('this server tells the compute service of ports');
         this.#term = new Term(options, this.#lease);
