@@ -25,7 +25,7 @@ const parts = (url: string): readonly string[] => [...url.matchAll(/:(\w+)/g)].m
 const templateOf = (url: string): string => url.replaceAll(/:(\w+)/g, '{$1}');
 
 const idOfPath = ({ method, url }: Route): string =>
-  `${method.toLowerCase()}_${url.replaceAll(/[^A-Za-z0-9]+/g, '_').replaceAll(/^_|_$/g, '')}`;
+  [method.toLowerCase(), ...url.replaceAll(':', 'by_').split(/[^A-Za-z0-9]+/)].filter(Boolean).join('_');
 
 const queryParameter = ({ name, about, schema }: QueryParameter): Json => ({
   name,

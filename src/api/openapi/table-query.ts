@@ -1,10 +1,12 @@
 /** The query parameters that lists and single answers of an attribute table take. */
-import type { AttributeTable, FilterKind } from '../../model/attribute.ts';
+import type { Attribute, AttributeTable, FilterKind } from '../../model/attribute.ts';
+import { sentSchema } from '../../model/attribute-schema.ts';
 import {
   arrayOf,
   booleanSchema,
   enumSchema,
   integerSchema,
+  notNullSchema,
   type Schema,
   stringSchema,
   timeSchema,
@@ -23,12 +25,18 @@ const values: Readonly<Record<FilterKind, Schema>> = {
   tags: stringSchema,
 };
 
-function filterOf(name: string, kind: FilterKind): QueryParameter {
+/** Values that are converted as in requests are held to the same. */
+const valueOf = (kind: FilterKind, row: Attribute): Schema =>
+  (kind === 'text' || kind === 'integer') && row.convert !== undefined
+    ? notNullSchema(sentSchema(row))
+    : values[kind];
+
+function filterOf(name: string, kind: FilterKind, row: Attribute): QueryParameter {
   const about =
     kind === 'tags'
       ? 'Those that have all of these tags (with commas between).'
       : `Those with this \`${name}\`.`;
-  return { name, about, schema: arrayOf(values[kind]) };
+  return { name, about, schema: arrayOf(valueOf(kind, row)) };
 }
 
 const tagFilters: readonly QueryParameter[] = [
@@ -38,13 +46,15 @@ const tagFilters: readonly QueryParameter[] = [
 ];
 
 export function filterParameters(table: AttributeTable): readonly QueryParameter[] {
-  const filters = Object.entries(table).flatMap(([name, { filter }]) =>
-    filter === undefined ? [] : [filterOf(name, filter)],
-  );
+  const filters = Object.entries(table).flatMap(([name, row]) => {
+    const { filter } = row;
+    if (filter === undefined) return [];
+    const names = name === 'project_id' ? [name, 'tenant_id'] : [name];
+    return names.map((one) => filterOf(one, filter, row));
+  });
   const has = (name: string): boolean => filters.some((filter) => filter.name === name);
   return [
     ...filters,
-    ...(has('project_id') ? [filterOf('tenant_id', 'text')] : []),
     ...(has('tags') ? tagFilters : []),
     ...(has('updated_at')
       ? [{ name: 'changed_since', about: 'Those that changed then or later.', schema: timeSchema }]
@@ -68,7 +78,11 @@ export function listParameters(table: AttributeTable): readonly QueryParameter[]
     ...(sortable.length === 0
       ? []
       : [
-          { name: 'sort_key', about: 'What to order by.', schema: arrayOf(enumSchema(sortable)) },
+          {
+            name: 'sort_key',
+            about: 'What to order by, each with a `sort_dir`.',
+            schema: arrayOf(enumSchema(sortable)),
+          },
           {
             name: 'sort_dir',
             about: 'The direction for each `sort_key`.',
