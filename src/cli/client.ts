@@ -120,7 +120,9 @@ function parsed(text: string): unknown {
 }
 
 function messageOf(body: unknown): string | null {
-  const message = (body as { NeutronError?: { message?: unknown } } | null)?.NeutronError?.message;
+  const answer = body as { NeutronError?: { message?: unknown }; error?: { message?: unknown } } | null;
+  // Strangers are refused in Keystone's form.
+  const message = (answer?.NeutronError ?? answer?.error)?.message;
   return typeof message === 'string' ? message : null;
 }
 

@@ -264,7 +264,10 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: (f) => `Failed to remove provided policy ${f.policy} because you are not authorized.`,
   },
   QosPolicyNotFound: { status: 404, text: (f) => `QoS policy ${f.id} could not be found.` },
-  QosPolicyInUse: { status: 409, text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by}.` },
+  QosPolicyInUse: {
+    status: 409,
+    text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by ?? 'of another project'}.`,
+  },
   QoSPolicyDefaultAlreadyExists: {
     status: 409,
     text: (f) => `A default QoS policy exists for project ${f.project}.`,
@@ -394,7 +397,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   PolicyNotAuthorized: { status: 403, text: (f) => `${f.rules} is disallowed by policy` },
   Unauthorized: {
     status: 401,
-    type: 'HTTPUnauthorized',
     text: () => 'The request you have made requires authentication.',
   },
   InvalidScope: {
@@ -419,9 +421,9 @@ const answers: { readonly [C in Code]: Answer<C> } = {
 
 export interface ErrorAnswer {
   readonly status: number;
-  readonly body: {
-    readonly NeutronError: { readonly type: string; readonly message: string; readonly detail: '' };
-  };
+  readonly body:
+    | { readonly NeutronError: { readonly type: string; readonly message: string; readonly detail: '' } }
+    | { readonly error: { readonly code: number; readonly title: string; readonly message: string } };
 }
 
 const answer = (status: number, type: string, message: string): ErrorAnswer => ({
@@ -431,7 +433,10 @@ const answer = (status: number, type: string, message: string): ErrorAnswer => (
 
 function answerOf<C extends Code>(fault: FaultOf<C>, code: C): ErrorAnswer {
   const { status, type, text } = answers[code];
-  return answer(status, type ?? code, text(fault));
+  const message = text(fault);
+  // Before Neutron stands Keystone's own filter, which refuses strangers in words of its own.
+  if (status === 401) return { status, body: { error: { code: status, title: 'Unauthorized', message } } };
+  return answer(status, type ?? code, message);
 }
 
 /** The types of all refusals, by status. */

@@ -302,20 +302,6 @@ describe('what belongs to nobody', () => {
   });
 });
 
-it('no resource is forgotten here', async () => {
-  const { body } = await by('admin').call('GET', '/v2.0');
-  const collections = (body['resources'] as Json[]).map(({ collection }) => collection);
-  // Those of no project are judged beside their own tests.
-  const others = [
-    'default-security-group-rules',
-    'agents',
-    'availability_zones',
-    'network_ip_availabilities',
-  ];
-  const judged = [...Object.keys(expected), ...others].map(collectionOf);
-  expect(collections.toSorted()).toEqual(judged.toSorted());
-});
-
 describe('rules of QoS policies', () => {
   it('are seen with their policy and changed by administrators', async () => {
     const path = `qos/policies/${things['qos/policies']}/dscp_marking_rules`;

@@ -135,6 +135,23 @@ const errorSchema = (types: readonly string[]): Schema => ({
   required: ['NeutronError'],
 });
 
+/** Keystone's filter before Neutron answers like this. */
+const strangerSchema: Schema = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      properties: {
+        code: { type: 'integer' },
+        title: { type: 'string' },
+        message: { type: 'string' },
+      },
+      required: ['code', 'title', 'message'],
+    },
+  },
+  required: ['error'],
+};
+
 function refusedAnswers({ refusals }: Surroundings): Json {
   return Object.fromEntries(
     [...refusals].map(([status, types]) => [
@@ -148,7 +165,7 @@ function refusedAnswers({ refusals }: Surroundings): Json {
               },
             }
           : {}),
-        ...content(errorSchema(types)),
+        ...content(status === 401 ? strangerSchema : errorSchema(types)),
       },
     ]),
   );

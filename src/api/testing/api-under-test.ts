@@ -46,6 +46,7 @@ const singular: Record<string, string> = {
   'security-group-rules': 'security_group_rule',
   'default-security-group-rules': 'default_security_group_rule',
   agents: 'agent',
+  'network-ip-availabilities': 'network_ip_availability',
   subnetpools: 'subnetpool',
   'address-scopes': 'address_scope',
   availability_zones: 'availability_zone',
@@ -125,6 +126,12 @@ export function expectRefusal(reply: Reply, status: number, type: string): strin
   expect({ status: reply.status, type: error?.type }, JSON.stringify(reply.body)).toEqual({ status, type });
   expect(error?.detail).toBe('');
   return error?.message ?? '';
+}
+
+/** Checks the shape in which Keystone's filter before Neutron refuses strangers. */
+export function expectStranger(reply: Reply): void {
+  const message = 'The request you have made requires authentication.';
+  expect(reply).toEqual({ status: 401, body: { error: { code: 401, title: 'Unauthorized', message } } });
 }
 
 export interface UnderTest {
