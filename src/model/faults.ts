@@ -94,7 +94,8 @@ export type ModelFault =
       readonly code: 'QosPolicyInUse';
       readonly id: string;
       readonly user: 'port' | 'network';
-      readonly by: string;
+      /** Null where the caller does not know of it. */
+      readonly by: string | null;
     }
   | { readonly code: 'QoSPolicyDefaultAlreadyExists'; readonly project: string }
   /** `policy` is empty where the request does not name one. */

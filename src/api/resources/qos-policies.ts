@@ -13,9 +13,11 @@ import { isSharedWith } from '../../model/sharing.ts';
 import { tagsOf } from '../../model/tags.ts';
 import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
 import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import { Access, seenPlace } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
+import { Ports } from './ports.ts';
 import { isOpenTo, policiesOf, removePolicies, shareWithAll } from './sharing.ts';
 
 export class QosPolicies implements Resource<QosPolicyRecord> {
@@ -88,19 +90,29 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     change.put(keys.qosPolicy(after.id), after);
   }
 
-  remove(change: Change, row: Row<QosPolicyRecord>): void {
+  remove(change: Change, row: Row<QosPolicyRecord>, caller: Caller): void {
     const { id } = row.record;
-    const { networks, ports } = this.#context.view.state;
-    for (const [user, rows] of [
-      ['port', ports.by('qos', id)],
-      ['network', networks.by('qos', id)],
-    ] as const) {
-      for (const { record } of rows) refuse({ code: 'QosPolicyInUse', id, user, by: record.id });
-    }
+    this.#requireUnused(id, caller);
     change.requireQuiet(keys.qosPolicyUses(id));
     this.#writeDefault(change, row.record, null);
     removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
+  }
+
+  /** Names a user that the caller knows; what is another project's is named to nobody else. */
+  #requireUnused(id: string, caller: Caller): void {
+    const { state } = this.#context.view;
+    const ports = new Access(new Ports(this.#context), () => state);
+    const users = [
+      ...[...state.ports.by('qos', id)].map(({ record }) => ({ kind: 'port' as const, id: record.id })),
+      ...[...state.networks.by('qos', id)].map(({ record }) => ({ kind: 'network' as const, id: record.id })),
+    ];
+    const [first] = users;
+    if (first === undefined) return;
+    const known = users.find((user) =>
+      user.kind === 'port' ? ports.seen(caller, user.id) : seenPlace(state, caller, 'network', user.id),
+    );
+    refuse({ code: 'QosPolicyInUse', id, user: (known ?? first).kind, by: known?.id ?? null });
   }
 
   /**

@@ -198,7 +198,7 @@ export class Oracle {
     const ownNetwork = projectOf(this.#at(`networks/${parent}`)) === who.project;
     switch (kind) {
       case 'subnets':
-        return ownNetwork;
+        return own || ownNetwork;
       case 'ports':
         return own || (ownNetwork && (after === null || onlyAddresses(before, after)));
       case 'groups':
