@@ -68,7 +68,7 @@ describe('ports', () => {
       service: true,
     });
     // Given to a router as it was.
-    expect(portOf(portRecord(routers))).toMatchObject({ mode: 'strict', service: false });
+    expect(portOf(portRecord(routers))).toMatchObject({ mode: 'mac-only', service: false });
     expect(portOf(portRecord({ device_owner: 'compute:nova' }))?.mode).toBe('mac-only');
   });
 
