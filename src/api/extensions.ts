@@ -40,6 +40,7 @@ const extensions: readonly Extension[] = [
   ['ip-substring-filtering', 'IP address substring filtering', 'Filtering ports by a part of an address'],
   ['net-mtu', 'Network MTU', 'The MTU of a network'],
   ['net-mtu-writable', 'Network MTU (writable)', 'The MTU of a network can be set'],
+  ['network-ip-availability', 'Network IP Availability', 'How many addresses networks have and use'],
   ['network_availability_zone', 'Network Availability Zone', 'The zones of the hosts that serve a network'],
   ['pagination', 'Pagination support', 'Lists in pages'],
   ['port-mac-address-regenerate', 'Neutron Port MAC address regenerate', 'Ports get a new MAC on request'],

@@ -6,7 +6,7 @@
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Sight } from '../identity/access.ts';
 import type { Row } from '../state/table.ts';
-import { jsonText } from './json-text.ts';
+import { exactText, jsonText } from './json-text.ts';
 import type { Resource } from './resource.ts';
 
 export class Reading<R extends Owned> {
@@ -34,18 +34,20 @@ export class Reading<R extends Owned> {
   /** JSON of the attributes in `fields`, of all when that is null. */
   text(fields: ReadonlySet<string> | null): string {
     if (fields === null) return this.#wholeText();
-    return JSON.stringify(
-      Object.fromEntries(Object.entries(this.#body()).filter(([name]) => fields.has(name))),
-    );
+    return this.#write(Object.fromEntries(Object.entries(this.#body()).filter(([name]) => fields.has(name))));
+  }
+
+  #write(body: unknown): string {
+    return this.#resource.exact === true ? exactText(body) : jsonText(body);
   }
 
   #wholeText(): string {
     const { kind, reader } = this.#sight;
     const row = this.#row;
     const shared = this.#resource.isShared?.(row.record, reader.project) === true;
-    if (kind === 0 && !shared) return (row.shown ??= jsonText(this.#body()));
+    if (kind === 0 && !shared) return (row.shown ??= this.#write(this.#body()));
     const texts = (row.shownOtherwise ??= []);
-    return (texts[2 * kind + Number(shared)] ??= jsonText(this.#body()));
+    return (texts[2 * kind + Number(shared)] ??= this.#write(this.#body()));
   }
 
   #body(): Readonly<Record<string, unknown>> {

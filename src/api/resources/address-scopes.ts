@@ -1,7 +1,6 @@
 /** Address scopes: subnet pools in one scope have no address in common. What a pool must do to be in one is here too. */
 import {
   type AddressScopeDraft,
-  type AddressScopePatch,
   addressScopeAttributes,
   addressScopeVerbs,
   changedAddressScope,
@@ -71,7 +70,7 @@ export class AddressScopes implements Resource<AddressScopeRecord> {
     draft: Draft,
     caller: Caller,
   ): AddressScopeRecord {
-    return changedAddressScope(record, draft as AddressScopePatch, this.isShared(record, caller.project));
+    return changedAddressScope(record, draft, this.isShared(record, caller.project));
   }
 
   remove(change: Change, row: Row<AddressScopeRecord>): void {

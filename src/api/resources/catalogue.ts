@@ -14,6 +14,7 @@ import { AddressScopes } from './address-scopes.ts';
 import { Agents } from './agents.ts';
 import { AvailabilityZones } from './availability-zones.ts';
 import { DefaultGroupRules } from './default-group-rules.ts';
+import { IpAvailabilities } from './ip-availabilities.ts';
 import { Networks } from './networks.ts';
 import { Ports } from './ports.ts';
 import { QosPolicies } from './qos-policies.ts';
@@ -39,6 +40,7 @@ export function forEachResource(context: Context, use: Use): void {
   use(new DefaultGroupRules(context));
   use(new SubnetPools(context));
   use(new AddressScopes(context));
+  use(new IpAvailabilities(context));
   use(new Agents(context));
   use(new Routers(context));
   use(new AvailabilityZones(context));
