@@ -249,7 +249,6 @@ export const subnetAttributes = {
     put: true,
     fallback: [],
     convert: toServiceTypes,
-    rights: { create: ['admin'], update: ['admin'] },
     type: arrayOf(stringSchema),
     about: 'The device owners whose ports choose from it; none: all.',
   },

@@ -116,7 +116,6 @@ export const restricted: readonly Restricted[] = [
   both('networks', 'shared', true, adminOnly),
   both('networks', 'router:external', true, adminOnly),
   both('networks', 'provider:network_type', 'local', adminOnly),
-  both('subnets', 'service_types', ['compute:nova'], adminOnly),
   both('ports', 'device_owner', 'network:dhcp', networkOwner),
   both('ports', 'port_security_enabled', false, networkOwner),
   both('ports', 'allowed_address_pairs', [{ ip_address: '192.0.2.9' }], networkOwner),
