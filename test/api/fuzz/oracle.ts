@@ -197,8 +197,13 @@ export class Oracle {
     if (all.some((one) => isPolicyOn(one, change, who.project))) return true;
     const ownNetwork = projectOf(this.#at(`networks/${parent}`)) === who.project;
     switch (kind) {
+      case 'networks':
+        return own || (onlyStamps(before, after) && all.some((one) => isSubnetOf(one, parent, who.project)));
       case 'subnets':
         return own || ownNetwork;
+      case 'qos':
+        // Members of projects that share a policy may tag it, as in Neutron.
+        return own || (onlyTags(before, after) && before !== null && this.#isOpen(before, who.project));
       case 'ports':
         return own || (ownNetwork && (after === null || onlyAddresses(before, after)));
       case 'groups':
@@ -237,6 +242,10 @@ const isPolicyOn = (policy: Changed, { before }: Changed, project: string): bool
 const isOwn = ({ before }: Changed, policy: Changed, project: string): boolean =>
   projectOf(before) === project && before?.record?.['id'] === policy.before?.record?.['object_id'];
 
+/** Whether this is the project's own subnet of a network; administrators may put one anywhere. */
+const isSubnetOf = ({ key, before, after }: Changed, network: string, project: string): boolean =>
+  key.startsWith(`subnets/${network}/`) && projectOf(before ?? after) === project;
+
 const isRuleOf = ({ key, after }: Changed, group: string): boolean =>
   key.startsWith(`rules/${group}/`) && after === null;
 
@@ -256,6 +265,8 @@ function sameBut(before: Held | null, after: Held | null, names: ReadonlySet<str
 }
 
 const onlyStamps = (before: Held | null, after: Held | null): boolean => sameBut(before, after, stamps);
+const onlyTags = (before: Held | null, after: Held | null): boolean =>
+  sameBut(before, after, new Set([...stamps, 'tags']));
 /** A network's owner adds and removes prefixes on which ports have addresses of themselves. */
 const onlyAddresses = (before: Held | null, after: Held | null): boolean =>
   sameBut(before, after, new Set([...stamps, 'fixed_ips']));

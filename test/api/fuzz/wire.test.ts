@@ -1,0 +1,139 @@
+/** What reaches the server as bytes: broken HTTP, half requests, and generated requests as they travel. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Cloud } from './cloud.ts';
+import { Oracle } from './oracle.ts';
+import { Random } from './random.ts';
+import { type Request, Requests } from './requests.ts';
+
+const count = Number(process.env['FUZZ_REQUESTS'] ?? 4000) / 8;
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
+
+let cloud: Cloud;
+beforeEach(async () => {
+  cloud = await Cloud.open();
+  await cloud.servers[0]?.listen();
+});
+afterEach(() => cloud.close());
+
+const port = (): number => Number(new URL(cloud.servers[0]?.address ?? '').port);
+
+/** All that comes back before the server ends the connection, or before it has been silent for a while. */
+async function exchange(pieces: readonly (string | Buffer)[], silence = 10_000): Promise<string> {
+  const socket = connect(port(), '127.0.0.1');
+  const chunks: Buffer[] = [];
+  // A server may well slam the door on such a guest.
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.setTimeout(silence, () => socket.destroy());
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  for (const piece of pieces) socket.write(piece);
+  await closed;
+  return Buffer.concat(chunks).toString();
+}
+
+const statusesOf = (text: string): readonly number[] =>
+  [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+
+const post = (headers: readonly string[], body: string | Buffer = ''): readonly (string | Buffer)[] => [
+  ['POST /v2.0/networks HTTP/1.1', 'host: 127.0.0.1', 'connection: close', ...headers, '', ''].join('\r\n'),
+  body,
+];
+const token = 'x-auth-token: token-of-member-0-0123456789';
+const json = 'content-type: application/json';
+
+const broken: readonly (readonly [string, readonly (string | Buffer)[]])[] = [
+  ['no HTTP at all', ['hello\r\n\r\n']],
+  ['bytes of TLS', [Buffer.from('16030100c8010000c40303', 'hex'), '\r\n\r\n']],
+  ['a zero byte in the path', ['GET /v2.0/net\0works HTTP/1.1\r\nhost: a\r\n\r\n']],
+  ['HTTP/9.9', ['GET / HTTP/9.9\r\nhost: a\r\n\r\n']],
+  ['no host', ['GET / HTTP/1.1\r\n\r\n']],
+  ['two hosts', ['GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n']],
+  ['an unknown method', ['FROB / HTTP/1.1\r\nhost: a\r\n\r\n']],
+  ['CONNECT', ['CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n']],
+  ['OPTIONS *', ['OPTIONS * HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']],
+  [
+    'an absolute address',
+    ['GET http://elsewhere/v2.0/networks HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'],
+  ],
+  ['an upgrade', ['GET / HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\nconnection: upgrade, close\r\n\r\n']],
+  [
+    'a path that never ends',
+    [`GET /${'a'.repeat(100_000)} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`],
+  ],
+  ['a header that never ends', [`GET / HTTP/1.1\r\nhost: a\r\nx: ${'a'.repeat(100_000)}\r\n\r\n`]],
+  ['headers without end', [`GET / HTTP/1.1\r\nhost: a\r\n${'x: 1\r\n'.repeat(20_000)}\r\n`]],
+  ['a length that is none', post([token, json, 'content-length: -5'])],
+  ['two lengths', post([token, json, 'content-length: 3', 'content-length: 4'], '{}  ')],
+  ['length and chunks', post([token, json, 'content-length: 2', 'transfer-encoding: chunked'], '0\r\n\r\n')],
+  ['chunks that are none', post([token, json, 'transfer-encoding: chunked'], 'zz\r\nabc\r\n')],
+  ['an unknown coding', post([token, json, 'transfer-encoding: gzip'], '{}')],
+  ['a compressed body', post([token, json, 'content-encoding: gzip', 'content-length: 2'], '{}')],
+  ['no UTF-8', post([token, json, 'content-length: 16'], Buffer.from('{"network":"\xff\xfe"}', 'latin1'))],
+  ['more than fits', post([token, json, `content-length: ${9 * 1024 * 1024}`], 'x'.repeat(9 * 1024 * 1024))],
+  ['a token of bytes', post([Buffer.from('x-auth-token: \x80\xff', 'latin1').toString('latin1')])],
+  ['an enormous token', post([`x-auth-token: ${'a'.repeat(12_000)}`])],
+  ['a token twice', post([token, token, json, 'content-length: 14'], '{"network":{}}')],
+  [
+    'two requests at once',
+    ['GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /v2.0/ports HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'],
+  ],
+];
+
+test.each(broken)('%s', async (_what, pieces) => {
+  const text = await exchange(pieces, 3000);
+  for (const status of statusesOf(text)) expect(status, text).toBeLessThan(500);
+  expect(text).not.toMatch(/node_modules|\.[jt]s:\d+|Error:|\bat /);
+  const alive = await exchange(['GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']);
+  expect(statusesOf(alive)).toEqual([200]);
+  expect(await cloud.violations()).toEqual([]);
+});
+
+test('clients that go in the middle of a request leave nothing and hold nobody up', async () => {
+  const body = '{"network":{"name":"half"}}';
+  const whole = post([token, json, `content-length: ${body.length}`], body).join('');
+  await Promise.all(
+    Array.from({ length: 60 }, async (_, n) => {
+      const socket = connect(port(), '127.0.0.1');
+      await once(socket, 'connect');
+      socket.end(whole.slice(0, Math.floor((whole.length * n) / 60)));
+      socket.resume();
+      await once(socket, 'close');
+    }),
+  );
+  await cloud.mirror.catchUp(cloud.store);
+  expect(cloud.mirror.under('networks/')).toEqual([]);
+  expect(statusesOf(await exchange([whole]))).toEqual([201]);
+});
+
+/** As bytes, with the connection closed afterwards. */
+function bytesOf({ who, method, url, headers, body }: Request): readonly string[] {
+  const length = body === undefined ? [] : [`content-length: ${Buffer.byteLength(body)}`];
+  const lines = [
+    ...(who === null ? [] : [`x-auth-token: ${who.token}`]),
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...length,
+  ];
+  return [`${method} ${url} HTTP/1.1`, 'host: 127.0.0.1', 'connection: close', ...lines, '', body ?? ''];
+}
+
+test(`${count} generated requests as they travel (seed ${seed})`, async () => {
+  const random = new Random(seed + 2);
+  const oracle = new Oracle(cloud.mirror);
+  const requests = new Requests(random, cloud.subjects, cloud.known);
+  const seen = new Set<number>();
+  for (let at = 0; at < count; at++) {
+    const request = requests.next();
+    const text = await exchange([bytesOf(request).join('\r\n')]);
+    await cloud.mirror.catchUp(cloud.store);
+    const [status = 0] = statusesOf(text);
+    const answer = { status, text: text.slice(text.indexOf('\r\n\r\n') + 4) };
+    seen.add(status);
+    expect(oracle.complaints(request, answer), `${bytesOf(request).join('\r\n')}\n${text}`).toEqual([]);
+    expect(status, bytesOf(request).join('\r\n')).toBeGreaterThan(0);
+    cloud.learn(answer);
+  }
+  expect(await cloud.violations()).toEqual([]);
+  expect(seen.has(200) && seen.has(400) && seen.has(404)).toBe(true);
+});
