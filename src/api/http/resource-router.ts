@@ -149,18 +149,22 @@ export function registerResource<R extends Owned>(
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
   }
 
-  app.delete<ById>(one, does(tells.remove), async (request, reply) => {
-    refuseBody(request);
-    const { id } = request.params;
-    const expected = expectedRevision(request);
-    const caller = callerOf(request);
-    await context.committer.commit((change) => {
-      const row = access.toRemove(caller, id);
-      requireExpected(change, row, expected);
-      resource.remove(change, row, caller);
-    });
-    return reply.code(204).send();
-  });
+  app.delete<ById>(
+    one,
+    resource.verbs.delete.length === 0 ? refuses : does(tells.remove),
+    async (request, reply) => {
+      refuseBody(request);
+      const { id } = request.params;
+      const expected = expectedRevision(request);
+      const caller = callerOf(request);
+      await context.committer.commit((change) => {
+        const row = access.toRemove(caller, id);
+        requireExpected(change, row, expected);
+        resource.remove(change, row, caller);
+      });
+      return reply.code(204).send();
+    },
+  );
 
   app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
   app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });

@@ -2,6 +2,8 @@
  * What a route tells of itself, for the OpenAPI document. It stands beside the route's handler, so that no second list of
  * routes is kept; a route that tells nothing is found by the document's test.
  */
+import type { AttributeTable } from '../../model/attribute.ts';
+import type { Verbs } from '../../model/policy.ts';
 import type { Schema } from '../../model/schema.ts';
 
 export interface QueryParameter {
@@ -11,7 +13,21 @@ export interface QueryParameter {
   readonly schema: Schema;
 }
 
+/** As much of a resource as documents tell. */
+export interface Subject {
+  /** The key that wraps one in a body. */
+  readonly name: string;
+  /** The key that wraps several. */
+  readonly collection: string;
+  readonly table: AttributeTable;
+  readonly verbs: Verbs;
+  /** Several cannot be made at once. */
+  readonly single?: true;
+}
+
 export interface Operation {
+  /** What it lists. */
+  readonly subject?: Subject;
   /** Unique in the document; absent: made of the method and the path. */
   readonly id?: string;
   /** The heading under which documents list it. */

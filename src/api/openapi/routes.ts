@@ -6,6 +6,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify';
 import { refusalTypes } from '../http/errors.ts';
 import { refuseMethod } from '../http/resource-router.ts';
 import { isOpen } from '../identity/request-caller.ts';
+import type { Chapter } from './attributes-page.ts';
 import { documentOf, type Route } from './document.ts';
 import { does } from './operation.ts';
 
@@ -45,6 +46,14 @@ export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
     return reply.header('content-type', 'application/json').send(text);
   });
 }
+
+/** What lists of the server are of, in the order of their routes. */
+export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
+  (heard.get(app) ?? []).flatMap(({ url, method, config }) => {
+    const subject = config?.operation?.subject;
+    // Every GET is heard of again as HEAD.
+    return subject === undefined || method === 'HEAD' ? [] : [{ path: url, subject }];
+  });
 
 /** Routes that neither tell what they do nor refuse everything, as `GET /path`. */
 export function untold(app: FastifyInstance): readonly string[] {

@@ -1,24 +1,10 @@
 /** What the routes that every resource has tell of themselves; all of it follows from the resource's table and verbs. */
 import type { Rule } from '../../model/access.ts';
-import type { AttributeTable } from '../../model/attribute.ts';
-import type { Verbs } from '../../model/policy.ts';
 import { arrayOf, enumSchema, objectOf, type Schema, stringSchema } from '../../model/schema.ts';
 import { tagsAttribute } from '../../model/tags.ts';
-import { type Operation, refTo, wrapped } from './operation.ts';
+import { type Operation, refTo, type Subject, wrapped } from './operation.ts';
 import { fieldsParameter, listParameters } from './table-query.ts';
 import { canBeMade, componentNames, componentsOf } from './table-schemas.ts';
-
-/** As much of a resource as documents tell. */
-export interface Described {
-  /** The key that wraps one in a body. */
-  readonly name: string;
-  /** The key that wraps several. */
-  readonly collection: string;
-  readonly table: AttributeTable;
-  readonly verbs: Verbs;
-  /** Several cannot be made at once. */
-  readonly single?: true;
-}
 
 const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: stringSchema });
 
@@ -26,7 +12,7 @@ const words = (name: string): string => name.replaceAll('_', ' ');
 const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
 
 /** `schema` is what the components are called. */
-export function tableOperations({ name, collection, table, verbs, single }: Described, schema = name) {
+export function tableOperations({ name, collection, table, verbs, single }: Subject, schema = name) {
   const names = componentNames(schema);
   const components = componentsOf(schema, table);
   const common = { group: words(collection), components } as const;
@@ -36,6 +22,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Desc
     single === true ? alone : { oneOf: [alone, wrapped(collection, several)] };
   const list: Operation = {
     ...common,
+    subject: { name, collection, table, verbs },
     id: `list_${collection}`,
     summary: `Lists ${words(collection)}`,
     details: forWhom(verbs.read),
@@ -102,7 +89,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Desc
 const tagList: Schema = objectOf({ tags: tagsAttribute.type });
 
 /** What `…/tags` of a resource tells. */
-export function tagOperations({ collection, verbs }: Described) {
+export function tagOperations({ collection, verbs }: Subject) {
   const common = { group: words(collection) } as const;
   const read = { ...common, details: forWhom(verbs.read) } as const;
   const write = { ...common, details: forWhom(verbs.update), conditional: true } as const;
