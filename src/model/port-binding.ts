@@ -82,7 +82,12 @@ export interface PortBinding extends BindingDraft {
   readonly active: boolean;
   /** It was given up when another took over, and is nothing to plug by until it is taken up again. */
   readonly left: boolean;
+  /** The last sign of life of a host that failed to bind it for being silent. */
+  readonly silent: number | undefined;
 }
+
+/** The last sign of life of a host that is silent now; undefined for the others. */
+export type SilentAt = (host: string) => number | undefined;
 
 type Placed = Pick<PortRecord, 'binding:host_id'>;
 
@@ -97,12 +102,13 @@ export function statusOf(port: Placed, held: BindingRecord | undefined): 'ACTIVE
   return held?.status === 'ACTIVE' && held.host === holderOf(port, held) ? 'ACTIVE' : 'DOWN';
 }
 
-const shownOf = ({ host, vnic_type, profile: noted, left }: InactiveBinding): PortBinding => ({
+const shownOf = ({ host, vnic_type, profile: noted, left, silent }: InactiveBinding): PortBinding => ({
   host,
   vnic_type,
   profile: noted,
   active: false,
   left: left === true,
+  silent,
 });
 
 /** The active one first. */
@@ -115,6 +121,7 @@ export function bindingsOf(port: PortRecord, held: BindingRecord | undefined): r
     profile: port['binding:profile'],
     active: true,
     left: false,
+    silent: port.silent_host,
   };
   return [active, ...others.filter(({ host }) => host !== active.host)];
 }
@@ -135,15 +142,16 @@ export const isComputePort = (port: Pick<PortRecord, 'device_owner'>): boolean =
   port.device_owner.startsWith('compute:');
 
 function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortRecord {
-  const { inactive_bindings: _, binding_removed: __, ...rest } = port;
+  const { inactive_bindings: _, binding_removed: __, silent_host: ___, ...rest } = port;
   const active = bindings.find((binding) => binding.active);
   const inactive = bindings
     .filter((binding) => !binding.active)
-    .map(({ host, vnic_type, profile: noted, left }) => ({
+    .map(({ host, vnic_type, profile: noted, left, silent }) => ({
       host,
       vnic_type,
       profile: noted,
       ...(left ? { left: true as const } : {}),
+      ...(silent === undefined ? {} : { silent }),
     }));
   return {
     ...rest,
@@ -152,6 +160,7 @@ function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortR
     'binding:profile': active?.profile ?? {},
     ...(inactive.length === 0 ? {} : { inactive_bindings: inactive }),
     ...(active === undefined ? { binding_removed: true } : {}),
+    ...(active?.silent === undefined ? {} : { silent_host: active.silent }),
   };
 }
 
@@ -160,6 +169,7 @@ export function withNewBinding(
   port: PortRecord,
   held: BindingRecord | undefined,
   draft: BindingDraft,
+  silentAt: SilentAt,
 ): PortRecord {
   const { host, vnic_type, profile: noted } = draft;
   const present = bindingsOf(port, held);
@@ -168,7 +178,10 @@ export function withNewBinding(
   if (present.length > maxBindings)
     badRequest(`Port ${port.id} has ${maxBindings} inactive bindings already`);
   const active = present.every((binding) => !binding.active);
-  return withBindings(port, [...present, { host, vnic_type, profile: noted, active, left: false }]);
+  return withBindings(port, [
+    ...present,
+    { host, vnic_type, profile: noted, active, left: false, silent: silentAt(host) },
+  ]);
 }
 
 /** A guest is on its way to one host, perhaps to another at the next try; more is a client gone astray. */
@@ -180,13 +193,20 @@ export function withChangedBinding(
   held: BindingRecord | undefined,
   host: string,
   patch: BindingPatch,
+  silentAt: SilentAt,
 ): PortRecord {
   const before = bindingAt(port, held, host);
   const present = bindingsOf(port, held);
   const moved = patch.host !== undefined && patch.host !== host;
   if (moved && present.some((binding) => binding.host === patch.host))
     refuse({ code: 'PortBindingAlreadyExists', port: port.id, host: patch.host });
-  const after = { ...before, ...patch, left: before.left && !moved };
+  const again = moved || before.silent !== undefined;
+  const after = {
+    ...before,
+    ...patch,
+    left: before.left && !moved,
+    silent: again ? silentAt(patch.host ?? host) : undefined,
+  };
   return withBindings(
     port,
     present.map((binding) => (binding === before || binding.host === host ? after : binding)),
@@ -198,13 +218,15 @@ export function withActiveBinding(
   port: PortRecord,
   held: BindingRecord | undefined,
   host: string,
+  silentAt: SilentAt,
 ): PortRecord {
   if (bindingAt(port, held, host).active) refuse({ code: 'PortBindingAlreadyActive', port: port.id, host });
   return withBindings(
     port,
     bindingsOf(port, held).map((binding) => {
-      const active = binding.host === host;
-      return { ...binding, active, left: active ? false : binding.left || binding.active };
+      if (binding.host !== host) return { ...binding, active: false, left: binding.left || binding.active };
+      const again = binding.left || binding.silent !== undefined;
+      return { ...binding, active: true, left: false, silent: again ? silentAt(host) : undefined };
     }),
   );
 }
@@ -218,18 +240,36 @@ export function withoutBinding(port: PortRecord, held: BindingRecord | undefined
   );
 }
 
+/** What is remembered of a port's bindings is not an attribute of the port. */
+export function withoutBindingNotes(port: PortRecord): Omit<PortRecord, BindingNote> {
+  const { inactive_bindings: _, binding_removed: __, silent_host: ___, ...rest } = port;
+  return rest;
+}
+
+type BindingNote = 'inactive_bindings' | 'binding_removed' | 'silent_host';
+
 /**
- * What an update of the port itself leaves of its other bindings: none at the host where it now is, and none at all
- * once it is nobody's or no longer a compute service's.
+ * What a new port, or an update of it, leaves of its other bindings: none at the host where it now is, and none at all
+ * once it is no longer a compute service's. A host that it was brought to may be silent; one that was is asked again.
  */
-export function withSettledBindings(port: PortRecord): PortRecord {
-  if (port.inactive_bindings === undefined && port.binding_removed === undefined) return port;
-  const { inactive_bindings: waiting, binding_removed: removed, ...rest } = port;
+export function withSettledBindings(
+  before: PortRecord | null,
+  port: PortRecord,
+  silentAt: SilentAt,
+): PortRecord {
+  const { inactive_bindings: waiting = [], binding_removed: removed, silent_host: silent } = port;
   const host = port['binding:host_id'];
-  const kept = isComputePort(port) ? (waiting ?? []).filter((binding) => binding.host !== host) : [];
+  const brought = before?.['binding:host_id'] !== host;
+  const silence = host !== '' && (brought || silent !== undefined) ? silentAt(host) : undefined;
+  const kept = isComputePort(port) ? waiting.filter((binding) => binding.host !== host) : [];
+  const stillRemoved = removed === true && host === '' && isComputePort(port);
+  const same = kept.length === waiting.length && stillRemoved === (removed ?? false) && silence === silent;
+  // A record whose keys come in another order would be another revision of it.
+  if (same) return port;
   return {
-    ...rest,
+    ...withoutBindingNotes(port),
     ...(kept.length === 0 ? {} : { inactive_bindings: kept }),
-    ...(removed === true && host === '' && isComputePort(port) ? { binding_removed: true } : {}),
+    ...(stillRemoved ? { binding_removed: true } : {}),
+    ...(silence === undefined ? {} : { silent_host: silence }),
   };
 }

@@ -107,6 +107,8 @@ export interface InactiveBinding {
   readonly profile: Readonly<Record<string, unknown>>;
   /** It was active once, and is nothing to plug by since. */
   readonly left?: true;
+  /** As `silent_host`. */
+  readonly silent?: number;
 }
 
 export interface PortRecord extends StandardAttributes, Taggable {
@@ -131,6 +133,8 @@ export interface PortRecord extends StandardAttributes, Taggable {
   readonly inactive_bindings?: readonly InactiveBinding[];
   /** There after its active binding was deleted: the next one that is made is active. */
   readonly binding_removed?: true;
+  /** The last sign of life of a host that was silent when the port was to be bound there: until the next one it is not. */
+  readonly silent_host?: number;
   readonly qos_policy_id: string | null;
   /** Absent while there are none. */
   readonly extra_dhcp_opts?: readonly DhcpOption[];

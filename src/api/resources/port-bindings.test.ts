@@ -171,6 +171,10 @@ describe('a port that moves', () => {
     expect(await revision()).toBe(first + 1);
     await client.call('PUT', at(port, '/two/activate'));
     expect(await revision()).toBe(first + 2);
+    await client.call('PUT', `/v2.0/ports/${port}/tags/blue`);
+    const tagged = await revision();
+    await client.change('ports', port, { name: '', 'binding:host_id': 'two' });
+    expect(await revision()).toBe(tagged);
   });
 });
 
@@ -374,5 +378,57 @@ describe('how a port is plugged', () => {
     await client.change('ports', port, { 'binding:host_id': '' });
     await held(port, 'late', 'DOWN');
     expect(await plug()).toEqual(nowhere);
+  });
+
+  it('fails at a host that is silent, until that is heard again', async () => {
+    const overdue = {
+      heartbeat: Date.now() - 60_000,
+      ttl: 30_000,
+      bridge: 'br-dead',
+      datapath_type: 'netdev',
+    };
+    const plug = async (port: string) => (await client.show('ports', port))['binding:vif_type'];
+    const before = await computePort({ 'binding:host_id': 'one' });
+    await hostIs('dead', overdue);
+    const made = await computePort({ 'binding:host_id': 'dead' });
+    const moved = await computePort();
+    await client.change('ports', moved, { 'binding:host_id': 'dead' });
+    const waits = await computePort({ 'binding:host_id': 'two' });
+    const waiting = await bind(waits, { host: 'dead' });
+    expect(waiting.body).toMatchObject({ binding: { vif_type: 'binding_failed', vif_details: {} } });
+    for (const port of [made, moved]) expect(await plug(port)).toBe('binding_failed');
+    // Each change is another try.
+    await client.change('ports', made, { name: 'again' });
+    await client.call('PUT', at(waits, '/dead'), { binding: { vnic_type: 'direct' } });
+    expect(await plug(made)).toBe('binding_failed');
+    expect((await listed(waits, '?host=dead'))[0]).toMatchObject({ vif_type: 'binding_failed' });
+    // What was bound before its host fell silent stays bound.
+    await hostIs('one', { ...overdue, bridge: 'br-one' });
+    await client.change('ports', before, { name: 'still' });
+    expect(await plug(before)).toBe('ovs');
+
+    await hostIs('dead', { ...overdue, heartbeat: Date.now() });
+    for (const port of [made, moved]) expect(await plug(port)).toBe('ovs');
+    expect((await listed(waits, '?host=dead'))[0]).toMatchObject({ vif_type: 'ovs' });
+    expect((await client.call('PUT', at(waits, '/dead/activate'))).body).toMatchObject({
+      binding: { vif_type: 'ovs', status: 'ACTIVE' },
+    });
+    expect(await plug(waits)).toBe('ovs');
+    // Nor does anything of that show.
+    const shown = Object.keys(await client.show('ports', made));
+    expect(shown.filter((name) => /silent|inactive|removed/.test(name))).toEqual([]);
+  });
+
+  it('fails when a port is brought to a silent host by activation', async () => {
+    const port = await computePort({ 'binding:host_id': 'one' });
+    await bind(port, { host: 'two' });
+    await client.call('PUT', at(port, '/two/activate'));
+    await hostIs('one', { heartbeat: Date.now() - 60_000, ttl: 30_000, bridge: 'br-one' });
+    expect((await client.call('PUT', at(port, '/one/activate'))).body).toMatchObject({
+      binding: { vif_type: 'binding_failed' },
+    });
+    expect(await client.show('ports', port)).toMatchObject({ 'binding:vif_type': 'binding_failed' });
+    await held(port, 'one', 'ACTIVE');
+    expect(await client.show('ports', port)).toMatchObject({ 'binding:vif_type': 'ovs', status: 'ACTIVE' });
   });
 });

@@ -12,6 +12,7 @@ import {
   type PortBinding,
   portBindingAttributes,
   requireComputePort,
+  type SilentAt,
   withActiveBinding,
   withChangedBinding,
   withNewBinding,
@@ -32,7 +33,7 @@ import { does, type Operation, refuses } from '../openapi/operation.ts';
 import { tableOperations } from '../openapi/table-operations.ts';
 import type { Row } from '../state/table.ts';
 import { originOf } from '../versions.ts';
-import { plugAt } from './port-plug.ts';
+import { plugAt, silentHosts } from './port-plug.ts';
 import { Ports } from './ports.ts';
 
 type OfPort = { Params: { port: string } };
@@ -87,8 +88,12 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     const sent = draftForCreate(table, name, readResource(request, name, collection));
     const { host, vnic_type, profile } = sent as unknown as BindingDraft;
     const draft = { host, vnic_type, profile };
-    const made = await bindings.change(callerOf(request), 'create', request.params.port, host, (port, held) =>
-      withNewBinding(port, held, draft),
+    const made = await bindings.change(
+      callerOf(request),
+      'create',
+      request.params.port,
+      host,
+      (port, held, silentAt) => withNewBinding(port, held, draft, silentAt),
     );
     return reply.code(201).send({ [name]: made });
   });
@@ -103,16 +108,16 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
     const { port: id, host } = request.params;
     const patch: BindingPatch = draftForUpdate(table, name, readResource(request, name, collection));
     const where = patch.host ?? host;
-    const changed = await bindings.change(callerOf(request), 'update', id, where, (port, held) =>
-      withChangedBinding(port, held, host, patch),
+    const changed = await bindings.change(callerOf(request), 'update', id, where, (port, held, silentAt) =>
+      withChangedBinding(port, held, host, patch, silentAt),
     );
     return { [name]: changed };
   });
 
   app.put<AtHost>(`${one}/activate`, does(activate), async (request) => {
     const { port: id, host } = request.params;
-    const active = await bindings.change(callerOf(request), 'activate', id, host, (port, held) =>
-      withActiveBinding(port, held, host),
+    const active = await bindings.change(callerOf(request), 'activate', id, host, (port, held, silentAt) =>
+      withActiveBinding(port, held, host, silentAt),
     );
     return { [name]: active };
   });
@@ -139,8 +144,8 @@ class BindingReading {
   readonly #shown: Readonly<Record<string, unknown>>;
 
   constructor({ port, binding, context }: { port: string; binding: PortBinding; context: Context }) {
-    const { host, vnic_type, profile, active, left } = binding;
-    const plug = plugAt(context.view.state, port, left ? '' : host);
+    const { host, vnic_type, profile, active, left, silent } = binding;
+    const plug = plugAt(context.view.state, port, left ? '' : host, silent);
     const status = active ? 'ACTIVE' : 'INACTIVE';
     this.#shown = { host, ...plug, vnic_type, profile, status };
   }
@@ -185,12 +190,13 @@ class PortBindings {
     verb: string,
     id: string,
     host: string | null,
-    decide: (port: PortRecord, held: Held) => PortRecord,
+    decide: (port: PortRecord, held: Held, silentAt: SilentAt) => PortRecord,
   ): Promise<Readonly<Record<string, unknown>> | null> {
     const after = await replaceRecord(this.#context, this.#ports, {
       find: () => this.#found(caller, verb, id),
       expected: null,
-      decide: (_change, { record }) => decide(record, this.#held(id)),
+      decide: ({ now }, { record }) =>
+        decide(record, this.#held(id), silentHosts(this.#context.view.state, now)),
     });
     return host === null ? null : this.#reading(id, bindingAt(after, this.#held(id), host)).shown(null);
   }

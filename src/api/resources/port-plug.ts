@@ -2,6 +2,9 @@
  * How a host plugs a port, in the words that compute services read (`vif_type`, `vif_details`). Follows from what
  * the hosts say of themselves; knows nothing of requests.
  */
+import { holderOf, type SilentAt } from '../../model/port-binding.ts';
+import type { PortRecord } from '../../model/records.ts';
+import { isLive } from '../operator/ask.ts';
 import type { State } from '../state/state.ts';
 
 export interface Plug {
@@ -12,14 +15,23 @@ export interface Plug {
 const unbound: Plug = { vif_type: 'unbound', vif_details: {} };
 const failed: Plug = { vif_type: 'binding_failed', vif_details: {} };
 
+/** Hosts whose next sign of life is overdue. */
+export const silentHosts =
+  (state: State, now: Date): SilentAt =>
+  (host) => {
+    const agent = state.hosts.get(host);
+    return agent === undefined || isLive(agent, now.getTime()) ? undefined : agent.heartbeat;
+  };
+
 /**
- * At a host that has no agent there is nothing to plug into. One that holds the port has one, even if it is just
- * being started again.
+ * At a host that has no agent, or had been `silent` since then when it was to bind the port, there is nothing to plug
+ * into. One that holds the port has an agent, even if that is just being started again.
  */
-export function plugAt(state: State, port: string, host: string): Plug {
+export function plugAt(state: State, port: string, host: string, silent: number | undefined): Plug {
   if (host === '') return unbound;
   const agent = state.hosts.get(host);
-  if (agent === undefined && state.bindings.get(port)?.host !== host) return failed;
+  const absent = agent === undefined || agent.heartbeat === silent;
+  if (absent && state.bindings.get(port)?.host !== host) return failed;
   return {
     vif_type: 'ovs',
     vif_details: {
@@ -34,8 +46,9 @@ export function plugAt(state: State, port: string, host: string): Plug {
 }
 
 /** Of the active binding: the port itself also says what binds it. */
-export function plugOfPort(state: State, port: string, host: string): Plug {
-  const plug = plugAt(state, port, host);
+export function plugOfPort(state: State, port: PortRecord): Plug {
+  const held = state.bindings.get(port.id);
+  const plug = plugAt(state, port.id, holderOf(port, held), port.silent_host);
   if (plug.vif_type !== 'ovs') return plug;
   return { ...plug, vif_details: { ...plug.vif_details, bound_drivers: { '0': 'openvswitch' } } };
 }

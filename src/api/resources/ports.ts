@@ -14,7 +14,7 @@ import {
   portAttributes,
   portVerbs,
 } from '../../model/port.ts';
-import { holderOf, statusOf, withSettledBindings } from '../../model/port-binding.ts';
+import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
@@ -29,7 +29,7 @@ import { admit } from './admission.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses } from './port-addresses.ts';
-import { plugAt, plugOfPort } from './port-plug.ts';
+import { plugOfPort, silentHosts } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
@@ -84,11 +84,9 @@ export class Ports implements Resource<PortRecord> {
   show(port: PortRecord): Record<string, unknown> {
     const { state } = this.#context.view;
     const held = state.bindings.get(port.id);
-    const holder = holderOf(port, held);
-    const plug = plugOfPort(state, port.id, holder);
-    const { inactive_bindings: _, binding_removed: __, ...own } = port;
+    const plug = plugOfPort(state, port);
     return {
-      ...own,
+      ...withoutBindingNotes(port),
       tags: tagsOf(port),
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
       ip_allocation: allocationOf(port),
@@ -96,7 +94,7 @@ export class Ports implements Resource<PortRecord> {
       status: statusOf(port, held),
       qos_policy_id: qosPolicyOf(port),
       qos_network_policy_id: qosPolicyOf(state.networks.get(port.network_id)?.record),
-      'binding:host_id': holder,
+      'binding:host_id': holderOf(port, held),
       'binding:vif_type': plug.vif_type,
       'binding:vif_details': plug.vif_details,
     };
@@ -146,13 +144,14 @@ export class Ports implements Resource<PortRecord> {
         ? this.#context.addresses.newMac(change, before.network_id)
         : (wantedMac ?? before.mac_address);
     if (mac !== before.mac_address) this.#takeMac(change, before, mac);
-    const merged: PortRecord = withSettledBindings({
+    const updated: PortRecord = {
       ...before,
       ...plain,
       mac_address: mac,
       ...dhcpOptions(before, options ?? []),
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
-    });
+    };
+    const merged = withSettledBindings(before, updated, silentHosts(this.#context.view.state, change.now));
     checkDevice(this.#context.view.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
@@ -207,18 +206,12 @@ export class Ports implements Resource<PortRecord> {
       ...dhcpOptions({}, draft.extra_dhcp_opts),
       ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
     };
-    const port = withTags(this.name, untagged, draft.tags);
+    const tagged = withTags(this.name, untagged, draft.tags);
+    const port = withSettledBindings(null, tagged, silentHosts(view.state, change.now));
     this.#checkPairs(port);
     this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);
     return port;
-  }
-
-  /** Whether a host has the port, or would when it is plugged there. */
-  #isBound(port: PortRecord): boolean {
-    const { state } = this.#context.view;
-    const holder = holderOf(port, state.bindings.get(port.id));
-    return plugAt(state, port.id, holder).vif_type === 'ovs';
   }
 
   #checkPairs(port: PortRecord): void {
@@ -254,7 +247,7 @@ export class Ports implements Resource<PortRecord> {
   }
 
   #takeMac(change: Change, before: PortRecord, mac: string): void {
-    if (this.#isBound(before)) {
+    if (plugOfPort(this.#context.view.state, before).vif_type === 'ovs') {
       refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
     }
     this.#claimMac(change, before.network_id, mac);

@@ -275,9 +275,15 @@ export class State {
     const before = this.hosts.get(name) ?? null;
     if (after === null) this.hosts.delete(name);
     else this.hosts.set(name, after);
-    // A heartbeat is not seen in ports; that the host is there, and its bridge, are.
+    // A heartbeat is not seen in ports; that the host is there again, and its bridge, are.
     const appeared = (before === null) !== (after === null);
-    if (appeared || before?.bridge !== after?.bridge || before?.datapath_type !== after?.datapath_type)
+    const revived = before !== null && after !== null && after.heartbeat - before.heartbeat >= before.ttl;
+    if (
+      appeared ||
+      revived ||
+      before?.bridge !== after?.bridge ||
+      before?.datapath_type !== after?.datapath_type
+    )
       this.ports.outdateAll();
     if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }
