@@ -170,7 +170,18 @@ export class Oracle {
     const naming = [...this.#mirror.held.values(), ...this.#gone.values()].filter(
       ({ record, text }) => record !== null && text.includes(id),
     );
-    return naming.some((held) => this.#sees(who, held) || this.#hasPortOn(who, held));
+    return naming.some(
+      (held) => this.#sees(who, held) || this.#hasPortOn(who, held) || this.#leadsBy(who, held),
+    );
+  }
+
+  /** Routers tell where their gateways are, also where administrators put them on a network that is not seen. */
+  #leadsBy(who: Person, { key, record }: Held): boolean {
+    const routers = [...this.#mirror.under('routers/'), ...this.#gone.values()];
+    return (
+      kindOf(key) === 'ports' &&
+      routers.some((router) => router.record?.['gateway'] === record?.['id'] && this.#sees(who, router))
+    );
   }
 
   /** Ports tell of their network's QoS policy, also where administrators put them on a network that is not seen. */
@@ -205,7 +216,11 @@ export class Oracle {
         // Members of projects that share a policy may tag it, as in Neutron.
         return own || (onlyTags(before, after) && before !== null && this.#isOpen(before, who.project));
       case 'ports':
-        return own || (ownNetwork && (after === null || onlyAddresses(before, after)));
+        return (
+          own ||
+          (ownNetwork && (after === null || onlyAddresses(before, after))) ||
+          all.some((one) => isGatewayOf(one, before ?? after, who.project))
+        );
       case 'groups':
         return (
           own ||
@@ -245,6 +260,13 @@ const isOwn = ({ before }: Changed, policy: Changed, project: string): boolean =
 /** Whether this is the project's own subnet of a network; administrators may put one anywhere. */
 const isSubnetOf = ({ key, before, after }: Changed, network: string, project: string): boolean =>
   key.startsWith(`subnets/${network}/`) && projectOf(before ?? after) === project;
+
+/** Whether the port is or was the gateway of the project's own router. */
+const isGatewayOf = ({ key, before, after }: Changed, port: Held | null, project: string): boolean =>
+  key.startsWith('routers/') &&
+  projectOf(before ?? after) === project &&
+  port?.record?.['device_owner'] === 'network:router_gateway' &&
+  [before, after].some((router) => router?.record?.['gateway'] === port.record?.['id']);
 
 const isRuleOf = ({ key, after }: Changed, group: string): boolean =>
   key.startsWith(`rules/${group}/`) && after === null;

@@ -31,9 +31,10 @@ export function subjectsOf(store: Store): readonly Subject[] {
       mtu: 1500,
       quotas: noQuotas,
     },
-    ({ name, collection, path, table, actions = {}, tagAliases = [] }) => {
+    ({ name, collection, path, table, actions = {}, dealings = {}, tagAliases = [] }) => {
       const tagPaths = Object.hasOwn(table, 'tags') ? [path, ...tagAliases] : [];
-      subjects.push({ name, collection, path, table, actions: Object.keys(actions), tagPaths });
+      const verbs = Object.keys({ ...actions, ...dealings });
+      subjects.push({ name, collection, path, table, actions: verbs, tagPaths });
     },
   );
   return subjects;

@@ -178,6 +178,15 @@ const pools: Readonly<Record<string, Pool>> = {
       'baremetal:none',
     ]),
   device_id: (random) => random.pick(['', 'vm-1', 'vm-2', bogus]),
+  external_gateway_info: (random, known, project) =>
+    random.chance(0.2)
+      ? null
+      : {
+          network_id: known.id(random, 'network', random.chance(0.5) ? project : random.pick(projects)),
+          ...(random.chance(0.2) ? { enable_snat: random.chance(0.5) } : {}),
+          ...(random.chance(0.2) ? { external_fixed_ips: [{ ip_address: ip(random) }] } : {}),
+        },
+  routes: (random) => list(random, 2, () => ({ destination: prefix(random), nexthop: ip(random) })),
   extra_dhcp_opts: (random) =>
     list(random, 2, () => ({
       opt_name: random.pick(['mtu', 'router', 'tftp-server']),
