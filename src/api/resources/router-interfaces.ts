@@ -8,7 +8,7 @@ import { isObject, uuid } from '../../model/checks.ts';
 import { refuse } from '../../model/faults.ts';
 import type { PortRecord, SubnetRecord } from '../../model/records.ts';
 import { interfaceOwner, leadsThrough, type RouterRecord } from '../../model/router.ts';
-import { objectOf, type Schema, uuidSchema } from '../../model/schema.ts';
+import { objectOf, orNullSchema, type Schema, uuidSchema } from '../../model/schema.ts';
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { parseIp } from '../../net/cidr.ts';
@@ -36,7 +36,8 @@ const answerSchema: Schema = objectOf({
   tenant_id: { type: 'string' },
   port_id: uuidSchema,
   network_id: uuidSchema,
-  subnet_id: uuidSchema,
+  // Null for a port that had lost its addresses.
+  subnet_id: orNullSchema(uuidSchema),
   subnet_ids: { type: 'array', items: uuidSchema },
 });
 
