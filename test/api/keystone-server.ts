@@ -89,7 +89,6 @@ connection = sqlite:///${dir}/keystone.db?timeout=60
 sqlite_synchronous = false
 [token]
 expiration = ${expiration}
-allow_expired_window = 0
 [fernet_tokens]
 key_repository = ${dir}/fernet
 [credential]

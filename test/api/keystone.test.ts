@@ -40,10 +40,20 @@ async function serve(options: Partial<KeystoneOptions> = {}): Promise<Api> {
   return api;
 }
 
-async function ask(api: Api, token: string, method = 'GET', body?: unknown): Promise<Answer> {
+async function ask(
+  api: Api,
+  token: string,
+  method = 'GET',
+  body?: unknown,
+  service?: string,
+): Promise<Answer> {
   const response = await fetch(`${api.address}/v2.0/networks`, {
     method,
-    headers: { 'x-auth-token': token, 'content-type': 'application/json' },
+    headers: {
+      'x-auth-token': token,
+      'content-type': 'application/json',
+      ...(service === undefined ? {} : { 'x-service-token': service }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const answer = (await response.json()) as {
@@ -280,7 +290,7 @@ describe.skipIf(!keystoneInstalled)(
     });
 
     describe('the end of a token', () => {
-      const life = 3;
+      const life = 4;
       beforeAll(async () => {
         await keystone.stop();
         await keystone.configure(life);
@@ -297,6 +307,35 @@ describe.skipIf(!keystoneInstalled)(
         expect(await statusOf(api, await tokenOfAlice())).toBe(200);
         // The account's two and Alice's second.
         expect((await keystone.asked(login)) - logins).toBe(3);
+      });
+
+      it('is put off while a service vouches for it with a token of its own', async () => {
+        const apis = [await serve({ trust: 0 }), await serve({ trust: 300 })];
+        await people.enter();
+        const services = await people.project('services');
+        const nova = await people.user('nova', services, ['service']);
+        const [hers, revoked] = [await tokenOfAlice(), await tokenOfAlice()];
+        await people.revoke(revoked);
+        await sleep((life + 1) * 1000);
+        const backed = async (api: Api, token: string, service: string) =>
+          (await ask(api, token, 'GET', undefined, service)).status;
+        const vouchers: string[] = [];
+        for (const api of apis) {
+          const service = await people.login(nova, { project: { id: services } });
+          vouchers.push(service);
+          expect(await statusOf(api, hers)).toBe(401);
+          const made = await ask(api, hers, 'POST', { network: {} }, service);
+          expect(made).toMatchObject({ status: 201, networks: [{ project_id: project }] });
+          expect(await backed(api, hers, service)).toBe(200);
+          // What was revoked stays so, and only services can vouch; alone it is as good as before.
+          expect(await backed(api, revoked, service)).toBe(401);
+          expect(await backed(api, 'none', service)).toBe(401);
+          for (const no of ['none', await tokenOfAlice(), hers])
+            expect(await backed(api, hers, no)).toBe(401);
+          expect(await statusOf(api, hers)).toBe(401);
+        }
+        await sleep((life + 1) * 1000);
+        for (const [at, api] of apis.entries()) expect(await backed(api, hers, vouchers[at] ?? '')).toBe(401);
       });
     });
   },

@@ -35,9 +35,18 @@ export function challengeOf(error: unknown): string | null {
 /** Tokens longer than this are nobody's; Keystone's stay well below. */
 const longestToken = 8192;
 
+const couldBeToken = (value: unknown): value is string =>
+  typeof value === 'string' && /^[!-~]+$/.test(value) && value.length <= longestToken;
+
+/** The token of a service that stands in for the caller's, which may have expired meanwhile; null when there is none. */
+export function serviceTokenOf(headers: IncomingHttpHeaders): string | null {
+  const token = headers['x-service-token'];
+  return couldBeToken(token) ? token : null;
+}
+
 /** The token of X-Auth-Token. Throws `Unauthorized` with the challenge when there is none that could be one. */
 export function tokenOf(headers: IncomingHttpHeaders, challenge: string): string {
   const token = headers['x-auth-token'];
-  if (typeof token === 'string' && /^[!-~]+$/.test(token) && token.length <= longestToken) return token;
+  if (couldBeToken(token)) return token;
   return refuseIdentity({ code: 'Unauthorized', challenge }, 'no token');
 }

@@ -50,14 +50,17 @@ export class KeystoneClient {
     for (const call of this.#calls) call.abort();
   }
 
-  /** What the token is good for; null when it is good for nothing. Throws a `KeystoneFault`. */
-  async describe(token: string): Promise<TokenBody | null> {
+  /**
+   * What the token is good for, or was, where it may have `expired`; null when it is good for nothing. Throws a
+   * `KeystoneFault`.
+   */
+  async describe(token: string, expired: 'expired' | null = null): Promise<TokenBody | null> {
     const own = this.#ownToken();
-    const first = await this.#ask(await own, token);
+    const first = await this.#ask(await own, token, expired);
     if (first.status !== 401) return this.#read(first);
     // Our own token has expired or was revoked. Of many that notice, one gets the next.
     if (this.#own === own) this.#own = null;
-    return this.#read(await this.#ask(await this.#ownToken(), token));
+    return this.#read(await this.#ask(await this.#ownToken(), token, expired));
   }
 
   /** A token of the account itself, for other services; never again the one that they `refused`. Throws a `KeystoneFault`. */
@@ -84,8 +87,8 @@ export class KeystoneClient {
       : fail(`an answer ${answer.status} about a token`);
   }
 
-  #ask(own: string, subject: string): Promise<Answer> {
-    return this.#call(`${this.#tokens}?nocatalog=1`, {
+  #ask(own: string, subject: string, expired: 'expired' | null): Promise<Answer> {
+    return this.#call(`${this.#tokens}?nocatalog=1${expired === null ? '' : '&allow_expired=1'}`, {
       headers: { 'x-auth-token': own, 'x-subject-token': subject, accept: 'application/json' },
     });
   }

@@ -1,12 +1,20 @@
 /**
  * Callers by Keystone's word. What Keystone said of a token holds for some seconds and never longer than the token;
- * that it said nothing, or no, is never kept. Keystone away means that nobody is let in who is not still known.
+ * that it said nothing, or no, is never kept. Keystone away means that nobody is let in who is not still known. A token
+ * that ended in the midst of a long undertaking is good while a service vouches for it with a token of its own.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject, projectId } from '../../model/checks.ts';
-import { type Authenticator, type IdentityFault, refuseIdentity, tokenOf } from './authenticator.ts';
+import {
+  type Authenticator,
+  challengeOf,
+  type IdentityFault,
+  refuseIdentity,
+  serviceTokenOf,
+  tokenOf,
+} from './authenticator.ts';
 import { type Caller, newCaller } from './caller.ts';
 import { type KeystoneAccount, KeystoneClient, type TokenBody } from './keystone-client.ts';
 import { digestOf } from './token-digest.ts';
@@ -27,7 +35,9 @@ export interface KeystoneOptions extends KeystoneAccount {
 interface Known {
   /** A token that is good, but for no project, has no caller. */
   readonly caller: Caller | IdentityFault;
-  /** Milliseconds since 1970. */
+  /** When the token ends, in milliseconds since 1970. */
+  readonly expires: number;
+  /** How long Keystone's word on it holds, likewise. */
   readonly until: number;
 }
 
@@ -52,36 +62,61 @@ export class Keystone implements Authenticator {
   callerOf(headers: IncomingHttpHeaders): Caller | Promise<Caller> {
     const token = tokenOf(headers, this.#challenge);
     const digest = digestOf(token);
-    const known = this.#known.get(digest);
-    if (known !== undefined) {
-      if (Date.now() < known.until) return callerIn(known);
-      this.#known.delete(digest);
-    }
-    return this.#ask(token, digest).then(callerIn);
+    const service = serviceTokenOf(headers);
+    // No token has a space.
+    const both = service === null ? null : digestOf(`${token} ${service}`);
+    const known = this.#remembered(digest) ?? (both === null ? null : this.#remembered(both));
+    if (known !== null) return callerIn(known);
+    const asked = this.#ask(digest, () => this.#learn(token, null));
+    if (service === null || both === null) return asked.then(callerIn);
+    return asked.catch((refusal: unknown) => this.#vouched(refusal, token, service, both)).then(callerIn);
   }
 
   close(): void {
     this.#client.close();
   }
 
-  #ask(token: string, digest: string): Promise<Known> {
+  /** What a token that was refused by itself is good for in the hands of a service. */
+  async #vouched(refusal: unknown, token: string, service: string, both: string): Promise<Known> {
+    if (challengeOf(refusal) === null) throw refusal;
+    const digest = digestOf(service);
+    const voucher = this.#remembered(digest) ?? (await this.#ask(digest, () => this.#learn(service, null)));
+    if (!('roles' in voucher.caller && voucher.caller.service)) throw refusal;
+    return this.#ask(both, () => this.#learn(token, voucher));
+  }
+
+  #remembered(digest: string): Known | null {
+    const known = this.#known.get(digest);
+    if (known === undefined) return null;
+    if (Date.now() < known.until) return known;
+    this.#known.delete(digest);
+    return null;
+  }
+
+  #ask(digest: string, learn: () => Promise<Known>): Promise<Known> {
     const asked = this.#asked.get(digest);
     if (asked !== undefined) return asked;
-    const answer = this.#learn(token, digest).finally(() => this.#asked.delete(digest));
+    const answer = learn()
+      .then((known) => {
+        if (this.#trust > 0) this.#remember(digest, known);
+        return known;
+      })
+      .finally(() => this.#asked.delete(digest));
     this.#asked.set(digest, answer);
     return answer;
   }
 
-  async #learn(token: string, digest: string): Promise<Known> {
+  /** With a voucher a token may have expired, and is good no longer than the voucher. */
+  async #learn(token: string, voucher: Known | null): Promise<Known> {
     const asked = Date.now();
     let body: TokenBody | null;
     try {
-      body = await this.#client.describe(token);
+      body = await this.#client.describe(token, voucher === null ? null : 'expired');
     } catch (error) {
       this.#complain(error);
       return refuseIdentity({ code: 'IdentityUnavailable' }, reasonOf(error), error);
     }
-    const expires = Date.parse(String(body?.['expires_at']));
+    const expires = voucher?.expires ?? Date.parse(String(body?.['expires_at']));
     // Also what a clock that is ahead of Keystone's calls expired, and what has no end at all.
     if (body === null || !(expires > Date.now()))
       return refuseIdentity(
@@ -89,9 +124,7 @@ export class Keystone implements Authenticator {
         'Keystone does not know the token',
       );
     // From when it was asked: it may have been revoked while the answer was under way.
-    const known = { caller: readCaller(body), until: Math.min(expires, asked + this.#trust) };
-    if (this.#trust > 0) this.#remember(digest, known);
-    return known;
+    return { caller: readCaller(body), expires, until: Math.min(expires, asked + this.#trust) };
   }
 
   #remember(digest: string, known: Known): void {
