@@ -40,7 +40,7 @@ function make(changes: Partial<NotifierOptions> = {}, timeout = 5000): Notifier 
     client: new NovaClient({ url: nova.url, tokens: null, timeout }),
     interval,
     backoff: { first: 20, ceiling: 100 },
-    lease: { every: 50, ttl: 1000 },
+    lease: { every: 50, ttl: 2000 },
     ...changes,
   });
   notifiers.push(notifier);
