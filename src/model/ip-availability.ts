@@ -16,7 +16,7 @@ import {
 import { standardAttributes } from './standard-attributes.ts';
 import { prefixOf } from './subnet.ts';
 
-export const ipAvailabilityVerbs: Verbs = { create: [], read: ['admin'], update: [], delete: [] };
+export const ipAvailabilityVerbs: Verbs = { create: [], read: ['admin', 'service'], update: [], delete: [] };
 
 const shown = { post: 'refused', put: false } as const;
 

@@ -15,6 +15,7 @@ import {
   openUnderTest,
   type UnderTest,
 } from '../../src/api/testing/api-under-test.ts';
+import { keys } from '../../src/model/keys.ts';
 import { restricted, rules } from './persona-rules.ts';
 import {
   type Facts,
@@ -347,6 +348,55 @@ describe('attributes that ask for more', () => {
       expect(changed.status, JSON.stringify(changed.body)).toBe(seen ? (allowed ? 200 : 403) : 404);
     } finally {
       await unmake(path, idOf(thing));
+    }
+  });
+});
+
+describe('what nobody owns', () => {
+  const views: readonly (readonly [path: string, who: Words])[] = [
+    ['agents', ['admin']],
+    ['network-ip-availabilities', ['admin', 'service']],
+    // Services have no reader's role, and Neutron would refuse them.
+    ['availability_zones', ['admin', 'service', 'anybody']],
+  ];
+  it.each(views)('%s is seen by those whom it concerns', async (path, who) => {
+    await under.store.txn(
+      [],
+      [
+        {
+          op: 'put',
+          key: keys.host('h'),
+          value: JSON.stringify({ name: 'h', heartbeat: Date.now(), ttl: 1e9 }),
+        },
+      ],
+    );
+    await expect.poll(() => admin().list(path)).not.toEqual([]);
+    for (const name of personaNames) {
+      const seen = holds(who, name, { project: '' });
+      expect((await by(name).list(path)).length > 0, name).toBe(seen);
+    }
+  });
+
+  it('quotas are seen by their project and set by administrators', async () => {
+    for (const name of personaNames) {
+      const call = async (method: 'GET' | 'PUT' | 'DELETE', project: string, rest = ''): Promise<number> =>
+        (
+          await by(name).call(
+            method,
+            `/v2.0/quotas/${project}${rest}`,
+            method === 'PUT' ? { quota: { port: 7 } } : undefined,
+          )
+        ).status;
+      const [mine, all] = [personas[name].project, holds(['admin'], name, own)];
+      for (const rest of ['', '/default', '/details']) {
+        expect(await call('GET', mine, rest), name).toBe(200);
+        expect(await call('GET', 'another', rest), name).toBe(all ? 200 : 403);
+      }
+      expect((await by(name).call('GET', '/v2.0/quotas')).status).toBe(all ? 200 : 403);
+      for (const project of [mine, 'another']) {
+        expect(await call('PUT', project), name).toBe(all ? 200 : 403);
+        expect(await call('DELETE', project), name).toBe(all ? 204 : 403);
+      }
     }
   });
 });
