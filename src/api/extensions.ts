@@ -43,6 +43,9 @@ const extensions: readonly Extension[] = [
   ['network-ip-availability', 'Network IP Availability', 'How many addresses networks have and use'],
   ['network_availability_zone', 'Network Availability Zone', 'The zones of the hosts that serve a network'],
   ['pagination', 'Pagination support', 'Lists in pages'],
+  ['data-plane-status', 'Port data plane status extension', 'What others found of the wire of a port'],
+  ['port-device-profile', 'Port device profile', 'The accelerator that comes with a port'],
+  ['port-numa-affinity-policy', 'Port NUMA affinity policy', 'How near to its port a guest is to be'],
   ['port-mac-address-regenerate', 'Neutron Port MAC address regenerate', 'Ports get a new MAC on request'],
   [
     'port-security',
@@ -94,6 +97,11 @@ const extensions: readonly Extension[] = [
     'security-groups-normalized-cidr',
     'Normalized CIDR field for security group rules',
     'Prefixes without host bits',
+  ],
+  [
+    'port-security-groups-filtering',
+    'Port filtering on security groups',
+    'Filtering ports by security group',
   ],
   [
     'security-groups-port-filtering',

@@ -25,8 +25,9 @@ import {
 import { type DhcpOptionDraft, toDhcpOptions } from './dhcp-options.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
+import { portNoteAttributes } from './port-notes.ts';
 import { pythonText } from './python-text.ts';
-import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
+import type { NetworkRecord, PortNotes, PortRecord, PortSecurityMode } from './records.ts';
 import { arrayOf, enumSchema, macSchema, objectOf, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
@@ -281,6 +282,7 @@ export const portAttributes = {
     post: 'refused',
     put: false,
     type: { type: ['string', 'null'], format: 'uuid' },
+  ...portNoteAttributes,
     about: "The network's QoS policy.",
   },
   status: {
@@ -292,7 +294,7 @@ export const portAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface PortDraft {
+export interface PortDraft extends PortNotes {
   readonly name: string;
   readonly description: string;
   readonly network_id: string;

@@ -111,7 +111,14 @@ export interface InactiveBinding {
   readonly silent?: number;
 }
 
-export interface PortRecord extends StandardAttributes, Taggable {
+/** What others note of a port; absent or null for nothing. */
+export interface PortNotes {
+  readonly numa_affinity_policy?: string | null;
+  readonly device_profile?: string | null;
+  readonly data_plane_status?: string | null;
+}
+
+export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly name: string;
   readonly network_id: string;
   readonly admin_state_up: boolean;

@@ -138,3 +138,36 @@ describe('ip_allocation', () => {
     expectRefusal(await post({ ip_allocation: 'none' }), 400, 'HTTPBadRequest');
   });
 });
+
+describe('notes of others', () => {
+  it('are kept and shown', async () => {
+    const none = { numa_affinity_policy: null, device_profile: null, data_plane_status: null };
+    const plain = await client.make('ports', inside());
+    expect(plain).toMatchObject(none);
+    const noted = await client.make(
+      'ports',
+      inside({ numa_affinity_policy: 'required', device_profile: 'fpga' }),
+    );
+    expect(noted).toMatchObject({ ...none, numa_affinity_policy: 'required', device_profile: 'fpga' });
+    const changed = { numa_affinity_policy: 'legacy', data_plane_status: 'DOWN' };
+    expect(await client.change('ports', noted['id'], changed)).toMatchObject({
+      ...changed,
+      device_profile: 'fpga',
+      status: 'DOWN',
+    });
+    const cleared = { numa_affinity_policy: null, data_plane_status: null };
+    expect(await client.change('ports', noted['id'], cleared)).toMatchObject(cleared);
+  });
+
+  it('are of their words alone, each at its time', async () => {
+    const port = await client.make('ports', inside());
+    for (const wrong of [
+      { numa_affinity_policy: 'near' },
+      { device_profile: 'x'.repeat(256) },
+      { data_plane_status: 'ACTIVE' },
+    ])
+      expectRefusal(await post(wrong), 400, 'HTTPBadRequest');
+    for (const wrong of [{ device_profile: 'fpga' }, { data_plane_status: 'UP' }])
+      expectRefusal(await put(port, wrong), 400, 'HTTPBadRequest');
+  });
+});

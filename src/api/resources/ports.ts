@@ -15,6 +15,7 @@ import {
   portVerbs,
 } from '../../model/port.ts';
 import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
+import { notesOf, shownNotes } from '../../model/port-notes.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
@@ -87,6 +88,7 @@ export class Ports implements Resource<PortRecord> {
     const plug = plugOfPort(state, port);
     return {
       ...withoutBindingNotes(port),
+      ...shownNotes(port),
       tags: tagsOf(port),
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
       ip_allocation: allocationOf(port),
@@ -203,6 +205,7 @@ export class Ports implements Resource<PortRecord> {
       'binding:vnic_type': draft['binding:vnic_type'],
       'binding:profile': draft['binding:profile'],
       qos_policy_id: draft.qos_policy_id,
+      ...notesOf(draft),
       ...dhcpOptions({}, draft.extra_dhcp_opts),
       ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
     };
