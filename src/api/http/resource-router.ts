@@ -99,10 +99,11 @@ export function registerResource<R extends Owned>(
     reply: FastifyReply,
     draft: Draft,
     decide: (change: Change, row: Row<R>) => R,
+    action?: string,
   ): Promise<FastifyReply> => {
     const expected = expectedRevision(request);
     const caller = callerOf(request);
-    const find = (): Row<R> => access.toUpdate(caller, request.params.id, draft);
+    const find = (): Row<R> => access.toUpdate(caller, request.params.id, draft, action);
     const record = await replaceRecord(context, resource, { find, expected, decide });
     return send(reply, 200, `{"${name}":${textOfWritten(record, caller)}}`);
   };
@@ -124,7 +125,7 @@ export function registerResource<R extends Owned>(
     const operation = tells.action(action, resource.actionBodies?.[action] ?? { type: 'object' });
     app.put<ById>(url, does(operation), async (request, reply) => {
       const body = readAction(request, name);
-      return replace(request, reply, {}, (_change, row) => act(row, body));
+      return replace(request, reply, {}, (_change, row) => act(row, body), action);
     });
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
   }
@@ -135,7 +136,7 @@ export function registerResource<R extends Owned>(
       const body = readAction(request, name);
       const expected = expectedRevision(request);
       const caller = callerOf(request);
-      const find = (): Row<R> => access.toUpdate(caller, request.params.id, {});
+      const find = (): Row<R> => access.toUpdate(caller, request.params.id, {}, word);
       let answer: Answer = {};
       const decide = (change: Change, row: Row<R>): R => {
         const outcome = dealing.deal(change, row, body, caller);

@@ -131,8 +131,11 @@ export class Access<R extends Owned> {
     refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
-  /** The row that the caller may change in this way. Throws what is missing or `PolicyNotAuthorized`. */
-  toUpdate(caller: Caller, id: string, draft: Draft): Row<R> {
+  /**
+   * The row that the caller may change in this way, which may be an action with a name of its own. Throws what is missing
+   * or `PolicyNotAuthorized`.
+   */
+  toUpdate(caller: Caller, id: string, draft: Draft, action?: string): Row<R> {
     const row = this.found(caller, id);
     const rules = this.#disallowed(caller, 'update', row.record, draft);
     if (rules === null) return row;
@@ -140,7 +143,10 @@ export class Access<R extends Owned> {
     const unshared = verbs.read.filter((standing) => standing !== 'shared');
     return concealed === true && !allows(unshared, caller, this.#targetOf(row.record, caller))
       ? this.#missing(id)
-      : refuseRequest({ code: 'PolicyNotAuthorized', rules });
+      : refuseRequest({
+          code: 'PolicyNotAuthorized',
+          rules: action === undefined ? rules : `rule:${action}`,
+        });
   }
 
   /** The row whose tags the caller may change. Throws as `toUpdate` does. */
