@@ -34,16 +34,7 @@ export const portBindingAttributes = {
     type: { type: 'object' },
     about: 'What the host needs for that.',
   },
-  vnic_type: {
-    post: 'allowed',
-    put: true,
-    fallback: 'normal',
-    convert: vnicType.convert,
-    validate: vnicType.validate,
-    filter: 'text',
-    sort: true,
-    about: 'How a guest is meant to be plugged.',
-  },
+  vnic_type: vnicType,
   profile: {
     post: 'allowed',
     put: true,
