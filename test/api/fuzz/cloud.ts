@@ -10,6 +10,7 @@ import { keys } from '../../../src/model/keys.ts';
 import { usualQuotas } from '../../../src/model/quota.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { type Route, routesOf } from './document.ts';
 import { FarStore } from './far-store.ts';
 import { Known } from './known.ts';
 import { Mirror } from './mirror.ts';
@@ -28,13 +29,16 @@ export class Cloud {
   readonly mirror: Mirror;
   readonly known: Known;
   readonly servers: readonly Api[];
+  /** What the API tells of its own routes. */
+  readonly routes: readonly Route[];
   readonly #dir: string;
 
-  private constructor(store: Store, mirror: Mirror, servers: readonly Api[], dir: string) {
+  private constructor(store: Store, mirror: Mirror, servers: readonly Api[], document: unknown, dir: string) {
     this.store = store;
     this.mirror = mirror;
     this.servers = servers;
     this.#dir = dir;
+    this.routes = routesOf(document);
     this.subjects = subjectsOf(store);
     const kinds = [...this.subjects.map(({ name }) => name), 'qos_rule'];
     // Agents have ids of their hosts' names, which no record has.
@@ -61,7 +65,8 @@ export class Cloud {
     for (const api of servers) await api.ready();
     await mirror.catchUp(store);
     mirror.takeChanges();
-    return new Cloud(store, mirror, servers, dir);
+    const told = await servers[0]?.app.inject({ url: '/openapi.json', headers: { host: '127.0.0.1' } });
+    return new Cloud(store, mirror, servers, JSON.parse(told?.body ?? ''), dir);
   }
 
   async send({ who, method, url, headers, body }: Request, server = 0): Promise<Answer> {

@@ -29,7 +29,7 @@ test(
     const random = new Random(seed);
     cloud = await Cloud.open();
     const oracle = new Oracle(cloud.mirror);
-    const requests = new Requests(random, cloud.subjects, cloud.known);
+    const requests = new Requests(random, cloud.subjects, cloud.known, cloud.routes);
     const statuses = new Map<number, number>();
     const written = new Map<string, number>();
     const faults: string[] = [];
@@ -68,7 +68,7 @@ test(
   async () => {
     const random = new Random(seed + 1);
     cloud = await Cloud.open(random);
-    const requests = new Requests(random, cloud.subjects, cloud.known);
+    const requests = new Requests(random, cloud.subjects, cloud.known, cloud.routes);
     for (let at = 0; at < count / 2; at += 16) {
       cloud.known.focus(random);
       const burst = at % 64 === 0 ? Array.from({ length: 16 }, () => requests.next()) : requests.burst(16);

@@ -16,7 +16,7 @@ const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const inside =
   /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|lmdb/;
 
-const kindOf = (key: string): string => key.slice(0, key.indexOf('/'));
+const kindOf = (key: string): string => key.split('/')[0] ?? '';
 const projectOf = (held: Held | null | undefined): string | null =>
   typeof held?.record?.['project_id'] === 'string' ? held.record['project_id'] : null;
 
@@ -239,8 +239,12 @@ export class Oracle {
       case 'default-rules':
       case 'hosts':
       case 'agent-notes':
-      case 'default-external-network':
         return false;
+      case 'default-external-network':
+        // It went with the network that was it.
+        return all.some(
+          (one) => one.key === `networks/${before?.text}` && projectOf(one.before) === who.project,
+        );
       default:
         return own;
     }

@@ -1,11 +1,13 @@
 /** Requests of all sorts: valid, nearly valid, hostile. What they are about comes from the catalogue and from answers. */
 import type { AttributeTable } from '../../../src/model/attribute.ts';
 import { qosRuleKinds } from '../../../src/model/qos-rule.ts';
+import type { Schema } from '../../../src/model/schema.ts';
+import type { Route } from './document.ts';
 import type { Known } from './known.ts';
 import { mayWrite, type Person, people, projects } from './people.ts';
 import type { Random } from './random.ts';
 import type { Subject } from './subjects.ts';
-import { hostile, strangeNames, urlText, valueFor } from './values.ts';
+import { fromSchema, hostile, strangeNames, urlText, valueFor } from './values.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'HEAD' | 'OPTIONS';
 
@@ -44,11 +46,11 @@ export class Requests {
   readonly #subjects: readonly Subject[];
   readonly #known: Known;
   /** Beside the catalogue's. */
-  readonly #routes: readonly string[];
+  readonly #routes: readonly Route[];
   /** How many drafts say much. */
   #bold = 0.3;
 
-  constructor(random: Random, subjects: readonly Subject[], known: Known, routes: readonly string[] = []) {
+  constructor(random: Random, subjects: readonly Subject[], known: Known, routes: readonly Route[] = []) {
     this.#random = random;
     this.#subjects = subjects;
     this.#known = known;
@@ -73,6 +75,7 @@ export class Requests {
       [2, () => this.#quotas(project)],
       [2, () => this.#operator(project)],
       [5, () => this.#anything(project)],
+      [8, () => this.#documented(project)],
     ]);
     return { who, ...this.#spoiled(make()) };
   }
@@ -120,24 +123,29 @@ export class Requests {
     const random = this.#random;
     const draft: Record<string, unknown> = {};
     const attributes = Object.entries(table).filter(
-      ([, { rights }]) => rights === undefined || random.chance(0.5),
+      ([, { rights, post }]) => rights === undefined || post === 'required' || random.chance(0.5),
     );
     const bold = random.chance(this.#bold);
     for (const [name, attribute] of attributes) {
       const takes = verb === 'post' ? attribute.post !== 'refused' : attribute.put;
-      const asked = verb === 'post' && attribute.post === 'required';
+      // A subnet without a prefix of its own is cut from a pool, which is rarer.
+      const asked =
+        verb === 'post' && (attribute.post === 'required' || (name === 'cidr' && random.chance(0.75)));
       if (!takes ? random.chance(0.002) : asked || random.chance(bold ? 0.4 : 0.12))
         draft[name] = valueFor(random, this.#known, project, name, attribute);
     }
-    this.#agree(draft);
+    this.#agree(draft, project);
     if (random.chance(0.1)) this.#distort(draft);
     return draft;
   }
 
   /** Attributes that contradict each other would leave little to be made. */
-  #agree(draft: Record<string, unknown>): void {
+  #agree(draft: Record<string, unknown>, project: string): void {
     const random = this.#random;
     if (random.chance(0.1)) return;
+    if (Object.hasOwn(draft, 'cidr') && random.chance(0.8))
+      for (const name of ['subnetpool_id', 'prefixlen', 'use_default_subnetpool']) delete draft[name];
+    else if (Object.hasOwn(draft, 'subnetpool_id')) delete draft['cidr'];
     if (typeof draft['cidr'] === 'string') {
       draft['ip_version'] = draft['cidr'].includes(':') ? 6 : 4;
       delete draft['gateway_ip'];
@@ -155,11 +163,7 @@ export class Requests {
     }
     const type = draft['object_type'];
     if (typeof type === 'string' && Object.hasOwn(draft, 'object_id'))
-      draft['object_id'] = this.#known.id(
-        random,
-        type === 'qos_policy' ? 'policy' : type,
-        random.pick(projects),
-      );
+      draft['object_id'] = this.#known.id(random, type === 'qos_policy' ? 'policy' : type, project);
   }
 
   #distort(draft: Record<string, unknown>): void {
@@ -351,11 +355,28 @@ export class Requests {
         `/v1/ports/${this.#id('port', project)}/counters?${fast}`,
         `/v1/security-group-rules/${this.#id('security_group_rule', project)}/counters?${fast}`,
         `/v1/security-group-rules/usage?${fast}&security_group_id=${this.#id('security_group', project)}`,
-        ...this.#routes.map((route) =>
-          route.replaceAll(/\{\w+\}/g, () => this.#id(this.#subject().name, project)),
-        ),
       ]),
     );
+  }
+
+  /** One of the routes that the API tells of itself. */
+  #documented(project: string): Omit<Request, 'who'> {
+    if (this.#routes.length === 0) return this.#anything(project);
+    const random = this.#random;
+    const { method, path, body } = random.pick(this.#routes);
+    const url = path.replaceAll(/([^/]+)\/\{(\w+)\}/g, (_all, before: string, name: string) => {
+      const subject = this.#subjects.find((one) => one.path.endsWith(before) || one.name === name);
+      if (subject !== undefined) return `${before}/${this.#id(subject.name, project)}`;
+      const word =
+        name === 'project' ? encodeURIComponent(project) : random.pick(['host-1', 'host-2', 'red']);
+      return `${before}/${before.endsWith('_rules') ? this.#id('qos_rule', project) : word}`;
+    });
+    if (body === null) return this.#bare(method, url);
+    const named = (name: string, part: Schema): unknown =>
+      part.properties === undefined && part.items?.properties === undefined
+        ? valueFor(random, this.#known, project, name, { post: 'allowed', put: true, type: part })
+        : fromSchema(random, part, named);
+    return this.#json(method, url, fromSchema(random, body, named));
   }
 
   /** Any path, any verb, any body. */

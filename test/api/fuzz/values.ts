@@ -209,6 +209,19 @@ const pools: Readonly<Record<string, Pool>> = {
   remote_address_group_id: (random, known, project) =>
     random.chance(0.7) ? null : known.id(random, 'address_group', project),
   addresses: (random) => list(random, 3, () => prefix(random)),
+  prefixes: (random) =>
+    random.pick([
+      ['10.0.0.0/16'],
+      ['10.64.0.0/10', '172.20.0.0/16'],
+      ['2001:db8::/32'],
+      [],
+      ['10.0.0.0/8', 'fd00::/8'],
+    ]),
+  default_prefixlen: (random) => random.pick([24, 26, 64, 30]),
+  min_prefixlen: (random) => random.pick([8, 16, 48]),
+  max_prefixlen: (random) => random.pick([28, 32, 128]),
+  prefixlen: (random) => random.pick([24, 26, 28, 64, 128]),
+  host: (random) => random.pick(['host-1', 'host-2', 'host-3']),
   object_type: (random) => random.pick(['network', 'security_group', 'address_group', 'qos_policy']),
   object_id: (random, known, project) =>
     known.id(random, random.pick(['network', 'security_group', 'address_group', 'policy']), project),
@@ -221,9 +234,16 @@ const pools: Readonly<Record<string, Pool>> = {
   'provider:network_type': (random) => random.pick(['local', 'vxlan', 'flat', null]),
 };
 
-function fromSchema(random: Random, schema: Schema, depth = 0): unknown {
+/** `named` has values for the parts of objects, by their names. */
+export function fromSchema(
+  random: Random,
+  schema: Schema,
+  named: (name: string, part: Schema) => unknown = (_name, part) => fromSchema(random, part),
+  depth = 0,
+): unknown {
   const options = schema.anyOf ?? schema.oneOf;
-  if (options !== undefined && options.length > 0) return fromSchema(random, random.pick(options), depth);
+  if (options !== undefined && options.length > 0)
+    return fromSchema(random, random.pick(options), named, depth);
   if (schema.enum !== undefined && schema.enum.length > 0) return random.pick(schema.enum);
   const type = typeof schema.type === 'object' ? random.pick(schema.type) : schema.type;
   switch (type) {
@@ -237,12 +257,12 @@ function fromSchema(random: Random, schema: Schema, depth = 0): unknown {
     case 'null':
       return null;
     case 'array':
-      return depth > 3 ? [] : list(random, 2, () => fromSchema(random, schema.items ?? {}, depth + 1));
+      return depth > 3 ? [] : list(random, 2, () => fromSchema(random, schema.items ?? {}, named, depth + 1));
     case 'object':
       return Object.fromEntries(
         Object.entries(schema.properties ?? {})
-          .filter(([name]) => schema.required?.includes(name) === true || random.chance(0.5))
-          .map(([name, part]) => [name, fromSchema(random, part, depth + 1)]),
+          .filter(([name]) => schema.required?.includes(name) === true || random.chance(0.3))
+          .map(([name, part]) => [name, named(name, part)]),
       );
     default:
       break;

@@ -121,7 +121,7 @@ function bytesOf({ who, method, url, headers, body }: Request): readonly string[
 test(`${count} generated requests as they travel (seed ${seed})`, async () => {
   const random = new Random(seed + 2);
   const oracle = new Oracle(cloud.mirror);
-  const requests = new Requests(random, cloud.subjects, cloud.known);
+  const requests = new Requests(random, cloud.subjects, cloud.known, cloud.routes);
   const seen = new Set<number>();
   for (let at = 0; at < count; at++) {
     const request = requests.next();
