@@ -6,6 +6,7 @@ import type { AttributeTable } from './attribute.ts';
 import { toBoolean, uuid } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import type { DefaultGroupRuleRecord, SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
+import { enumSchema, uuidSchema } from './schema.ts';
 import { newRule, type RuleDraft, ruleIdentity, securityGroupRuleAttributes } from './security-group-rule.ts';
 import { born, standardAttributes } from './standard-attributes.ts';
 
@@ -42,6 +43,7 @@ export const defaultGroupRuleAttributes = {
     fallback: null,
     validate: (value) => (value === null || value === parentGroup ? null : uuid(value)),
     type: { type: ['string', 'null'] },
+    sent: { anyOf: [uuidSchema, enumSchema([parentGroup])] },
     filter: 'text',
     sort: true,
     about: 'The group whose ports are the other side; `PARENT`: the group that the rule will be in.',

@@ -7,7 +7,7 @@ import { invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
 import type { NetworkRecord, PortSecurityMode } from './records.ts';
-import { arrayOf, uuidSchema } from './schema.ts';
+import { arrayOf, toldBy, uuidSchema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -54,7 +54,7 @@ export const networkAttributes = {
     filter: 'integer',
     sort: true,
     about: 'The largest packet in bytes; 0 asks for the largest that the cloud carries.',
-    sent: { type: 'integer', minimum: 0, maximum: 65_535 },
+    sent: { anyOf: [{ type: 'integer', enum: [0] }, toldBy(mtuRange) ?? {}] },
   },
   port_security_enabled: { ...boolean, fallback: true, about: 'What new ports begin with.' },
   port_security_mode: {

@@ -91,7 +91,13 @@ export const securityGroupRuleAttributes = {
     ...optional,
     convert: toProtocol,
     type: orNullSchema(stringSchema),
-    sent: { type: ['string', 'integer'] },
+    sent: {
+      anyOf: [
+        enumSchema(['any', ...Object.keys(protocolNumbers)]),
+        { type: 'string', pattern: '^(25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])$' },
+        { type: 'integer', minimum: 0, maximum: 255 },
+      ],
+    },
     about: 'The name of a protocol or its number, 0 to 255; null for any.',
   },
   port_range_min: {

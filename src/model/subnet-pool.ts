@@ -22,7 +22,7 @@ export const subnetPoolVerbs: Verbs = {
 };
 
 const maxLength = text(255);
-const filledText: Check = tells({ type: 'string', minLength: 1, maxLength: 255 }, (value) => {
+const filledText: Check = tells({ type: 'string', pattern: '\\S', maxLength: 255 }, (value) => {
   const reason = maxLength(value);
   return reason === null && String(value).trim() === ''
     ? `'${String(value)}' Blank strings are not permitted`
@@ -42,8 +42,16 @@ const whole = {
   sort: true,
 } as const;
 
+/** Negative ones are refused. */
+const numeric: Schema = {
+  anyOf: [
+    { type: 'integer', minimum: 0 },
+    { type: 'string', pattern: '^[0-9]{1,9}$' },
+  ],
+};
+
 /** Neutron shows lengths as text and takes both. */
-const length = { ...whole, type: stringSchema, sent: { type: ['integer', 'string'] } as Schema } as const;
+const length = { ...whole, type: stringSchema, sent: numeric } as const;
 
 export const subnetPoolAttributes = {
   ...standardAttributes,
@@ -64,7 +72,7 @@ export const subnetPoolAttributes = {
   default_quota: {
     ...whole,
     type: { type: ['integer', 'null'] },
-    sent: integerSchema,
+    sent: { type: 'integer', minimum: 0 },
     about:
       "How many addresses (IPv6: prefixes of 64) a project's subnets may have of it; 0 and null: any number.",
   },

@@ -14,7 +14,7 @@ it('docs/api-attributes.md is what the tables say', async () => {
     expect(chapters.map(({ subject }) => subject.collection)).toContain('networks');
     const page = attributesPage(chapters);
     if (process.env.PORTCULLIS_UPDATE_DOCS !== undefined) await writeFile(file, page);
-    expect(await readFile(file, 'utf8')).toBe(page);
+    expect(await readFile(file, 'utf8'), 'PORTCULLIS_UPDATE_DOCS=1 writes the page anew').toBe(page);
   } finally {
     await under.close();
   }

@@ -13,7 +13,7 @@ const isObject = (value: unknown): value is Json =>
 
 const isPrefix = (value: string): boolean => value.includes('/') && parseCidr(value) !== null;
 
-const formats: Readonly<Record<string, (value: string) => boolean>> = {
+export const formats: Readonly<Record<string, (value: string) => boolean>> = {
   uuid: (value) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value),
   'date-time': (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value),
   ip: (value) => parseIp(value) !== null,
