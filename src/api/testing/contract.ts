@@ -49,6 +49,15 @@ interface Described {
 const pointer = (...parts: readonly string[]): string =>
   parts.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
+/** Attributes that are not described by their names. */
+const wordsOf = ({ errors }: ValidateFunction): string =>
+  (errors ?? [])
+    .map(({ instancePath, message, params }) => {
+      const extra: unknown = params['additionalProperty'];
+      return `body${instancePath} ${message ?? ''}${typeof extra === 'string' ? ` (${extra})` : ''}`;
+    })
+    .join(', ');
+
 export class Contract {
   readonly document: Json;
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true, formats });
@@ -121,7 +130,7 @@ export class Contract {
       parameters.some((one) => isObject(one) && one['name'] === 'fields') && /(^|&)fields=/.test(query);
     const validate = this.#schemaAt(`${cut ? 'some' : 'whole'}#${at}${pointer('content', media, 'schema')}`);
     if (validate(body)) return null;
-    return `${what}: ${this.#ajv.errorsText(validate.errors, { dataVar: 'body' })}: ${JSON.stringify(body)}`;
+    return `${what}: ${wordsOf(validate)}: ${JSON.stringify(body)}`;
   }
 
   /** What is wrong with a body as a request of this operation; null when it is as the document says. */
@@ -136,7 +145,7 @@ export class Contract {
       'schema',
     );
     const validate = this.#schemaAt(`some#${at}`);
-    return validate(body) ? null : this.#ajv.errorsText(validate.errors, { dataVar: 'body' });
+    return validate(body) ? null : wordsOf(validate);
   }
 
   #schemaAt(ref: string): ValidateFunction {
