@@ -103,6 +103,7 @@ export const rules: Readonly<Record<string, Rules>> = {
 export interface Restricted {
   readonly path: string;
   readonly attribute: string;
+  /** A function makes it of the networks' ids. */
   readonly sent: unknown;
   readonly create?: Words;
   readonly update?: Words;
@@ -111,6 +112,11 @@ export interface Restricted {
 function both(path: string, attribute: string, sent: unknown, words: Words): Restricted {
   return { path, attribute, sent, create: words, update: words };
 }
+
+const gateway = (more: object) => (networks: Readonly<Record<string, string>>) => ({
+  network_id: networks['external'],
+  ...more,
+});
 
 export const restricted: readonly Restricted[] = [
   both('networks', 'shared', true, adminOnly),
@@ -131,11 +137,22 @@ export const restricted: readonly Restricted[] = [
   },
   both('ports', 'fixed_ips', [{ ip_address: '198.51.100.77' }], networkOwner),
   { path: 'ports', attribute: 'fixed_ips', sent: [], update: networkOwner },
+  // Portcullis' own, as what they are like.
+  both('ports', 'port_security_mode', 'mac-only', networkOwner),
+  both('ports', 'dhcp_trusted', true, networkOwner),
   // Anybody who may make the port may choose these.
   both('ports', 'binding:vnic_type', 'direct', ['admin', 'service', 'member']),
   both('ports', 'device_owner', 'compute:nova', ['admin', 'service', 'member']),
   both('networks', 'port_security_enabled', false, ['admin', 'member']),
   { path: 'rbac-policies', attribute: 'target_tenant', sent: '*', create: adminOnly, update: adminOnly },
+  both('routers', 'external_gateway_info', gateway({}), members),
+  both('routers', 'external_gateway_info', gateway({ enable_snat: false }), adminOnly),
+  both(
+    'routers',
+    'external_gateway_info',
+    gateway({ external_fixed_ips: [{ ip_address: '203.0.113.77' }] }),
+    adminOnly,
+  ),
   both('subnetpools', 'is_default', true, adminOnly),
   { path: 'subnetpools', attribute: 'shared', sent: true, create: adminOnly },
   both('address-scopes', 'shared', true, adminOnly),

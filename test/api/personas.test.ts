@@ -1,190 +1,33 @@
 /** Every resource, verb and restricted attribute, asked for by every persona, against Neutron's rules. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TokenFile } from '../../src/api/identity/tokens.ts';
-import {
-  type Client,
-  clientOf,
-  collectionOf,
-  expectRefusal,
-  type Json,
-  nameOf,
-  openUnderTest,
-  type UnderTest,
-} from '../../src/api/testing/api-under-test.ts';
+import { collectionOf, expectRefusal, type Json, nameOf } from '../../src/api/testing/api-under-test.ts';
 import { keys } from '../../src/model/keys.ts';
 import { restricted, rules } from './persona-rules.ts';
 import {
-  type Facts,
-  holds,
-  type PersonaName,
-  personaNames,
-  personas,
-  tokenFile,
-  tokenOf,
-  type Words,
-} from './personas.ts';
+  admin,
+  bodies,
+  by,
+  count,
+  idOf,
+  kinds,
+  make,
+  networkFacts,
+  networks,
+  openWorld,
+  own,
+  rulesOf,
+  sharedTypes,
+  unmake,
+  type World,
+} from './persona-world.ts';
+import { type Facts, holds, type PersonaName, personaNames, personas, type Words } from './personas.ts';
 
-let dir: string;
-let under: UnderTest;
-let server: Client;
-
-const by = (name: PersonaName): Client => clientOf(server.api, { 'x-auth-token': tokenOf(name) });
-const admin = (): Client => by('admin');
-const idOf = (record: Json): string => String(record['id']);
-let counted = 0;
-const count = (): number => (counted += 1);
-
-/** Networks that stand throughout. */
-const networks = { own: '', shared: '', external: '' };
-const networkFacts: Readonly<Record<keyof typeof networks, Facts>> = {
-  own: { project: 'own' },
-  shared: { project: 'net', shared: ['own', 'guest'] },
-  external: { project: 'cloud', external: true },
-};
-let group = '';
-const sharedTypes: Readonly<Record<string, string>> = {
-  networks: 'network',
-  'security-groups': 'security_group',
-  'address-groups': 'address_group',
-  'qos/policies': 'qos_policy',
-  subnetpools: 'subnetpool',
-  'address-scopes': 'address_scope',
-};
-
-const share = (path: string, id: string, project: string, owner: string): Promise<Json> =>
-  admin().make('rbac-policies', {
-    project_id: owner,
-    object_type: sharedTypes[path],
-    object_id: id,
-    action: 'access_as_shared',
-    target_tenant: project,
-  });
-
-/** What a request for one carries; `on` is the network of a subnet or port. */
-const bodies: Readonly<Record<string, (on: keyof typeof networks) => Json>> = {
-  networks: () => ({}),
-  subnets: (on) => ({
-    network_id: networks[on],
-    ip_version: 4,
-    cidr: `10.${count() % 250}.${counted % 250}.0/24`,
-  }),
-  ports: (on) => ({ network_id: networks[on] }),
-  'security-groups': () => ({ name: 'group' }),
-  'security-group-rules': () => ({
-    security_group_id: group,
-    direction: 'ingress',
-    protocol: 'tcp',
-    port_range_min: count(),
-    port_range_max: 60_000,
-  }),
-  'address-groups': () => ({}),
-  'rbac-policies': () => ({
-    object_type: 'network',
-    object_id: networks.own,
-    action: 'access_as_shared',
-    target_tenant: `somebody${count()}`,
-  }),
-  'qos/policies': () => ({ name: 'policy' }),
-  'default-security-group-rules': () => ({
-    direction: 'ingress',
-    protocol: 'tcp',
-    port_range_min: count(),
-    port_range_max: 60_000,
-  }),
-  subnetpools: () => ({ name: 'pool', prefixes: [`10.${count() % 250}.0.0/16`] }),
-  'address-scopes': () => ({ name: 'scope', ip_version: 4 }),
-  routers: () => ({ name: 'router' }),
-};
-
-/** A kind of thing: where it is and what is true of it. */
-interface Kind {
-  readonly title: string;
-  readonly path: string;
-  readonly on: keyof typeof networks;
-  readonly facts: Facts;
-}
-function kind(title: string, path: string, facts: Facts, on: keyof typeof networks = 'own'): Kind {
-  return { title, path, facts, on };
-}
-const own = { project: 'own' };
-const withGuest = { project: 'own', shared: ['guest'] };
-const kinds: readonly Kind[] = [
-  kind('a network', 'networks', own),
-  kind('a network, shared', 'networks', withGuest),
-  kind('an external network', 'networks', { project: 'own', external: true }),
-  kind('a subnet', 'subnets', { ...own, above: 'own' }),
-  kind('a subnet of a shared network', 'subnets', { ...networkFacts.shared, above: 'net' }, 'shared'),
-  kind(
-    "a subnet of one's own in another's",
-    'subnets',
-    { ...networkFacts.shared, ...own, above: 'net' },
-    'shared',
-  ),
-  kind('a subnet of an external network', 'subnets', { project: 'cloud', above: 'cloud' }, 'external'),
-  kind('a port', 'ports', { ...own, above: 'own' }),
-  kind('a port on a shared network', 'ports', { ...own, above: 'net' }, 'shared'),
-  kind('a group', 'security-groups', own),
-  kind('a group, shared', 'security-groups', withGuest),
-  kind('a rule', 'security-group-rules', { ...own, above: 'own' }),
-  kind("an administrator's rule", 'security-group-rules', { project: 'cloud', above: 'own' }),
-  kind('an address group', 'address-groups', own),
-  kind('an address group, shared', 'address-groups', withGuest),
-  kind('a policy of sharing', 'rbac-policies', own),
-  kind('a QoS policy', 'qos/policies', own),
-  kind('a QoS policy, shared', 'qos/policies', withGuest),
-  kind('a template', 'default-security-group-rules', { project: '' }),
-  kind('a subnet pool', 'subnetpools', own),
-  kind('a subnet pool, shared', 'subnetpools', withGuest),
-  kind('an address scope', 'address-scopes', own),
-  kind('an address scope, shared', 'address-scopes', withGuest),
-  kind('a router', 'routers', own),
-];
-
-/** One of the kind, with nothing but the facts to it. */
-async function make({ path, facts, on }: Kind): Promise<Json> {
-  const owner = facts.project === '' ? {} : { project_id: facts.project };
-  const body = { ...bodies[path]?.(on), ...owner };
-  const thing = await admin().make(
-    path,
-    facts.external === true ? { ...body, 'router:external': true } : body,
-  );
-  if (facts.above === undefined)
-    for (const project of facts.shared ?? []) await share(path, idOf(thing), project, facts.project);
-  return thing;
-}
-
-async function unmake(path: string, id: string): Promise<void> {
-  const { status } = await admin().call('DELETE', `/v2.0/${path}/${id}`);
-  expect([204, 404]).toContain(status);
-}
-
-const rulesOf = (path: string) => rules[path] ?? expect.fail(`no rules for ${path}`);
+let world: World;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'portcullis-personas-'));
-  const file = join(dir, 'tokens.yaml');
-  await writeFile(file, tokenFile());
-  under = await openUnderTest('memory');
-  server = await under.server({ authenticator: new TokenFile(file, pino({ level: 'silent' })) });
-  networks.own = idOf(await admin().make('networks', { project_id: 'own' }));
-  networks.shared = idOf(await admin().make('networks', { project_id: 'net' }));
-  for (const project of ['own', 'guest']) await share('networks', networks.shared, project, 'net');
-  networks.external = idOf(await admin().make('networks', { 'router:external': true }));
-  const subnet = { ip_version: 4, cidr: '198.51.100.0/24' };
-  for (const on of ['own', 'shared'] as const) {
-    const { project } = networkFacts[on];
-    await admin().make('subnets', { ...subnet, network_id: networks[on], project_id: project });
-  }
-  group = idOf(await admin().make('security-groups', { project_id: 'own', name: 'standing' }));
+  world = await openWorld();
 });
-afterAll(async () => {
-  await under?.close();
-  await rm(dir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 const cases = kinds.flatMap((each) => personaNames.map((name) => [each.title, name, each] as const));
 
@@ -291,7 +134,7 @@ describe('what is made', () => {
 
   const others = personaNames.filter((name) => !holds(['admin'], name, own));
   it.each(others)('together with what is forbidden is not made by %s', async (name) => {
-    const before = (await under.content()).filter(
+    const before = (await world.under.content()).filter(
       ([key]) => !/^(groups|rules|default-groups|quota)/.test(key),
     );
     const forbidden: readonly (readonly [string, Json])[] = [
@@ -306,23 +149,23 @@ describe('what is made', () => {
       const bulk = await by(name).call('POST', `/v2.0/${path}`, { [collectionOf(path)]: [good, good, last] });
       expect([400, 403, 404], JSON.stringify(bulk.body)).toContain(bulk.status);
     }
-    const after = (await under.content()).filter(
+    const after = (await world.under.content()).filter(
       ([key]) => !/^(groups|rules|default-groups|quota)/.test(key),
     );
     expect(after).toEqual(before);
   });
 });
 
+const textOf = (sent: unknown): string => JSON.stringify(typeof sent === 'function' ? sent({}) : sent);
+
 describe('attributes that ask for more', () => {
   const all = restricted.flatMap((each) =>
-    personaNames.map(
-      (name) => [`${each.path} ${each.attribute} ${JSON.stringify(each.sent)}`, name, each] as const,
-    ),
+    personaNames.map((name) => [`${each.path} ${each.attribute} ${textOf(each.sent)}`, name, each] as const),
   );
   it.each(all)('%s by %s', async (_, name, { path, attribute, sent, create, update }) => {
     const rule = rulesOf(path);
     const on = path === 'subnets' || path === 'ports' ? 'shared' : 'own';
-    const value = { [attribute]: sent };
+    const value = { [attribute]: typeof sent === 'function' ? sent(networks) : sent };
     if (create !== undefined) {
       const facts = factsOfNew(path, on, name);
       const allowed = holds(rule.create ?? [], name, facts) && holds(create, name, facts);
@@ -360,7 +203,7 @@ describe('what nobody owns', () => {
     ['availability_zones', ['admin', 'service', 'anybody']],
   ];
   it.each(views)('%s is seen by those whom it concerns', async (path, who) => {
-    await under.store.txn(
+    await world.under.store.txn(
       [],
       [
         {
