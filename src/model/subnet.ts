@@ -128,9 +128,26 @@ const eachPool = eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonical
 /** Null is no list of pools; an empty one asks for the usual. */
 const toPools = (value: unknown): unknown => (value === null ? value : eachPool(value));
 
+const loopback = [cidr(4, 0x7f000000n, 8), cidr(6, 1n)];
+
+/** Where routes lead: a prefix without host bits, with its length. */
+const routeCidr = tells(cidrSchema, (value: unknown): string | null => {
+  const text = typeof value === 'string' ? value : '';
+  const prefix = parseCidr(text);
+  if (prefix === null) return `'${pythonText(value)}' is not a valid CIDR`;
+  const [address = ''] = text.split('/');
+  if (!text.includes('/') || parseIp(address)?.bits !== prefix.bits) {
+    const wanted = toCanonicalCidr(text.includes('/') ? text : `${text}/${prefix.length}`);
+    return `'${text}' is not a recognized CIDR, '${pythonText(wanted)}' is recommended`;
+  }
+  return loopback.some((own) => contains(own, prefix)) ? `'${text}' is not a routable CIDR` : null;
+});
+
+const toRouteCidr = (value: unknown): unknown => (routeCidr(value) === null ? toCanonicalCidr(value) : value);
+
 /** How routes of hosts and of routers are read, and what is wrong with them. */
-export const toRoutes = eachIn(canonicalFields({ destination: toCanonicalCidr, nexthop: toCanonicalIp }));
-export const routeList = listOf('hostroute', { destination: ipSubnet, nexthop: ipAddress });
+export const toRoutes = eachIn(canonicalFields({ destination: toRouteCidr, nexthop: toCanonicalIp }));
+export const routeList = listOf('hostroute', { destination: routeCidr, nexthop: ipAddress });
 
 /** Those of the subnets that ports of this owner choose from, in the order of choice: what is meant for them first. */
 export function subnetsFor(owner: string, subnets: readonly SubnetRecord[]): readonly SubnetRecord[] {

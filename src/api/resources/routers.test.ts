@@ -163,6 +163,16 @@ describe('routes of routers', () => {
     );
     const twice = [route('10.9.0.0/16', '10.1.0.9'), route('10.9.0.0/16', '10.1.0.9')];
     expect(expectRefusal(await put(twice), 400, 'HTTPBadRequest')).toMatch(/Duplicate hostroute/);
+    const text = async (to: string): Promise<string> =>
+      expectRefusal(await put([route(to, '10.1.0.9')]), 400, 'HTTPBadRequest').slice(34);
+    expect(await text('10.50.0.1/16')).toBe(
+      "'10.50.0.1/16' is not a recognized CIDR, '10.50.0.0/16' is recommended.",
+    );
+    expect(await text('10.50.0.0')).toBe(
+      "'10.50.0.0' is not a recognized CIDR, '10.50.0.0/32' is recommended.",
+    );
+    expect(await text('127.0.0.0/8')).toBe("'127.0.0.0/8' is not a routable CIDR.");
+    expect(await text('x')).toBe("'x' is not a valid CIDR.");
     for (const bad of ['x', [{ destination: '10.9.0.0/16' }], [route('x', '10.1.0.9')]])
       expectRefusal(await put(bad), 400, 'HTTPBadRequest');
   });
