@@ -220,7 +220,7 @@ describe('a port that changes while plugged', () => {
   });
 });
 
-test('the host says that it lives, and how to plug into it, and takes its leave', async () => {
+test('the host says that it lives, in which zone and how to plug into it, and takes its leave', async () => {
   await lab.startAgent();
   const record = async () => JSON.parse((await lab.store.get(keys.host('here')))?.value ?? 'null') as unknown;
   const known = {
@@ -234,6 +234,8 @@ test('the host says that it lives, and how to plug into it, and takes its leave'
   expect(await record()).toEqual({ ...known, heartbeat: expect.any(Number) as number });
   await lab.stopAgent();
   expect(await record()).toBe(null);
+  await lab.makeAgent({ availabilityZone: 'east' }).start();
+  expect(await record()).toMatchObject({ name: 'here', availability_zone: 'east' });
 });
 
 describe('two hosts with one port', () => {
