@@ -73,19 +73,21 @@ export interface GatewayDraft {
 }
 
 const gatewayKeys = new Set(['network_id', 'enable_snat', 'external_fixed_ips']);
-const inBraces = (names: readonly string[]): string => `{${names.map((name) => `'${name}'`).join(', ')}}`;
 
 function reasonAgainst(value: Record<string, unknown>): string | null {
   const names = Object.keys(value);
-  if (!Object.hasOwn(value, 'network_id') || names.some((name) => !gatewayKeys.has(name))) {
-    const expected = Object.hasOwn(value, 'network_id') ? [...gatewayKeys] : ['network_id'];
+  if (!Object.hasOwn(value, 'network_id')) {
     return (
       "Validation of dictionary's keys failed. " +
-      `Expected keys: ${inBraces(expected)} Provided keys: ${inBraces(names)}`
+      `Expected keys: {'network_id'} Provided keys: {${names.map((name) => `'${name}'`).join(', ')}}`
     );
   }
+  const unknown = names.filter((name) => !gatewayKeys.has(name));
+  if (unknown.length > 0) return `Unexpected keys supplied: ${unknown.join(', ')}`;
   const addresses = value['external_fixed_ips'];
-  return uuid(value['network_id']) ?? (addresses === undefined ? null : fixedIps(toFixedIps(addresses)));
+  const reason = uuid(value['network_id']);
+  if (reason !== null || addresses === undefined) return reason;
+  return fixedIps(addresses === null ? null : toFixedIps(addresses));
 }
 
 const fixedIpSchema = objectOf({ subnet_id: uuidSchema, ip_address: ipSchema });

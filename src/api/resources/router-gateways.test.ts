@@ -117,7 +117,10 @@ describe('gateways', () => {
         "Expected keys: {'network_id'} Provided keys: {'x'}.",
     );
     await refused(400, 'HTTPBadRequest', { network_id: 'x' });
-    await refused(400, 'HTTPBadRequest', { network_id: outer['id'], qos_policy_id: null });
+    expect(await refused(400, 'HTTPBadRequest', { network_id: outer['id'], qos_policy_id: null })).toBe(
+      'Invalid input for external_gateway_info. Reason: Unexpected keys supplied: qos_policy_id.',
+    );
+    await refused(400, 'HTTPBadRequest', { network_id: outer['id'], external_fixed_ips: null });
     await refused(400, 'HTTPBadRequest', { network_id: outer['id'], external_fixed_ips: 'x' });
     await refused(400, 'InvalidInput', { network_id: outer['id'], enable_snat: 'x' });
     expect(await portsOf(admin, router)).toEqual([]);
