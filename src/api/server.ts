@@ -23,6 +23,7 @@ import { registerOpenApi } from './openapi/routes.ts';
 import { Asker } from './operator/ask.ts';
 import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
+import { registerStoreCheck } from './operator/store-check.ts';
 import { registerResources } from './resources/catalogue.ts';
 import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
 import { registerPortBindings } from './resources/port-bindings.ts';
@@ -129,6 +130,7 @@ export function createApi(options: ApiOptions): Api {
   registerQosRuleTypes(app);
   const asker = new Asker(store, view);
   registerRuleUsage(app, view, asker);
+  registerStoreCheck(app, store);
   const access = new Access(new Ports(context), () => view.state);
   registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
 

@@ -5,6 +5,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { check, checkText } from './check.ts';
 import { Client } from './client.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
 import { counters } from './counters.ts';
@@ -173,6 +174,14 @@ export function buildProgram(): Command {
     .description('hypervisors and when they were last heard')
     .action(async (_options: unknown, command: Command) => {
       print(await hosts(clientOf(command), wantsJson(command)));
+    });
+
+  withEndpoint(program.command('check'))
+    .description('does the store contradict itself? lists what does; exit code 1 if anything')
+    .action(async (_options: unknown, command: Command) => {
+      const result = await check(clientOf(command));
+      print(wantsJson(command) ? json(result) : checkText(result));
+      if (result.count > 0) process.exitCode = 1;
     });
 
   addGuestCommands(program);

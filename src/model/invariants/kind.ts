@@ -53,6 +53,12 @@ function partsOf({ pattern, names }: Shape, key: string): Parts | null {
   return match === null ? null : Object.fromEntries(names.map((name, at) => [name, match[at + 1] ?? '']));
 }
 
+/** No layout varies in its first part. */
+function firstPart(path: string): string {
+  const end = path.indexOf('/');
+  return end === -1 ? path : path.slice(0, end);
+}
+
 /** A snapshot, sorted by kinds. */
 export class Image {
   readonly #found = new Map<Kind<unknown>, Found<unknown>[]>();
@@ -61,17 +67,22 @@ export class Image {
   readonly strange: { readonly key: string; readonly problem: string }[] = [];
 
   constructor(kinds: readonly Kind<unknown>[], entries: Iterable<StoredEntry>) {
-    const shapes = kinds.map((kind) => ({ kind, shape: shapeOf(kind) }));
-    for (const { kind } of shapes) {
+    const shapes = new Map<string, (Shape & { readonly kind: Kind<unknown> })[]>();
+    for (const kind of kinds) {
       this.#found.set(kind, []);
       this.#byId.set(kind, new Map());
+      const beside = shapes.get(firstPart(kind.layout));
+      const shape = { ...shapeOf(kind), kind };
+      if (beside === undefined) shapes.set(firstPart(kind.layout), [shape]);
+      else beside.push(shape);
     }
     for (const entry of entries) {
-      const parts = shapes
-        .map(({ kind, shape }) => ({ kind, parts: partsOf(shape, entry.key) }))
-        .find((one) => one.parts !== null);
-      if (parts === undefined) this.strange.push({ key: entry.key, problem: 'no such kind of key is known' });
-      else this.#add(parts.kind, entry, parts.parts ?? {});
+      const known = (shapes.get(firstPart(entry.key)) ?? []).some((shape) => {
+        const parts = partsOf(shape, entry.key);
+        if (parts !== null) this.#add(shape.kind, entry, parts);
+        return parts !== null;
+      });
+      if (!known) this.strange.push({ key: entry.key, problem: 'no such kind of key is known' });
     }
   }
 

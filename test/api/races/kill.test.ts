@@ -14,7 +14,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { violationsOf } from '../../../src/model/invariants/check.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { type Switch, startSwitch } from '../../lib/switch.ts';
-import { build, UpProcess } from '../../lib/up-process.ts';
+import { UpProcess } from '../../lib/up-process.ts';
 import { until } from '../../lib/wait.ts';
 import { type Json, type Reply, Wire } from './wire.ts';
 
@@ -176,7 +176,6 @@ test(`a server dies ${rounds} times`, async () => {
 });
 
 test('so does what users run, with an agent beside the API', async () => {
-  await build();
   const lab: Switch = await startSwitch({ dummy: true });
   ending.push(() => lab.stop());
   const ovsdb = lab.dbTarget;
@@ -191,6 +190,10 @@ test('so does what users run, with an agent beside the API', async () => {
   // Who comes after finds all of it through the API too.
   const up = new UpProcess(join(dir, 'data'), ovsdb, ['--host', 'test', '--bridge', bridge]);
   ending.push(() => up.signal('SIGKILL'));
+  expect(await portcullis(['check'], { PORTCULLIS_ENDPOINT: await up.endpoint() })).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^whole: \d+ entries agree\n$/),
+  });
   const wire = new Wire(await up.endpoint());
   for (const [id, { acknowledged, unsure }] of ledger.told) {
     if (unsure || acknowledged === null || acknowledged['network_id'] === undefined) continue;

@@ -1,0 +1,41 @@
+/**
+ * `/v1/check`: whether the store contradicts itself. Reads the store, not this server's view of it, and holds the server up
+ * while it looks: a question for operators in doubt, not for monitors.
+ */
+import type { FastifyInstance } from 'fastify';
+import { violationsOf } from '../../model/invariants/check.ts';
+import { arrayOf, integerSchema, objectOf, stringSchema } from '../../model/schema.ts';
+import type { Store } from '../../store/contract.ts';
+import { does, type Operation } from '../openapi/operation.ts';
+
+/** More than these tell nobody more. */
+const most = 1000;
+
+const checkOperation: Operation = {
+  group: 'operator',
+  summary: 'Tells what in the store contradicts the rest of it',
+  answers: {
+    200: objectOf({
+      revision: { ...integerSchema, description: 'What was looked at.' },
+      entries: { ...integerSchema, description: 'How many keys were looked at.' },
+      count: { ...integerSchema, description: 'How many contradictions there are.' },
+      violations: {
+        ...arrayOf(objectOf({ key: stringSchema, problem: stringSchema })),
+        description: `The first ${most} of them; none where the store is whole.`,
+      },
+    }),
+  },
+};
+
+export function registerStoreCheck(app: FastifyInstance, store: Store): void {
+  app.get('/v1/check', does(checkOperation), async () => {
+    const { revision, entries } = await store.range('');
+    const violations = violationsOf(entries);
+    return {
+      revision,
+      entries: entries.length,
+      count: violations.length,
+      violations: violations.slice(0, most),
+    };
+  });
+}
