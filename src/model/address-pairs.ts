@@ -22,9 +22,7 @@ const multicast: Record<4 | 6, Cidr> = { 4: cidr(4, 0xe0000000n, 4), 6: cidr(6, 
 function checkAddress(value: unknown): string {
   const reason = typeof value === 'string' && value.includes('/') ? ipSubnet(value) : ipAddress(value);
   const prefix = typeof value === 'string' ? parseCidr(value) : null;
-  if (reason !== null || prefix === null) {
-    return badRequest(`Invalid input for allowed_address_pairs. Reason: ${reason}.`);
-  }
+  if (reason !== null || prefix === null) return badRequest(`${reason}`);
   // "Any address" is legal although it holds the multicast range (alias aap-reject-multicast).
   if (prefix.length > 0 && overlaps(multicast[prefix.family], prefix)) {
     invalidInput(`Multicast address ${String(value)} is not allowed in allowed_address_pairs`);
@@ -35,9 +33,7 @@ function checkAddress(value: unknown): string {
 function checkMac(value: unknown): string {
   const reason = macAddress(value);
   const mac = typeof value === 'string' ? parseMac(value) : null;
-  if (reason !== null || mac === null) {
-    return badRequest(`Invalid input for allowed_address_pairs. Reason: ${reason}.`);
-  }
+  if (reason !== null || mac === null) return badRequest(`${reason}`);
   if (isMulticastMac(mac)) invalidInput(`Multicast MAC ${mac} is not allowed in allowed_address_pairs`);
   return mac;
 }

@@ -108,16 +108,23 @@ export const toBoolean = tells(booleanSchema, (value: unknown): boolean => {
   return invalidInput(`'${pythonText(value)}' cannot be converted to boolean`);
 });
 
-export const ipAddress: Check = tells(ipSchema, (value) =>
-  typeof value === 'string' && parseIp(value) !== null
-    ? null
-    : `'${pythonText(value)}' is not a valid IP address`,
-);
+/** Octets with leading zeros are octal to some and decimal to others. */
+const zeroPadded = /^0*\d{1,3}(\.0*\d{1,3}){3}$/;
+
+export const ipAddress: Check = tells(ipSchema, (value) => {
+  if (typeof value === 'string' && parseIp(value) !== null) return null;
+  const plain = typeof value === 'string' && zeroPadded.test(value) ? value.replace(/\b0+(?=\d)/g, '') : '';
+  return parseIp(plain) === null
+    ? `'${pythonText(value)}' is not a valid IP address`
+    : `'${pythonText(value)}' is not an accepted IP address, '${plain}' is recommended`;
+});
 
 export const ipSubnet: Check = tells(cidrSchema, (value) =>
   typeof value === 'string' && value.includes('/') && parseCidr(value) !== null
     ? null
-    : `'${pythonText(value)}' is not a valid IP subnet`,
+    : typeof value === 'string' && parseIp(value) !== null
+      ? `'${value}' isn't a recognized IP subnet cidr, '${value}/${value.includes(':') ? 128 : 32}' is recommended`
+      : `'${pythonText(value)}' is not a valid IP subnet`,
 );
 
 /** RFC 5952 text of an address, so that equal addresses are equal texts; the rest is left for `ipAddress`. */

@@ -85,6 +85,12 @@ export type ModelFault =
   | { readonly code: 'AddressesAlreadyExist'; readonly id: string; readonly addresses: readonly string[] }
   | { readonly code: 'RbacPolicyNotFound'; readonly id: string }
   | { readonly code: 'RbacPolicyInUse'; readonly object: string; readonly user: string }
+  | {
+      readonly code: 'InvalidActionForType';
+      readonly action: string;
+      readonly type: string;
+      readonly valid: readonly string[];
+    }
   | { readonly code: 'DuplicateRbacPolicy' }
   | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
   | { readonly code: 'InvalidCIDR'; readonly input: string }

@@ -65,7 +65,6 @@ export interface FixedIpDraft {
 }
 
 export function toFixedIps(value: unknown): unknown {
-  if (value === null) return [];
   if (!Array.isArray(value)) return value;
   return value.map((item: unknown) => {
     if (!isObject(item)) return item;
@@ -282,9 +281,9 @@ export const portAttributes = {
     post: 'refused',
     put: false,
     type: { type: ['string', 'null'], format: 'uuid' },
-  ...portNoteAttributes,
     about: "The network's QoS policy.",
   },
+  ...portNoteAttributes,
   status: {
     post: 'refused',
     put: false,
@@ -343,10 +342,6 @@ export function guardOfNewPort(draft: PortDraft, network: NetworkRecord): PortGu
 }
 
 export function groupsOfNewPort(draft: PortDraft, secured: boolean): GroupChoice {
-  if (isTrustedOwner(draft.device_owner)) {
-    if (draft.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
-    return [];
-  }
   if (!secured) {
     if (draft.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
     if ((draft.security_groups?.length ?? 0) > 0)

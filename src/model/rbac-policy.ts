@@ -1,7 +1,7 @@
 /** Policies that share an object with a project: attribute table, the record of a new one, when two are the same. */
 import type { AttributeTable } from './attribute.ts';
 import { projectId, text, uuid } from './checks.ts';
-import { invalidInput } from './faults.ts';
+import { invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { RbacPolicyRecord } from './records.ts';
@@ -71,16 +71,14 @@ export interface RbacPolicyDraft {
 export type RbacPolicyPatch = Partial<Pick<RbacPolicyDraft, 'target_tenant'>>;
 
 const actionsOf = (type: SharedType): readonly RbacPolicyRecord['action'][] =>
-  type === 'network' ? ['access_as_external', 'access_as_shared'] : ['access_as_shared'];
+  type === 'network' ? ['access_as_shared', 'access_as_external'] : ['access_as_shared'];
 
 export function newRbacPolicy(id: string, project: string, draft: RbacPolicyDraft): RbacPolicyRecord {
   const { object_type: type, action } = draft;
   const actions = actionsOf(type);
   const known = actions.find((one) => one === action);
   if (known === undefined) {
-    return invalidInput(
-      `Invalid action '${action}' for object type '${type}'. Valid actions: ${actions.join(', ')}`,
-    );
+    return refuse({ code: 'InvalidActionForType', action, type, valid: actions });
   }
   return {
     id,

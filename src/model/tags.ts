@@ -18,8 +18,9 @@ const tagText = text(maxLength);
 export function tagList(value: unknown): string | null {
   if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
   const items: readonly unknown[] = value;
-  if (new Set(items).size !== items.length)
-    return `Duplicate items in the list: '${items.map((item) => pythonText(item)).join(', ')}'`;
+  const twice = items.filter((item, at) => items.indexOf(item) < at);
+  if (twice.length > 0)
+    return `Duplicate items in the list: '${[...new Set(twice)].map((item) => pythonText(item)).join(', ')}'`;
   for (const item of items) {
     const reason = tagText(item);
     if (reason !== null) return reason;

@@ -38,7 +38,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   NetworkNotFound: { status: 404, text: (f) => `Network ${f.id} could not be found.` },
   SubnetNotFound: { status: 404, text: (f) => `Subnet ${f.id} could not be found.` },
   PortNotFound: { status: 404, text: (f) => `Port ${f.id} could not be found.` },
-  SecurityGroupNotFound: { status: 404, text: (f) => `Security group ${f.id} does not exist.` },
+  SecurityGroupNotFound: { status: 404, text: (f) => `Security group ${f.id} does not exist` },
   SecurityGroupRuleNotFound: { status: 404, text: (f) => `Security group rule ${f.id} does not exist.` },
   ExtensionNotFound: {
     status: 404,
@@ -107,8 +107,8 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   AllocationOnAutoAddressSubnet: {
     status: 400,
     text: (f) =>
-      `IPv6 address ${f.address} can not be directly assigned to a port on subnet ${f.subnet} ` +
-      'since the subnet is configured for automatic addresses.',
+      `IPv6 address ${f.address} cannot be directly assigned to a port on subnet ${f.subnet} ` +
+      'as the subnet is configured for automatic addresses',
   },
   PortBound: {
     status: 409,
@@ -133,14 +133,15 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 409,
     text: (f) => `Binding for port ${f.port} on host ${f.host} is already active.`,
   },
-  AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address.' },
+  AllowedAddressPairsMissingIP: { status: 400, text: () => 'AllowedAddressPair must contain ip_address' },
   AllowedAddressPairExhausted: {
     status: 400,
     text: (f) => `The number of allowed address pair exceeds the maximum ${f.quota}.`,
   },
   DuplicateAddressPairInRequest: {
     status: 400,
-    text: (f) => `Request contains duplicate address pair: mac_address ${f.mac} ip_address ${f.ip}.`,
+    text: (f) =>
+      `Request contains duplicate address pair: mac_address ${f.mac || 'None'} ip_address ${f.ip}.`,
   },
   AddressPairReserved: {
     status: 400,
@@ -253,6 +254,14 @@ const answers: { readonly [C in Code]: Answer<C> } = {
       `RBAC policy on object ${f.object} cannot be removed because other objects depend on it.\n` +
       `Details: tenant_id=${f.user}`,
   },
+  InvalidActionForType: {
+    status: 400,
+    text: (f) => {
+      // One of them is a tuple still.
+      const valid = `(${f.valid.map((action) => `'${action}'`).join(', ')}${f.valid.length === 1 ? ',' : ''})`;
+      return `Invalid action '${f.action}' for object type '${f.type}'. Valid actions: ${valid}`;
+    },
+  },
   DuplicateRbacPolicy: { status: 409, text: () => 'An RBAC policy already exists with those values.' },
   SecurityGroupRuleParameterConflict: {
     status: 400,
@@ -358,7 +367,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   RevisionNumberConstraintFailed: {
     status: 412,
-    text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}.`,
+    text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}`,
   },
   ...routerAnswers,
   ...subnetPoolAnswers,
@@ -373,6 +382,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 501,
     type: 'HTTPNotImplemented',
     text: () => 'POST requests are not supported on this resource.',
+  },
+  BadIfMatch: {
+    status: 400,
+    type: 'BadRequest',
+    text: () => 'Bad if-match request: Revision number etag must be in the format of revision_number=<int>.',
   },
   BadLimit: {
     status: 400,

@@ -171,6 +171,108 @@ describe('subnets', () => {
   });
 });
 
+describe('ports', () => {
+  const pairs = (text: string) => bad(text);
+  it.each([
+    [
+      { fixed_ips: null },
+      bad("Invalid input for fixed_ips. Reason: Invalid data format for fixed IP: 'None'."),
+    ],
+    [
+      { fixed_ips: [{ ip_address: '010.1.0.5' }] },
+      bad(
+        "Invalid input for fixed_ips. Reason: '010.1.0.5' is not an accepted IP address, '10.1.0.5' is recommended.",
+      ),
+    ],
+    [{ allowed_address_pairs: [{ ip_address: 'x' }] }, pairs("'x' is not a valid IP address")],
+    [
+      { allowed_address_pairs: [{ ip_address: '10.0.0.1', mac_address: 'x' }] },
+      pairs("'x' is not a valid MAC address"),
+    ],
+    [
+      { allowed_address_pairs: [{}] },
+      { type: 'AllowedAddressPairsMissingIP', text: 'AllowedAddressPair must contain ip_address' },
+    ],
+    [
+      { allowed_address_pairs: [{ ip_address: '10.0.0.1' }, { ip_address: '10.0.0.1' }] },
+      {
+        type: 'DuplicateAddressPairInRequest',
+        text: 'Request contains duplicate address pair: mac_address None ip_address 10.0.0.1.',
+      },
+    ],
+    [
+      { device_owner: 'network:dhcp', security_groups: ['3b0a6f4e-5d1a-4a53-8f0c-0d9f3ac5a111'] },
+      {
+        type: 'PortSecurityAndIPRequiredForSecurityGroups',
+        text: 'Port security must be enabled and port must have an IP address in order to use security groups.',
+      },
+    ],
+  ])('%j', async (part, { type, text }) => {
+    const port = { network_id: network, ...part };
+    expect(expectRefusal(await client.call('POST', path('ports'), { port }), 400, type)).toBe(text);
+  });
+
+  it('have an address on every prefix that guests make addresses of, whatever was asked for', async () => {
+    const { id } = await client.make('networks', {});
+    const of = { network_id: id };
+    const plain = await client.make('subnets', { ...of, ip_version: 4, cidr: '10.0.0.0/24' });
+    const modes = { ipv6_ra_mode: 'slaac', ipv6_address_mode: 'slaac' };
+    const slaac = await client.make('subnets', { ...of, ip_version: 6, cidr: 'fd00::/64', ...modes });
+    const mac = { mac_address: 'fa:16:3e:00:00:01' };
+    const own = { subnet_id: slaac['id'], ip_address: 'fd00::f816:3eff:fe00:1' };
+    const four = { subnet_id: plain['id'], ip_address: '10.0.0.9' };
+    const port = await client.make('ports', { ...of, ...mac, fixed_ips: [four] });
+    expect(port['fixed_ips']).toEqual([four, own]);
+    expect((await client.change('ports', port['id'], { fixed_ips: [] }))['fixed_ips']).toEqual([own]);
+    const bare = await client.make('ports', { ...of, fixed_ips: [] });
+    expect(bare['fixed_ips']).toHaveLength(1);
+    const foot = { device_owner: 'network:router_interface', device_id: 'r' };
+    const router = await client.make('ports', { ...of, ...foot, fixed_ips: [{ subnet_id: plain['id'] }] });
+    expect(router['fixed_ips']).toHaveLength(1);
+    const wrong = { port: { ...of, fixed_ips: [{ ip_address: 'fd00::5' }] } };
+    const refusal = await client.call('POST', path('ports'), wrong);
+    expect(expectRefusal(refusal, 400, 'AllocationOnAutoAddressSubnet')).toBe(
+      `IPv6 address fd00::5 cannot be directly assigned to a port on subnet ${String(slaac['id'])} ` +
+        'as the subnet is configured for automatic addresses',
+    );
+    for (const one of [port, bare, router]) await client.remove('ports', one['id']);
+    await client.remove('networks', id);
+  });
+});
+
+describe('conditions', () => {
+  it.each(['revision_number=x', 'revision_number=1, revision_number=2', '"x"', ''])('%j', async (text) => {
+    const headers = { 'if-match': text };
+    const reply = await client.call('PUT', path('networks/ONE'), { network: {} }, headers);
+    expect(expectRefusal(reply, 400, 'BadRequest')).toBe(
+      'Bad if-match request: Revision number etag must be in the format of revision_number=<int>.',
+    );
+  });
+
+  it('that any revision meets', async () => {
+    const reply = await client.call('PUT', path('networks/ONE'), { network: {} }, { 'if-match': '*' });
+    expect(reply.status).toBe(200);
+  });
+
+  it('that are not met', async () => {
+    const headers = { 'if-match': 'revision_number=999' };
+    const reply = await client.call('PUT', path('networks/ONE'), { network: {} }, headers);
+    expect(expectRefusal(reply, 412, 'RevisionNumberConstraintFailed')).toMatch(
+      /^Constrained to 999, but current revision is \d+$/,
+    );
+  });
+});
+
+describe('sharing', () => {
+  it('in a way that there is not', async () => {
+    const rbac_policy = { object_type: 'network', object_id: network, action: 'x', target_tenant: 'y' };
+    const reply = await client.call('POST', path('rbac-policies'), { rbac_policy });
+    expect(expectRefusal(reply, 400, 'InvalidActionForType')).toMatch(
+      /^Invalid action 'x' for object type 'network'. Valid actions: \('access_as_shared', /,
+    );
+  });
+});
+
 describe('a query', () => {
   const limit = (text: string) => ({
     type: 'BadRequest',

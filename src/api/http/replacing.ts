@@ -3,18 +3,20 @@
  * revision for whatever it changes.
  */
 import type { FastifyRequest } from 'fastify';
-import { badRequest, refuse } from '../../model/faults.ts';
+import { refuse } from '../../model/faults.ts';
 import { differs, isStamped, type Owned, restamped } from '../../model/standard-attributes.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
+import { refuseRequest } from './request-faults.ts';
 import type { Context, Resource } from './resource.ts';
 
 /** The revision that If-Match asks for; null when the request is unconditional. */
 export function expectedRevision(request: FastifyRequest): number | null {
   const header = request.headers['if-match'];
-  if (header === undefined) return null;
+  // What any revision satisfies asks for none.
+  if (header === undefined || header.trim() === '*') return null;
   const match = /^"?revision_number=(\d{1,15})"?$/.exec(header.trim());
-  if (match === null) return badRequest(`Invalid or unsupported If-Match header: ${header}`);
+  if (match === null) return refuseRequest({ code: 'BadIfMatch' });
   return Number(match[1]);
 }
 

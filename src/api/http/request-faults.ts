@@ -6,6 +6,7 @@ export type RequestFault =
   | { readonly code: 'WrongMethod'; readonly method: string }
   /** Neutron's answer where an update alone makes things. */
   | { readonly code: 'NoPost' }
+  | { readonly code: 'BadIfMatch' }
   | { readonly code: 'BadLimit'; readonly limit: string }
   | { readonly code: 'WrongMediaType' }
   | { readonly code: 'BodyTooLarge' }

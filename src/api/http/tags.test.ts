@@ -105,7 +105,7 @@ describe('tags', () => {
       [{}, 'Invalid tags body'],
       [['a'], 'Invalid tags body'],
       [{ tags: 'a' }, "'a' is not a list"],
-      [{ tags: ['a', 'b', 'a'] }, "Duplicate items in the list: 'a, b, a'"],
+      [{ tags: ['a', 'b', 'a'] }, "Duplicate items in the list: 'a'"],
       [{ tags: [7] }, "'7' is not a valid string"],
       [{ tags: [long] }, `'${long}' exceeds maximum length of 255`],
     ] as const) {

@@ -188,6 +188,8 @@ describe('external networks', () => {
     const group = await admin.make('security-groups', { name: 'web' });
     const body = { ...asExternal(group, '*'), object_type: 'security_group' };
     const refused = await admin.call('POST', '/v2.0/rbac-policies', { rbac_policy: body });
-    expect(expectRefusal(refused, 400, 'InvalidInput')).toMatch(/Invalid action 'access_as_external'/);
+    expect(expectRefusal(refused, 400, 'InvalidActionForType')).toMatch(
+      /Invalid action 'access_as_external'/,
+    );
   });
 });

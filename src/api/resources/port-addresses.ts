@@ -17,6 +17,7 @@ export class PortAddresses {
   readonly #change: Change;
   readonly #network: string;
   readonly #mac: string;
+  /** Routers' own feet choose their addresses; every other port has one on each self-addressing prefix. */
   readonly #router: boolean;
   /** Addresses that the port has already and may keep. */
   readonly #own: readonly FixedIp[];
@@ -35,7 +36,7 @@ export class PortAddresses {
     this.#change = change;
     this.#network = port.network_id;
     this.#mac = port.mac_address;
-    this.#router = isRouterPort(port);
+    this.#router = isRouterPort(port) && port.device_owner !== 'network:router_gateway';
     this.#own = own;
     this.#subnets = [...context.view.state.subnets.by('network', port.network_id)];
     this.#owner = port.device_owner;
@@ -54,13 +55,19 @@ export class PortAddresses {
       const subnets = managed.filter((subnet) => subnet.ip_version === version);
       if (subnets.length > 0) chosen.push(this.#free(subnets));
     }
-    if (!this.#router) {
-      for (const subnet of this.#open) if (isAutoAddressed(subnet)) chosen.push(this.#automatic(subnet));
-    }
-    return chosen;
+    return this.#withAutomatic(chosen);
   }
 
-  /** The list that the request asks for, in its order. */
+  /** Guests make such addresses themselves, whatever a request wants. */
+  #withAutomatic(chosen: readonly FixedIp[]): readonly FixedIp[] {
+    if (this.#router) return chosen;
+    const missing = this.#open.filter(
+      (subnet) => isAutoAddressed(subnet) && !chosen.some((ip) => ip.subnet_id === subnet.id),
+    );
+    return [...chosen, ...missing.map((subnet) => this.#automatic(subnet))];
+  }
+
+  /** The list that the request asks for, in its order, and what the port has in any case. */
   resolve(drafts: readonly FixedIpDraft[]): readonly FixedIp[] {
     if (drafts.length > 0) this.#requireOpen();
     // Named addresses first: a free choice must not take one of them.
@@ -68,11 +75,12 @@ export class PortAddresses {
       draft.ip_address === undefined ? null : this.#named(draft, draft.ip_address),
     );
     const used = new Set(named.map((ip) => ip?.ip_address));
-    return drafts.map((draft, at) => {
+    const chosen = drafts.map((draft, at) => {
       const known = named[at] ?? this.#anyOf(draft, used);
       used.add(known.ip_address);
       return known;
     });
+    return this.#withAutomatic(chosen);
   }
 
   /** A network without subnets gives no addresses; one whose subnets are all for others refuses. */

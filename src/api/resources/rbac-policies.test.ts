@@ -164,7 +164,7 @@ describe('policies that are refused', () => {
     ],
     [
       'another action',
-      'InvalidInput',
+      'InvalidActionForType',
       "Invalid action 'access_as_external'",
       { action: 'access_as_external' },
     ],
