@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { violationsOf } from '../../../src/model/invariants/check.ts';
 import { openStore } from '../../../src/store/index.ts';
+import { portcullis } from '../../cli/portcullis.ts';
 import { type Switch, startSwitch } from '../../lib/switch.ts';
 import { UpProcess } from '../../lib/up-process.ts';
 import { until } from '../../lib/wait.ts';
