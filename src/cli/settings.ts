@@ -4,6 +4,8 @@
  *
  * A table of our own because a schema library costs every command a quarter of a second and 20 MB to load.
  */
+import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
+
 interface Row {
   readonly description: string;
   /** Absent where the surroundings decide. */
@@ -25,6 +27,10 @@ const quota = (what: string) =>
     description: `${what} of a project, -1 for any number (default: Neutron's, or -1 where auth is none)`,
     number: { above: -2, most: 2 ** 31 - 1, whole: true },
   }) as const;
+
+const quotas = Object.fromEntries(
+  quotaResources.map((name) => [`quota.${name}`, quota(quotaPlurals[name])]),
+) as { readonly [R in QuotaResource as `quota.${R}`]: ReturnType<typeof quota> };
 
 const rows = {
   listen: {
@@ -82,14 +88,7 @@ const rows = {
     default: 15,
     number: { above: 0, most: 86_400 },
   },
-  'quota.network': quota('networks'),
-  'quota.subnet': quota('subnets'),
-  'quota.subnetpool': quota('subnet pools'),
-  'quota.port': quota('ports'),
-  'quota.security_group': quota('security groups'),
-  'quota.security_group_rule': quota('security-group rules'),
-  'quota.rbac_policy': quota('RBAC policies'),
-  'quota.router': quota('routers'),
+  ...quotas,
   auth: {
     description: 'how callers prove who they are',
     default: 'none',

@@ -5,19 +5,29 @@
 import { type AttributeTable, draftForUpdate } from './attribute.ts';
 import { integerBetween, isObject, toBoolean, toInteger } from './checks.ts';
 
-/** In the words of Neutron, which are also the order that it shows them in. */
-export const quotaResources = [
-  'network',
-  'subnet',
-  'subnetpool',
-  'port',
-  'security_group',
-  'security_group_rule',
-  'rbac_policy',
-  'router',
-] as const;
+/**
+ * What is counted, in the words of Neutron, which are also the order that it shows them in; how many projects have there,
+ * and what people call them.
+ */
+const counted = {
+  network: { usual: 100, plural: 'networks' },
+  subnet: { usual: 100, plural: 'subnets' },
+  subnetpool: { usual: -1, plural: 'subnet pools' },
+  port: { usual: 500, plural: 'ports' },
+  security_group: { usual: 10, plural: 'security groups' },
+  security_group_rule: { usual: 100, plural: 'security-group rules' },
+  rbac_policy: { usual: 10, plural: 'RBAC policies' },
+  router: { usual: 10, plural: 'routers' },
+} as const;
 
-export type QuotaResource = (typeof quotaResources)[number];
+export type QuotaResource = keyof typeof counted;
+
+export const quotaResources = Object.keys(counted) as readonly QuotaResource[];
+
+const ofEach = <V>(value: (resource: QuotaResource) => V): Readonly<Record<QuotaResource, V>> =>
+  Object.fromEntries(quotaResources.map((name) => [name, value(name)])) as Record<QuotaResource, V>;
+
+export const quotaPlurals = ofEach((name): string => counted[name].plural);
 
 /** -1: no limit. */
 export type QuotaLimits = Readonly<Record<QuotaResource, number>>;
@@ -30,28 +40,10 @@ export interface QuotaRecord {
 
 export const unlimited = -1;
 
-export const noQuotas: QuotaLimits = {
-  network: unlimited,
-  subnet: unlimited,
-  subnetpool: unlimited,
-  port: unlimited,
-  security_group: unlimited,
-  security_group_rule: unlimited,
-  rbac_policy: unlimited,
-  router: unlimited,
-};
+export const noQuotas: QuotaLimits = ofEach(() => unlimited);
 
 /** What projects have in Neutron. */
-export const usualQuotas: QuotaLimits = {
-  network: 100,
-  subnet: 100,
-  subnetpool: unlimited,
-  port: 500,
-  security_group: 10,
-  security_group_rule: 100,
-  rbac_policy: 10,
-  router: 10,
-};
+export const usualQuotas: QuotaLimits = ofEach((name) => counted[name].usual);
 
 const limit = {
   post: 'refused',
@@ -63,7 +55,7 @@ const limit = {
 export const quotaAttributes: AttributeTable = Object.fromEntries(
   quotaResources.map((name) => [
     name,
-    { ...limit, about: `How many of \`${name}\` the project may have; -1 for any number.` },
+    { ...limit, about: `How many ${quotaPlurals[name]} the project may have; -1 for any number.` },
   ]),
 );
 

@@ -23,6 +23,7 @@ import type {
 } from '../../model/records.ts';
 import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts';
 import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
+import type { Owned } from '../../model/standard-attributes.ts';
 import type { Entry, StoreEvent } from '../../store/contract.ts';
 import { RuleHits } from '../operator/rule-hits.ts';
 import { NetworkHosts } from './network-hosts.ts';
@@ -36,6 +37,15 @@ const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonl
   const id = user.qos_policy_id ?? null;
   return id === null ? [] : [id];
 };
+
+type Keep = (key: string, id: string, entry: Entry | null) => void;
+
+function keeperOf<R extends Owned, I extends string>(table: Table<R, I>): Keep {
+  return (key, id, entry) => {
+    if (entry === null) table.delete(id);
+    else table.put(key, JSON.parse(entry.value) as R, entry.modRevision);
+  };
+}
 
 export class State {
   readonly networks = new Table<NetworkRecord, 'name' | 'qos'>({
@@ -110,6 +120,15 @@ export class State {
   defaultExternalNetwork: string | null = null;
   /** Project to the limits that it was given. */
   readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
+  /** Tables whose rows nothing else shows, by the first part of their keys; the second is the row's id. */
+  readonly #plain: ReadonlyMap<string, Keep> = new Map([
+    ['groups', keeperOf(this.groups)],
+    ['qos', keeperOf(this.qosPolicies)],
+    ['address-groups', keeperOf(this.addressGroups)],
+    ['address-scopes', keeperOf(this.addressScopes)],
+    ['routers', keeperOf(this.routers)],
+    ['default-rules', keeperOf(this.defaultGroupRules)],
+  ]);
   readonly #onReleased: OnReleased;
 
   constructor(onReleased: OnReleased) {
@@ -122,7 +141,17 @@ export class State {
 
   apply(event: StoreEvent): void {
     const key = event.type === 'put' ? event.entry.key : event.key;
-    const [kind = '', first = '', second = ''] = key.split('/');
+    const [kind = '', first = ''] = key.split('/');
+    const entry = event.type === 'put' ? event.entry : null;
+    const keep = this.#plain.get(kind);
+    if (keep !== undefined) keep(key, first, entry);
+    else this.#applyOther(kind, event);
+  }
+
+  /** What is found by more than its id, or shows in something else. */
+  #applyOther(kind: string, event: StoreEvent): void {
+    const key = event.type === 'put' ? event.entry.key : event.key;
+    const [, first = '', second = ''] = key.split('/');
     const entry = event.type === 'put' ? event.entry : null;
     switch (kind) {
       case 'networks':
@@ -136,30 +165,10 @@ export class State {
       case 'ports':
         this.#applyPort(key, second, entry);
         break;
-      case 'groups':
-        if (entry === null) this.groups.delete(first);
-        else this.groups.put(key, JSON.parse(entry.value) as SecurityGroupRecord, entry.modRevision);
-        break;
       case 'rules':
         if (entry === null) this.rules.delete(second);
         else this.rules.put(key, JSON.parse(entry.value) as SecurityGroupRuleRecord, entry.modRevision);
         this.groups.outdate(first);
-        break;
-      case 'qos':
-        if (entry === null) this.qosPolicies.delete(first);
-        else this.qosPolicies.put(key, JSON.parse(entry.value) as QosPolicyRecord, entry.modRevision);
-        break;
-      case 'address-groups':
-        if (entry === null) this.addressGroups.delete(first);
-        else this.addressGroups.put(key, JSON.parse(entry.value) as AddressGroupRecord, entry.modRevision);
-        break;
-      case 'routers':
-        if (entry === null) this.routers.delete(first);
-        else this.routers.put(key, JSON.parse(entry.value) as RouterRecord, entry.modRevision);
-        break;
-      case 'address-scopes':
-        if (entry === null) this.addressScopes.delete(first);
-        else this.addressScopes.put(key, JSON.parse(entry.value) as AddressScopeRecord, entry.modRevision);
         break;
       case 'subnet-pools':
         if (entry === null) this.subnetPools.delete(first);
@@ -184,15 +193,6 @@ export class State {
       case 'agent-notes':
         if (entry === null) this.agentNotes.delete(first);
         else this.agentNotes.set(first, JSON.parse(entry.value) as AgentNote);
-        break;
-      case 'default-rules':
-        if (entry === null) this.defaultGroupRules.delete(first);
-        else
-          this.defaultGroupRules.put(
-            key,
-            JSON.parse(entry.value) as DefaultGroupRuleRecord,
-            entry.modRevision,
-          );
         break;
       case 'planted':
         this.hasDefaultGroupRules = entry !== null;
