@@ -183,7 +183,8 @@ const unmatchable = new Set([33, 136]);
 const icmp = new Set([1, 58]);
 
 function canonicalPorts(protocol: string | null, { min, max }: PortRange): PortRange {
-  if (min === null && max === null) return noPorts;
+  // All ports are no restriction, whatever the protocol; Neutron looks no further either.
+  if ((min === null && max === null) || (min === 1 && max === 65_535)) return noPorts;
   const number = protocolNumber(protocol);
   if (protocol === null || number === null) return refuse({ code: 'SecurityGroupProtocolRequiredWithPorts' });
   if (icmp.has(number)) {
@@ -202,7 +203,6 @@ function canonicalPorts(protocol: string | null, { min, max }: PortRange): PortR
     return refuse({ code: 'SecurityGroupInvalidProtocolForPort', protocol });
   if (min === 0 || max === 0) return refuse({ code: 'SecurityGroupInvalidPortValue', port: '0' });
   if (min === null || max === null || min > max) return refuse({ code: 'SecurityGroupInvalidPortRange' });
-  if (min === 1 && max === 65_535) return noPorts;
   return unmatchable.has(number)
     ? refuse({ code: 'SecurityGroupPortsNotMatchable', protocol })
     : { min, max };

@@ -4,7 +4,7 @@
  */
 import { Fault } from '../../base/errors.ts';
 import type { ModelFault } from '../../model/faults.ts';
-import { protocolNumbers } from '../../model/protocols.ts';
+import { protocolNumber, protocolNumbers } from '../../model/protocols.ts';
 import { pythonText } from '../../model/python-text.ts';
 import type { StoreFault } from '../../store/contract.ts';
 import type { IdentityFault } from '../identity/authenticator.ts';
@@ -39,7 +39,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   SubnetNotFound: { status: 404, text: (f) => `Subnet ${f.id} could not be found.` },
   PortNotFound: { status: 404, text: (f) => `Port ${f.id} could not be found.` },
   SecurityGroupNotFound: { status: 404, text: (f) => `Security group ${f.id} does not exist` },
-  SecurityGroupRuleNotFound: { status: 404, text: (f) => `Security group rule ${f.id} does not exist.` },
+  SecurityGroupRuleNotFound: { status: 404, text: (f) => `Security group rule ${f.id} does not exist` },
   ExtensionNotFound: {
     status: 404,
     type: 'HTTPNotFound',
@@ -179,11 +179,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   DuplicateSecurityGroupRuleInPost: { status: 409, text: () => 'Duplicate Security Group Rule in POST.' },
   SecurityGroupNotSingleGroupRules: {
     status: 400,
-    text: () => 'Only allowed to update rules for one security profile at a time.',
+    text: () => 'Only allowed to update rules for one security profile at a time',
   },
   SecurityGroupRulesNotSingleProject: {
     status: 400,
-    text: () => 'Multiple project_ids in bulk security group rule create not allowed.',
+    text: () => 'Multiple project_ids in bulk security group rule create not allowed',
   },
   SecurityGroupRuleInvalidProtocol: {
     status: 400,
@@ -206,7 +206,9 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   SecurityGroupInvalidProtocolForPort: {
     status: 400,
-    text: (f) => `Invalid protocol ${f.protocol} for port range, only supported for TCP, UDP and SCTP.`,
+    text: (f) =>
+      `Ports cannot be specified for protocol ${protocolNumber(f.protocol) ?? f.protocol}. ` +
+      'Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE.',
   },
   SecurityGroupPortsNotMatchable: {
     status: 400,
@@ -217,9 +219,9 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   SecurityGroupInvalidPortRange: {
     status: 400,
-    text: () => 'For TCP/UDP protocols, port_range_min must be <= port_range_max.',
+    text: () => 'For TCP/UDP protocols, port_range_min must be <= port_range_max',
   },
-  SecurityGroupInvalidPortValue: { status: 400, text: (f) => `Invalid value for port ${f.port}.` },
+  SecurityGroupInvalidPortValue: { status: 400, text: (f) => `Invalid value for port ${f.port}` },
   SecurityGroupInvalidIcmpValue: {
     status: 400,
     text: (f) => `Invalid value for ICMP ${f.field} (${f.attribute}) ${f.value}. It must be 0 to 255.`,
@@ -231,7 +233,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   SecurityGroupMultipleRemoteEntites: {
     status: 400,
-    text: () => 'Only one of remote_ip_prefix, remote_group_id and remote_address_group_id may be provided.',
+    text: () => 'Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.',
   },
   SecurityGroupConflict: { status: 409, text: (f) => `Error ${f.reason} while attempting the operation.` },
   AddressGroupNotFound: { status: 404, text: (f) => `Address group ${f.id} could not be found.` },
@@ -265,7 +267,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   DuplicateRbacPolicy: { status: 409, text: () => 'An RBAC policy already exists with those values.' },
   SecurityGroupRuleParameterConflict: {
     status: 400,
-    text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}.`,
+    text: (f) => `Conflicting value ethertype ${f.ethertype} for CIDR ${f.cidr}`,
   },
   InvalidCIDR: { status: 400, text: (f) => `Invalid CIDR ${f.input} given as IP prefix.` },
   PolicyRemoveAuthorizationError: {

@@ -240,6 +240,53 @@ describe('ports', () => {
   });
 });
 
+describe('rules of groups', () => {
+  const noPorts = (protocol: number) => ({
+    type: 'SecurityGroupInvalidProtocolForPort',
+    text: `Ports cannot be specified for protocol ${protocol}. Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE.`,
+  });
+  let group: unknown;
+  beforeAll(async () => {
+    group = (await client.make('security-groups', { name: 'g' }))['id'];
+  });
+
+  it.each([
+    [{ protocol: 'gre', port_range_min: 1, port_range_max: 10 }, noPorts(47)],
+    [{ protocol: '50', port_range_min: 1, port_range_max: 10 }, noPorts(50)],
+    [
+      { protocol: 'tcp', port_range_min: -16 },
+      { type: 'SecurityGroupInvalidPortValue', text: 'Invalid value for port -16' },
+    ],
+    [
+      { protocol: 'tcp', port_range_min: 2, port_range_max: 1 },
+      {
+        type: 'SecurityGroupInvalidPortRange',
+        text: 'For TCP/UDP protocols, port_range_min must be <= port_range_max',
+      },
+    ],
+    [
+      { remote_ip_prefix: '::/0' },
+      {
+        type: 'SecurityGroupRuleParameterConflict',
+        text: 'Conflicting value ethertype IPv4 for CIDR ::/0',
+      },
+    ],
+    [{ direction: 'in' }, bad('Invalid input for direction. Reason: in is not in valid_values.')],
+  ])('%j', async (part, { type, text }) => {
+    const rule = { security_group_id: group, direction: 'ingress', ...part };
+    const reply = await client.call('POST', path('security-group-rules'), { security_group_rule: rule });
+    expect(expectRefusal(reply, 400, type)).toBe(text);
+  });
+
+  it.each(['icmp', 'gre', 'dccp', null])('for all ports of %s are rules for none', async (protocol) => {
+    const all = { port_range_min: 1, port_range_max: 65_535 };
+    const of = { security_group_id: group, direction: 'ingress' };
+    const rule = await client.make('security-group-rules', { ...of, ...all, protocol });
+    expect(rule).toMatchObject({ protocol, port_range_min: null, port_range_max: null });
+    await client.remove('security-group-rules', rule['id']);
+  });
+});
+
 describe('conditions', () => {
   it.each(['revision_number=x', 'revision_number=1, revision_number=2', '"x"', ''])('%j', async (text) => {
     const headers = { 'if-match': text };

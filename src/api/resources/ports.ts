@@ -235,7 +235,8 @@ export class Ports implements Resource<PortRecord> {
     const stateful = (id: string): boolean =>
       this.#context.view.state.groups.get(id)?.record.stateful ?? true;
     if (new Set(groups.map(stateful)).size > 1) {
-      const reason = 'Cannot apply both stateful and stateless security groups on the same port';
+      const reason =
+        'Cannot apply both stateful and stateless security groups on the same port at the same time';
       refuse({ code: 'SecurityGroupConflict', reason });
     }
     for (const id of gained) {

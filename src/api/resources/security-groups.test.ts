@@ -217,7 +217,7 @@ describe('security-group rules', () => {
       'ports of GRE',
       400,
       'SecurityGroupInvalidProtocolForPort',
-      'gre',
+      '47',
       { protocol: 'gre', port_range_min: 1, port_range_max: 2 },
     ],
     [
