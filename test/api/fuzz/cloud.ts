@@ -99,6 +99,16 @@ export class Cloud {
     if (typeof id === 'string') this.known.learn(kind, id, typeof project === 'string' ? project : '');
   }
 
+  /** One thing of each kind for a while; what hangs on another hangs on the one in focus. */
+  focus(random: Random): void {
+    this.known.focus(random);
+    const subnet = this.known.focused('subnet');
+    const [, network] = (subnet === undefined ? undefined : this.mirror.byId(subnet))?.key.split('/') ?? [];
+    this.known.focused('network', network);
+    const port = this.mirror.under(`ports/${network}/`)[0]?.key.split('/')[2];
+    this.known.focused('port', port);
+  }
+
   /** What an agent writes of a port that it holds. */
   async bindSome(random: Random): Promise<void> {
     const now = Date.now();

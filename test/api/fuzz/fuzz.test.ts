@@ -70,7 +70,7 @@ test(
     cloud = await Cloud.open(random);
     const requests = new Requests(random, cloud.subjects, cloud.known, cloud.routes);
     for (let at = 0; at < count / 2; at += 16) {
-      cloud.known.focus(random);
+      cloud.focus(random);
       const burst = at % 64 === 0 ? Array.from({ length: 16 }, () => requests.next()) : requests.burst(16);
       const answers = await Promise.all(burst.map((request, n) => cloud.send(request, n)));
       for (const [n, answer] of answers.entries()) {

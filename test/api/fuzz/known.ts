@@ -40,6 +40,12 @@ export class Known {
     }
   }
 
+  /** What is in focus; `to` sets it. */
+  focused(kind: string, to?: string): string | undefined {
+    if (to !== undefined) this.#focus.set(kind, to);
+    return this.#focus.get(kind);
+  }
+
   /** Mostly one of the project's own, else anybody's, else nobody's. */
   id(random: Random, kind: string, project: string): string {
     const focused = this.#focus.get(kind);

@@ -34,6 +34,16 @@ const often: Readonly<Record<string, number>> = {
   availability_zone: 0.1,
 };
 
+/** What attributes refer to, where their names do not say so. */
+const targets: Readonly<Record<string, string>> = {
+  security_groups: 'security_group',
+  remote_group_id: 'security_group',
+  remote_address_group_id: 'address_group',
+  qos_policy_id: 'policy',
+  fixed_ips: 'subnet',
+  object_id: 'network',
+};
+
 const canBeMade = ({ table }: Subject): boolean =>
   Object.values(table).some((attribute) => attribute.post !== 'refused');
 const canChange = ({ table }: Subject): boolean => Object.values(table).some((attribute) => attribute.put);
@@ -98,7 +108,8 @@ export class Requests {
         [1, () => this.#list(project)],
       ]),
     );
-    this.#bold = 0.8;
+    this.#bold = random.chance(0.5) ? 0.8 : 0.1;
+    if (random.chance(0.5)) kinds.splice(0, kinds.length, ...this.#useAndRemove(project));
     const requests: Request[] = [];
     while (requests.length < size) {
       const one = { who: random.pick(random.chance(0.8) ? able : admins), ...random.pick(kinds)() };
@@ -106,6 +117,31 @@ export class Requests {
     }
     this.#bold = 0.3;
     return requests.slice(0, size);
+  }
+
+  /** Things that refer to one other, and the removal of that one. */
+  #useAndRemove(project: string): readonly (() => Omit<Request, 'who'>)[] {
+    const random = this.#random;
+    const uses = this.#subjects.flatMap((user) =>
+      Object.keys(user.table).flatMap((attribute) => {
+        const target = this.#subjects.find(
+          (one) => one.name === (targets[attribute] ?? attribute.replace(/_id$/, '')),
+        );
+        return target === undefined || user.table[attribute]?.post === 'refused'
+          ? []
+          : [{ user, attribute, target }];
+      }),
+    );
+    const { user, attribute, target } = random.pick(uses);
+    const use = (): Omit<Request, 'who'> => {
+      const draft = this.#draft(user.table, project, 'post');
+      const id = this.#known.id(random, target.name, project);
+      draft[attribute] =
+        attribute === 'security_groups' ? [id] : attribute === 'fixed_ips' ? [{ subnet_id: id }] : id;
+      if (attribute === 'object_id') draft['object_type'] = target.name;
+      return this.#json('POST', `/v2.0/${user.path}`, { [user.name]: draft });
+    };
+    return [use, use, () => this.#remove(project, target)];
   }
 
   #repeated(make: (subject: Subject) => Omit<Request, 'who'>, able: (subject: Subject) => boolean) {
