@@ -7,7 +7,7 @@ type Json = Readonly<Record<string, unknown>>;
 interface Parameter {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
-  readonly schema: { readonly type?: string; readonly pattern?: string; readonly items?: Json };
+  readonly schema: Json & { readonly items?: Json };
 }
 interface Operation {
   readonly operationId: string;
@@ -125,7 +125,9 @@ const examples: Readonly<Record<string, string>> = {
 
 /** A value that a parameter may have. */
 function exampleOf({ schema }: Parameter): string {
-  const { type, pattern, enum: values, format } = { ...schema, ...schema.items } as Json;
+  const value = schema.items ?? schema;
+  const choices = value['anyOf'];
+  const { type, pattern, enum: values, format } = (Array.isArray(choices) ? choices[0] : value) as Json;
   if (Array.isArray(values)) return String(values[0]);
   if (typeof format === 'string') return examples[format] ?? '';
   if (typeof pattern === 'string') {
