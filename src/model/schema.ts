@@ -80,10 +80,15 @@ export function objectOf(
 const typesOf = ({ type }: Schema): readonly SchemaType[] =>
   type === undefined ? [] : typeof type === 'string' ? [type] : type;
 
+/** Whether it takes anything but null. */
+const isMore = (schema: Schema): boolean => schema.type !== 'null';
+
 /** The schema with null beside what it takes. */
 export function orNullSchema(schema: Schema): Schema {
   const types = typesOf(schema);
   if (types.includes('null')) return schema;
+  if (schema.anyOf !== undefined && types.length === 0)
+    return { ...schema, anyOf: [...schema.anyOf.filter(isMore), { type: 'null' }] };
   if (types.length === 0) return { anyOf: [schema, { type: 'null' }] };
   const values = schema.enum === undefined ? {} : { enum: [...schema.enum, null] };
   return { ...schema, type: [...types, 'null'], ...values };
@@ -91,6 +96,8 @@ export function orNullSchema(schema: Schema): Schema {
 
 /** The schema without null. */
 export function notNullSchema(schema: Schema): Schema {
+  if (schema.anyOf !== undefined && schema.type === undefined)
+    return { ...schema, anyOf: schema.anyOf.filter(isMore) };
   const types = typesOf(schema).filter((type) => type !== 'null');
   const [only] = types;
   if (only === undefined || types.length === typesOf(schema).length) return schema;
