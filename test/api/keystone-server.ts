@@ -91,6 +91,8 @@ sqlite_synchronous = false
 expiration = ${expiration}
 [fernet_tokens]
 key_repository = ${dir}/fernet
+[fernet_receipts]
+key_repository = ${dir}/fernet
 [credential]
 key_repository = ${dir}/credential
 [identity]
