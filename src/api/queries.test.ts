@@ -135,7 +135,8 @@ describe('order and pages', () => {
     expect(seen).toHaveLength(6);
     const back = await client.call('GET', previous ?? '');
     expect((back.body['networks'] as Json[]).map((network) => network['id'])).toEqual(seen.slice(0, 4));
-    expect(await found('limit=2&marker=nobody')).toEqual([]);
+    expectRefusal(await client.call('GET', '/v2.0/networks?limit=2&marker=nobody'), 404, 'NetworkNotFound');
+    expect(await client.list('subnets', 'limit=2&marker=nobody')).toEqual([]);
     expect(await found('limit=0')).toHaveLength(6);
   });
 });

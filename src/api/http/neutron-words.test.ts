@@ -376,6 +376,14 @@ describe('a query', () => {
     await client.remove('subnets', subnet['id']);
   });
 
+  it('goes on from what has changed since, and turns round without pages', async () => {
+    const names = async (query: string) => (await client.list('networks', query)).map(({ name }) => name);
+    const sorted = 'sort_key=name&sort_dir=asc';
+    expect(await names(`${sorted}&page_reverse=True`)).toEqual(['two', 'one']);
+    expect(await names(`${sorted}&limit=5&name=two&marker=${network}`)).toEqual(['two']);
+    expect(await names(`${sorted}&limit=5&name=two&marker=${network}&page_reverse=True`)).toEqual([]);
+  });
+
   it('has links from a page to the pages beside it, an empty one too', async () => {
     const links = async (query: string) =>
       (await client.call('GET', path(`networks?name=nobody&${query}`))).body['networks_links'];

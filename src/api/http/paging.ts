@@ -64,25 +64,32 @@ function compare(a: unknown, b: unknown): number {
   return (left ?? '') < (right ?? '') ? -1 : 1;
 }
 
-/** One page in the order asked for. An unknown marker gives none. */
-export function page<T extends Readable>(items: readonly T[], paging: Paging): readonly T[] {
+/**
+ * One page in the order asked for. `mark` is what the marker names: it need not be among the items, since it may have
+ * changed since the page that it ended. An unknown marker gives none.
+ */
+export function page<T extends Readable>(
+  items: readonly T[],
+  paging: Paging,
+  mark: Readable | undefined = items.find((item) => item.get('id') === paging.marker),
+): readonly T[] {
   const { sort, limit, marker, reverse } = paging;
-  if (sort.length === 0 && limit === 0 && marker === null) return items;
-  const ordered = items.toSorted((a, b) => {
+  if (sort.length === 0 && limit === 0 && marker === null && !reverse) return items;
+  const inOrder = (a: Readable, b: Readable): number => {
     for (const { key, descending } of sort) {
       const order = compare(a.get(key), b.get(key));
       if (order !== 0) return descending ? -order : order;
     }
     // The id makes the order total, so that pages neither repeat nor miss.
     return compare(a.get('id'), b.get('id'));
-  });
-  let rest = ordered;
+  };
+  let rest = items.toSorted(inOrder);
   if (marker !== null) {
-    const at = ordered.findIndex((item) => item.get('id') === marker);
-    if (at === -1) return [];
-    rest = reverse ? ordered.slice(0, at) : ordered.slice(at + 1);
+    if (mark === undefined) return [];
+    rest = rest.filter((item) => (reverse ? inOrder(item, mark) < 0 : inOrder(item, mark) > 0));
   }
-  if (limit === 0) return rest;
+  // Without pages, Neutron turns the whole list round.
+  if (limit === 0) return reverse ? rest.toReversed() : rest;
   return reverse ? rest.slice(-limit) : rest.slice(0, limit);
 }
 

@@ -41,6 +41,14 @@ export function registerResource<R extends Owned>(
     return new Reading(resource, resource.find(record.id) ?? passed, access.sightOf(caller)).text(null);
   };
 
+  /** What a marker names. For networks and ports Neutron refuses one that names nothing; other lists end there. */
+  const markOf = (marker: string | null, caller: Caller): Reading<R> | undefined => {
+    if (marker === null) return undefined;
+    const strict = name === 'network' || name === 'port';
+    const row = strict ? access.found(caller, marker) : access.seen(caller, marker);
+    return row === undefined ? undefined : new Reading(resource, row, access.sightOf(caller));
+  };
+
   app.get(many, does(tells.list), async (request, reply) => {
     const url = urlOf(request);
     const query = url.searchParams;
@@ -57,7 +65,7 @@ export function registerResource<R extends Owned>(
       const reading = new Reading(resource, row, sight);
       if (matches(reading, filters)) matching.push(reading);
     }
-    const items = page(matching, paging);
+    const items = page(matching, paging, markOf(paging.marker, caller));
     const texts = items.map((item) => item.text(fields));
     const links = pageLinks(items, paging, url);
     const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;

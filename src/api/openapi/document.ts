@@ -38,8 +38,8 @@ const queryParameter = ({ name, about, schema }: QueryParameter): Json => ({
 const ifMatch: Json = {
   name: 'If-Match',
   in: 'header',
-  description: 'The revision that it must have: `revision_number=N`.',
-  schema: { type: 'string', pattern: '^"?revision_number=\\d+"?$' },
+  description: 'The revision that it must have: `revision_number=N`; `*` for any.',
+  schema: { type: 'string', pattern: '^("?revision_number=\\d+"?|\\*)$' },
 };
 
 /** Statuses of refusals that a method may be answered with. */

@@ -27,6 +27,8 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
     summary: `Lists ${words(collection)}`,
     details: forWhom(verbs.read),
     query: listParameters(table),
+    // The marker may name nothing.
+    refusals: [404],
     answers: {
       200: {
         type: 'object',
