@@ -103,7 +103,7 @@ describe('networks', () => {
     const put = (header: string) =>
       client.call('PUT', `/v2.0/networks/${String(id)}`, { network: { name: 'x' } }, { 'if-match': header });
     expectRefusal(await put('revision_number=7'), 412, 'RevisionNumberConstraintFailed');
-    expectRefusal(await put('revision_number=1, revision_number=2'), 400, 'HTTPBadRequest');
+    expectRefusal(await put('revision_number=1, revision_number=2'), 400, 'BadRequest');
     expect((await put('revision_number=1')).status).toBe(200);
     const gone = await client.call('DELETE', `/v2.0/networks/${String(id)}`, undefined, {
       'if-match': 'revision_number=1',
