@@ -241,9 +241,11 @@ export class Oracle {
       case 'agent-notes':
         return false;
       case 'default-external-network':
-        // It went with the network that was it.
-        return all.some(
-          (one) => one.key === `networks/${before?.text}` && projectOf(one.before) === who.project,
+      case 'default-subnet-pools':
+        // It went with what it named.
+        return (
+          after === null &&
+          all.some((one) => one.key.endsWith(`/${before?.text}`) && projectOf(one.before) === who.project)
         );
       default:
         return own;
