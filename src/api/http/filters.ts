@@ -3,7 +3,7 @@
  * filtered by, and how, stands in the attribute table.
  */
 import { type Attribute, type AttributeTable, attributeOf, type FilterKind } from '../../model/attribute.ts';
-import { isObject, toBoolean, toCanonicalIp, toInteger } from '../../model/checks.ts';
+import { isObject, toBoolean, toCanonicalIp } from '../../model/checks.ts';
 import { badRequest, invalidInput } from '../../model/faults.ts';
 import { pythonText } from '../../model/python-text.ts';
 import type { Row } from '../state/table.ts';
@@ -62,10 +62,8 @@ function wantedAs(kind: FilterKind, row: Attribute, wanted: readonly string[]): 
     case 'boolean':
       return wanted.map((word) => String(toBoolean(word)));
     case 'integer':
-    case 'text': {
-      const convert = row.convert ?? (kind === 'integer' ? toInteger : (word: string): unknown => word);
-      return wanted.map((word) => plainText(convert(word)));
-    }
+    case 'text':
+      return wanted.map((word) => plainText(row.convert?.(word) ?? word));
     case 'tags':
       return tagsWanted(wanted);
     case 'fixed-ips':
