@@ -198,8 +198,8 @@ export function documentOf(routes: readonly Route[], around: Surroundings): Json
       title: 'Portcullis',
       version: '2.0',
       description:
-        "Neutron's API v2.0 and the operator's own paths. GET answers to HEAD too, without a body. " +
-        'Unknown query parameters of lists are refused.',
+        'Neutron\'s API v2.0 and the operator\'s own paths. Requests may spell values as freely as Neutron lets them (`"true"`, ' +
+        '`"5"`, `IPV4`); what is described is how they are stored and shown. Unknown query parameters of lists are refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
