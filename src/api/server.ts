@@ -103,7 +103,7 @@ export function createApi(options: ApiOptions): Api {
       ignoreDuplicateSlashes: true,
       maxParamLength: 255 * 4 * 3,
     },
-    rewriteUrl: ({ url }) => withoutSuffix(url ?? '/'),
+    rewriteUrl: ({ url }) => usualSpelling(url ?? '/'),
   });
   registerBodyParser(app);
   // Fastify adds a charset that JSON has no need of (RFC 8259 11) and Neutron does not send.
@@ -165,11 +165,15 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-/** Neutron's oldest clients ask for `networks.json`; a tag may end so by itself. */
-function withoutSuffix(url: string): string {
-  return url.startsWith('/v2.0/') && url.includes('.json') && !url.includes('/tags/')
-    ? url.replace(/\.json(?=$|\?)/, '')
-    : url;
+/** Collections whose paths have dashes; Neutron finds them by underscores too. */
+const underscored = /^\/v2\.0\/(?!availability_zones)[a-z]+(?:_[a-z]+)+(?=[/?.]|$)/;
+
+/** Neutron's oldest clients ask for `networks.json` and `security_groups`; a tag may end in `.json` by itself. */
+function usualSpelling(url: string): string {
+  if (!url.startsWith('/v2.0/')) return url;
+  const dashed = url.replace(underscored, (path) => path.replaceAll('_', '-'));
+  const suffixed = dashed.includes('.json') && !dashed.includes('/tags/');
+  return suffixed ? dashed.replace(/\.json(?=$|\?)/, '') : dashed;
 }
 
 /** A web page that points its own name at loopback (DNS rebinding) must not speak to an unauthenticated API. */

@@ -398,6 +398,16 @@ describe('a query', () => {
 });
 
 describe('a path', () => {
+  it('may have underscores for dashes', async () => {
+    const { body } = await client.call('GET', '/v2.0/security_groups?name=default');
+    const [group] = body['security_groups'] as Json[];
+    const one = await client.call('GET', `/v2.0/security_groups/${String(group?.['id'])}`);
+    expect(one.body).toEqual({ security_group: group });
+    expect((await client.call('GET', '/v2.0/security_group_rules.json?name_=1')).status).toBe(400);
+    expect((await client.call('GET', '/v2.0/availability_zones')).status).toBe(200);
+    expectRefusal(await client.call('GET', '/v2.0/security_grouped'), 404, 'HTTPNotFound');
+  });
+
   it.each(['/v2.0/networks.json?name=one', '//v2.0//networks?name=one', '/v2.0/networks/?name=one'])(
     '%s',
     async (url) => {

@@ -105,6 +105,7 @@ export class Contract {
     const plain = path
       .replaceAll(/\/{2,}/g, '/')
       .replace(/(?<=.)\/$/, '')
+      .replace(/^\/v2\.0\/(?!availability_)\w+/, (start) => start.replaceAll('_', '-'))
       .replace(/(?<=^\/v2\.0\/(?!.*\/tags\/).*)\.json$/, '');
     const found = this.#paths.find(({ pattern }) => pattern.test(plain));
     const operation = found?.operations[method.toLowerCase()];
