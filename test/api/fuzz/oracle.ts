@@ -108,7 +108,7 @@ export class Oracle {
     }
     if (who !== null && seesAll(who)) return;
     for (const change of real) {
-      for (const id of this.#unknownTo(who, change))
+      for (const id of this.#unknownTo(who, change, real))
         yield `${who?.name ?? 'nobody'} made ${change.key} refer to ${id}`;
       if (!this.#mayChange(who, change, real, method === 'GET'))
         yield `${who?.name ?? 'nobody'} changed ${change.key} of ${projectOf(change.before ?? change.after)}`;
@@ -116,12 +116,14 @@ export class Oracle {
   }
 
   /** What a record refers to since the request, and its sender cannot know of. */
-  #unknownTo(who: Person | null, { before, after }: Changed): readonly string[] {
+  #unknownTo(who: Person | null, { before, after }: Changed, all: readonly Changed[]): readonly string[] {
     if (who === null || after?.record === null || after === null) return [];
     const held = new Set(before?.text.match(uuid));
     return [...new Set(after.text.match(uuid))].filter((id) => {
       const named = this.#mirror.byId(id);
       if (held.has(id) || named === undefined || this.#sees(who, named)) return false;
+      // The request made it itself, as a router its gateway's port, which is nobody's.
+      if (all.some((one) => one.key === named.key && one.before === null)) return false;
       // What administrators made every group begin with.
       return !this.#mirror.under('default-rules/').some(({ text }) => text.includes(id));
     });
