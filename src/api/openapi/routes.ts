@@ -10,7 +10,12 @@ import type { Chapter } from './attributes-page.ts';
 import { documentOf, type Route } from './document.ts';
 import { does } from './operation.ts';
 
-const heard = new WeakMap<FastifyInstance, RouteOptions[]>();
+interface Heard {
+  readonly routes: RouteOptions[];
+  readonly tokens: boolean;
+}
+
+const heard = new WeakMap<FastifyInstance, Heard>();
 
 const methodsOf = ({ method }: RouteOptions): readonly string[] =>
   // HEAD comes with every GET.
@@ -26,7 +31,7 @@ function routesOf(options: RouteOptions): readonly Route[] {
 /** Must come before any other route. `tokens` tells whether callers show any. */
 export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
   const routes: RouteOptions[] = [];
-  heard.set(app, routes);
+  heard.set(app, { routes, tokens });
   app.addHook('onRoute', (options) => {
     routes.push(options);
   });
@@ -47,9 +52,17 @@ export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
   });
 }
 
+const routesHeardOf = (app: FastifyInstance): readonly RouteOptions[] => heard.get(app)?.routes ?? [];
+
+/** Equal for servers of one build that have the same document, and cheaper. */
+export const shapeOf = (app: FastifyInstance): string =>
+  [heard.get(app)?.tokens, ...routesHeardOf(app).map(({ method, url }) => `${String(method)} ${url}`)].join(
+    '\n',
+  );
+
 /** What lists of the server are of, in the order of their routes. */
 export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
-  (heard.get(app) ?? []).flatMap(({ url, method, config }) => {
+  routesHeardOf(app).flatMap(({ url, method, config }) => {
     const subject = config?.operation?.subject;
     // Every GET is heard of again as HEAD.
     return subject === undefined || method === 'HEAD' ? [] : [{ path: url, subject }];
@@ -57,7 +70,7 @@ export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
 
 /** Routes that neither tell what they do nor refuse everything, as `GET /path`. */
 export function untold(app: FastifyInstance): readonly string[] {
-  return (heard.get(app) ?? [])
+  return routesHeardOf(app)
     .filter(({ config, handler }) => config?.operation === undefined && handler !== refuseMethod)
     .flatMap((options) => methodsOf(options).map((method) => `${method} ${options.url}`));
 }

@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import type { Store } from '../../store/contract.ts';
 import { openStore } from '../../store/index.ts';
+import { shapeOf } from '../openapi/routes.ts';
 import { type Api, type ApiOptions, createApi } from '../server.ts';
 import { Contract } from './contract.ts';
 
@@ -65,24 +66,24 @@ const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 export const nameOf = (path: string): string => singular[lastPart(path)] ?? path;
 export const collectionOf = (path: string): string => lastPart(path).replaceAll('-', '_');
 
-const contracts = new WeakMap<Api, Contract>();
-const byText = new Map<string, Contract>();
+const contracts = new Map<string, Contract>();
 
 /** The promises that the server makes in its document. */
 export async function contractOf(api: Api): Promise<Contract> {
-  const held = contracts.get(api);
+  const shape = shapeOf(api.app);
+  const held = contracts.get(shape);
   if (held !== undefined) return held;
   const { body } = await api.app.inject({ url: '/openapi.json', headers: { host: '127.0.0.1:9696' } });
-  const contract = byText.get(body) ?? new Contract(body);
-  byText.set(body, contract);
-  contracts.set(api, contract);
+  const contract = new Contract(body);
+  contracts.set(shape, contract);
   return contract;
 }
 
 /** `always` are headers of every request. */
 export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}): Client {
+  let contract: Contract | null = null;
   const call: Client['call'] = async (method, url, body, headers = {}) => {
-    const contract = await contractOf(api);
+    contract ??= await contractOf(api);
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await api.app.inject({
       method,
