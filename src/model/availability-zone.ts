@@ -15,7 +15,12 @@ export const defaultZone = 'nova';
 export const zoneOf = (host: HostRecord): string => host.availability_zone ?? defaultZone;
 
 /** Everybody may know them; nobody makes them here. */
-export const availabilityZoneVerbs: Verbs = { create: [], read: ['admin', 'service', 'anybody'], update: [], delete: [] };
+export const availabilityZoneVerbs: Verbs = {
+  create: [],
+  read: ['admin', 'service', 'anybody'],
+  update: [],
+  delete: [],
+};
 
 const found = { post: 'refused', put: false, filter: 'text', sort: true } as const;
 
