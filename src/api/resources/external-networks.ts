@@ -66,6 +66,13 @@ export function withDefault(network: NetworkRecord, wanted: boolean): NetworkRec
   return wanted && isExternal(network) ? { ...rest, is_default: true } : rest;
 }
 
+/** The default is everybody's: refuses one that policies open to some projects alone. */
+export function requireOpenToAll(state: State, network: string): void {
+  for (const { record } of state.rbacPolicies.by('object', network))
+    if (record.action === accessAsExternal && record.target_tenant === '*') return;
+  refuse({ code: 'DefaultExternalNetworkIsForAll', network });
+}
+
 /** Keeps the default network the only one. `null` is a network that is not there. */
 export function writeDefault(
   change: Change,

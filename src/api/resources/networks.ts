@@ -28,6 +28,7 @@ import {
   closeToAll,
   isExternal,
   openToAll,
+  requireOpenToAll,
   withDefault,
   withPolicies,
   writeDefault,
@@ -142,7 +143,11 @@ export class Networks implements Resource<NetworkRecord> {
     if (draft['shared'] === false) this.#unshare(change, before);
     if (draft['shared'] === true && !before.shared) shareWithAll(change, this.#context, 'network', before);
     const led = this.#lead(change, before, after, leadsOut);
-    return preferred === undefined ? led : withDefault(led, preferred);
+    if (preferred === undefined) return led;
+    // One that begins to lead out is opened to all by that.
+    if (preferred && isExternal(before) && isExternal(led))
+      requireOpenToAll(this.#context.view.state, before.id);
+    return withDefault(led, preferred);
   }
 
   write(change: Change, before: NetworkRecord, after: NetworkRecord): void {
