@@ -173,7 +173,21 @@ export class Oracle {
       ({ record, text }) => record !== null && text.includes(id),
     );
     return naming.some(
-      (held) => this.#sees(who, held) || this.#hasPortOn(who, held) || this.#leadsBy(who, held),
+      (held) =>
+        this.#sees(who, held) ||
+        this.#hasPortOn(who, held) ||
+        this.#leadsBy(who, held) ||
+        this.#hasSubnetOf(who, held),
+    );
+  }
+
+  /** Networks tell of the scope of the pool that a subnet of theirs was cut from. */
+  #hasSubnetOf(who: Person, { key, record }: Held): boolean {
+    return (
+      key.startsWith('subnet-pools/') &&
+      this.#mirror
+        .under('subnets/')
+        .some((subnet) => subnet.record?.['subnetpool_id'] === record?.['id'] && this.#sees(who, subnet))
     );
   }
 
