@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
 import { type Cloud, type Member, startCloud } from './cloud.ts';
 
 const echo = 7;
@@ -54,9 +55,23 @@ async function times(many: number, attempt: () => Promise<boolean>): Promise<voi
   for (let i = 0; i < many; i++) expect(await attempt()).toBe(true);
 }
 
+/**
+ * Both sides have said their last: a farewell that is sent again after its connection was cut would begin another one
+ * where it is let in again.
+ */
+async function farewell(...members: readonly Member[]): Promise<void> {
+  for (const member of members)
+    await until(
+      async () =>
+        (await member.run('ss', '-Htan', 'exclude', 'listening', 'exclude', 'time-wait')).trim() === '',
+      { what: `no connection of ${member.ip} is under way` },
+    );
+}
+
 /** That many new connections of each kind to a server, each with an answer. */
 async function connect(server: Member, tcp: number, udp: number, icmp: number): Promise<void> {
   await times(tcp, async () => (await client.probe.tcp(server.ip, echo)) === 'ok');
+  await farewell(client, server);
   await times(udp, async () => (await client.probe.udp(server.ip, datagrams, { timeout: 15 })) === 'ok');
   await times(
     icmp,
