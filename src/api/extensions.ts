@@ -58,6 +58,7 @@ const extensions: readonly Extension[] = [
     'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
+  ['provider', 'Provider Network', 'How a network is carried'],
   ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
   [
     'qos-bw-limit-direction',
@@ -92,6 +93,11 @@ const extensions: readonly Extension[] = [
     'security-groups-default-rules',
     'Default rules for security groups',
     'The rules that new security groups begin with',
+  ],
+  [
+    'security-groups-default-statefulness',
+    'Security Groups Default Statefulness',
+    'Whether security groups are stateful when nobody says, for a project or for all',
   ],
   [
     'security-groups-normalized-cidr',

@@ -116,6 +116,9 @@ export type ModelFault =
   | { readonly code: 'DefaultSecurityGroupRuleNotFound'; readonly id: string }
   | { readonly code: 'DefaultSecurityGroupRuleExists'; readonly rule: string }
   | { readonly code: 'DuplicateDefaultSgRuleInPost' }
+  | { readonly code: 'SecurityGroupDefaultStatefulnessNotFound'; readonly id: string }
+  /** `project` is empty for the setting of all projects. */
+  | { readonly code: 'SecurityGroupDefaultStatefulnessAlreadyExists'; readonly project: string }
   | { readonly code: 'InvalidSubnetServiceType'; readonly type: string }
   | { readonly code: 'InvalidInputSubnetServiceType'; readonly type: string }
   | { readonly code: 'NetworkMTUSubnetConflict'; readonly network: string; readonly mtu: number }

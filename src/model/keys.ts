@@ -14,6 +14,10 @@ export const keys = {
   defaultGroupRule: (id: string) => `default-rules/${id}`,
   /** There once the first templates were made: without any, groups begin without rules. */
   defaultGroupRulesPlanted: 'planted/default-rules',
+  /** Whether new groups are stateful; the second is the one setting of a project ('': of all), and its value the setting's id. */
+  defaultStatefulness: (id: string) => `default-statefulness/${id}`,
+  defaultStatefulnessOf: (project: string) =>
+    project === '' ? 'default-statefulness-of-all' : `default-statefulness-of/${project}`,
   /** Something (a port, or a rule of another group) that names the group: what a group's removal must not overlook. */
   groupUse: (group: string, user: string) => `uses/groups/${group}/${user}`,
   groupUses: (group: string) => `uses/groups/${group}/`,

@@ -22,11 +22,11 @@ export const securityGroupAttributes = {
   stateful: {
     post: 'allowed',
     put: true,
-    fallback: true,
     convert: toBoolean,
     filter: 'boolean',
     sort: true,
-    about: 'Whether answers to what its rules allow pass by themselves.',
+    about:
+      'Whether answers to what its rules allow pass by themselves; as the default statefulness says, else true, unless sent.',
   },
   shared: {
     post: 'refused',

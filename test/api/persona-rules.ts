@@ -89,6 +89,13 @@ export const rules: Readonly<Record<string, Rules>> = {
     read: ['admin', 'service', 'anybody'],
     delete: adminOnly,
   },
+  // What is for all projects has none for its own: administrators alone see and set it.
+  'security-groups-default-statefulness': {
+    create: managers,
+    read: ['admin', 'reader'],
+    update: managers,
+    delete: managers,
+  },
   subnetpools: { create: members, read: ['admin', 'reader', 'shared'], update: members, delete: members },
   'address-scopes': {
     create: members,

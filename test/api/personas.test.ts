@@ -31,6 +31,12 @@ afterAll(() => world?.close());
 
 const cases = kinds.flatMap((each) => personaNames.map((name) => [each.title, name, each] as const));
 
+/** What those change who may, of what has no name. */
+const changes: Readonly<Record<string, () => Json>> = {
+  'rbac-policies': () => ({ target_tenant: `other${count()}` }),
+  'security-groups-default-statefulness': () => ({ stateful: true }),
+};
+
 describe('what there is', () => {
   it.each(cases)('%s as %s', async (_, name, each) => {
     const { path, facts } = each;
@@ -56,9 +62,8 @@ describe('what there is', () => {
       const answers = (allowed: Words | undefined, good: number): number =>
         seen ? (holds(allowed ?? [], name, facts) ? good : 403) : 404;
       if (rule.update !== undefined) {
-        const change =
-          path === 'rbac-policies' ? { target_tenant: `other${count()}` } : { name: `by ${name}` };
-        const changed = await client.call('PUT', url, { [nameOf(path)]: change });
+        const change = changes[path] ?? (() => ({ name: `by ${name}` }));
+        const changed = await client.call('PUT', url, { [nameOf(path)]: change() });
         const { shared: _, ...unshared } = facts;
         const concealed = rule.concealed === true && !holds(rule.read, name, unshared);
         expect(changed.status, JSON.stringify(changed.body)).toBe(

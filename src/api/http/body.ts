@@ -68,12 +68,16 @@ export function readResources(
   collection: string,
 ): { readonly bulk: boolean; readonly items: readonly Record<string, unknown>[] } {
   const body = readWrapper(request);
-  if (!Object.hasOwn(body, collection)) return { bulk: false, items: [unwrapped(body, name)] };
+  if (!isBulk(body, name, collection)) return { bulk: false, items: [unwrapped(body, name)] };
   const items = body[collection];
   if (isNothing(items)) return badRequest('Resources required');
   if (!Array.isArray(items)) return badRequest(invalidBody);
   return { bulk: true, items: items.map((item: unknown) => itemOf(item, name)) };
 }
+
+/** One resource calls one and several the same: there a list is several. */
+const isBulk = (body: Readonly<Record<string, unknown>>, name: string, collection: string): boolean =>
+  Object.hasOwn(body, collection) && (name !== collection || Array.isArray(body[collection]));
 
 /** What Python takes for false: null, zero, and whatever is empty. */
 const isNothing = (value: unknown): boolean =>
@@ -86,7 +90,7 @@ export function readResource(
   collection: string,
 ): Record<string, unknown> {
   const body = readWrapper(request);
-  if (Object.hasOwn(body, collection)) return badRequest('Bulk operation not supported');
+  if (isBulk(body, name, collection)) return badRequest('Bulk operation not supported');
   return unwrapped(body, name);
 }
 

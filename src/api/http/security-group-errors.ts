@@ -23,6 +23,15 @@ export const securityGroupAnswers: { readonly [C in Code]: SecurityGroupAnswer<C
     status: 409,
     text: () => 'Insufficient rights for removing default security group.',
   },
+  SecurityGroupDefaultStatefulnessNotFound: {
+    status: 404,
+    text: (f) => `Security group default statefulness ${f.id} could not be found.`,
+  },
+  SecurityGroupDefaultStatefulnessAlreadyExists: {
+    status: 409,
+    text: (f) =>
+      `A security group default statefulness setting already exists for project '${f.project || 'system-wide'}'.`,
+  },
   SecurityGroupInUse: { status: 409, text: (f) => `Security Group ${f.id} in use.` },
   SecurityGroupRuleExists: {
     status: 409,

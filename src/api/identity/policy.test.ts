@@ -78,6 +78,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   networks: {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -88,6 +89,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   subnets: {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 404],
@@ -98,6 +100,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   ports: {
     admin: [200, 200, 201],
     service: [200, 200, 201],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 404],
@@ -108,6 +111,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'security-groups': {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -118,6 +122,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'security-group-rules': {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 404],
@@ -128,6 +133,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'address-groups': {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -138,6 +144,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   subnetpools: {
     admin: [200, 200, 201],
     service: [404, 404, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -148,6 +155,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'address-scopes': {
     admin: [200, 200, 201],
     service: [404, 404, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -158,6 +166,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'rbac-policies': {
     admin: [200, 200, 201],
     service: [404, 404, 403],
+    manager: [200, 200, 201],
     owner: [200, 200, 201],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],
@@ -169,6 +178,7 @@ const expected: Record<string, Record<Person, Expected>> = {
   'qos/policies': {
     admin: [200, 200, 201],
     service: [200, 403, 403],
+    manager: [200, 200, 201],
     owner: [200, 403, 403],
     reader: [200, 403, 403],
     roleless: [404, 404, 403],

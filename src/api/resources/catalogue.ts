@@ -14,6 +14,7 @@ import { AddressScopes } from './address-scopes.ts';
 import { Agents } from './agents.ts';
 import { AvailabilityZones } from './availability-zones.ts';
 import { DefaultGroupRules } from './default-group-rules.ts';
+import { DefaultStatefulness } from './default-statefulness.ts';
 import { IpAvailabilities } from './ip-availabilities.ts';
 import { Networks } from './networks.ts';
 import { Ports } from './ports.ts';
@@ -38,6 +39,7 @@ export function forEachResource(context: Context, use: Use): void {
   use(new RbacPolicies(context));
   use(new QosPolicies(context));
   use(new DefaultGroupRules(context));
+  use(new DefaultStatefulness(context));
   use(new SubnetPools(context));
   use(new AddressScopes(context));
   use(new IpAvailabilities(context));

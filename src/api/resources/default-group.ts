@@ -7,6 +7,7 @@ import { type Filters, wantedOf } from '../http/filters.ts';
 import type { Context } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
+import { isStatefulByDefault } from './default-statefulness.ts';
 import { takeQuota } from './quota-use.ts';
 import { writeRule } from './rule-writes.ts';
 
@@ -41,7 +42,8 @@ export function ensureDefaultGroup(change: Change, context: Context, project: st
   const known = context.view.state.defaultGroups.get(project) ?? change.planted.get(project);
   if (known !== undefined) return known;
   const birth = { id: context.newId(), project, now: change.now };
-  const draft = { name: defaultGroupName, description: 'Default security group', stateful: true };
+  const stateful = isStatefulByDefault(context.view.state, project);
+  const draft = { name: defaultGroupName, description: 'Default security group', stateful };
   change.requireAbsent(keys.defaultGroup(project));
   change.put(keys.defaultGroup(project), birth.id);
   plantGroup(change, context, newGroup(birth, draft, true));

@@ -19,6 +19,7 @@ import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 import { ensureDefaultGroup, plantGroup, prepareDefaultGroups } from './default-group.ts';
+import { isStatefulByDefault } from './default-statefulness.ts';
 import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { showRule } from './rule-view.ts';
 import { removeRule } from './rule-writes.ts';
@@ -89,11 +90,13 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
       drafts.map((draft) => ownerOf(draft, caller)),
     );
     return drafts.map((draft) => {
-      const asked = draft as unknown as GroupDraft;
+      const asked = draft as unknown as Omit<GroupDraft, 'stateful'> & Partial<GroupDraft>;
       if (isDefaultName(asked.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
       const project = ownerOf(draft, caller);
       ensureDefaultGroup(change, this.#context, project);
-      const group = newGroup({ id: this.#context.newId(), project, now: change.now }, asked, false);
+      const stateful = asked.stateful ?? isStatefulByDefault(this.#context.view.state, project);
+      const birth = { id: this.#context.newId(), project, now: change.now };
+      const group = newGroup(birth, { ...asked, stateful }, false);
       plantGroup(change, this.#context, group);
       return group;
     });

@@ -3,6 +3,7 @@
  */
 
 import { zoneOf } from '../../model/availability-zone.ts';
+import type { DefaultStatefulnessRecord } from '../../model/default-statefulness.ts';
 import type { QuotaRecord } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
@@ -114,6 +115,7 @@ export class State {
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
   readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
+  readonly defaultStatefulness = new Table<DefaultStatefulnessRecord, never>({});
   /** Whether the store has had templates of rules, be they gone by now. */
   hasDefaultGroupRules = false;
   /** The id of the default external network. */
@@ -128,6 +130,7 @@ export class State {
     ['address-scopes', keeperOf(this.addressScopes)],
     ['routers', keeperOf(this.routers)],
     ['default-rules', keeperOf(this.defaultGroupRules)],
+    ['default-statefulness', keeperOf(this.defaultStatefulness)],
   ]);
   readonly #onReleased: OnReleased;
 

@@ -46,6 +46,7 @@ const singular: Record<string, string> = {
   'security-groups': 'security_group',
   'security-group-rules': 'security_group_rule',
   'default-security-group-rules': 'default_security_group_rule',
+  'security-groups-default-statefulness': 'security_groups_default_statefulness',
   agents: 'agent',
   'network-ip-availabilities': 'network_ip_availability',
   subnetpools: 'subnetpool',

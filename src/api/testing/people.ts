@@ -12,6 +12,7 @@ const person = (user: string, project: string, ...roles: string[]): Caller =>
 export const people = {
   admin: person('admin', 'cloud', 'admin'),
   service: person('service', 'services', 'service'),
+  manager: person('manager', 'own', 'manager'),
   owner: person('owner', 'own', 'member'),
   reader: person('reader', 'own', 'reader'),
   roleless: person('roleless', 'own', 'creator'),

@@ -30,6 +30,8 @@ async function furnish(): Promise<void> {
   const { id: pooled } = await client.make('subnetpools', { name: 'p', is_default: true, ...pool });
   const other = await client.make('networks', {});
   await client.make('subnets', { network_id: other['id'], ip_version: 4, subnetpool_id: pooled });
+  await client.make('security-groups-default-statefulness', { project_id: 'a/b' });
+  await client.make('security-groups-default-statefulness', { project_id: null });
   const addresses = await client.make('address-groups', { addresses: ['192.0.2.0/24'] });
   const named = await client.make('security-groups', { name: 'named', stateful: false });
   const group = await client.make('security-groups', { name: 'g', stateful: false });

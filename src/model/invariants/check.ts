@@ -3,7 +3,13 @@
  * keep true stands here apart from the code that keeps it.
  */
 
-import { addressGroupInvariant, defaultGroupRuleInvariant, groupInvariant, ruleInvariant } from './groups.ts';
+import {
+  addressGroupInvariant,
+  defaultGroupRuleInvariant,
+  defaultStatefulnessInvariant,
+  groupInvariant,
+  ruleInvariant,
+} from './groups.ts';
 import type { AnyInvariant, Invariant } from './invariant.ts';
 import { Image, type Kind, type StoredEntry } from './kind.ts';
 import { allKinds, derivedMarks } from './kinds.ts';
@@ -34,6 +40,7 @@ const invariants: readonly AnyInvariant[] = [
   erased(ruleInvariant),
   erased(addressGroupInvariant),
   erased(defaultGroupRuleInvariant),
+  erased(defaultStatefulnessInvariant),
   erased(rbacPolicyInvariant),
   erased(qosPolicyInvariant),
   erased(routerInvariant),

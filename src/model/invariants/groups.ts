@@ -2,6 +2,7 @@
 
 import { parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
+import type { DefaultStatefulnessRecord } from '../default-statefulness.ts';
 import { keys } from '../keys.ts';
 import type {
   AddressGroupRecord,
@@ -11,7 +12,7 @@ import type {
 } from '../records.ts';
 import { addressGroupOf, ruleIdentity } from '../security-group-rule.ts';
 import { type Invariant, twins } from './invariant.ts';
-import { addressGroups, defaultGroupRules, groups, planted, rules } from './kinds.ts';
+import { addressGroups, defaultGroupRules, defaultStatefulness, groups, planted, rules } from './kinds.ts';
 
 export const groupInvariant: Invariant<SecurityGroupRecord> = {
   kind: groups,
@@ -63,6 +64,13 @@ export const addressGroupInvariant: Invariant<AddressGroupRecord> = {
     for (const address of addresses)
       if (parseCidr(address) === null || toCanonicalCidr(address) !== address)
         yield `${address} is not how a prefix is written`;
+  },
+};
+
+export const defaultStatefulnessInvariant: Invariant<DefaultStatefulnessRecord> = {
+  kind: defaultStatefulness,
+  *marks({ id, project_id: project }) {
+    yield [keys.defaultStatefulnessOf(project), id];
   },
 };
 

@@ -1,5 +1,6 @@
 /** Every kind of key that a store may have, as `keys.ts` builds them. */
 
+import type { DefaultStatefulnessRecord } from '../default-statefulness.ts';
 import type { QuotaRecord } from '../quota.ts';
 import type {
   AddressGroupRecord,
@@ -31,6 +32,7 @@ export const ports = recordsAt<PortRecord>('ports/:network/:id');
 export const groups = recordsAt<SecurityGroupRecord>('groups/:id');
 export const rules = recordsAt<SecurityGroupRuleRecord>('rules/:group/:id');
 export const defaultGroupRules = recordsAt<DefaultGroupRuleRecord>('default-rules/:id');
+export const defaultStatefulness = recordsAt<DefaultStatefulnessRecord>('default-statefulness/:id');
 export const addressGroups = recordsAt<AddressGroupRecord>('address-groups/:id');
 export const qosPolicies = recordsAt<QosPolicyRecord>('qos/:id');
 export const routers = recordsAt<RouterRecord>('routers/:id');
@@ -51,6 +53,8 @@ export const answers = recordsAt<object>('answers/:ask/:host');
 /** Each there exactly when a record says so. */
 export const derivedMarks: readonly Kind<string>[] = [
   marksAt('default-groups/*project'),
+  marksAt('default-statefulness-of/*project'),
+  marksAt('default-statefulness-of-all'),
   marksAt('uses/groups/:group/:user'),
   marksAt('uses/address-groups/:group/:user'),
   marksAt('uses/qos/:policy/:user'),
@@ -76,6 +80,7 @@ export const allKinds: readonly Kind<unknown>[] = [
   groups,
   rules,
   defaultGroupRules,
+  defaultStatefulness,
   addressGroups,
   qosPolicies,
   routers,

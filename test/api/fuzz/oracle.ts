@@ -215,7 +215,7 @@ export class Oracle {
     // A project gets its default group when somebody of it looks, whoever that is.
     if (reading && after !== null && ['groups', 'rules'].includes(kind))
       return projectOf(after) === who.project;
-    if (/^(uses|taken|stateless|default-groups|default-qos)\//.test(key)) return true;
+    if (/^(uses|taken|stateless|default-groups|default-qos|default-statefulness-of)\//.test(key)) return true;
     if (reading && (kind === 'asks' || kind === 'answers')) return true;
     if (!mayWrite(who)) return false;
     const own = projectOf(before ?? after) === who.project;

@@ -30,6 +30,7 @@ const often: Readonly<Record<string, number>> = {
   port: 4,
   security_group_rule: 3,
   default_security_group_rule: 0.3,
+  security_groups_default_statefulness: 0.3,
   agent: 0.2,
   availability_zone: 0.1,
 };

@@ -1,0 +1,47 @@
+/**
+ * Whether security groups are stateful when their maker does not say: a setting for one project, and one for all that
+ * have none of their own. Attribute table and record. Groups that exist follow no later setting.
+ */
+import type { AttributeTable } from './attribute.ts';
+import { projectId, toBoolean } from './checks.ts';
+import type { Verbs } from './policy.ts';
+import { orNullSchema, stringSchema, toldBy } from './schema.ts';
+import { standardAttributes } from './standard-attributes.ts';
+
+export interface DefaultStatefulnessRecord {
+  readonly id: string;
+  /** Empty: all projects without a setting of their own. */
+  readonly project_id: string;
+  readonly stateful: boolean;
+}
+
+/** What is nobody's in particular is the administrators' alone. */
+export const defaultStatefulnessVerbs: Verbs = {
+  create: ['admin', 'manager'],
+  read: ['admin', 'reader'],
+  update: ['admin', 'manager'],
+  delete: ['admin', 'manager'],
+};
+
+export const defaultStatefulnessAttributes = {
+  id: standardAttributes.id,
+  project_id: {
+    ...standardAttributes.project_id,
+    // Null means all projects, and must not be taken for silence, which means the caller's own.
+    convert: (value: unknown) => value ?? '',
+    validate: (value: unknown) => (value === '' ? null : projectId(value)),
+    type: orNullSchema(stringSchema),
+    sent: orNullSchema(toldBy(projectId) ?? stringSchema),
+    about:
+      "The project whose groups it is about: the caller's own unless another is named; null: all that have no setting of their own.",
+  },
+  stateful: {
+    post: 'allowed',
+    put: true,
+    fallback: true,
+    convert: toBoolean,
+    filter: 'boolean',
+    sort: true,
+    about: 'What new groups are.',
+  },
+} as const satisfies AttributeTable;
