@@ -29,9 +29,16 @@ const stopPatience = 10_000;
  */
 const heapGrowth = '--heap-growing-percent=50';
 
+/**
+ * Every object begins young. Left to itself V8 learns from a burst whose objects live (thousands of ports in a request)
+ * that such places make old ones, HTTP's own among them. From then on half of what each request makes outlives it until
+ * the next full collection, and requests of all kinds take twice the time, with pauses of 5 ms (p99 of show).
+ */
+const youngAtFirst = '--no-allocation-site-pretenuring';
+
 /** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
 export async function up(settings: Settings): Promise<void> {
-  setFlagsFromString(heapGrowth);
+  for (const flag of [heapGrowth, youngAtFirst]) setFlagsFromString(flag);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
   const closers: (() => Promise<void>)[] = [];
