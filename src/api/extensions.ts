@@ -58,7 +58,6 @@ const extensions: readonly Extension[] = [
     'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
-  ['provider', 'Provider Network', 'How a network is carried'],
   ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
   [
     'qos-bw-limit-direction',
