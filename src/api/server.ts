@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type AddressInfo, isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { Fault } from '../base/errors.ts';
+import { Fault, reasonOf } from '../base/errors.ts';
 import { usualMtu } from '../model/network.ts';
 import { noQuotas, type QuotaLimits } from '../model/quota.ts';
 import type { Store } from '../store/contract.ts';
@@ -190,7 +190,10 @@ function registerErrors(app: FastifyInstance, log: Logger): void {
       log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
     const { status, body } = answer ?? internalError;
     if (status === 503)
-      log.warn({ err: error, method: request.method, url: request.url }, 'a request was put off');
+      log.warn(
+        { reason: reasonOf(error), method: request.method, url: request.url },
+        'a request was put off',
+      );
     const challenge = challengeOf(error);
     if (challenge !== null) reply.header('www-authenticate', challenge);
     return reply.code(status).send(body);

@@ -2,7 +2,9 @@
  * The two calls of Keystone's API v3 that a service needs: getting a token of its own, and asking what somebody's token
  * is good for. Speaks HTTP and knows what answers mean; keeps nothing but its own token.
  */
+import { answerText } from '../../base/answer-text.ts';
 import { Fault, reasonOf } from '../../base/errors.ts';
+import { Slots } from '../../base/slots.ts';
 import { isObject } from '../../model/checks.ts';
 
 export interface KeystoneAccount {
@@ -24,6 +26,15 @@ export type KeystoneFault =
 /** Keystone's word on a token, as it came. */
 export type TokenBody = Readonly<Record<string, unknown>>;
 
+/**
+ * Calls under way at once. Anybody may make us ask, with a token that is none, and a Keystone that is asked faster than
+ * it answers would answer those who waited too long.
+ */
+const mostAtOnce = 32;
+
+/** Bytes of an answer; without the catalogue some thousand are usual. */
+const longestAnswer = 1 << 20;
+
 function fail(reason: string, cause?: unknown): never {
   throw new Fault<KeystoneFault>({ code: 'KeystoneUnavailable' }, `Keystone: ${reason}`, cause);
 }
@@ -34,9 +45,10 @@ export class KeystoneClient {
   readonly #timeout: number;
   #own: Promise<string> | null = null;
   readonly #calls = new Set<AbortController>();
+  readonly #slots = new Slots(mostAtOnce);
   #closed = false;
 
-  /** `timeout` in milliseconds is for each call. */
+  /** `timeout` in milliseconds is for each call, with the wait for its turn. */
   constructor(account: KeystoneAccount, timeout: number) {
     const root = account.url.replace(/\/+$/, '');
     this.#tokens = `${root.endsWith('/v3') ? root : `${root}/v3`}/auth/tokens`;
@@ -73,7 +85,8 @@ export class KeystoneClient {
   }
 
   async #read(answer: Answer): Promise<TokenBody | null> {
-    if (answer.status === 404) return null;
+    // What stands before Keystone says 404 too, when it finds no Keystone.
+    if (answer.status === 404 && isObject(answer.body) && isObject(answer.body['error'])) return null;
     if (answer.status === 401 || answer.status === 403) {
       this.#own = null;
       throw new Fault<KeystoneFault>(
@@ -133,13 +146,10 @@ export class KeystoneClient {
     this.#calls.add(call);
     const late = setTimeout(() => call.abort(new Error('no answer in time')), this.#timeout);
     try {
-      const response = await fetch(url, { ...request, signal: call.signal, redirect: 'error' });
-      const text = await response.text();
-      return {
-        status: response.status,
-        token: response.headers.get('x-subject-token'),
-        body: parsed(text),
-      };
+      await this.#slots.take(call.signal);
+      return await this.#answer(url, { ...request, signal: call.signal, redirect: 'error' }).finally(() =>
+        this.#slots.giveBack(),
+      );
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       return fail(reasonOf(cause), error);
@@ -147,6 +157,16 @@ export class KeystoneClient {
       clearTimeout(late);
       this.#calls.delete(call);
     }
+  }
+
+  async #answer(url: string, request: RequestInit): Promise<Answer> {
+    const response = await fetch(url, request);
+    const text = await answerText(response, longestAnswer);
+    return {
+      status: response.status,
+      token: response.headers.get('x-subject-token'),
+      body: parsed(text),
+    };
   }
 }
 

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -29,7 +31,12 @@ class Stub {
   arrived = 0;
   logins = 0;
   questions = 0;
-  mood: 'well' | 'silent' | 'broken' | 'babbling' | 'forbidding' = 'well';
+  /** Questions that wait for their answers, and the most of them that did. */
+  waiting = 0;
+  crowd = 0;
+  /** Bytes of an answer without an end. */
+  babbled = 0;
+  mood: 'well' | 'silent' | 'broken' | 'babbling' | 'endless' | 'misplaced' | 'forbidding' = 'well';
   /** Answers wait for it. */
   gate: Promise<void> = Promise.resolve();
   readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
@@ -62,13 +69,18 @@ class Stub {
     for await (const part of request) text += String(part);
     this.arrived += 1;
     if (this.mood === 'silent') return;
+    this.waiting += 1;
+    this.crowd = Math.max(this.crowd, this.waiting);
     await this.gate;
+    this.waiting -= 1;
+    if (this.mood === 'endless') return this.#babble(response);
     const send = (status: number, body: unknown, headers: Record<string, string> = {}): void => {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(typeof body === 'string' ? body : JSON.stringify(body));
     };
     if (this.mood === 'broken') return send(500, { error: {} });
     if (this.mood === 'babbling') return send(200, '<html>');
+    if (this.mood === 'misplaced' && request.method === 'GET') return send(404, '<html>');
     if (!request.url?.startsWith('/v3/auth/tokens')) return send(404, {});
     if (request.method === 'POST') return this.#login(text, send);
     this.questions += 1;
@@ -76,6 +88,14 @@ class Stub {
     if (this.mood === 'forbidding') return send(403, { error: {} });
     const token = this.tokens.get(String(request.headers['x-subject-token']));
     return token === undefined ? send(404, { error: {} }) : send(200, { token });
+  }
+
+  async #babble(response: ServerResponse): Promise<void> {
+    const part = Buffer.alloc(1 << 16, ' ');
+    const said = function* (this: Stub) {
+      for (; this.babbled < 64 << 20; this.babbled += part.length) yield part;
+    };
+    await pipeline(Readable.from(said.call(this)), response).catch(() => undefined);
   }
 
   #login(
@@ -227,7 +247,7 @@ describe("Keystone's word", () => {
 });
 
 describe('Keystone that does not answer well', () => {
-  const moods = ['silent', 'broken', 'babbling', 'forbidding'] as const;
+  const moods = ['silent', 'broken', 'babbling', 'endless', 'misplaced', 'forbidding'] as const;
   it.each(moods)('%s: requests are put off, and served when it is well again', async (mood) => {
     stub.issue('alice');
     stub.issue('known');
@@ -243,6 +263,40 @@ describe('Keystone that does not answer well', () => {
     stub.mood = 'well';
     expect((await ask(client, 'alice')).status).toBe(200);
     expectStranger(await ask(client, 'nobody'));
+  });
+
+  it('endless: no more is read of it than a token takes', async () => {
+    stub.mood = 'endless';
+    expectRefusal(await ask(await api(), 'alice'), 503, 'ServiceUnavailable');
+    // What the sockets hold comes on top.
+    expect(stub.babbled).toBeLessThan(32 << 20);
+  });
+
+  it('slow: of the questions of many strangers it gets some at once, the others wait', async () => {
+    let open: () => void = () => undefined;
+    const client = await api();
+    stub.issue('alice');
+    expect((await ask(client, 'alice')).status).toBe(200);
+    stub.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const strangers = Array.from({ length: 200 }, (_, at) => ask(client, `stranger-${at}`));
+    await vi.waitFor(() => expect(stub.waiting).toBe(32));
+    open();
+    for (const reply of await Promise.all(strangers)) expectStranger(reply);
+    expect(stub.crowd).toBe(32);
+  });
+
+  it('silent to many: who waited in vain for a turn is put off in the same time, and the next get theirs', async () => {
+    const client = await api({ timeout: 300 });
+    stub.issue('alice');
+    stub.issue('bob');
+    expect((await ask(client, 'alice')).status).toBe(200);
+    stub.mood = 'silent';
+    const strangers = Array.from({ length: 100 }, (_, at) => ask(client, `stranger-${at}`));
+    for (const reply of await Promise.all(strangers)) expectRefusal(reply, 503, 'ServiceUnavailable');
+    stub.mood = 'well';
+    expect((await ask(client, 'bob')).status).toBe(200);
   });
 
   it('away: the same', async () => {

@@ -2,6 +2,7 @@
  * The one call of the compute service's API that a network service makes: telling it what became of ports. Speaks
  * HTTP and knows what answers mean; when to tell, and whether to tell again, is its caller's to say.
  */
+import { answerText } from '../../base/answer-text.ts';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
 import type { NovaEvent } from './events.ts';
@@ -86,7 +87,7 @@ export class NovaClient {
         signal: AbortSignal.any([this.#stop.signal, late]),
         redirect: 'error',
       });
-      return { status: response.status, text: await response.text() };
+      return { status: response.status, text: await answerText(response, longestAnswer) };
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       return unavailable(`no answer: ${reasonOf(cause)}`, error);
@@ -98,6 +99,9 @@ interface Answer {
   readonly status: number;
   readonly text: string;
 }
+
+/** Bytes: what is said of the most events that are sent at once is well below. */
+const longestAnswer = 4 << 20;
 
 /** Of anything longer the end is not worth a line of the log. */
 const shortOf = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text);
