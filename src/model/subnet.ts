@@ -350,8 +350,10 @@ export function prefixOf(subnet: Pick<SubnetRecord, 'cidr'>): Cidr {
 }
 
 /** Hosts of the subnet make their own addresses from their MAC (RFC 4862), so Neutron computes the same ones. */
-export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode'>): boolean {
-  return subnet.ipv6_address_mode === 'slaac' || subnet.ipv6_address_mode === 'dhcpv6-stateless';
+export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode' | 'ipv6_ra_mode'>): boolean {
+  // Whoever sends the announcements: modes that are both said agree.
+  const mode = subnet.ipv6_address_mode ?? subnet.ipv6_ra_mode;
+  return mode === 'slaac' || mode === 'dhcpv6-stateless';
 }
 
 function checkPrefix(draft: PlacedSubnetDraft, prefix: Cidr): void {
@@ -416,6 +418,7 @@ function checkServices(id: string, prefix: Cidr, subnet: SubnetRecord): void {
   if (subnet.host_routes.length > maxRoutes) {
     refuse({ code: 'HostRoutesExhausted', subnet: id, quota: maxRoutes });
   }
+  for (const server of subnet.dns_nameservers) checkFamily('dns_nameserver', server, prefix.family);
   for (const { destination, nexthop } of subnet.host_routes) {
     checkFamily('nexthop', nexthop, prefix.family);
     checkFamily('destination', destination, prefix.family);

@@ -121,6 +121,12 @@ describe('subnets', () => {
       'DNSNameServersExhausted',
       () => v4({ dns_nameservers: [1, 2, 3, 4, 5, 6].map((n) => `9.9.9.${n}`) }),
     ],
+    [
+      'a nameserver of another family',
+      400,
+      'InvalidInput',
+      () => v4({ dns_nameservers: ['9.9.9.9', '2620:fe::fe'] }),
+    ],
     ['a nameserver twice', 400, 'HTTPBadRequest', () => v4({ dns_nameservers: ['9.9.9.9', '9.9.9.9'] })],
     [
       'a route of another family',
@@ -209,6 +215,21 @@ describe('subnets', () => {
     await client.remove('ports', port['id']);
     await client.remove('subnets', subnet['id']);
   });
+
+  it.each(['slaac', 'dhcpv6-stateless'])(
+    'that are announced as %s are such that hosts address themselves on',
+    async (mode) => {
+      const port = await client.make('ports', {
+        network_id: network['id'],
+        mac_address: 'fa:16:3e:00:00:01',
+      });
+      const subnet = await client.make('subnets', v6({ ipv6_ra_mode: mode }));
+      const address = { subnet_id: subnet['id'], ip_address: 'fd00::f816:3eff:fe00:1' };
+      expect(await client.show('ports', port['id'])).toMatchObject({ fixed_ips: [address] });
+      await client.remove('subnets', subnet['id']);
+      expect(await client.show('ports', port['id'])).toMatchObject({ fixed_ips: [] });
+    },
+  );
 
   it('that hosts address themselves on come and go with their addresses', async () => {
     const port = await client.make('ports', { network_id: network['id'], mac_address: 'FA-16-3E-00-00-01' });
