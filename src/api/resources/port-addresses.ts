@@ -8,9 +8,28 @@ import { isAutoAddressed, prefixOf, subnetsFor } from '../../model/subnet.ts';
 import { formatCidr, parseIp } from '../../net/cidr.ts';
 import { parseMac } from '../../net/mac.ts';
 import type { Context } from '../http/resource.ts';
+import { seenPlace } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
 import { type Change, Contended, ipClaim } from '../state/change.ts';
+import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
 import { isRouterPort } from './port-writes.ts';
+
+/** Subnets of networks that the caller does not see are not there for it. Throws `SubnetNotFound`. */
+export function requireKnownSubnets(
+  state: State,
+  caller: Caller,
+  network: string,
+  drafts: readonly FixedIpDraft[],
+): void {
+  for (const { subnet_id: id = '' } of drafts) {
+    const subnet = state.subnets.get(id)?.record;
+    if (subnet === undefined || subnet.network_id === network || subnet.project_id === caller.project)
+      continue;
+    if (seenPlace(state, caller, 'network', subnet.network_id) === undefined)
+      refuse({ code: 'SubnetNotFound', id });
+  }
+}
 
 export class PortAddresses {
   readonly #context: Context;

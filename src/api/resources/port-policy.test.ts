@@ -236,6 +236,29 @@ describe('what is referred to', () => {
       expect([200, 201], JSON.stringify(answer.body)).toContain(answer.status);
   });
 
+  it('must be seen: a subnet of a network that is not is told from none by nobody', async () => {
+    const ask = async (name: Person, wanted: string): Promise<Json[]> => {
+      const own = id(await by(name).make('networks', {}));
+      const port = id(await by(name).make('ports', { network_id: own }));
+      const fixed_ips = [{ subnet_id: wanted }];
+      const replies = [
+        await by(name).call('POST', '/v2.0/ports', { port: { network_id: own, fixed_ips } }),
+        await put(name, port, { fixed_ips }),
+      ];
+      return replies.map(({ status, body }) => ({
+        status,
+        said: JSON.stringify(body).replaceAll(own, 'own').replaceAll(wanted, 'it'),
+      }));
+    };
+    const none = '11111111-1111-4111-8111-111111111111';
+    expect(await ask('stranger', subnet)).toEqual(await ask('stranger', none));
+    for (const name of ['owner', 'guest', 'admin'] as const)
+      for (const { status, said } of await ask(name, subnet)) {
+        expect(status).toBe(400);
+        expect(said).toContain('fixed_ips included invalid subnet it');
+      }
+  });
+
   it('is not shed by whom it limits: a QoS policy of the operator stays', async () => {
     const policy = id(await by('admin').make('qos/policies', { name: 'limit' }));
     const own = id(await by('admin').make('networks', { project_id: 'own', qos_policy_id: policy }));

@@ -29,7 +29,7 @@ import type { Row } from '../state/table.ts';
 import { admit } from './admission.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { checkPairs } from './pair-rules.ts';
-import { PortAddresses } from './port-addresses.ts';
+import { PortAddresses, requireKnownSubnets } from './port-addresses.ts';
 import { plugOfPort, silentHosts } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
@@ -157,6 +157,7 @@ export class Ports implements Resource<PortRecord> {
     checkDevice(this.#context.view.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
+    requireKnownSubnets(this.#context.view.state, caller, before.network_id, asked ?? []);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
     checkMove(change, this.#context.view.state, before, addressed);
     if (pairs !== undefined) this.#checkPairs(addressed);
@@ -182,6 +183,7 @@ export class Ports implements Resource<PortRecord> {
     change.requirePresent(network.key);
     admit(change, view.state, caller, 'network', draft.network_id);
     admitNewQosPolicy(change, view.state, caller, null, draft);
+    requireKnownSubnets(view.state, caller, draft.network_id, draft.fixed_ips ?? []);
     const guard = guardOfNewPort(draft, network.record);
     const choice = groupsOfNewPort(draft, guard.port_security_enabled);
     if (choice !== 'default') this.#admitGroups(change, caller, [], choice);
