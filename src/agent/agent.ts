@@ -120,7 +120,7 @@ export class Agent {
       ...options,
       interval: options.hitsInterval ?? usualHitsInterval,
       session: () => links.session,
-      counted: () => links.revalidated(),
+      counted: () => links.counted(),
     });
     this.#presence = new Presence({ ...options, datapathType: () => this.#links.datapathType });
   }
@@ -199,6 +199,7 @@ export class Agent {
     await this.#metering.prune(session);
     this.#counts.rounds++;
     this.#counts.flowsChanged += put + removed;
+    if (put + removed > 0) this.#links.changed();
   }
 
   /** What is recorded of an acknowledged round. A store that is away does not undo the round; it hears later. */

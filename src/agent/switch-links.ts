@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { type Flow, type FlowRemoved, flowMod, type PacketIn, Session } from '../openflow/index.ts';
 import { Control, ensureBridge, findByName, Ovsdb } from '../ovsdb/index.ts';
+import { mixesUpDecisions } from './switch-faults.ts';
 
 export interface SwitchLinksOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`, of the database and of the bridge's OpenFlow service. */
@@ -36,6 +37,9 @@ const pulse: Flow = { table: 200, priority: 0, match: {}, actions: [], cookie: 0
 /** Milliseconds; a change may come before the question that waits for its round. */
 const pulseInterval = 3;
 
+/** Milliseconds between changes and the mending of cached decisions that nobody waits for. */
+const mendingRest = 100;
+
 /** How long a bridge may be gone before it is made again: an operator may be about to do that. */
 const bridgeGrace = 1000;
 
@@ -46,6 +50,9 @@ export class SwitchLinks {
   readonly session: Session;
   readonly #control: Control | null;
   #bridgeTimer: NodeJS.Timeout | undefined;
+  #mending: NodeJS.Timeout | undefined;
+  /** What the switch of this session says it is; null until it is asked. */
+  #version: Promise<string> | null = null;
   #synced = false;
 
   constructor(options: SwitchLinksOptions) {
@@ -75,6 +82,7 @@ export class SwitchLinks {
       log: (text) => log.debug(text),
       onUp: () => {
         log.info('connected to the switch');
+        this.#version = null;
         options.onSession();
         options.onUp();
       },
@@ -117,10 +125,52 @@ export class SwitchLinks {
   }
 
   /**
-   * Resolves when packets meet the flows that the switch has acknowledged: cached decisions made before have
-   * been looked at again.
+   * Resolves when packets meet the flows that the switch has acknowledged: decisions cached before have been looked
+   * at again, and thrown away where the switch may have mended the wrong ones.
    */
   async revalidated(): Promise<void> {
+    clearTimeout(this.#mending);
+    this.#mending = undefined;
+    await this.counted();
+    if (this.#control === null) return;
+    try {
+      if (await this.#mixesUp()) await this.#control.call('revalidator/purge');
+    } catch (error) {
+      this.#options.log.warn({ error: reasonOf(error) }, 'cached decisions could not be thrown away');
+    }
+  }
+
+  /** Flows have changed: cached decisions that need it are put right soon, also when nobody waits for that. */
+  changed(): void {
+    if (this.#control === null) return;
+    this.#mending ??= setTimeout(() => {
+      this.#mending = undefined;
+      void this.#mend();
+    }, mendingRest);
+  }
+
+  async #mend(): Promise<void> {
+    try {
+      if (await this.#mixesUp()) await this.revalidated();
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'the switch does not say what it is');
+    }
+  }
+
+  async #mixesUp(): Promise<boolean> {
+    if (this.#control === null) return false;
+    this.#version ??= this.#control.call('version');
+    const asked = this.#version;
+    try {
+      return mixesUpDecisions(await asked, this.datapathType);
+    } catch (error) {
+      if (this.#version === asked) this.#version = null;
+      throw error;
+    }
+  }
+
+  /** Resolves when flows show all that they have met up to now, and cached decisions have been looked at again. */
+  async counted(): Promise<void> {
     const control = this.#control;
     if (control === null) return;
     try {
@@ -161,6 +211,7 @@ export class SwitchLinks {
 
   async close(): Promise<void> {
     clearTimeout(this.#bridgeTimer);
+    clearTimeout(this.#mending);
     this.#stop.abort();
     this.#control?.close();
     await Promise.all([this.session.close(), this.ovsdb.done]);

@@ -1,0 +1,27 @@
+/**
+ * Faults of switches that the agent has to work around, by what the switch says it is. Does no I/O.
+ */
+
+/** The first releases of their series that are right; all later series are. */
+const mended: readonly (readonly [major: number, minor: number, patch: number])[] = [
+  [2, 17, 8],
+  [3, 0, 5],
+  [3, 1, 3],
+];
+const rightSince = [3, 2] as const;
+
+/**
+ * Whether the switch may put a new decision into another cached one than it means. The userspace datapath found the
+ * one to change by a packet instead of by its name; where two overlap, the wrong one is found, and the right one
+ * lets through, or drops, what flows say no longer, for as long as packets meet it.
+ * `version` is the switch's answer to `version`; one that cannot be read counts as faulty.
+ */
+export function mixesUpDecisions(version: string, datapathType: string | undefined): boolean {
+  if (datapathType !== 'netdev') return false;
+  const [, ...numbers] = /\(Open vSwitch\) (\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  const [major, minor, patch] = numbers.map(Number);
+  if (major === undefined || minor === undefined || patch === undefined) return true;
+  if (major > rightSince[0] || (major === rightSince[0] && minor >= rightSince[1])) return false;
+  const series = mended.find(([each, lesser]) => each === major && lesser === minor);
+  return series === undefined || patch < series[2];
+}
