@@ -3,6 +3,7 @@
  * may be is the API's matter.
  */
 import { type Cidr, contains, parseIp } from '../net/cidr.ts';
+import { routeList, toRoutes } from './address-lists.ts';
 import type { AttributeTable } from './attribute.ts';
 import { isObject, toBoolean, uuid } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
@@ -22,7 +23,6 @@ import {
   uuidSchema,
 } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
-import { routeList, toRoutes } from './subnet.ts';
 import { tagsAttribute } from './tags.ts';
 
 export interface Route {

@@ -6,17 +6,16 @@ import { keys } from '../../model/keys.ts';
 import { checkMtu } from '../../model/network.ts';
 import { eui64Address } from '../../model/port.ts';
 import type { NetworkRecord, SubnetRecord } from '../../model/records.ts';
+import { subnetsFor } from '../../model/service-types.ts';
 import { touched } from '../../model/standard-attributes.ts';
 import {
-  changedSubnet,
   isAutoAddressed,
-  newSubnet,
   prefixOf,
   type SubnetDraft,
   subnetAttributes,
-  subnetsFor,
   subnetVerbs,
 } from '../../model/subnet.ts';
+import { changedSubnet, newSubnet } from '../../model/subnet-rules.ts';
 import { tagsOf } from '../../model/tags.ts';
 import { formatCidr, overlaps } from '../../net/cidr.ts';
 import { parseMac } from '../../net/mac.ts';
