@@ -17,7 +17,7 @@ import { Mirror } from './mirror.ts';
 import type { Answer } from './oracle.ts';
 import { tokensFile } from './people.ts';
 import type { Random } from './random.ts';
-import type { Request } from './requests.ts';
+import type { Request } from './request.ts';
 import { type Subject, subjectsOf } from './subjects.ts';
 
 const silent = pino({ level: 'silent' });

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cloud } from './cloud.ts';
 import { people } from './people.ts';
-import type { Method } from './requests.ts';
+import type { Method } from './request.ts';
 
 const depth = 50_000;
 const nests = {

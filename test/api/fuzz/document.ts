@@ -1,7 +1,7 @@
 /** The routes that the API's own document tells: what is asked for follows it, whatever is added. */
 import { isObject } from '../../../src/model/checks.ts';
 import type { Schema } from '../../../src/model/schema.ts';
-import type { Method } from './requests.ts';
+import type { Method } from './request.ts';
 
 export interface Route {
   readonly method: Method;

@@ -6,7 +6,8 @@ import { afterEach, expect, test } from 'vitest';
 import { Cloud } from './cloud.ts';
 import { Oracle } from './oracle.ts';
 import { Random } from './random.ts';
-import { type Request, Requests } from './requests.ts';
+import type { Request } from './request.ts';
+import { Requests } from './requests.ts';
 
 const count = Number(process.env['FUZZ_REQUESTS'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);

@@ -5,7 +5,7 @@ import { Cloud } from './cloud.ts';
 import type { Json } from './mirror.ts';
 import { type Answer, Oracle } from './oracle.ts';
 import { people } from './people.ts';
-import type { Request } from './requests.ts';
+import type { Request } from './request.ts';
 
 let cloud: Cloud;
 let oracle: Oracle;

@@ -5,7 +5,7 @@
 
 import type { Changed, Held, Json, Mirror } from './mirror.ts';
 import { mayWrite, type Person, seesAll } from './people.ts';
-import type { Request } from './requests.ts';
+import type { Request } from './request.ts';
 
 export interface Answer {
   readonly status: number;
