@@ -83,9 +83,9 @@ describe('a port that moves', () => {
     expect(await listed(port)).toEqual([
       { host: 'one', ...atOne, vnic_type: 'normal', profile: {}, status: 'ACTIVE' },
     ]);
-    const made = await bind(port, { host: 'two', vnic_type: 'direct', profile: { migrating_to: 'two' } });
+    const made = await bind(port, { host: 'two', vnic_type: 'vdpa', profile: { migrating_to: 'two' } });
     expect(made.status).toBe(201);
-    const waiting = { host: 'two', ...atTwo, vnic_type: 'direct', profile: { migrating_to: 'two' } };
+    const waiting = { host: 'two', ...atTwo, vnic_type: 'vdpa', profile: { migrating_to: 'two' } };
     expect(made.body).toEqual({ binding: { ...waiting, status: 'INACTIVE' } });
     expect((await client.call('GET', at(port, '/two'))).body).toEqual(made.body);
     expect(await client.show('ports', port)).toMatchObject({
@@ -106,7 +106,7 @@ describe('a port that moves', () => {
       'binding:host_id': 'two',
       'binding:vif_type': 'ovs',
       'binding:vif_details': { ...atTwo.vif_details, bound_drivers: { '0': 'openvswitch' } },
-      'binding:vnic_type': 'direct',
+      'binding:vnic_type': 'vdpa',
       'binding:profile': { migrating_to: 'two' },
     });
     await held(port, 'two', 'ACTIVE');
@@ -208,8 +208,8 @@ describe('bindings', () => {
     const port = await computePort({ 'binding:host_id': 'one', 'binding:profile': { a: 1 } });
     await bind(port, { host: 'two', profile: { b: 1 } });
     const put = (host: string, binding: Json) => client.call('PUT', at(port, `/${host}`), { binding });
-    expect((await put('two', { vnic_type: 'direct' })).body).toMatchObject({
-      binding: { host: 'two', vnic_type: 'direct', profile: { b: 1 }, status: 'INACTIVE' },
+    expect((await put('two', { vnic_type: 'vdpa' })).body).toMatchObject({
+      binding: { host: 'two', vnic_type: 'vdpa', profile: { b: 1 }, status: 'INACTIVE' },
     });
     expect((await put('two', { profile: null })).body).toMatchObject({ binding: { profile: {} } });
     expect((await put('two', { host: 'three' })).body).toMatchObject({
@@ -227,9 +227,9 @@ describe('bindings', () => {
   it('are filtered, sorted, paged and cut to fields', async () => {
     const port = await computePort({ 'binding:host_id': 'one' });
     await bind(port, { host: 'two' });
-    await bind(port, { host: 'three', vnic_type: 'direct' });
+    await bind(port, { host: 'three', vnic_type: 'vdpa' });
     expect(await listed(port, '?status=ACTIVE&fields=host')).toEqual([{ host: 'one' }]);
-    expect(await listed(port, '?vnic_type=direct&fields=host&fields=status')).toEqual([
+    expect(await listed(port, '?vnic_type=vdpa&fields=host&fields=status')).toEqual([
       { host: 'three', status: 'INACTIVE' },
     ]);
     expect(await listed(port, '?host=nobody')).toEqual([]);
@@ -399,7 +399,7 @@ describe('how a port is plugged', () => {
     for (const port of [made, moved]) expect(await plug(port)).toBe('binding_failed');
     // Each change is another try.
     await client.change('ports', made, { name: 'again' });
-    await client.call('PUT', at(waits, '/dead'), { binding: { vnic_type: 'direct' } });
+    await client.call('PUT', at(waits, '/dead'), { binding: { vnic_type: 'vdpa' } });
     expect(await plug(made)).toBe('binding_failed');
     expect((await listed(waits, '?host=dead'))[0]).toMatchObject({ vif_type: 'binding_failed' });
     // What was bound before its host fell silent stays bound.
@@ -417,6 +417,32 @@ describe('how a port is plugged', () => {
     // Nor does anything of that show.
     const shown = Object.keys(await client.show('ports', made));
     expect(shown.filter((name) => /silent|inactive|removed/.test(name))).toEqual([]);
+  });
+
+  it('fails for devices that a virtual switch does not have', async () => {
+    const vifOf = async (port: string) => (await client.show('ports', port))['binding:vif_type'];
+    const port = await computePort({ 'binding:host_id': 'one', 'binding:vnic_type': 'direct' });
+    expect(await client.show('ports', port)).toMatchObject({
+      'binding:vif_type': 'binding_failed',
+      'binding:vif_details': {},
+    });
+    // A function of a card that leaves its frames to the switch is plugged into it.
+    await client.change('ports', port, { 'binding:profile': { capabilities: ['switchdev'] } });
+    expect(await vifOf(port)).toBe('ovs');
+    for (const kind of ['macvtap', 'baremetal', 'direct-physical', 'virtio-forwarder', 'smart-nic']) {
+      await client.change('ports', port, { 'binding:vnic_type': kind });
+      expect(await vifOf(port), kind).toBe('binding_failed');
+    }
+    for (const kind of ['vdpa', 'normal']) {
+      await client.change('ports', port, { 'binding:vnic_type': kind });
+      expect(await vifOf(port), kind).toBe('ovs');
+    }
+    const waiting = await bind(port, { host: 'two', vnic_type: 'macvtap' });
+    expect(waiting.body).toMatchObject({ binding: { vif_type: 'binding_failed', vif_details: {} } });
+    // What is plugged is plugged, whatever it was meant to be.
+    await held(port, 'one', 'ACTIVE');
+    await client.change('ports', port, { 'binding:vnic_type': 'direct' });
+    expect(await vifOf(port)).toBe('ovs');
   });
 
   it('fails when a port is brought to a silent host by activation', async () => {

@@ -144,8 +144,8 @@ class BindingReading {
   readonly #shown: Readonly<Record<string, unknown>>;
 
   constructor({ port, binding, context }: { port: string; binding: PortBinding; context: Context }) {
-    const { host, vnic_type, profile, active, left, silent } = binding;
-    const plug = plugAt(context.view.state, port, left ? '' : host, silent);
+    const { host, vnic_type, profile, active, left } = binding;
+    const plug = plugAt(context.view.state, port, left ? { ...binding, host: '' } : binding);
     const status = active ? 'ACTIVE' : 'INACTIVE';
     this.#shown = { host, ...plug, vnic_type, profile, status };
   }

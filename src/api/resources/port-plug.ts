@@ -2,7 +2,7 @@
  * How a host plugs a port, in the words that compute services read (`vif_type`, `vif_details`). Follows from what
  * the hosts say of themselves; knows nothing of requests.
  */
-import { holderOf, type SilentAt } from '../../model/port-binding.ts';
+import { holderOf, type PortBinding, type SilentAt } from '../../model/port-binding.ts';
 import type { PortRecord } from '../../model/records.ts';
 import { isLive } from '../operator/ask.ts';
 import type { State } from '../state/state.ts';
@@ -23,15 +23,25 @@ export const silentHosts =
     return agent === undefined || isLive(agent, now.getTime()) ? undefined : agent.heartbeat;
   };
 
+type Wish = Pick<PortBinding, 'host' | 'vnic_type' | 'profile' | 'silent'>;
+
+/** Whether the switch has such devices; a function of a card is one where the card leaves its frames to the switch. */
+function canPlug({ vnic_type: kind, profile }: Wish): boolean {
+  if (kind !== 'direct') return kind === 'normal' || kind === 'vdpa';
+  const { capabilities } = profile;
+  return Array.isArray(capabilities) && capabilities.includes('switchdev');
+}
+
 /**
  * At a host that has no agent, or had been `silent` since then when it was to bind the port, there is nothing to plug
- * into. One that holds the port has an agent, even if that is just being started again.
+ * into. One that holds the port has an agent, even if that is just being started again, and what it holds is plugged.
  */
-export function plugAt(state: State, port: string, host: string, silent: number | undefined): Plug {
+export function plugAt(state: State, port: string, wish: Wish): Plug {
+  const { host, silent } = wish;
   if (host === '') return unbound;
   const agent = state.hosts.get(host);
   const absent = agent === undefined || agent.heartbeat === silent;
-  if (absent && state.bindings.get(port)?.host !== host) return failed;
+  if ((absent || !canPlug(wish)) && state.bindings.get(port)?.host !== host) return failed;
   return {
     vif_type: 'ovs',
     vif_details: {
@@ -48,7 +58,12 @@ export function plugAt(state: State, port: string, host: string, silent: number 
 /** Of the active binding: the port itself also says what binds it. */
 export function plugOfPort(state: State, port: PortRecord): Plug {
   const held = state.bindings.get(port.id);
-  const plug = plugAt(state, port.id, holderOf(port, held), port.silent_host);
+  const plug = plugAt(state, port.id, {
+    host: holderOf(port, held),
+    vnic_type: port['binding:vnic_type'],
+    profile: port['binding:profile'],
+    silent: port.silent_host,
+  });
   if (plug.vif_type !== 'ovs') return plug;
   return { ...plug, vif_details: { ...plug.vif_details, bound_drivers: { '0': 'openvswitch' } } };
 }
