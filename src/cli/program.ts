@@ -33,6 +33,14 @@ function seconds(text: string): number {
   return value;
 }
 
+/** What the API lets a caller wait. */
+function patience(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (value <= 0 || value > 3600)
+    throw new InvalidArgumentError('seconds above 0 and up to 3600 are wanted.');
+  return value;
+}
+
 function duration(text: string): number {
   const value = parseDuration(text);
   if (value === null) throw new InvalidArgumentError('a duration such as 90s, 15m, 12h or 7d is wanted.');
@@ -46,8 +54,8 @@ function withSettings(command: Command, only?: readonly string[]): Command {
   );
   for (const { key, flag, kind, description, default: value } of settings) {
     if (only !== undefined && !only.includes(key)) continue;
-    const text =
-      value === undefined || kind === 'boolean' ? description : `${description} (default: ${value})`;
+    const known = value !== undefined && value !== '' && kind !== 'boolean';
+    const text = known ? `${description} (default: ${value})` : description;
     command.option(kind === 'boolean' ? flag : `${flag} <value>`, text);
   }
   return command;
@@ -148,7 +156,7 @@ export function buildProgram(): Command {
 
   withEndpoint(program.command('sync'))
     .description('wait until every live switch has acknowledged all that the store holds now')
-    .option('--timeout <seconds>', 'how long to wait', seconds)
+    .option('--timeout <seconds>', 'how long to wait (default: 30)', patience)
     .action(async ({ timeout }: { timeout?: number }, command: Command) => {
       const result = await sync(clientOf(command), timeout);
       print(wantsJson(command) ? json(result) : syncText(result));
