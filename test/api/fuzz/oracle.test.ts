@@ -41,8 +41,17 @@ test('sees failures and words of the inside', () => {
   expect(complaints(503, '{}')).toEqual(['status 503']);
   expect(complaints(400, '"x"')).toEqual(['a refusal without words']);
   expect(complaints(200, '<html>')).toEqual(['the answer is no JSON']);
-  for (const text of ['at Foo.bar (', 'view.ts:12', 'TypeError: x', 'node_modules/x', '/src/api'])
+  for (const text of [
+    'at Foo.bar (',
+    'view.ts:12',
+    'TypeError: x',
+    'node_modules/x',
+    '/src/api',
+    'lmdb: no room',
+  ])
     expect(complaints(400, JSON.stringify({ text }))).toEqual([expect.stringContaining('inside')]);
+  // Letters at random, long enough, have any word in them.
+  expect(complaints(400, JSON.stringify({ text: `'oklmdbq' is too long` }))).toEqual([]);
 });
 
 test("sees what is shown to another project, and another project's ids in refusals", async () => {

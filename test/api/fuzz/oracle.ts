@@ -14,7 +14,7 @@ export interface Answer {
 
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const inside =
-  /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|lmdb/;
+  /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|\blmdb\b/;
 
 const kindOf = (key: string): string => key.split('/')[0] ?? '';
 const projectOf = (held: Held | null | undefined): string | null =>
