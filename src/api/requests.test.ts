@@ -26,6 +26,22 @@ describe('documents', () => {
     }
   });
 
+  it('and refusals are marked, each by a name of its own', async () => {
+    const names = new Set<unknown>();
+    for (const url of [
+      '/v2.0/networks',
+      '/v2.0/networks',
+      '/v2.0/networks/x',
+      '/v2.0/nonsense',
+      '/v2.0/%zz',
+    ]) {
+      const { headers } = await client.api.app.inject({ url, headers: { host: '127.0.0.1' } });
+      expect(headers['x-openstack-request-id']).toMatch(/^req-[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+      names.add(headers['x-openstack-request-id']);
+    }
+    expect(names.size).toBe(5);
+  });
+
   it('name extensions, none that is half built', async () => {
     const { body } = await client.call('GET', '/v2.0/extensions');
     const aliases = (body['extensions'] as { alias: string }[]).map(({ alias }) => alias);

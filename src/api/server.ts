@@ -70,6 +70,9 @@ export interface Api {
   ready(): Promise<void>;
 }
 
+/** Clients print it with what went wrong; the log says it too. */
+const requestIdHeader = 'x-openstack-request-id';
+
 /** Bulk requests of a few thousand ports fit. */
 const bodyLimit = 8 * 1024 * 1024;
 
@@ -92,9 +95,11 @@ export function createApi(options: ApiOptions): Api {
   const app = fastify({
     logger: false,
     bodyLimit,
-    frameworkErrors: (error, _request, reply) => {
+    genReqId: () => `req-${randomUUID()}`,
+    // No hook hears of these.
+    frameworkErrors: (error, request, reply) => {
       const { status, body } = answerFor(translated(error)) ?? internalError;
-      void (reply as FastifyReply).code(status).send(body);
+      void (reply as FastifyReply).code(status).header(requestIdHeader, request.id).send(body);
     },
     // The longest tag, each of its letters written as four bytes, each byte as %XX.
     routerOptions: {
@@ -106,8 +111,9 @@ export function createApi(options: ApiOptions): Api {
     rewriteUrl: ({ url }) => usualSpelling(url ?? '/'),
   });
   registerBodyParser(app);
-  // Fastify adds a charset that JSON has no need of (RFC 8259 11) and Neutron does not send.
-  app.addHook('onSend', (_request, reply, payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
+    reply.header(requestIdHeader, request.id);
+    // Fastify adds a charset that JSON has no need of (RFC 8259 11) and Neutron does not send.
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
       reply.header('content-type', 'application/json');
     }
@@ -186,14 +192,11 @@ function refuseForeignName(request: FastifyRequest, listenHost: string): void {
 function registerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error, request, reply) => {
     const answer = answerFor(translated(error));
-    if (answer === null)
-      log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+    const { id, method, url } = request;
+    if (answer === null) log.error({ err: error, request: id, method, url }, 'a request failed');
     const { status, body } = answer ?? internalError;
     if (status === 503)
-      log.warn(
-        { reason: reasonOf(error), method: request.method, url: request.url },
-        'a request was put off',
-      );
+      log.warn({ reason: reasonOf(error), request: id, method, url }, 'a request was put off');
     const challenge = challengeOf(error);
     if (challenge !== null) reply.header('www-authenticate', challenge);
     return reply.code(status).send(body);
