@@ -4,15 +4,18 @@
  * Holds no history and judges nothing.
  */
 import { open as openFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, reasonOf } from '../base/errors.ts';
 import type { Batch, Entry, StoreFault } from './contract.ts';
+import { requireRoom } from './disk-room.ts';
 import { damageOf } from './image-check.ts';
 
 const revisionKey = Buffer.from([0]);
 const entryMark = 1;
 const format = 1;
+/** Bytes of the pages that lead to an entry, all of which are written anew with it; a tree is not deeper. */
+const pathBytes = 5 * 4096;
 
 export class Image {
   readonly #database: RootDatabase<string, Buffer>;
@@ -75,6 +78,7 @@ export class Image {
       }
     }
     const database = this.#database;
+    await requireRoom(dirname(this.#path), roomFor(last));
     try {
       await database.batch(() => {
         for (const [key, entry] of last) {
@@ -111,6 +115,14 @@ export class Image {
     }
     return { key: key.toString('utf8', 1), value: value.slice(second + 1), modRevision, createRevision };
   }
+}
+
+/** Bytes that a change takes at most. */
+function roomFor(last: ReadonlyMap<string, Entry | null>): number {
+  let bytes = 0;
+  // A character is three bytes at most; an entry of its own pages leaves part of one empty.
+  for (const [key, entry] of last) bytes += pathBytes + 3 * (key.length + (entry?.value.length ?? 0));
+  return bytes;
 }
 
 function encodeKey(key: string): Buffer {

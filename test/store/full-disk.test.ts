@@ -13,10 +13,10 @@ test.skipIf(!isRoot)(
   'a full disk refuses writes, shows none of them, and takes them again (needs root)',
   async () => {
     const mountPoint = await mkdtemp(join(tmpdir(), 'portcullis-full-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mountPoint]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', mountPoint]);
     try {
       const ballast = join(mountPoint, 'ballast');
-      await writeFile(ballast, Buffer.alloc(1_000_000));
+      await writeFile(ballast, Buffer.alloc(6 << 20));
       const dir = join(mountPoint, 'store');
       const store = await openStore({ kind: 'embedded', dir });
       const watch = record(store, '', 1);
@@ -37,6 +37,21 @@ test.skipIf(!isRoot)(
         failures += settled.filter((outcome) => outcome.status === 'rejected').length;
       }
       expect(failures).toBeGreaterThan(0);
+      // What is less may still have room.
+      let less = 1000;
+      while (
+        await write(less).then(
+          () => true,
+          () => false,
+        )
+      )
+        kept.push(less++);
+      // However often it is tried.
+      for (let number = 2000; number < 2300; number++)
+        await expect(write(number)).rejects.toMatchObject({
+          data: { code: 'StoreUnavailable' },
+          message: expect.stringContaining('are free on the disk') as string,
+        });
       const shown = await store.range('');
       expect(shown.entries).toHaveLength(kept.length * 4);
 
