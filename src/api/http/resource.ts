@@ -67,7 +67,7 @@ export interface Resource<R extends Owned> {
   readonly verbs: Verbs;
   /** Paths under which its tags are found beside its own. */
   readonly tagAliases?: readonly string[];
-  /** With whom it is only shared is told that there is none to update, as in Neutron. */
+  /** With whom it is only shared is told that there is none to update, as in Neutron; of actions, that they are not his. */
   readonly concealed?: true;
   /** Who may tag it; absent: who may update it. */
   readonly tagging?: Rule;

@@ -139,14 +139,12 @@ export class Access<R extends Owned> {
     const row = this.found(caller, id);
     const rules = this.#disallowed(caller, 'update', row.record, draft);
     if (rules === null) return row;
+    if (action !== undefined) return refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${action}` });
     const { concealed, verbs } = this.#resource;
     const unshared = verbs.read.filter((standing) => standing !== 'shared');
     return concealed === true && !allows(unshared, caller, this.#targetOf(row.record, caller))
       ? this.#missing(id)
-      : refuseRequest({
-          code: 'PolicyNotAuthorized',
-          rules: action === undefined ? rules : `rule:${action}`,
-        });
+      : refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
   /** The row whose tags the caller may change. Throws as `toUpdate` does. */

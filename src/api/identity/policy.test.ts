@@ -215,6 +215,11 @@ describe('what belongs to one project, shared with another', () => {
       // Guests do not learn that they may not update an address group.
       const concealed = path === 'address-groups' && people[name].project === 'shared';
       expect(changed.status, JSON.stringify(changed.body)).toBe(concealed ? 404 : change);
+      if (concealed) {
+        // An action has a name of its own to be refused by.
+        const acted = await client.call('PUT', `${url}/add_addresses`, { addresses: ['10.9.0.0/16'] });
+        expect(expectRefusal(acted, 403, 'PolicyNotAuthorized')).toContain('rule:add_addresses');
+      }
     }
     if (change !== 200) {
       const removed = await client.call('DELETE', url);
