@@ -165,4 +165,25 @@ describe('the listener', () => {
     const response = await fetch(`${client.api.address}/healthz`);
     expect(await response.json()).toMatchObject({ status: 'ok' });
   });
+
+  it('ends in a few seconds, whoever stops in the midst of a request', async () => {
+    await client.api.listen();
+    const { hostname, port } = new URL(client.api.address);
+    const head = 'POST /v2.0/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    const halves = ['GET /v2.0/netw', head, `${head}Content-Length: 1000\r\n\r\n{"network":`];
+    const sockets = await Promise.all(
+      halves.map(async (half) => {
+        const socket = connect(Number(port), hostname).on('error', () => {});
+        await new Promise((sent) => socket.write(half, sent));
+        return socket;
+      }),
+    );
+    try {
+      // Served after them, so they have arrived.
+      await fetch(`${client.api.address}/healthz`);
+      await client.api.close();
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  });
 });

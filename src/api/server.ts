@@ -76,6 +76,9 @@ const requestIdHeader = 'x-openstack-request-id';
 /** Bulk requests of a few thousand ports fit. */
 const bodyLimit = 8 * 1024 * 1024;
 
+/** Milliseconds that requests under way get at the end: who stopped in the midst of one would be waited for for ever. */
+const farewell = 2000;
+
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
@@ -161,7 +164,9 @@ export function createApi(options: ApiOptions): Api {
     async close() {
       asker.close();
       authenticator.close();
+      const cut = setTimeout(() => app.server.closeAllConnections(), farewell);
       await app.close();
+      clearTimeout(cut);
       view.close();
     },
     get address() {
