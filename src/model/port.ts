@@ -1,33 +1,27 @@
 /**
- * Ports: attribute table and the rules of port security, groups and pairs on one port. Choosing addresses needs the
- * other ports and is the API's matter.
+ * Ports: the attribute table. Port security, groups and pairs of one port are in port-guard.ts; choosing addresses needs
+ * the other ports and is the API's matter.
  */
-import { type Cidr, cidr } from '../net/cidr.ts';
-import { type Mac, macToBits } from '../net/mac.ts';
 import type { Rule } from './access.ts';
 import { type PairDraft, toPairDrafts } from './address-pairs.ts';
 import type { AttributeTable } from './attribute.ts';
 import {
   dictionary,
-  ipAddress,
-  isObject,
   macAddress,
   nullTo,
   oneOf,
   orNull,
   text,
   toBoolean,
-  toCanonicalIp,
   toMac,
   uuid,
   uuidList,
 } from './checks.ts';
 import { type DhcpOptionDraft, toDhcpOptions } from './dhcp-options.ts';
-import { refuse } from './faults.ts';
+import { type FixedIpDraft, fixedIps, toFixedIps } from './fixed-ips.ts';
 import type { Verbs } from './policy.ts';
 import { portNoteAttributes } from './port-notes.ts';
-import { pythonText } from './python-text.ts';
-import type { NetworkRecord, PortNotes, PortRecord, PortSecurityMode } from './records.ts';
+import type { PortNotes, PortSecurityMode } from './records.ts';
 import { arrayOf, enumSchema, macSchema, objectOf, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
@@ -57,42 +51,6 @@ const vnicTypes = [
   'smart-nic',
   'vdpa',
 ];
-
-/** An entry of a request's `fixed_ips`: one of both at least. */
-export interface FixedIpDraft {
-  readonly subnet_id?: string;
-  readonly ip_address?: string;
-}
-
-export function toFixedIps(value: unknown): unknown {
-  if (!Array.isArray(value)) return value;
-  return value.map((item: unknown) => {
-    if (!isObject(item)) return item;
-    const kept = Object.entries(item).filter(([, part]) => part !== null);
-    return Object.fromEntries(
-      kept.map(([key, part]) => [key, key === 'ip_address' ? toCanonicalIp(part) : part]),
-    );
-  });
-}
-
-export function fixedIps(value: unknown): string | null {
-  if (!Array.isArray(value)) return `Invalid data format for fixed IP: '${pythonText(value)}'`;
-  const seen = new Set<unknown>();
-  for (const item of value) {
-    if (!isObject(item)) return `Invalid data format for fixed IP: '${pythonText(item)}'`;
-    const unknown = Object.keys(item).filter((key) => key !== 'subnet_id' && key !== 'ip_address');
-    if (unknown.length > 0 || Object.keys(item).length === 0) {
-      return `Invalid data format for fixed IP: '${pythonText(item)}'`;
-    }
-    const { subnet_id: subnet, ip_address: address } = item;
-    const reason =
-      (subnet === undefined ? null : uuid(subnet)) ?? (address === undefined ? null : ipAddress(address));
-    if (reason !== null) return reason;
-    if (address !== undefined && seen.has(address)) return `Duplicate IP address '${pythonText(address)}'`;
-    seen.add(address);
-  }
-  return null;
-}
 
 const dhcpOption = (value: Schema, optional: readonly string[] = []): Schema =>
   objectOf({ opt_name: stringSchema, opt_value: value, ip_version: enumSchema([4, 6]) }, optional);
@@ -321,62 +279,3 @@ export type PortPatch = Partial<Omit<PortDraft, 'network_id' | 'tags'>>;
 
 /** Ports of the network's own services (routers, DHCP): never filtered, whatever the request says. */
 export const isTrustedOwner = (deviceOwner: string): boolean => deviceOwner.startsWith('network:');
-
-/** The groups a request names: `default` when it is silent on a guarded port. */
-export type GroupChoice = readonly string[] | 'default';
-
-export interface PortGuard {
-  readonly port_security_enabled: boolean;
-  readonly port_security_mode: PortSecurityMode;
-  readonly dhcp_trusted: boolean;
-}
-
-/** Port security of a new port: the network is a template, the request's own word wins. */
-export function guardOfNewPort(draft: PortDraft, network: NetworkRecord): PortGuard {
-  return {
-    port_security_enabled:
-      !isTrustedOwner(draft.device_owner) && (draft.port_security_enabled ?? network.port_security_enabled),
-    port_security_mode: draft.port_security_mode ?? network.port_security_mode,
-    dhcp_trusted: draft.dhcp_trusted ?? network.dhcp_trusted,
-  };
-}
-
-export function groupsOfNewPort(draft: PortDraft, secured: boolean): GroupChoice {
-  if (!secured) {
-    if (draft.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
-    if ((draft.security_groups?.length ?? 0) > 0)
-      refuse({ code: 'PortSecurityAndIPRequiredForSecurityGroups' });
-    return [];
-  }
-  return draft.security_groups ?? 'default';
-}
-
-/** Port security, groups and pairs of a changed port; a port without port security has neither of the others. */
-export function checkGuardOfChange(before: PortRecord, patch: PortPatch, after: PortRecord): PortRecord {
-  // A guarded port that somebody gave to a router stays guarded: it is not for its owner to say otherwise.
-  const kept = isTrustedOwner(before.device_owner) && before.port_security_enabled;
-  const trusted = isTrustedOwner(after.device_owner) && !kept;
-  const guarded = trusted
-    ? {
-        ...after,
-        port_security_enabled: false,
-        security_groups: patch.security_groups === undefined ? [] : after.security_groups,
-      }
-    : after;
-  if (guarded.port_security_enabled) return guarded;
-  if (guarded.allowed_address_pairs.length > 0) refuse({ code: 'AddressPairAndPortSecurityRequired' });
-  if (patch.security_groups !== undefined && patch.security_groups.length > 0) {
-    refuse({ code: 'PortSecurityAndIPRequiredForSecurityGroups' });
-  }
-  if (guarded.security_groups.length > 0 && before.security_groups.length > 0) {
-    refuse({ code: 'PortSecurityPortHasSecurityGroup' });
-  }
-  return guarded;
-}
-
-/** The address that a host with this MAC gives itself on a /64 (RFC 4291 appendix A). */
-export function eui64Address(prefix: Cidr, mac: Mac): Cidr {
-  const bits = macToBits(mac);
-  const high = (bits >> 24n) ^ 0x020000n;
-  return cidr(6, prefix.bits | (high << 40n) | (0xfffen << 24n) | (bits & 0xffffffn));
-}

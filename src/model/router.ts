@@ -7,8 +7,8 @@ import { routeList, toRoutes } from './address-lists.ts';
 import type { AttributeTable } from './attribute.ts';
 import { isObject, toBoolean, uuid } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
+import { type FixedIpDraft, fixedIps, toFixedIps } from './fixed-ips.ts';
 import type { Verbs } from './policy.ts';
-import { type FixedIpDraft, fixedIps, toFixedIps } from './port.ts';
 import { pythonText } from './python-text.ts';
 import type { StandardAttributes, Taggable } from './records.ts';
 import {

@@ -2,11 +2,12 @@
 
 import { isHostAddress } from '../../model/address-pools.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
-import { eui64Address, type FixedIpDraft } from '../../model/port.ts';
+import type { FixedIpDraft } from '../../model/fixed-ips.ts';
 import type { FixedIp, PortRecord, SubnetRecord } from '../../model/records.ts';
 import { subnetsFor } from '../../model/service-types.ts';
 import { isAutoAddressed, prefixOf } from '../../model/subnet.ts';
 import { formatCidr, parseIp } from '../../net/cidr.ts';
+import { eui64Address } from '../../net/eui64.ts';
 import { parseMac } from '../../net/mac.ts';
 import type { Context } from '../http/resource.ts';
 import { seenPlace } from '../identity/access.ts';

@@ -5,16 +5,9 @@ import type { Draft } from '../../model/attribute.ts';
 import { type DhcpOptionDraft, withDhcpOptions } from '../../model/dhcp-options.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
-import {
-  checkGuardOfChange,
-  groupsOfNewPort,
-  guardOfNewPort,
-  type PortDraft,
-  type PortPatch,
-  portAttributes,
-  portVerbs,
-} from '../../model/port.ts';
+import { type PortDraft, type PortPatch, portAttributes, portVerbs } from '../../model/port.ts';
 import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
+import { checkGuardOfChange, groupsOfNewPort, guardOfNewPort } from '../../model/port-guard.ts';
 import { notesOf, shownNotes } from '../../model/port-notes.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { born } from '../../model/standard-attributes.ts';

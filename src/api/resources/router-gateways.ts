@@ -1,7 +1,7 @@
 /** The gateway of a router: its port on an external network, which comes, changes and goes with what requests say. */
 
+import type { FixedIpDraft } from '../../model/fixed-ips.ts';
 import { keys } from '../../model/keys.ts';
-import type { FixedIpDraft } from '../../model/port.ts';
 import type { PortRecord } from '../../model/records.ts';
 import {
   checkRoutes,

@@ -1,7 +1,8 @@
 /** How routers come by ports of their own and give them up; the record that says so is the caller's to write. */
 
 import { draftForCreate } from '../../model/attribute.ts';
-import { type FixedIpDraft, type PortDraft, portAttributes } from '../../model/port.ts';
+import type { FixedIpDraft } from '../../model/fixed-ips.ts';
+import { type PortDraft, portAttributes } from '../../model/port.ts';
 import type { PortRecord } from '../../model/records.ts';
 import type { RouterRecord } from '../../model/router.ts';
 import type { Context } from '../http/resource.ts';

@@ -4,7 +4,6 @@ import type { Draft } from '../../model/attribute.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import { checkMtu } from '../../model/network.ts';
-import { eui64Address } from '../../model/port.ts';
 import type { NetworkRecord, SubnetRecord } from '../../model/records.ts';
 import { subnetsFor } from '../../model/service-types.ts';
 import { touched } from '../../model/standard-attributes.ts';
@@ -18,6 +17,7 @@ import {
 import { changedSubnet, newSubnet } from '../../model/subnet-rules.ts';
 import { tagsOf } from '../../model/tags.ts';
 import { formatCidr, overlaps } from '../../net/cidr.ts';
+import { eui64Address } from '../../net/eui64.ts';
 import { parseMac } from '../../net/mac.ts';
 import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
 import { type Context, ownerOf, type Resource } from '../http/resource.ts';

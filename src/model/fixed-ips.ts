@@ -1,0 +1,39 @@
+/** Fixed addresses as requests name them, of ports and of routers' gateways: how they are read, what is wrong with them. */
+import { ipAddress, isObject, toCanonicalIp, uuid } from './checks.ts';
+import { pythonText } from './python-text.ts';
+
+/** An entry of a request's `fixed_ips`: one of both at least. */
+export interface FixedIpDraft {
+  readonly subnet_id?: string;
+  readonly ip_address?: string;
+}
+
+export function toFixedIps(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return value.map((item: unknown) => {
+    if (!isObject(item)) return item;
+    const kept = Object.entries(item).filter(([, part]) => part !== null);
+    return Object.fromEntries(
+      kept.map(([key, part]) => [key, key === 'ip_address' ? toCanonicalIp(part) : part]),
+    );
+  });
+}
+
+export function fixedIps(value: unknown): string | null {
+  if (!Array.isArray(value)) return `Invalid data format for fixed IP: '${pythonText(value)}'`;
+  const seen = new Set<unknown>();
+  for (const item of value) {
+    if (!isObject(item)) return `Invalid data format for fixed IP: '${pythonText(item)}'`;
+    const unknown = Object.keys(item).filter((key) => key !== 'subnet_id' && key !== 'ip_address');
+    if (unknown.length > 0 || Object.keys(item).length === 0) {
+      return `Invalid data format for fixed IP: '${pythonText(item)}'`;
+    }
+    const { subnet_id: subnet, ip_address: address } = item;
+    const reason =
+      (subnet === undefined ? null : uuid(subnet)) ?? (address === undefined ? null : ipAddress(address));
+    if (reason !== null) return reason;
+    if (address !== undefined && seen.has(address)) return `Duplicate IP address '${pythonText(address)}'`;
+    seen.add(address);
+  }
+  return null;
+}
