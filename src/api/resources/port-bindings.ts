@@ -29,8 +29,9 @@ import { refuseMethod } from '../http/resource-router.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does, type Operation, refuses } from '../openapi/operation.ts';
+import { does, type Operation, refTo, refuses } from '../openapi/operation.ts';
 import { tableOperations } from '../openapi/table-operations.ts';
+import { componentNames } from '../openapi/table-schemas.ts';
 import type { Row } from '../state/table.ts';
 import { originOf } from '../versions.ts';
 import { plugAt, silentHosts } from './port-plug.ts';
@@ -45,6 +46,8 @@ const collection = 'bindings';
 const many = '/v2.0/ports/:port/bindings';
 const one = `${many}/:host`;
 
+const component = 'port_binding';
+
 /** Bindings are the cloud's own business, also those of ports that one has oneself. */
 const operators = ['admin', 'service'] as const;
 const tells = tableOperations(
@@ -55,13 +58,14 @@ const tells = tableOperations(
     verbs: { create: operators, read: operators, update: operators, delete: operators },
     single: true,
   },
-  'port_binding',
+  component,
 );
 const { body: _, ...activating } = tells.update;
 const activate: Operation = {
   ...activating,
   id: 'activate_binding',
   summary: 'Makes it the one that is active',
+  answers: { 200: refTo(componentNames(component).whole) },
 };
 
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
@@ -116,10 +120,10 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
 
   app.put<AtHost>(`${one}/activate`, does(activate), async (request) => {
     const { port: id, host } = request.params;
-    const active = await bindings.change(callerOf(request), 'activate', id, host, (port, held, silentAt) =>
+    // Not wrapped, as in Neutron.
+    return bindings.change(callerOf(request), 'activate', id, host, (port, held, silentAt) =>
       withActiveBinding(port, held, host, silentAt),
     );
-    return { [name]: active };
   });
 
   app.delete<AtHost>(one, does(tells.remove), async (request, reply): Promise<FastifyReply> => {
