@@ -116,8 +116,9 @@ export class PortAddresses {
   }
 
   #anyOf(draft: FixedIpDraft, used: ReadonlySet<string | undefined>): FixedIp {
-    const subnet = this.#subnet(draft.subnet_id ?? '');
-    const kept = this.#own.find((ip) => ip.subnet_id === subnet.id && !used.has(ip.ip_address));
+    const id = draft.subnet_id ?? '';
+    const kept = this.#own.find((ip) => ip.subnet_id === id && !used.has(ip.ip_address));
+    const subnet = this.#subnet(id, kept !== undefined);
     if (isAutoAddressed(subnet) && !this.#router) return this.#automatic(subnet);
     return kept ?? this.#free([subnet]);
   }
@@ -126,21 +127,23 @@ export class PortAddresses {
     const parsed = parseIp(address);
     if (parsed === null) return refuse({ code: 'InvalidIpForNetwork', address });
     const holds = (subnet: SubnetRecord): boolean => isHostAddress(prefixOf(subnet), parsed);
-    const named = draft.subnet_id === undefined ? null : this.#subnet(draft.subnet_id);
+    const kept = this.#own.some((own) => own.ip_address === address);
+    const named = draft.subnet_id === undefined ? null : this.#subnet(draft.subnet_id, kept);
     if (named !== null && !holds(named)) refuse({ code: 'InvalidIpForSubnet', address });
-    const subnet = named ?? this.#open.find(holds);
+    const subnet = named ?? (kept ? this.#subnets.map((row) => row.record) : this.#open).find(holds);
     if (subnet === undefined) return refuse({ code: 'InvalidIpForNetwork', address });
     const ip = { subnet_id: subnet.id, ip_address: address };
-    if (this.#own.some((own) => own.ip_address === address)) return ip;
+    if (kept) return ip;
     if (isAutoAddressed(subnet) && !this.#router && this.#automaticAddress(subnet) !== address) {
       refuse({ code: 'AllocationOnAutoAddressSubnet', address, subnet: subnet.id });
     }
     return this.#take(ip);
   }
 
-  #subnet(id: string): SubnetRecord {
+  /** One that is for others only serves the port with what it has there already. */
+  #subnet(id: string, kept: boolean): SubnetRecord {
     const row = this.#subnets.find((one) => one.record.id === id);
-    if (row !== undefined) return row.record;
+    if (row !== undefined && (kept || this.#open.includes(row.record))) return row.record;
     if (this.#context.view.state.subnets.get(id) === undefined) return refuse({ code: 'SubnetNotFound', id });
     return invalidInput(
       `Failed to create port on network ${this.#network}, because fixed_ips included invalid subnet ${id}`,

@@ -54,9 +54,29 @@ describe('service types of subnets', () => {
     expect(await subnetsOf({ device_owner: 'compute:nova' })).toEqual([servers]);
     expect(await subnetsOf({ device_owner: 'compute:else' })).toEqual([everybody]);
     expect(await subnetsOf({ device_owner: 'network:router_gateway' })).toEqual([gateways]);
-    // A port may be put there by name, as in Neutron, but not by an address alone.
-    expect(await subnetsOf({ fixed_ips: [{ subnet_id: servers }] })).toEqual([servers]);
+    // Nor is a port of somebody else put there by name.
     expectRefusal(await post({ fixed_ips: [{ ip_address: '10.3.0.9' }] }), 400, 'InvalidIpForNetwork');
+    for (const fixedIp of [{ subnet_id: servers }, { subnet_id: servers, ip_address: '10.3.0.9' }]) {
+      const refused = expectRefusal(await post({ fixed_ips: [fixedIp] }), 400, 'InvalidInput');
+      expect(refused).toContain(`because fixed_ips included invalid subnet ${String(servers)}`);
+    }
+    expect(await subnetsOf({ device_owner: 'compute:nova', fixed_ips: [{ subnet_id: servers }] })).toEqual([
+      servers,
+    ]);
+  });
+
+  it('leave what a port has, whoever it becomes', async () => {
+    await subnet();
+    const { id: servers } = await subnet({ service_types: ['compute:nova'] });
+    const port = await client.make('ports', { network_id: network['id'], device_owner: 'compute:nova' });
+    const fixedIps = port['fixed_ips'] as { subnet_id: string; ip_address: string }[];
+    expect(fixedIps).toMatchObject([{ subnet_id: servers }]);
+    const put = (attributes: Json) =>
+      client.call('PUT', `/v2.0/ports/${String(port['id'])}`, { port: attributes });
+    expect((await put({ device_owner: 'compute:else' })).body['port']).toMatchObject({ fixed_ips: fixedIps });
+    for (const same of [fixedIps, [{ subnet_id: servers }], [{ ip_address: fixedIps[0]?.ip_address }]])
+      expect((await put({ fixed_ips: same })).body['port']).toMatchObject({ fixed_ips: fixedIps });
+    expectRefusal(await put({ fixed_ips: [...fixedIps, { subnet_id: servers }] }), 400, 'InvalidInput');
   });
 
   it('leave nothing to others', async () => {
