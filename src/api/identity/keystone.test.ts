@@ -213,6 +213,16 @@ describe("Keystone's word", () => {
     expectStranger(await ask(client, 'alice'));
   });
 
+  it('holds no longer when the clock is put back', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    stub.issue('alice');
+    const client = await api();
+    expect((await ask(client, 'alice')).status).toBe(200);
+    stub.tokens.delete('alice');
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expectStranger(await ask(client, 'alice'));
+  });
+
   it('holds no longer than the token', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     stub.issue('alice', { expires_at: new Date(Date.now() + 5000).toISOString() });

@@ -37,7 +37,8 @@ interface Known {
   readonly caller: Caller | IdentityFault;
   /** When the token ends, in milliseconds since 1970. */
   readonly expires: number;
-  /** How long Keystone's word on it holds, likewise. */
+  /** From when to when Keystone's word on it holds, likewise: a clock that was put back tells nothing. */
+  readonly since: number;
   readonly until: number;
 }
 
@@ -88,7 +89,8 @@ export class Keystone implements Authenticator {
   #remembered(digest: string): Known | null {
     const known = this.#known.get(digest);
     if (known === undefined) return null;
-    if (Date.now() < known.until) return known;
+    const now = Date.now();
+    if (known.since <= now && now < known.until) return known;
     this.#known.delete(digest);
     return null;
   }
@@ -124,7 +126,7 @@ export class Keystone implements Authenticator {
         'Keystone does not know the token',
       );
     // From when it was asked: it may have been revoked while the answer was under way.
-    return { caller: readCaller(body), expires, until: Math.min(expires, asked + this.#trust) };
+    return { caller: readCaller(body), expires, since: asked, until: Math.min(expires, asked + this.#trust) };
   }
 
   #remember(digest: string, known: Known): void {
