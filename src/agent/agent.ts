@@ -195,11 +195,17 @@ export class Agent {
   async #apply({ core, applier }: Running): Promise<void> {
     const { session } = this.#links;
     await this.#metering.prepare(session, core.pipeline);
-    const { put, removed } = await applier.apply(session);
+    // What became of a change that failed is not known.
+    let changed = true;
+    try {
+      const { put, removed } = await applier.apply(session);
+      changed = put + removed > 0;
+      this.#counts.flowsChanged += put + removed;
+    } finally {
+      if (changed) this.#links.changed();
+    }
     await this.#metering.prune(session);
     this.#counts.rounds++;
-    this.#counts.flowsChanged += put + removed;
-    if (put + removed > 0) this.#links.changed();
   }
 
   /** What is recorded of an acknowledged round. A store that is away does not undo the round; it hears later. */

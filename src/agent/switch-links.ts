@@ -51,6 +51,10 @@ export class SwitchLinks {
   readonly #control: Control | null;
   #bridgeTimer: NodeJS.Timeout | undefined;
   #mending: NodeJS.Timeout | undefined;
+  /** How often flows may have changed, and up to which time cached decisions have been put right. */
+  #changes = 1;
+  #mended = 0;
+  #throwing: Promise<void> = Promise.resolve();
   /** What the switch of this session says it is; null until it is asked. */
   #version: Promise<string> | null = null;
   #synced = false;
@@ -83,6 +87,7 @@ export class SwitchLinks {
       onUp: () => {
         log.info('connected to the switch');
         this.#version = null;
+        this.#changes += 1;
         options.onSession();
         options.onUp();
       },
@@ -131,17 +136,27 @@ export class SwitchLinks {
   async revalidated(): Promise<void> {
     clearTimeout(this.#mending);
     this.#mending = undefined;
+    const changes = this.#changes;
     await this.counted();
-    if (this.#control === null) return;
+    if (this.#mended < changes) {
+      this.#mended = changes;
+      this.#throwing = this.#throwAway();
+    }
+    await this.#throwing;
+  }
+
+  async #throwAway(): Promise<void> {
     try {
-      if (await this.#mixesUp()) await this.#control.call('revalidator/purge');
+      if (await this.#mixesUp()) await this.#control?.call('revalidator/purge');
     } catch (error) {
+      this.#changes += 1;
       this.#options.log.warn({ error: reasonOf(error) }, 'cached decisions could not be thrown away');
     }
   }
 
-  /** Flows have changed: cached decisions that need it are put right soon, also when nobody waits for that. */
+  /** Flows may have changed: cached decisions that need it are put right soon, also when nobody waits for that. */
   changed(): void {
+    this.#changes += 1;
     if (this.#control === null) return;
     this.#mending ??= setTimeout(() => {
       this.#mending = undefined;
