@@ -19,7 +19,7 @@ export type ModelFault =
   | { readonly code: 'ExtensionNotFound'; readonly alias: string }
   | { readonly code: 'NetworkInUse'; readonly id: string; readonly ports: readonly string[] }
   | { readonly code: 'SubnetInUse'; readonly id: string }
-  | { readonly code: 'InvalidSharedSetting'; readonly network: string }
+  | { readonly code: 'InvalidSharedSetting'; readonly name: string }
   | { readonly code: 'GatewayConflictWithAllocationPools'; readonly gateway: string; readonly pool: string }
   | {
       readonly code: 'OverlappingAllocationPools';

@@ -50,6 +50,9 @@ const vnicTypes = [
   'virtio-forwarder',
   'smart-nic',
   'vdpa',
+  'accelerator-direct',
+  'accelerator-direct-physical',
+  'remote-managed',
 ];
 
 const dhcpOption = (value: Schema, optional: readonly string[] = []): Schema =>

@@ -57,7 +57,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   InvalidSharedSetting: {
     status: 409,
     text: (f) =>
-      `Unable to reconfigure sharing settings for network ${f.network}. Multiple tenants are using it.`,
+      `Unable to reconfigure sharing settings for network ${f.name}. Multiple tenants are using it.`,
   },
   GatewayConflictWithAllocationPools: {
     status: 409,

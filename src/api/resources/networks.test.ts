@@ -92,10 +92,12 @@ describe('networks', () => {
   });
 
   it("cannot be unshared from under another project's port", async () => {
-    const { id } = await client.make('networks', { shared: true });
+    const { id } = await client.make('networks', { name: 'everybody’s', shared: true });
     await client.make('ports', { network_id: id, project_id: 'guest' });
     const reply = await client.call('PUT', `/v2.0/networks/${String(id)}`, { network: { shared: false } });
-    expectRefusal(reply, 409, 'InvalidSharedSetting');
+    expect(expectRefusal(reply, 409, 'InvalidSharedSetting')).toBe(
+      'Unable to reconfigure sharing settings for network everybody’s. Multiple tenants are using it.',
+    );
   });
 
   it('take If-Match', async () => {

@@ -231,7 +231,7 @@ export class Networks implements Resource<NetworkRecord> {
     const policies = policiesOf(state, network.id).filter((policy) => policy.target_tenant !== '*');
     for (const { record } of state.ports.by('network', network.id)) {
       if (record.project_id !== network.project_id && !isSharedWith(record.project_id, policies))
-        refuse({ code: 'InvalidSharedSetting', network: network.id });
+        refuse({ code: 'InvalidSharedSetting', name: network.name });
     }
   }
 }

@@ -115,7 +115,15 @@ describe('how a port is plugged', () => {
     // A function of a card that leaves its frames to the switch is plugged into it.
     await client.change('ports', port, { 'binding:profile': { capabilities: ['switchdev'] } });
     expect(await vifOf(port)).toBe('ovs');
-    for (const kind of ['macvtap', 'baremetal', 'direct-physical', 'virtio-forwarder', 'smart-nic']) {
+    const foreign = [
+      'macvtap',
+      'baremetal',
+      'direct-physical',
+      'virtio-forwarder',
+      'smart-nic',
+      'remote-managed',
+    ];
+    for (const kind of [...foreign, 'accelerator-direct', 'accelerator-direct-physical']) {
       await client.change('ports', port, { 'binding:vnic_type': kind });
       expect(await vifOf(port), kind).toBe('binding_failed');
     }
