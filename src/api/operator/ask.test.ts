@@ -120,6 +120,29 @@ describe('counters', () => {
     const hosts = await client.call('GET', '/v1/hosts');
     expect(hosts.body).toMatchObject({ hosts: [{ name: 'h1', live: true, ports: 1 }] });
   });
+
+  it('of a port that has been unplugged are not asked for, those of one that is set down are', async () => {
+    await host('h1');
+    const network = await client.make('networks', {});
+    const held = async (admin_state_up: boolean) => {
+      const port = await client.make('ports', { network_id: network['id'], admin_state_up });
+      const bind = (status: string) =>
+        put(keys.binding(String(network['id']), String(port['id'])), { host: 'h1', status });
+      const status = async () => (await client.show('ports', port['id']))['status'];
+      const ask = async () =>
+        (await client.call('GET', `/v1/ports/${String(port['id'])}/counters?timeout=0.1`)).status;
+      return { bind, status, ask };
+    };
+    const unplugged = await held(true);
+    await unplugged.bind('ACTIVE');
+    await expect.poll(unplugged.status).toBe('ACTIVE');
+    await unplugged.bind('DOWN');
+    await expect.poll(unplugged.status).toBe('DOWN');
+    expect(await unplugged.ask()).toBe(409);
+    const down = await held(false);
+    await down.bind('DOWN');
+    await expect.poll(down.ask).toBe(503);
+  });
 });
 
 describe('a tenant', () => {

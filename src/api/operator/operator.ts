@@ -66,7 +66,10 @@ export function registerOperatorRoutes(
     const { id } = request.params;
     const caller = callerOf(request);
     const port = ports.found(caller, id).record;
-    const binding = view.state.bindings.get(id) ?? refuseRequest({ code: 'PortNotBound', port: id });
+    const binding = view.state.bindings.get(id);
+    // One that is set down is held all the same, and its host counts what it loses.
+    if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
+      return refuseRequest({ code: 'PortNotBound', port: id });
     const question = { kind: 'counters', port: id, network: port.network_id } as const;
     const timeout = timeoutOf(request.query, countersTimeout);
     const { answers } = await asker.ask(question, [binding.host], timeout);
