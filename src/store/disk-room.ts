@@ -7,6 +7,8 @@ import { statfs } from 'node:fs/promises';
 /** Bytes that stay free, since others write to the disk too between the look and the write. */
 const spare = 16 << 20;
 
+const mebibytes = (bytes: number): number => Math.floor(bytes / 2 ** 20);
+
 /** Throws when the disk that the directory is on has no room for so many bytes. */
 export async function requireRoom(directory: string, bytes: number): Promise<void> {
   const { blocks, bavail, bsize } = await statfs(directory);
@@ -15,6 +17,6 @@ export async function requireRoom(directory: string, bytes: number): Promise<voi
   const free = bavail * bsize;
   if (free < spare + bytes)
     throw new Error(
-      `${free >> 20} MiB are free on the disk of ${directory}, ${(spare + bytes) >> 20} MiB must be`,
+      `${mebibytes(free)} MiB are free on the disk of ${directory}, ${mebibytes(spare + bytes)} MiB must be`,
     );
 }

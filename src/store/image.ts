@@ -3,7 +3,7 @@
  * `write` replaces both in one lmdb transaction and resolves only after the flush; `load` reads all of it once.
  * Holds no history and judges nothing.
  */
-import { open as openFile } from 'node:fs/promises';
+import { open as openFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -14,7 +14,7 @@ import { damageOf } from './image-check.ts';
 const revisionKey = Buffer.from([0]);
 const entryMark = 1;
 const format = 1;
-/** Bytes of the pages that lead to an entry, all of which are written anew with it; a tree is not deeper. */
+/** Bytes of the pages that lead to an entry and are written anew with it; a tree is not deeper. */
 const pathBytes = 5 * 4096;
 
 export class Image {
@@ -78,7 +78,9 @@ export class Image {
       }
     }
     const database = this.#database;
-    await requireRoom(dirname(this.#path), roomFor(last));
+    // However much changes, no page that there is is written twice.
+    const { size } = await stat(this.#path);
+    await requireRoom(dirname(this.#path), Math.min(last.size * pathBytes, size) + roomFor(last));
     try {
       await database.batch(() => {
         for (const [key, entry] of last) {
@@ -117,11 +119,11 @@ export class Image {
   }
 }
 
-/** Bytes that a change takes at most. */
+/** Bytes of new pages for the entries themselves. */
 function roomFor(last: ReadonlyMap<string, Entry | null>): number {
-  let bytes = 0;
-  // A character is three bytes at most; an entry of its own pages leaves part of one empty.
-  for (const [key, entry] of last) bytes += pathBytes + 3 * (key.length + (entry?.value.length ?? 0));
+  let bytes = pathBytes;
+  // A character is three bytes at most, and pages that were split are half empty.
+  for (const [key, entry] of last) bytes += 2 * 3 * (key.length + (entry?.value.length ?? 0));
   return bytes;
 }
 

@@ -74,3 +74,21 @@ test.skipIf(!isRoot)(
     }
   },
 );
+
+test.skipIf(!isRoot)('a large change asks for no more room than it can take (needs root)', async () => {
+  const mountPoint = await mkdtemp(join(tmpdir(), 'portcullis-full-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mountPoint]);
+  try {
+    const store = await openStore({ kind: 'embedded', dir: join(mountPoint, 'store') });
+    const puts = Array.from({ length: 10_000 }, (_, i) => ({
+      op: 'put' as const,
+      key: `t/${i}`,
+      value: 'x'.repeat(100),
+    }));
+    for (const _ of [1, 2]) expect(await store.txn([], puts)).toMatchObject({ ok: true });
+    await store.close();
+  } finally {
+    execFileSync('umount', ['--lazy', mountPoint]);
+    await rm(mountPoint, { recursive: true, force: true });
+  }
+});
