@@ -32,6 +32,12 @@ export interface CutCounts {
   readonly seconds: number;
 }
 
+interface Waiting {
+  readonly pipeline: Pipeline;
+  readonly suspects: Set<NetworkId>;
+  readonly work: Promise<boolean>;
+}
+
 /** Zones up to which each is read by itself: every reading walks the switch's whole table. */
 const fewZones = 3;
 /** Milliseconds after which cached decisions have been looked at again, unless the switch itself can tell. */
@@ -46,6 +52,8 @@ const half = 0xffffffffn;
 export class Cutter {
   readonly #options: CutterOptions;
   #working: Promise<unknown> = Promise.resolve();
+  /** What waits for the work before it; suspects of later rounds join it. */
+  #waiting: Waiting | null = null;
   #connections = 0;
   #milliseconds = 0;
 
@@ -64,9 +72,14 @@ export class Cutter {
    * brought about, and is to be called again then.
    */
   cut(pipeline: Pipeline): Promise<boolean> {
-    const suspects = pipeline.suspicion.take();
+    const suspects = new Set(pipeline.suspicion.take());
+    if (this.#waiting?.pipeline === pipeline) {
+      for (const network of suspects) this.#waiting.suspects.add(network);
+      return this.#waiting.work;
+    }
     const before = this.#working;
     const work = suspects.size === 0 ? before.then(() => false) : this.#after(before, pipeline, suspects);
+    if (suspects.size > 0) this.#waiting = { pipeline, suspects, work };
     this.#working = work;
     // Whoever comes after a failure begins anew; the caller may look at the outcome later.
     work.catch(() => {
@@ -81,7 +94,11 @@ export class Cutter {
     suspects: ReadonlySet<NetworkId>,
   ): Promise<boolean> {
     try {
-      await before;
+      try {
+        await before;
+      } finally {
+        if (this.#waiting?.suspects === suspects) this.#waiting = null;
+      }
       return await this.#deal(pipeline, suspects);
     } catch (error) {
       pipeline.suspicion.suspect(suspects);
