@@ -16,6 +16,7 @@ const entryMark = 1;
 const format = 1;
 /** Bytes of the pages that lead to an entry and are written anew with it; a tree is not deeper. */
 const pathBytes = 5 * 4096;
+const worthALook = 1 << 20;
 
 export class Image {
   readonly #database: RootDatabase<string, Buffer>;
@@ -78,9 +79,7 @@ export class Image {
       }
     }
     const database = this.#database;
-    // However much changes, no page that there is is written twice.
-    const { size } = await stat(this.#path);
-    await requireRoom(dirname(this.#path), Math.min(last.size * pathBytes, size) + roomFor(last));
+    await requireRoom(dirname(this.#path), (await this.#rewritten(last.size)) + newBytes(last));
     try {
       await database.batch(() => {
         for (const [key, entry] of last) {
@@ -92,6 +91,13 @@ export class Image {
     } catch (error) {
       throw await rootOf(error);
     }
+  }
+
+  /** Bytes of pages that are there and are written anew for so many entries, at most. */
+  async #rewritten(entries: number): Promise<number> {
+    const bytes = entries * pathBytes;
+    // Only large changes are worth the look: no page is written twice, however many entries of it change.
+    return bytes < worthALook ? bytes : Math.min(bytes, (await stat(this.#path)).size);
   }
 
   /** The revision on disk, read again. */
@@ -120,7 +126,7 @@ export class Image {
 }
 
 /** Bytes of new pages for the entries themselves. */
-function roomFor(last: ReadonlyMap<string, Entry | null>): number {
+function newBytes(last: ReadonlyMap<string, Entry | null>): number {
   let bytes = pathBytes;
   // A character is three bytes at most, and pages that were split are half empty.
   for (const [key, entry] of last) bytes += 2 * 3 * (key.length + (entry?.value.length ?? 0));
