@@ -5,6 +5,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { longestWait, parseWait } from '../base/waiting-time.ts';
 import { check, checkText } from './check.ts';
 import { Client } from './client.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
@@ -35,9 +36,8 @@ function seconds(text: string): number {
 
 /** What the API lets a caller wait. */
 function patience(text: string): number {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
-  if (value <= 0 || value > 3600)
-    throw new InvalidArgumentError('seconds above 0 and up to 3600 are wanted.');
+  const value = parseWait(text);
+  if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${longestWait} are wanted.`);
   return value;
 }
 

@@ -45,12 +45,13 @@ export const securityGroupAttributes = {
 export interface GroupDraft {
   readonly name: string;
   readonly description: string;
-  readonly stateful: boolean;
+  /** Absent: as by default. */
+  readonly stateful?: boolean;
 }
 
 export const isDefaultName = (name: string): boolean => name.toLowerCase() === defaultGroupName;
 
-export function newGroup(birth: Birth, draft: GroupDraft, isDefault: boolean): SecurityGroupRecord {
+export function newGroup(birth: Birth, draft: Required<GroupDraft>, isDefault: boolean): SecurityGroupRecord {
   return {
     ...born(birth, draft.description),
     name: draft.name,

@@ -65,14 +65,10 @@ function compare(a: unknown, b: unknown): number {
 }
 
 /**
- * One page in the order asked for. `mark` is what the marker names: it need not be among the items, since it may have
- * changed since the page that it ended. An unknown marker gives none.
+ * One page in the order asked for. `mark` is what the marker names where that need not be among the items, since it may
+ * have changed since the page that it ended. A marker that names nothing gives none.
  */
-export function page<T extends Readable>(
-  items: readonly T[],
-  paging: Paging,
-  mark: Readable | undefined = items.find((item) => item.get('id') === paging.marker),
-): readonly T[] {
+export function page<T extends Readable>(items: readonly T[], paging: Paging, mark?: Readable): readonly T[] {
   const { sort, limit, marker, reverse } = paging;
   if (sort.length === 0 && limit === 0 && marker === null && !reverse) return items;
   const inOrder = (a: Readable, b: Readable): number => {
@@ -85,8 +81,9 @@ export function page<T extends Readable>(
   };
   let rest = items.toSorted(inOrder);
   if (marker !== null) {
-    if (mark === undefined) return [];
-    rest = rest.filter((item) => (reverse ? inOrder(item, mark) < 0 : inOrder(item, mark) > 0));
+    const end = mark ?? items.find((item) => item.get('id') === marker);
+    if (end === undefined) return [];
+    rest = rest.filter((item) => (reverse ? inOrder(item, end) < 0 : inOrder(item, end) > 0));
   }
   // Without pages, Neutron turns the whole list round.
   if (limit === 0) return reverse ? rest.toReversed() : rest;

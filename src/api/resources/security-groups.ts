@@ -90,7 +90,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
       drafts.map((draft) => ownerOf(draft, caller)),
     );
     return drafts.map((draft) => {
-      const asked = draft as unknown as Omit<GroupDraft, 'stateful'> & Partial<GroupDraft>;
+      const asked = draft as unknown as GroupDraft;
       if (isDefaultName(asked.name)) refuse({ code: 'SecurityGroupDefaultAlreadyExists' });
       const project = ownerOf(draft, caller);
       ensureDefaultGroup(change, this.#context, project);

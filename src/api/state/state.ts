@@ -144,18 +144,14 @@ export class State {
 
   apply(event: StoreEvent): void {
     const key = event.type === 'put' ? event.entry.key : event.key;
-    const [kind = '', first = ''] = key.split('/');
+    const [kind = '', first = '', second = ''] = key.split('/');
     const entry = event.type === 'put' ? event.entry : null;
     const keep = this.#plain.get(kind);
-    if (keep !== undefined) keep(key, first, entry);
-    else this.#applyOther(kind, event);
-  }
-
-  /** What is found by more than its id, or shows in something else. */
-  #applyOther(kind: string, event: StoreEvent): void {
-    const key = event.type === 'put' ? event.entry.key : event.key;
-    const [, first = '', second = ''] = key.split('/');
-    const entry = event.type === 'put' ? event.entry : null;
+    if (keep !== undefined) {
+      keep(key, first, entry);
+      return;
+    }
+    // What is found by more than its id, or shows in something else.
     switch (kind) {
       case 'networks':
         this.#applyNetwork(key, first, entry);
