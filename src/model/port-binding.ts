@@ -133,7 +133,6 @@ export const isComputePort = (port: Pick<PortRecord, 'device_owner'>): boolean =
   port.device_owner.startsWith('compute:');
 
 function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortRecord {
-  const { inactive_bindings: _, binding_removed: __, silent_host: ___, ...rest } = port;
   const active = bindings.find((binding) => binding.active);
   const inactive = bindings
     .filter((binding) => !binding.active)
@@ -145,7 +144,7 @@ function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortR
       ...(silent === undefined ? {} : { silent }),
     }));
   return {
-    ...rest,
+    ...withoutBindingNotes(port),
     'binding:host_id': active?.host ?? '',
     'binding:vnic_type': active?.vnic_type ?? 'normal',
     'binding:profile': active?.profile ?? {},

@@ -7,11 +7,11 @@ import { keys } from '../../model/keys.ts';
 import { external } from '../../model/network.ts';
 import { newRbacPolicy } from '../../model/rbac-policy.ts';
 import type { NetworkRecord, RbacPolicyRecord } from '../../model/records.ts';
+import { gatewayOwner } from '../../model/router.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 
 export const accessAsExternal = 'access_as_external';
-const gatewayOwner = 'network:router_gateway';
 
 export const isExternal = (network: NetworkRecord): boolean => network[external] ?? false;
 

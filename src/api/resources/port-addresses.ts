@@ -4,6 +4,7 @@ import { isHostAddress } from '../../model/address-pools.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import type { FixedIpDraft } from '../../model/fixed-ips.ts';
 import type { FixedIp, PortRecord, SubnetRecord } from '../../model/records.ts';
+import { gatewayOwner } from '../../model/router.ts';
 import { subnetsFor } from '../../model/service-types.ts';
 import { isAutoAddressed, prefixOf } from '../../model/subnet.ts';
 import { formatCidr, parseIp } from '../../net/cidr.ts';
@@ -57,7 +58,7 @@ export class PortAddresses {
     this.#change = change;
     this.#network = port.network_id;
     this.#mac = port.mac_address;
-    this.#router = isRouterPort(port) && port.device_owner !== 'network:router_gateway';
+    this.#router = isRouterPort(port) && port.device_owner !== gatewayOwner;
     this.#own = own;
     this.#subnets = [...context.view.state.subnets.by('network', port.network_id)];
     this.#owner = port.device_owner;
