@@ -3,7 +3,7 @@
  * Two kinds: a whole flow, and a share in a conjunctive flow, which is merged with the shares that other
  * rules have in the same match (one match at one priority is one flow to the switch).
  */
-import type { Action, FlowBody, Match } from '../openflow/index.ts';
+import type { Action, FieldName, FlowBody, Match } from '../openflow/index.ts';
 import type { Direction, NetworkId, PortId, RuleId } from '../policy/world.ts';
 import {
   type LoadField,
@@ -46,7 +46,16 @@ export type Draft = Place & ({ readonly body: FlowBody } | { readonly conjunctio
 
 export type MatchIn<T extends TableName> = Pick<Match, MatchField<T>>;
 /** A match with no field that its table's row does not name (spread objects escape the usual check). */
-type Only<T extends TableName, M> = M & { readonly [F in Exclude<keyof M, MatchField<T>>]: never };
+type Only<T extends TableName, M> = M & {
+  readonly [F in Exclude<keyof M, MatchField<T>>]: never;
+} & NdWithCode<M>;
+type NdField = Extract<FieldName, `nd_${string}`>;
+/**
+ * A field of neighbour discovery is matched together with ICMPv6 code 0, as RFC 4861 demands of the packet. Open
+ * vSwitch up to 2.17.8, 3.0.5, 3.1.3 and 3.2.1 gives a kernel datapath the mask of these fields only when the code
+ * is matched exactly; without it the cached decision holds for every target.
+ */
+type NdWithCode<M> = keyof M & NdField extends never ? unknown : { readonly icmpv6_code: 0 };
 type Why = Omit<Provenance, 'stage'>;
 
 export interface Then<T extends TableName> {

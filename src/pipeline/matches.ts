@@ -12,6 +12,8 @@ export const udp4 = { ...ipv4, ip_proto: protocols.udp } as const;
 export const udp6 = { ...ipv6, ip_proto: protocols.udp } as const;
 export const icmp4 = { ...ipv4, ip_proto: protocols.icmp } as const;
 export const icmp6 = { ...ipv6, ip_proto: protocols.icmpv6 } as const;
+/** Neighbour discovery (RFC 4861): the switch reads its fields only where the code is 0. */
+export const discovery = { ...icmp6, icmpv6_code: 0 } as const;
 export const ipOf = (family: Cidr['family']) => (family === 4 ? ipv4 : ipv6);
 
 /** DHCP by who speaks; unfragmented only, since fragments show no ports. */

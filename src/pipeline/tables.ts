@@ -94,6 +94,7 @@ export const tables = {
       'ip_proto',
       'nw_ttl',
       'icmpv6_type',
+      'icmpv6_code',
       'ipv6_src',
       'ipv6_dst',
       'nd_target',

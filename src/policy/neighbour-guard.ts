@@ -55,8 +55,8 @@ export function guardNeighbour(
 ): DropReason | null {
   if (type === icmpv6Types.routerAdvertisement) return 'ra';
   if (type === icmpv6Types.redirect) return 'redirect';
-  // RFC 4861 3.1: 255 proves that no router forwarded it; receivers ignore anything else.
-  if (ip.hopLimit !== 255 || ip.upper?.kind !== 'icmp') return 'nd-spoof';
+  // RFC 4861 6.1 and 7.1: receivers ignore other hop limits, which a router may have forwarded, and other codes.
+  if (ip.hopLimit !== 255 || ip.upper?.kind !== 'icmp' || ip.upper.code !== 0) return 'nd-spoof';
   if (type === icmpv6Types.routerSolicitation) {
     const open = mode === 'mac-only' || sameIp(ip.src, unspecified6);
     return open || ownsAddress(own, ip.src, mac) ? null : 'nd-spoof';

@@ -1,6 +1,6 @@
 /**
- * Neighbour and listener discovery of a guarded port: targets and link-layer options must be its own, and the
- * hop limit 255 (RFC 4861 §7.1; 1 for listener reports). Source addresses are left to guard_ip, which every
+ * Neighbour and listener discovery of a guarded port: targets and link-layer options must be its own, the code 0
+ * and the hop limit 255 (RFC 4861 §7.1; 1 for listener reports). Source addresses are left to guard_ip, which every
  * packet with one passes next. Router advertisements, redirects and listener queries never come from a guest.
  *
  * The option fields read 0 where the option is absent, so "absent or own" is two flows. They and the target read
@@ -12,7 +12,7 @@ import { macToBits } from '../../net/mac.ts';
 import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { address, icmp6, multicast6 } from '../matches.ts';
+import { address, discovery, icmp6, multicast6 } from '../matches.ts';
 import { register } from '../tables.ts';
 import { reportTypes } from './icmpv6-types.ts';
 
@@ -25,6 +25,7 @@ export function guardNd(
 ): Draft[] {
   const { port, key, macs, pairs6, withheld } = local;
   const from = { ...icmp6, [register.source]: key };
+  const discovers = { ...discovery, [register.source]: key };
   const ends = (type: number, reason: string): Draft =>
     drop('guard_nd', 50, { ...from, icmpv6_type: type }, reason, 'egress', port.id);
   const drafts: Draft[] = [
@@ -32,7 +33,14 @@ export function guardNd(
     ends(types.redirect, 'redirect'),
     ends(types.listenerQuery, 'mld-query'),
     ...[types.neighbourSolicitation, types.neighbourAdvertisement].map((type) =>
-      drop('guard_nd', 130, { ...from, icmpv6_type: type, nd_target: 0n }, 'nd-spoof', 'egress', port.id),
+      drop(
+        'guard_nd',
+        130,
+        { ...discovers, icmpv6_type: type, nd_target: 0n },
+        'nd-spoof',
+        'egress',
+        port.id,
+      ),
     ),
     drop('guard_nd', 1, { [register.source]: key }, 'nd-spoof', 'egress', port.id),
   ];
@@ -42,7 +50,7 @@ export function guardNd(
 
   for (const mac of macs) {
     const bits = macToBits(mac);
-    const neighbour = { ...from, eth_src: bits, nw_ttl: 255 };
+    const neighbour = { ...discovers, eth_src: bits, nw_ttl: 255 };
     const solicitation = { ...neighbour, icmpv6_type: types.neighbourSolicitation };
     for (const option of [0n, bits]) {
       drafts.push(flow('guard_nd', 100, { ...solicitation, nd_sll: option }, verified, because('ns')));
@@ -90,7 +98,7 @@ export function guardNd(
 
   for (const { mac, ip } of pairs6) {
     const bits = macToBits(mac);
-    const own = { ...from, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
+    const own = { ...discovers, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
     const probe = { ...own, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n, nd_sll: 0n };
     drafts.push(flow('guard_nd', 120, probe, { goto: 'services' }, because('dad')));
     for (const option of [0n, bits]) {
@@ -99,7 +107,7 @@ export function guardNd(
     }
   }
   for (const ip of withheld.filter(({ family }) => family === 6)) {
-    const named = { ...from, nd_target: address(ip) };
+    const named = { ...discovers, nd_target: address(ip) };
     const claim = { ...named, icmpv6_type: types.neighbourAdvertisement };
     const probe = { ...named, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n };
     drafts.push(

@@ -11,7 +11,7 @@ import { type Action, type FieldBits, type FieldName, ports } from '../../openfl
 import { type Draft, flow } from '../draft.ts';
 import type { Holder } from '../holders.ts';
 import type { LocalPort } from '../local-port.ts';
-import { address, arp, icmp6 } from '../matches.ts';
+import { address, arp, discovery, icmp6 } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 
 const set = (field: FieldName, value: FieldBits): Action => ({ type: 'set_field', field, value });
@@ -24,10 +24,9 @@ const back: Action = { type: 'output', port: ports.inPort };
 
 const request = { ...arp, arp_op: arpOps.request, eth_dst: macToBits(broadcastMac) } as const;
 const solicitation = {
-  ...icmp6,
+  ...discovery,
   nw_ttl: 255,
   icmpv6_type: icmpv6Types.neighbourSolicitation,
-  icmpv6_code: 0,
   ipv6_dst: address(solicitedNodePrefix),
   nd_options_type: 1,
 } as const;
@@ -79,7 +78,7 @@ export function ownQuestions({ port, key, pairs4, pairs6 }: LocalPort): Draft[] 
   }
   for (const { ip } of pairs6) {
     const match = {
-      ...icmp6,
+      ...discovery,
       icmpv6_type: icmpv6Types.neighbourSolicitation,
       ...from,
       nw_ttl: 255,

@@ -181,6 +181,21 @@ function* routers(): Generator<Entry> {
     }
 }
 
+/** RFC 4861: of a code other than 0 nothing is discovery, and who would read it as such is misled by any content. */
+function* codes(): Generator<Entry> {
+  const messages: readonly Named<Icmp>[] = [
+    ['NS', neighbourMessage(135, 0, addresses6.fixed, [sourceOption(macs.own)])],
+    ['NA', neighbourMessage(136, 0x20000000, addresses6.fixed, [targetOption(macs.own)])],
+    ['NA for another', neighbourMessage(136, 0x20000000, addresses6.foreign, [targetOption(macs.own)])],
+    ['RS', routerSolicitation([])],
+  ];
+  for (const scene of scenes([255]))
+    for (const wrapping of wrappings6)
+      for (const code of [1, 255])
+        for (const [name, message] of messages)
+          yield make(`${name} of code ${code}`, scene, wrapping, allNodes, { ...message, code }, 'nd-spoof');
+}
+
 const reports: readonly Named<Icmp>[] = [
   ['MLD report', listenerMessage(131, group)],
   ['MLD done', listenerMessage(132, group)],
@@ -205,4 +220,4 @@ function* listeners(): Generator<Entry> {
     }
 }
 
-export const ndMatrix = (): Entry[] => [...neighbours(), ...routers(), ...listeners()];
+export const ndMatrix = (): Entry[] => [...neighbours(), ...codes(), ...routers(), ...listeners()];
