@@ -3,6 +3,7 @@
  * cookie names its reason, or at a meter. Only what the agent itself refused is counted by the agent.
  */
 import type { DropCounter } from '../model/records.ts';
+import { macToBits } from '../net/mac.ts';
 import type { Session } from '../openflow/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { register } from '../pipeline/tables.ts';
@@ -24,6 +25,10 @@ export async function portDrops(
     ...(await session.dumpFlows({ match: { [register.destination]: local.key } })),
     ...(await session.dumpFlows({ match: { in_port: local.ofport } })),
   ];
+  for (const mac of local.macs)
+    flows.push(
+      ...(await session.dumpFlows({ match: { [register.network]: local.zone, eth_dst: macToBits(mac) } })),
+    );
   const sums = new Map<string, DropCounter>();
   for (const { cookie, packets, bytes } of flows) {
     const why = pipeline.desired.provenanceOf(cookie);

@@ -109,8 +109,8 @@ export class Metering {
     const { puntSpread } = this.#support;
     const wanted = new Map<number, Meter>();
     if (puntSpread === 0) return wanted;
-    for (const [id, { port }] of relations.locals.entries())
-      if (port.adminUp) wanted.set(meterOf(ids.ports.of(id), puntSpread), punts);
+    for (const [id, { up }] of relations.locals.entries())
+      if (up) wanted.set(meterOf(ids.ports.of(id), puntSpread), punts);
     return wanted;
   }
 

@@ -9,6 +9,8 @@ import type { LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
   readonly port: Port;
+  /** Whether it carries packets: the port and its network are both administratively up. */
+  readonly up: boolean;
   /** OpenFlow port number of its interface. */
   readonly ofport: number;
   /** Stands for the port in registers and connection labels. */
@@ -50,7 +52,7 @@ export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
   reserved: readonly Cidr[],
-  place: Pick<LocalPort, 'ofport' | 'key' | 'zone' | 'set' | 'groups'>,
+  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'zone' | 'set' | 'groups'>,
 ): LocalPort {
   const macs = macsOf(port);
   const pairs = pairsOf(port);

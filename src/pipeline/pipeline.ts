@@ -75,7 +75,7 @@ export class Pipeline {
     this.#install(
       'port-flows',
       graph.map('port-flows', locals, (id, local) => {
-        const guarded = local.port.adminUp && local.port.mode !== 'off';
+        const guarded = local.up && local.port.mode !== 'off';
         const meter = features.puntMeter(id);
         const punt = meter === null ? null : { userdata: Buffer.from(id), meter };
         return [

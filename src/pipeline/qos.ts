@@ -93,12 +93,12 @@ export function declareQos(
   const asked = graph.map<PortId, LocalPort, PortQos>(
     'qos-asked',
     locals,
-    (id, { port, key }, read) => {
+    (id, { port, up, key }, read) => {
       // The cloud's own ports (routers, DHCP) serve the whole network: only a policy of their own binds them.
       const inherited = port.service ? null : (read(facts.networks, port.network)?.qosPolicy ?? null);
       const named = port.qosPolicy ?? inherited;
       const policy = named === null ? undefined : read(facts.qosPolicies, named);
-      if (policy === undefined || !port.adminUp) return undefined;
+      if (policy === undefined || !up) return undefined;
       const budgets = places.flatMap((place): Budget[] => {
         const limit = policy[place.direction][place.kind];
         if (limit === null) return [];

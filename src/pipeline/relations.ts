@@ -20,7 +20,7 @@ export interface Relations {
   readonly zoneOf: Relation<NetworkId, number>;
   readonly localsOf: Relation<NetworkId, ReadonlyMap<PortId, LocalPort>>;
   readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
-  /** By `zone|mac`: the local ports that may use the MAC. */
+  /** By `zone|mac`: the local ports that may use the MAC, those that are down included. */
   readonly macHolders: Relation<string, ReadonlyMap<PortId, LocalPort>>;
   /** By `network|address`. */
   readonly holders: Relation<string, ReadonlyMap<PortId, Holder>>;
@@ -88,12 +88,17 @@ export function declareRelations(
       : reservedAddresses(read(subnetsOf, id)?.values() ?? [], read(servicesOf, id)?.values() ?? []),
   );
 
+  const networksUp = graph.map('networks-up', facts.networks, (_, { adminUp }) =>
+    adminUp ? true : undefined,
+  );
+
   const locals = graph.map('locals', facts.ofports, (id, ofport, read) => {
     const port = read(facts.ports, id);
     const zone = port && read(facts.zones, port.network);
     if (port === undefined || zone === undefined) return undefined;
     const groups = port.mode === 'off' ? '' : setName(port.groups);
     return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(reservedIn, port.network) ?? [], {
+      up: port.adminUp && read(networksUp, port.network) === true,
       ofport,
       zone,
       key: ids.ports.of(id),
@@ -108,7 +113,7 @@ export function declareRelations(
     return undefined;
   });
   const macHolders = graph.index('mac-holders', locals, (_, local) =>
-    local.port.adminUp ? local.macs.map((mac) => [`${local.zone}|${mac}`, local] as const) : [],
+    local.macs.map((mac) => [`${local.zone}|${mac}`, local] as const),
   );
 
   const holders = graph.index('holders', facts.ports, (_, port, read) => {

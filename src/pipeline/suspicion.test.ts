@@ -90,6 +90,18 @@ describe('suspect is', () => {
     expect(put(named('here', { pairs: [] }))).toEqual([n1]);
   });
 
+  test('a network that goes down, with nobody in it too', () => {
+    const admin = (id: NetworkId, adminUp: boolean) =>
+      suspects(({ networks }) => {
+        const old = networks.get(id);
+        if (old !== undefined) networks.set(id, { ...old, adminUp });
+      });
+    expect(admin(n2, false)).toEqual([n2]);
+    expect(admin(n2, true)).toEqual([]);
+    expect(suspects(({ ofports }) => ofports.delete('next' as PortId))).toEqual([n2]);
+    expect(admin(n2, false)).toEqual([n2]);
+  });
+
   test('where a port of this host goes, and comes back', () => {
     const here = 'here' as PortId;
     expect(suspects(({ ofports }) => ofports.delete(here))).toEqual([n1]);

@@ -38,7 +38,7 @@ function isNarrower(before: LocalPort, after: LocalPort): boolean {
   const { port: old } = before;
   const { port } = after;
   if (old.network !== port.network || before.zone !== after.zone) return true;
-  if (strictness[port.mode] > strictness[old.mode] || (old.adminUp && !port.adminUp)) return true;
+  if (strictness[port.mode] > strictness[old.mode] || (before.up && !after.up)) return true;
   if (port.mode === 'off') return false;
   if ((old.dhcpServer && !port.dhcpServer) || withoutGroups(old, port).length > 0) return true;
   const own = ({ pairs4, pairs6 }: LocalPort) => [...pairs4, ...pairs6].map(({ ip }) => ip);
@@ -81,6 +81,10 @@ export class Suspicion {
     );
     graph.compare('rule-suspicion', relations.activeRules, (_, old, rule) => {
       if (old !== undefined && (rule === undefined || !isSame(old, rule))) this.#groups.add(old.group);
+    });
+    graph.compare('network-suspicion', facts.networks, (id, old, network) => {
+      // Connections of ports that are away for now are in its zone too.
+      if (old?.adminUp === true && network?.adminUp !== true) this.#networks.add(id);
     });
     graph.compare('group-suspicion', facts.groups, (id, old, group) => {
       if ((old?.stateful ?? true) !== (group?.stateful ?? true)) this.#groups.add(id);

@@ -15,14 +15,17 @@ import type { Reply } from './verdict.ts';
 import type { Port, World } from './world.ts';
 import { portsOf } from './world-index.ts';
 
-/** The local ports of the sender's network that a frame is for, itself included, in the order of their ids. */
+/**
+ * The local ports of the sender's network that a frame is for, itself included, in the order of their ids. Where all
+ * holders of its destination are administratively down, the first of them stands for all.
+ */
 export function addressees(world: World, host: string, sender: Port, { ethernet: { dst } }: Frame): Port[] {
   const flooded = isMulticastMac(dst);
-  return portsOf(world, sender.network)
-    .filter(
-      (port) => port.host === host && port.adminUp && (flooded || identityOf(world, port).macs.has(dst)),
-    )
+  const held = portsOf(world, sender.network)
+    .filter((port) => port.host === host && (flooded || identityOf(world, port).macs.has(dst)))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const up = held.filter(({ adminUp }) => adminUp);
+  return up.length > 0 || flooded ? up : held.slice(0, 1);
 }
 
 /**

@@ -82,6 +82,7 @@ function leave(world: World, sender: Port, subject: Subject, passage: Passage): 
 
 /** Each receiver decides for itself, on what one lookup said before any of them committed. */
 function arrive(world: World, sender: Port, receiver: Port, subject: Subject, passage: Passage): Outcome {
+  if (!receiver.adminUp) return dropped('admin-down');
   const own: Passage = { ...passage };
   const { frame } = subject;
   if (receiver.mode !== 'off') {

@@ -106,7 +106,7 @@ describe('L2', () => {
   test('ports and networks that are down neither send nor get', () => {
     const down = { adminUp: false };
     expect(send(udpFrame(v4, 1, 2), down)).toBe('admin-down');
-    expect(send(udpFrame(v4, 1, 2), {}, down)).toBe('unknown-destination');
+    expect(send(udpFrame(v4, 1, 2), {}, down)).toBe('admin-down');
     expect(send(udpFrame(v4, 1, 2), { host: 'elsewhere' })).toBe('admin-down');
   });
 });

@@ -73,6 +73,18 @@ describe('a connection stands', () => {
     expect(judge({ b: { network: 'n2' } }, { network: 'n2' as NetworkId })).toBe(false);
   });
 
+  test('in no network that is down or gone, not even between ports without a guard', () => {
+    const off = { mode: 'off', groups: [] } as const;
+    const open = world({ a: off, b: off });
+    const nobody = { ...web, originator: null, responder: null };
+    const down = new Map([...open.networks].map(([id, network]) => [id, { ...network, adminUp: false }]));
+    for (const connection of [web, nobody]) {
+      expect(stands(open, connection)).toBe(true);
+      expect(stands({ ...open, networks: down }, connection)).toBe(false);
+      expect(stands({ ...open, networks: new Map() }, connection)).toBe(false);
+    }
+  });
+
   test('by no port that has lost the address it had in it', () => {
     expect(judge({ a: { ips: ['10.0.0.20'] } })).toBe(false);
     expect(judge({ a: { ips: ['10.0.0.20'], pairs: [['10.0.0.10']] } })).toBe(true);

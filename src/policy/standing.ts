@@ -89,6 +89,7 @@ function* candidates(
 
 /** Whether a packet like the connection's first would be admitted by both sides now. */
 export function stands(world: World, connection: Connection): boolean {
+  if (world.networks.get(connection.network)?.adminUp !== true) return false;
   const sender = sideOf(world, connection.network, connection.originator);
   const receiver = sideOf(world, connection.network, connection.responder);
   if (sender === undefined || receiver === undefined) return false;

@@ -12,6 +12,8 @@ export type End = 'client' | 'server';
 export interface Loss {
   readonly at: Member;
   readonly direction: 'ingress' | 'egress';
+  /** For want of a rule unless told. */
+  readonly reason?: string;
 }
 
 /** Beside the echo servers' ports. */
@@ -63,11 +65,15 @@ export class Dialogue {
     }
   }
 
-  /** Nothing that an end says is heard: two tries of it are seen to be dropped by the rules. */
-  async stalls(cloud: Cloud, end: End, { at, direction }: Loss): Promise<void> {
+  /** Nothing that an end says is heard: two tries of it are seen to be dropped. */
+  async stalls(
+    cloud: Cloud,
+    end: End,
+    { at, direction, reason = `${direction}-rules` }: Loss,
+  ): Promise<void> {
     const to = end === 'client' ? 'server' : 'client';
     const heard = await this.#heard(to);
-    const lost = () => cloud.dropped(at.id, direction, `${direction}-rules`);
+    const lost = () => cloud.dropped(at.id, direction, reason);
     const before = await lost();
     await this.#say(end);
     await until(async () => (await lost()) >= before + 2, {

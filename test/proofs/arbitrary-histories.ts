@@ -5,7 +5,15 @@
  */
 import fc from 'fast-check';
 import { buildUdp, protocols, tcpFlags } from '../../src/net/packet/transport.ts';
-import type { AddressGroupId, GroupId, Port, Rule, RuleId, World } from '../../src/policy/world.ts';
+import type {
+  AddressGroupId,
+  GroupId,
+  Port,
+  QosPolicyId,
+  Rule,
+  RuleId,
+  World,
+} from '../../src/policy/world.ts';
 import {
   echoFrame,
   fragmentsOf,
@@ -19,7 +27,7 @@ import { talkersArbitrary } from './arbitrary-steps.ts';
 import { nextDatagram, type Pair, turned } from './arbitrary-talks.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import type { Step } from './driver.ts';
-import { host } from './worlds.ts';
+import { generous, host } from './worlds.ts';
 
 /** What happens to a world, as numbers that are taken modulo what there is to choose from. */
 interface Change {
@@ -39,6 +47,11 @@ const kinds = [
   'pairs go',
   'port comes back',
   'admin state',
+  'admin state of a network',
+  'what a network lends',
+  'gateway',
+  'who answers DHCP',
+  'QoS policy',
   'host',
   'port is deleted',
   'state of a group',
@@ -127,6 +140,33 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     }
     case 'admin state':
       return local === undefined ? world : withPort(world, { ...local, adminUp: !local.adminUp });
+    case 'admin state of a network':
+    case 'what a network lends': {
+      const network = pick([...world.networks.values()], which);
+      if (network === undefined) return world;
+      const { adminUp, lendsReserved } = network;
+      const next =
+        kind === 'what a network lends' ? { lendsReserved: !lendsReserved } : { adminUp: !adminUp };
+      return { ...world, networks: having(world.networks, network.id, { ...network, ...next }) };
+    }
+    case 'gateway': {
+      const subnet = pick([...world.subnets.values()], which);
+      if (subnet === undefined) return world;
+      const addresses = [...world.ports.values()].flatMap(({ fixedIps }) => fixedIps);
+      const same = addresses.filter(({ family }) => family === subnet.cidr.family);
+      const gateway = subnet.gateway === null ? (pick(same, how) ?? null) : null;
+      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, gateway }) };
+    }
+    case 'who answers DHCP':
+      return local === undefined ? world : withPort(world, { ...local, dhcpServer: !local.dhcpServer });
+    case 'QoS policy': {
+      if (local === undefined) return world;
+      const other = (policy: QosPolicyId | null) => (policy === null ? generous.id : null);
+      const network = how % 3 === 0 ? world.networks.get(local.network) : undefined;
+      if (network === undefined) return withPort(world, { ...local, qosPolicy: other(local.qosPolicy) });
+      const next = { ...network, qosPolicy: other(network.qosPolicy) };
+      return { ...world, networks: having(world.networks, network.id, next) };
+    }
     case 'host':
       return local === undefined ? world : withPort(world, { ...local, host: 'elsewhere' });
     case 'port is deleted':

@@ -27,7 +27,7 @@ import type {
 } from '../../src/policy/world.ts';
 import { ip, mac, net } from '../lib/frames.ts';
 import { farPortsArbitrary, mostInRow, row4, row6, rowPrefixes } from './arbitrary-rows.ts';
-import { host } from './worlds.ts';
+import { generous, host } from './worlds.ts';
 
 export const subnets = [net('10.0.0.0/24'), net('2001:db8::/64')] as const;
 export const sharedMac = mac('00:00:5e:00:01:07');
@@ -40,6 +40,13 @@ const prefixes = [
   net('2001:db8::/64'),
   net('2001:db8:0:0:8000::/65'),
   net('::/0'),
+];
+/** Where the network has them beside the two that each has. */
+const moreSubnets = [
+  net('192.0.2.0/29'),
+  net('198.51.100.6/31'),
+  net('172.16.8.0/22'),
+  net('2001:db8:1::/64'),
 ];
 const groups = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
 const addressGroups = ['a0', 'a1', 'a2'] as AddressGroupId[];
@@ -66,6 +73,8 @@ const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
     ),
   });
 
+const qosArbitrary = fc.constantFrom(null, null, null, generous.id);
+
 /** MACs and fixed addresses come from the port's place, so they repeat between networks and never within one. */
 function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary<Port> {
   const own = macOf(at % 4);
@@ -84,8 +93,11 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       pairs: fc.array(pairArbitrary(rowMac), { maxLength: 3 }),
       mode: fc.constantFrom('strict', 'strict', 'strict', 'mac-only', 'off'),
       dhcpServer: fc.constantFrom(false, false, false, true),
-      service: fc.constant(false),
-      qosPolicy: fc.constant(null),
+      service: fc.oneof(
+        { weight: 11, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
+      ),
+      qosPolicy: qosArbitrary,
       groups: fc.oneof(
         { weight: 4, arbitrary: fc.subarray(groups, { minLength: 1, maxLength: 3 }) },
         { weight: 1, arbitrary: fc.constant<GroupId[]>([]) },
@@ -97,9 +109,10 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       id: `p${at}` as PortId,
       network,
       mac: rowMac,
-      // Neutron lets no port have pairs or groups while its port security is off.
-      pairs: fields.mode === 'off' ? [] : fields.pairs,
-      groups: fields.mode === 'off' ? [] : fields.groups,
+      // The cloud's own ports are never held; Neutron lets none have pairs or groups while its port security is off.
+      ...(fields.service || fields.mode === 'off'
+        ? ({ mode: 'off', pairs: [], groups: [] } as const)
+        : { mode: fields.mode, pairs: fields.pairs, groups: fields.groups }),
     }));
 }
 
@@ -241,8 +254,25 @@ const openArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc
       ),
   );
 
+interface Surroundings {
+  readonly network: Omit<Network, 'id'>;
+  readonly subnets: readonly Cidr[];
+}
+
+const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
+  network: fc.record({
+    adminUp: fc.oneof(
+      { weight: 11, arbitrary: fc.constant(true) },
+      { weight: 1, arbitrary: fc.constant(false) },
+    ),
+    lendsReserved: fc.constantFrom(false, false, true),
+    qosPolicy: qosArbitrary,
+  }),
+  subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
+});
+
 function assemble(
-  names: readonly NetworkId[],
+  networks: ReadonlyMap<NetworkId, Surroundings>,
   [here, far]: readonly [readonly Port[], readonly Port[]],
   rules: readonly Omit<Rule, 'id'>[],
   open: boolean,
@@ -250,12 +280,9 @@ function assemble(
   stateless: readonly GroupId[],
   addresses: readonly (readonly Cidr[])[],
 ): World {
-  const networks = new Map<NetworkId, Network>(
-    names.map((id) => [id, { id, adminUp: true, lendsReserved: claimed % 4 === 0, qosPolicy: null }]),
-  );
-  const nets: Subnet[] = names.flatMap((network, at) =>
-    subnets.map((prefix) => ({
-      id: `s${at}-${prefix.family}` as SubnetId,
+  const nets: Subnet[] = [...networks].flatMap(([network, around]) =>
+    around.subnets.map((prefix) => ({
+      id: `${network}-${formatCidr(prefix).replace('/', '_')}` as SubnetId,
       network,
       cidr: prefix,
       // An address that pairs cover by prefix and by name, and that a port may have been given.
@@ -269,7 +296,7 @@ function assemble(
       ? []
       : [{ network: owner.network, address: ip('fe80::77'), port: owner.id, mac: owner.mac }];
   return {
-    networks,
+    networks: new Map([...networks].map(([id, { network }]) => [id, { id, ...network }])),
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
     ports: new Map([...here, ...far].map((port) => [port.id, ofOneKind(port, stateless)])),
     groups: new Map(groups.map((id): [GroupId, Group] => [id, { id, stateful: !stateless.includes(id) }])),
@@ -298,8 +325,9 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
         fc.nat(mostPorts),
         fc.oneof(fc.constant<GroupId[]>([]), fc.subarray(groups)),
         fc.tuple(...addressGroups.map(() => addressesArbitrary)),
+        fc.tuple(...names.map((name) => surroundingsArbitrary.map((around) => [name, around] as const))),
       )
-      .map(([all, drawn, open, claimed, stateless, addresses]) =>
-        assemble(names, all, drawn.flat(), open, claimed, stateless, addresses),
+      .map(([all, drawn, open, claimed, stateless, addresses, around]) =>
+        assemble(new Map(around), all, drawn.flat(), open, claimed, stateless, addresses),
       );
   });

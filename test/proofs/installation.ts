@@ -3,6 +3,7 @@ import type { Features } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { Install, Installation } from './driver.ts';
+import { generous } from './worlds.ts';
 
 interface PipelineInstall {
   readonly install: Install;
@@ -16,7 +17,10 @@ interface PipelineInstall {
 export function pipelineInstall(features: Pick<Features, 'mostCountedApart'> = {}): PipelineInstall {
   let installed: InstalledWorld | null = null;
   const install = async ({ at, bridge, world, ports }: Installation): Promise<InstalledWorld> => {
-    installed ??= new InstalledWorld(at.mgmt(bridge), 'fail', features);
+    if (installed === null) {
+      installed = new InstalledWorld(at.mgmt(bridge), 'fail', features);
+      installed.pipeline.facts.qosPolicies.set(generous.id, generous);
+    }
     await installed.install(world, ports);
     return installed;
   };

@@ -21,6 +21,7 @@ function portOf(port: Port): object {
       port_security_enabled: port.mode !== 'off',
       port_security_mode: port.mode === 'mac-only' ? 'mac-only' : 'strict',
       dhcp_trusted: port.dhcpServer,
+      qos_policy_id: port.qosPolicy,
       device_owner: port.service ? 'network:dhcp' : '',
       'binding:host_id': port.host ?? '',
     },
@@ -49,10 +50,14 @@ function ruleOf({ id, group, direction, family, service, remote }: Rule): object
 export function recordsOf(world: World): Map<string, string> {
   const records = new Map<string, string>();
   const put = (key: string, record: object) => records.set(key, JSON.stringify(record));
-  for (const { id, adminUp, lendsReserved } of world.networks.values())
+  for (const { id, adminUp, lendsReserved, qosPolicy } of world.networks.values())
     put(
       keys.network(id),
-      networkRecord(id, { admin_state_up: adminUp, allow_reserved_pairs: lendsReserved }),
+      networkRecord(id, {
+        admin_state_up: adminUp,
+        allow_reserved_pairs: lendsReserved,
+        qos_policy_id: qosPolicy,
+      }),
     );
   for (const { id, network, cidr, gateway } of world.subnets.values()) {
     const gateway_ip = gateway === null ? null : formatIp(gateway.family, gateway.bits);

@@ -13,6 +13,8 @@ import type {
   Pair,
   Port,
   PortId,
+  QosPolicy,
+  QosPolicyId,
   Remote,
   Rule,
   RuleId,
@@ -23,6 +25,15 @@ import type {
 import { ip, mac, net } from '../lib/frames.ts';
 
 export const host = 'here';
+
+/** So much that no traffic of a test comes near it: what its meters let pass is everything. */
+const plenty = { rate: 10_000_000, burst: 10_000_000 };
+export const generous: QosPolicy = {
+  id: 'generous' as QosPolicyId,
+  egress: { bandwidth: plenty, packets: plenty },
+  ingress: { bandwidth: plenty, packets: plenty },
+  dscp: null,
+};
 
 export interface PortText {
   readonly id: string;

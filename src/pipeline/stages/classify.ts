@@ -6,9 +6,9 @@ import type { LocalPort } from '../local-port.ts';
 import { flag, register } from '../tables.ts';
 
 export function classify(local: LocalPort): Draft[] {
-  const { port, ofport, key, zone, set } = local;
+  const { port, up, ofport, key, zone, set } = local;
   const from = { in_port: ofport };
-  if (!port.adminUp) return [drop('classify', 100, from, 'admin-down', 'egress', port.id)];
+  if (!up) return [drop('classify', 100, from, 'admin-down', 'egress', port.id)];
   const guarded = port.mode !== 'off';
   const unguarded = port.mode === 'strict' ? {} : { [register.flags]: flag.unguarded };
   return [
@@ -30,8 +30,8 @@ export function classify(local: LocalPort): Draft[] {
   ];
 }
 
-export function dispatch({ port, ofport, key }: LocalPort): Draft[] {
-  if (!port.adminUp) return [];
+export function dispatch({ port, up, ofport, key }: LocalPort): Draft[] {
+  if (!up) return [];
   return [
     flow(
       'dispatch',

@@ -104,8 +104,8 @@ function own({ port, key }: LocalPort): Draft[] {
 }
 
 export function portState(local: LocalPort, untracked: Untracked): Draft[] {
-  const { port, key } = local;
-  if (!port.adminUp) return [];
+  const { port, up, key } = local;
+  if (!up) return [];
   if (port.mode === 'off') return own(local);
   const from = { [register.source]: key };
   const to = { [register.destination]: key };

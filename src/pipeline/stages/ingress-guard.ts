@@ -9,8 +9,8 @@ import type { LocalPort } from '../local-port.ts';
 import { address, arp, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../matches.ts';
 import { register } from '../tables.ts';
 
-export function ingressGuard({ port, key, pairs4, pairs6 }: LocalPort): Draft[] {
-  if (port.mode === 'off' || !port.adminUp) return [];
+export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draft[] {
+  if (port.mode === 'off' || !up) return [];
   const to = { [register.destination]: key };
   const check = { goto: 'ingress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });

@@ -37,19 +37,25 @@ const loadsOf = ({ key, set }: LocalPort) => ({
 });
 const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingress_guard');
 
-const toEach = (receivers: Iterable<LocalPort>, copy: { readonly reg7?: 1 } = {}): Action[] =>
-  [...receivers]
-    .sort((a, b) => (a.port.id < b.port.id ? -1 : 1))
-    .map((local) => branch<'l2'>({ ...loadsOf(local), ...copy }, nextOf(local)));
+const inOrder = (ports: Iterable<LocalPort>): LocalPort[] =>
+  [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
 
-export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown, LocalPort>): Draft[] {
+const toEach = (receivers: Iterable<LocalPort>, copy: { readonly reg7?: 1 } = {}): Action[] =>
+  inOrder(receivers).map((local) => branch<'l2'>({ ...loadsOf(local), ...copy }, nextOf(local)));
+
+/** A port that is down hides no other holder of its MAC; what is for it alone ends as its own drop. */
+export function unicast(zone: number, mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Draft[] {
   const match = { [register.network]: zone, eth_dst: mac };
-  const [first, ...others] = holders.values();
-  if (first === undefined) return [];
+  const holders = [...held.values()].filter(({ up }) => up);
+  const [first, ...others] = holders;
+  if (first === undefined) {
+    const [down] = inOrder(held.values());
+    return down === undefined ? [] : [drop('l2', 100, match, 'admin-down', 'ingress', down.port.id)];
+  }
   if (others.length > 0) {
     const why = { reason: 'shared-mac' };
     return [
-      flow('l2', 100, match, { actions: toEach(holders.values(), { [register.copy]: 1 }) }, why),
+      flow('l2', 100, match, { actions: toEach(holders, { [register.copy]: 1 }) }, why),
       ...pieces.map((state) =>
         flow(
           'l2',
@@ -67,7 +73,7 @@ export function unicast(zone: number, mac: bigint, holders: ReadonlyMap<unknown,
 }
 
 export function flood(network: NetworkId, zone: number, members: ReadonlyMap<unknown, LocalPort>): Draft[] {
-  const receivers = [...members.values()].filter(({ port }) => port.adminUp);
+  const receivers = [...members.values()].filter(({ up }) => up);
   const match = { [register.network]: zone, eth_dst: groupAddress };
   return [flow('l2', 200, match, { actions: toEach(receivers) }, { reason: 'flood', network })];
 }
@@ -76,7 +82,7 @@ export const l2Defaults: readonly Draft[] = untracked.map((state) =>
   flow('l2', 250, { ...state, eth_dst: groupAddress }, { actions: [lookUp('l2')] }, { reason: 'lookup' }),
 );
 
-export function unknownDestination({ port, key }: LocalPort): Draft[] {
-  if (!port.adminUp) return [];
+export function unknownDestination({ port, up, key }: LocalPort): Draft[] {
+  if (!up) return [];
   return [drop('l2', 1, { [register.source]: key }, 'unknown-destination', 'egress', port.id)];
 }

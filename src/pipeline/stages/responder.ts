@@ -66,8 +66,8 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
 }
 
 /** Questions about addresses that the asker itself may hold go to the others. */
-export function ownQuestions({ port, key, pairs4, pairs6 }: LocalPort): Draft[] {
-  if (port.mode !== 'strict' || !port.adminUp) return [];
+export function ownQuestions({ port, up, key, pairs4, pairs6 }: LocalPort): Draft[] {
+  if (port.mode !== 'strict' || !up) return [];
   const from = { [register.source]: key };
   const pass = { goto: 'egress_qos' } as const;
   const why = { reason: 'own-address', port: port.id };

@@ -144,8 +144,8 @@ const told = [
 ];
 
 /** The end of what no rule of a port admits, counted by port, direction and protocol. */
-export function portDenials({ port, key }: LocalPort): Draft[] {
-  if (port.mode === 'off' || !port.adminUp) return [];
+export function portDenials({ port, up, key }: LocalPort): Draft[] {
+  if (port.mode === 'off' || !up) return [];
   const because = (way: Direction, protocol: string): Omit<Provenance, 'stage'> => ({
     reason: `${way}-rules`,
     drop: way,

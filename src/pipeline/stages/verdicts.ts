@@ -120,7 +120,7 @@ export function setVerdicts(name: string, relations: Relations, ids: Ids, read: 
 /** The verdicts of all rules of a port that are counted by port. */
 export function portVerdicts(local: LocalPort, relations: Relations, ids: Ids, read: Read): Draft[] {
   const groups = new Set(local.port.groups.filter((group) => read(relations.countedApart, group) === true));
-  if (!local.port.adminUp || local.groups === '' || groups.size === 0) return [];
+  if (!local.up || local.groups === '' || groups.size === 0) return [];
   const apart = (rule: Rule): boolean => groups.has(rule.group);
   return [
     ...directVerdicts(local.groups, { local }, apart, relations, read),

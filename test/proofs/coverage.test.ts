@@ -1,0 +1,121 @@
+/**
+ * Every attribute that policy knows varies in the generated worlds, and changes in the generated histories. The
+ * attributes are read off the worlds themselves, so one that is added later is asked for too: an attribute of the API
+ * has a meaning for packets only by being one of these.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { GuardMode, Remote, Service, World } from '../../src/policy/world.ts';
+import { historyArbitrary } from './arbitrary-histories.ts';
+import { worldArbitrary } from './arbitrary-worlds.ts';
+
+type Entity = Readonly<Record<string, unknown>>;
+
+const entitiesOf = (world: World): [kind: string, entities: readonly Entity[]][] =>
+  Object.entries(world).map(([kind, held]: [string, ReadonlyMap<string, object> | readonly object[]]) => [
+    kind,
+    [...held.values()].map((entity) => ({ ...entity })),
+  ]);
+
+/** What there is to see of a value: its kind where it has kinds, else whether it is empty, else whether it is there. */
+function faceOf(value: unknown): string {
+  if (value === null) return 'none';
+  if (Array.isArray(value)) return value.length === 0 ? 'empty' : 'filled';
+  if (typeof value === 'object') return 'kind' in value ? String(value.kind) : 'some';
+  return typeof value === 'boolean' ? String(value) : 'some';
+}
+
+const worlds = fc.sample(worldArbitrary, { numRuns: 400, seed: 1 });
+
+/** Of each attribute: the faces that it shows, and how many values it has. */
+function seen(): Map<string, { readonly faces: Set<string>; readonly values: Set<string> }> {
+  const all = new Map<string, { readonly faces: Set<string>; readonly values: Set<string> }>();
+  for (const [kind, entities] of worlds.flatMap(entitiesOf))
+    for (const [name, value] of entities.flatMap((entity) => Object.entries(entity))) {
+      const key = `${kind}.${name}`;
+      let one = all.get(key);
+      if (one === undefined) all.set(key, (one = { faces: new Set(), values: new Set() }));
+      one.faces.add(faceOf(value));
+      one.values.add(JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? `${part}` : part)));
+    }
+  return all;
+}
+
+test('every attribute has more than one value, every boolean both, every list is empty and is not', () => {
+  const attributes = seen();
+  // All kinds of entities have been met, else their attributes would not be asked for.
+  expect(new Set([...attributes.keys()].map((key) => key.split('.')[0])).size).toBe(7);
+  const constant = [...attributes].filter(([, { values }]) => values.size < 2).map(([key]) => key);
+  // A world has one learnt address, whose network, port and MAC vary.
+  expect(constant).toEqual(['linkLocals.address']);
+  const half = [...attributes].filter(
+    ([, { faces }]) =>
+      faces.size === 1 && ['true', 'false', 'empty', 'filled', 'none'].some((face) => faces.has(face)),
+  );
+  expect(half.map(([key]) => key)).toEqual([]);
+});
+
+test('what may be missing is missing and there, and every kind comes up', () => {
+  const modes: Readonly<Record<GuardMode, true>> = { strict: true, 'mac-only': true, off: true };
+  const remotes: Readonly<Record<Remote['kind'], true>> = {
+    any: true,
+    prefix: true,
+    group: true,
+    addresses: true,
+  };
+  const services: Readonly<Record<Service['kind'], true>> = {
+    any: true,
+    protocol: true,
+    ports: true,
+    icmp: true,
+  };
+  const attributes = seen();
+  expect([...(attributes.get('ports.mode')?.values ?? [])].sort()).toEqual(
+    Object.keys(modes)
+      .map((mode) => JSON.stringify(mode))
+      .sort(),
+  );
+  expect([...(attributes.get('rules.remote')?.faces ?? [])].sort()).toEqual(Object.keys(remotes).sort());
+  expect([...(attributes.get('rules.service')?.faces ?? [])].sort()).toEqual(Object.keys(services).sort());
+  for (const nullable of ['networks.qosPolicy', 'ports.qosPolicy', 'ports.host', 'subnets.gateway'])
+    expect([...(attributes.get(nullable)?.faces ?? [])].sort()).toEqual(['none', 'some']);
+});
+
+/** What names an entity, and what the API lets nobody change. */
+const fixed: ReadonlySet<string> = new Set([
+  'networks.id',
+  'subnets.id',
+  'subnets.network',
+  'subnets.cidr',
+  'ports.id',
+  'ports.network',
+  'ports.mac',
+  'ports.service',
+  'groups.id',
+  'addressGroups.id',
+  'rules.id',
+  'rules.group',
+  'rules.direction',
+  'rules.family',
+  'rules.service',
+  'rules.remote',
+]);
+
+test('everything that may be changed changes in the histories', () => {
+  const changed = new Set<string>();
+  for (const phases of fc.sample(historyArbitrary, { numRuns: 300, seed: 1 }))
+    for (const [at, { world }] of phases.entries()) {
+      const before = phases[at - 1]?.world;
+      if (before === undefined) continue;
+      for (const kind of ['networks', 'subnets', 'ports', 'groups', 'addressGroups', 'rules'] as const)
+        for (const [id, entity] of world[kind] as ReadonlyMap<string, object>) {
+          const old = (before[kind] as ReadonlyMap<string, object>).get(id) as Entity | undefined;
+          for (const [name, value] of Object.entries(entity))
+            if (old !== undefined && old[name] !== value) changed.add(`${kind}.${name}`);
+        }
+    }
+  const still = [...seen().keys()].filter(
+    (key) => !fixed.has(key) && !key.startsWith('linkLocals.') && !changed.has(key),
+  );
+  expect(still).toEqual([]);
+});
