@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Ovsdb } from './client.ts';
 import { Rpc } from './rpc.ts';
@@ -142,6 +143,23 @@ describe('rpc', () => {
     );
     const rpc = await Rpc.connect({ target, signal: lifetime(), probeInterval: 20 });
     await third;
+    expect(rpc.open).toBe(true);
+  });
+
+  test('a stall of this process is not the silence of its peer', async () => {
+    const probes: unknown[] = [];
+    const target = await serve(
+      answering(({ id }) => {
+        probes.push(id);
+        return { id, result: [], error: null };
+      }),
+    );
+    const rpc = await Rpc.connect({ target, signal: lifetime(), probeInterval: 20 });
+    while (probes.length < 10) {
+      const stallEnd = performance.now() + 50;
+      while (performance.now() < stallEnd);
+      await setImmediate();
+    }
     expect(rpc.open).toBe(true);
   });
 

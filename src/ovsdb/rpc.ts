@@ -183,11 +183,15 @@ export class Rpc {
     const interval = this.#options.probeInterval ?? 5000;
     if (interval === 0) return;
     this.#probe = setInterval(() => {
-      if (this.#probed) this.#end(disconnected(this.target, `silent for ${2 * interval} ms`));
-      else {
+      if (!this.#probed) {
         this.#probed = true;
         this.request('echo', [], () => undefined);
+        return;
       }
+      // After a stall of this process the answer may lie unread in the socket: one poll phase comes first.
+      setImmediate(() => {
+        if (this.#probed) this.#end(disconnected(this.target, `silent for ${2 * interval} ms`));
+      });
     }, interval);
   }
 
