@@ -30,9 +30,10 @@ export const protocolNumbers: Readonly<Record<string, number>> = {
 /** Protocols that Neutron has under IPv6 only, by whichever name or number. */
 export const ipv6OnlyNumbers: ReadonlySet<number> = new Set([41, 43, 44, 58, 59, 60]);
 
-/** The number of a stored protocol (a name of the list or decimal digits); null for any. */
+/** The number of a protocol's name, in any case, or of a decimal text 0 to 255; null for anything else. */
 export function protocolNumber(protocol: string | null): number | null {
   if (protocol === null) return null;
-  if (Object.hasOwn(protocolNumbers, protocol)) return protocolNumbers[protocol] ?? null;
-  return Number(protocol);
+  const name = protocol.toLowerCase();
+  if (Object.hasOwn(protocolNumbers, name)) return protocolNumbers[name] ?? null;
+  return /^(0|[1-9]\d{0,2})$/.test(name) && Number(name) <= 255 ? Number(name) : null;
 }

@@ -2,6 +2,7 @@
  * Store records to the world of policy: texts parsed, Neutron's names turned into numbers, every choice resolved.
  * Pure; a record that cannot be read gives null, so that one broken record cannot open or stop anything else.
  */
+import { protocolNumber } from '../model/protocols.ts';
 import type {
   AddressGroupRecord,
   BindingRecord,
@@ -16,7 +17,6 @@ import type {
 import { type Cidr, type Family, parseCidr, parseIp } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import { protocols } from '../net/packet/transport.ts';
-import { protocolNumber } from './protocols.ts';
 import type {
   AddressGroup,
   AddressGroupId,
