@@ -41,7 +41,13 @@ const canonicalFields =
   (converts: Readonly<Record<string, (value: unknown) => unknown>>) =>
   (item: unknown): unknown =>
     isObject(item)
-      ? Object.fromEntries(Object.entries(item).map(([key, value]) => [key, converts[key]?.(value) ?? value]))
+      ? Object.fromEntries(
+          Object.entries(item).map(([key, value]) => {
+            // Requests name the keys: `constructor` or `__proto__` must not find what every object inherits.
+            const convert = Object.hasOwn(converts, key) ? converts[key] : undefined;
+            return [key, convert?.(value) ?? value];
+          }),
+        )
       : item;
 
 export const toNameservers = eachIn(toCanonicalIp);
