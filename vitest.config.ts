@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Tests on a slow machine, such as an emulated one, say by how much: test/lib/wait.ts.
+const slowness = Math.max(1, Number(process.env.PORTCULLIS_TEST_SLOW ?? 1) || 1);
+
 export default defineConfig({
   test: {
     projects: [
@@ -8,8 +11,8 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 120_000 * slowness,
+          hookTimeout: 120_000 * slowness,
           fileParallelism: false,
         },
       },

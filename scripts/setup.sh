@@ -61,6 +61,23 @@ need_packages() {
   return 1
 }
 
+# What tests use beside Open vSwitch itself.
+need_test_packages() {
+  need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping \
+    'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc python3 python3-keystone
+}
+
+# isolated COMMAND...: every datapath owns a device or a name of its network namespace. In one of its own COMMAND
+# neither meets this machine's switch nor leaves a device behind.
+isolated() {
+  if is_root && unshare --net --mount mount -t sysfs sysfs /sys 2>/dev/null; then
+    # /sys shows the devices of the namespace that mounted it.
+    unshare --net --mount sh -c 'mount -t sysfs sysfs /sys && ip link set lo up && exec "$@"' isolated "$@"
+  else
+    "$@"
+  fi
+}
+
 need_modules() {
   [ node_modules/.package-lock.json -nt package-lock.json ] && return 0
   say 'installing node modules'

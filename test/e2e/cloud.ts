@@ -12,9 +12,9 @@ import { type CommandOptions, type CommandResult, run, runAnyway } from '../lib/
 import { Probe } from '../lib/probe.ts';
 import { Reaper } from '../lib/reaper.ts';
 import { type Relay, startRelay } from '../lib/relay.ts';
-import { type Switch, startSwitch } from '../lib/switch.ts';
+import { datapath, type Switch, startSwitch } from '../lib/switch.ts';
 import { build, cleanEnvironment, program, UpProcess } from '../lib/up-process.ts';
-import { until } from '../lib/wait.ts';
+import { slowness, until } from '../lib/wait.ts';
 
 export type Attributes = Readonly<Record<string, unknown>>;
 
@@ -227,7 +227,7 @@ export class Cloud {
 
   /** Resolves with what the API tells of the switch that holds all now. */
   async sync(): Promise<unknown> {
-    const { status, body } = await this.api('GET', '/v1/sync?timeout=30');
+    const { status, body } = await this.api('GET', `/v1/sync?timeout=${30 * slowness}`);
     if (status !== 200) throw new Error(`not in sync: ${JSON.stringify(body)}`);
     return body;
   }
@@ -282,7 +282,7 @@ export class Cloud {
 
   /** What the switch tracks between two addresses, one text a connection. */
   async connections(one: string, other: string): Promise<string[]> {
-    const dump = await this.switch.appctl('dpctl/dump-conntrack', 'netdev@ovs-netdev');
+    const dump = await this.switch.appctl('dpctl/dump-conntrack', datapath);
     const ends = [`src=${one},dst=${other},`, `src=${other},dst=${one},`];
     return dump.split('\n').filter((line) => ends.some((end) => line.includes(end)));
   }
@@ -291,7 +291,7 @@ export class Cloud {
   async megaflows(from: Member): Promise<string[]> {
     const interfaces = ['--bare', '--columns=name', 'find', 'Interface', `external_ids:iface-id=${from.id}`];
     const device = (await this.switch.vsctl(...interfaces)).trim();
-    const dump = await this.switch.appctl('dpctl/dump-flows', '--names', 'netdev@ovs-netdev');
+    const dump = await this.switch.appctl('dpctl/dump-flows', '--names', datapath);
     return dump.split('\n').filter((line) => line.includes(`in_port(${device})`));
   }
 

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
+import { slowness } from '../lib/wait.ts';
 import { type Cloud, type Member, startCloud } from './cloud.ts';
 import { openDialogue } from './dialogue.ts';
 import { isRefused, passes, ping, tcp, udp } from './traffic.ts';
@@ -92,7 +93,7 @@ describeRoot('an established session', () => {
     const kept = async () => {
       const said = await client.probe.dialogueSay('kept');
       await expect
-        .poll(() => server.probe.dialogueState('kept'), { timeout: 5000 })
+        .poll(() => server.probe.dialogueState('kept'), { timeout: 5000 * slowness })
         .toEqual({ heard: said, connections: 1, state: 'open' });
     };
     await dialogue.flows();

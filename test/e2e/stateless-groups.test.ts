@@ -100,7 +100,9 @@ describeRoot('stateless groups', () => {
         },
         { what: 'all of them arrive' },
       );
-      expect(seen).toEqual(frames(80).map((frame) => frame.toString('hex')));
+      // Frames that a kernel's datapath has no decision for yet may overtake each other.
+      const wanted = frames(80).map((frame) => frame.toString('hex'));
+      expect(seen.sort()).toEqual(wanted.sort());
       await until(
         async () => (await cloud.dropped(server.id, 'ingress', 'ingress-rules')) === before + all.length,
         { what: 'those without a rule are counted', interval: 50 },

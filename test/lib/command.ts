@@ -1,9 +1,10 @@
 /** Runs a program to its end and collects what it printed. */
 import { execFile } from 'node:child_process';
+import { slowness } from './wait.ts';
 
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** Milliseconds; 60000. */
+  /** Milliseconds on an ordinary machine; 60000. */
   readonly timeout?: number;
   readonly input?: string;
 }
@@ -22,7 +23,8 @@ export function runAnyway(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const { env = process.env, timeout = 60_000, input } = options;
+    const { env = process.env, input } = options;
+    const timeout = (options.timeout ?? 60_000) * slowness;
     const limits = { env, timeout, killSignal: 'SIGKILL', maxBuffer: 256 * 1024 * 1024 } as const;
     const child = execFile(program, args, limits, (error, stdout, stderr) => {
       const code = error ? error.code : 0;

@@ -4,13 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { slowness } from './wait.ts';
 
 const script = fileURLToPath(new URL('./probe.py', import.meta.url));
 
 /** Seconds; long enough for a busy machine, for traffic that must pass. */
-export const patience = 5;
+export const patience = 5 * slowness;
 /** Seconds; for traffic that must not pass. */
-export const shortPatience = 1;
+export const shortPatience = Math.ceil(slowness / 2);
 
 /** `ok`, `timeout`, `refused`, `closed` or the kernel's words. */
 export type Result = string;

@@ -11,9 +11,25 @@ import { Control } from '../../src/ovsdb/index.ts';
 import { run } from './command.ts';
 import { PcapTail } from './pcap.ts';
 import { Reaper } from './reaper.ts';
-import { until } from './wait.ts';
+import { slowness, until } from './wait.ts';
 
 export { PcapTail, readPcap } from './pcap.ts';
+
+const datapathTypes = ['netdev', 'system'] as const;
+type DatapathType = (typeof datapathTypes)[number];
+
+function datapathTypeOf(text: string | undefined): DatapathType {
+  const found = datapathTypes.find((type) => type === (text ?? 'netdev'));
+  if (found === undefined)
+    throw new Error(`PORTCULLIS_TEST_DATAPATH is ${datapathTypes.join(' or ')}, not ${text}`);
+  return found;
+}
+
+/** What bridges with real devices use: Open vSwitch's userspace datapath, or the kernel's. */
+export const datapathType = datapathTypeOf(process.env.PORTCULLIS_TEST_DATAPATH);
+
+/** That datapath, as `dpctl` commands name it. */
+export const datapath = `${datapathType}@ovs-${datapathType}`;
 
 export interface SwitchOptions {
   /** Dummy ports and the dummy datapath only, for `addBridge` and `addDummyPorts`. */
@@ -23,8 +39,8 @@ export interface SwitchOptions {
   /** A clustered database of one server, which remembers its last transactions. */
   readonly clustered?: boolean;
   /**
-   * ovs-vswitchd in a network namespace of its own. The userspace datapath has a tap of a fixed name, so two of
-   * them in one namespace, the machine's own included, do not go together.
+   * ovs-vswitchd in a network namespace of its own. Datapaths have a device of a fixed name, so two of them in one
+   * namespace, the machine's own included, do not go together.
    */
   readonly isolated?: boolean;
 }
@@ -88,8 +104,8 @@ export class Switch {
   }
 
   /** Of the bridges that `addBridge` makes. */
-  get datapathType(): 'dummy' | 'netdev' {
-    return this.#options.dummy ? 'dummy' : 'netdev';
+  get datapathType(): 'dummy' | DatapathType {
+    return this.#options.dummy ? 'dummy' : datapathType;
   }
 
   get dbTarget(): string {
@@ -106,7 +122,9 @@ export class Switch {
   }
 
   vsctl(...args: string[]): Promise<string> {
-    return run('ovs-vsctl', [`--db=${this.dbTarget}`, '--timeout=30', ...args], { env: this.#env });
+    return run('ovs-vsctl', [`--db=${this.dbTarget}`, `--timeout=${30 * slowness}`, ...args], {
+      env: this.#env,
+    });
   }
 
   /** ovs-ofctl with OpenFlow 1.5 and the private sockets: `ofctl('dump-flows', 'br0')`. */
@@ -178,7 +196,7 @@ export class Switch {
     await this.startDatabase();
   }
 
-  /** A bridge of the dummy datapath, or of the userspace one, with fail mode secure. */
+  /** A bridge of the switch's datapath, with fail mode secure. */
   async addBridge(name: string): Promise<void> {
     const settings = [`datapath_type=${this.datapathType}`, 'fail_mode=secure'];
     await this.vsctl('add-br', name, '--', 'set', 'Bridge', name, ...settings);

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './command.ts';
-import { until } from './wait.ts';
+import { datapathType } from './switch.ts';
+import { slowness, until } from './wait.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -41,7 +42,7 @@ export class UpProcess {
       '--ovsdb',
       ovsdb,
       '--datapath-type',
-      'netdev',
+      datapathType,
     ];
     this.#child = spawn(interpreter, [...words, 'up', ...own, ...flags], {
       env: cleanEnvironment(),
@@ -88,7 +89,7 @@ export class UpProcess {
 
   /** Ends the process, if need be by force. */
   async stop(): Promise<void> {
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), 12_000);
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), 12_000 * slowness);
     await this.signal('SIGTERM');
     clearTimeout(force);
   }

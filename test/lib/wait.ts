@@ -2,8 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../../src/base/errors.ts';
 
+/**
+ * By how much this machine is slower than those that timeouts are meant for; 1 unless PORTCULLIS_TEST_SLOW says more.
+ * Tests wait for the same conditions, only longer.
+ */
+export const slowness = Math.max(1, Number(process.env.PORTCULLIS_TEST_SLOW ?? 1) || 1);
+
 export interface UntilOptions {
-  /** Milliseconds; 10000. */
+  /** Milliseconds on an ordinary machine; 10000. */
   readonly timeout?: number;
   /** What is waited for, for the message of the failure. */
   readonly what?: string;
@@ -19,7 +25,8 @@ export async function until<T>(
   predicate: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const { timeout = 10_000, what = String(predicate), interval = 5 } = options;
+  const { what = String(predicate), interval = 5 } = options;
+  const timeout = (options.timeout ?? 10_000) * slowness;
   const deadline = performance.now() + timeout;
   for (;;) {
     let last: unknown;
