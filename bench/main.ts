@@ -4,6 +4,7 @@ import { benchApi } from './api.ts';
 import { benchDatapath } from './datapath.ts';
 import { benchGroups } from './groups.ts';
 import { emitMachine } from './machine.ts';
+import { benchMasks } from './masks.ts';
 import { benchQos } from './qos.ts';
 import { progress } from './report.ts';
 import { benchScale } from './scale.ts';
@@ -13,6 +14,7 @@ const sections = {
   scale: benchScale,
   groups: benchGroups,
   datapath: benchDatapath,
+  masks: benchMasks,
   qos: benchQos,
 } as const;
 type Section = keyof typeof sections;

@@ -1,0 +1,234 @@
+/**
+ * What one guest's packets do to the switch's cache: masks that they cause, tables that a packet of the guest then visits, and
+ * what is left of the throughput of two others meanwhile. With usual groups, and with all that a tenant may write to
+ * make it worse. The attack is paced, since a guest that sends without a pause takes the processor from everybody.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Cidr, formatCidr } from '../src/net/cidr.ts';
+import { readMegaflowMasks } from '../src/ovsdb/index.ts';
+import { type Attack, type Attacker, attackFrames, attacks, siblings } from '../test/lib/attack.ts';
+import { ip, mac, net } from '../test/lib/frames.ts';
+import { type Guest, isRoot, startGuest } from '../test/lib/netns.ts';
+import { type Switch, startSwitch } from '../test/lib/switch.ts';
+import { until } from '../test/lib/wait.ts';
+import { bridge, makeDataDirectory, startController } from './controller.ts';
+import { HttpConnection } from './http-connection.ts';
+import type { SectionOptions } from './machine.ts';
+import { emit, median, progress, quantile, round } from './report.ts';
+import { createNetwork, createPorts, type Port } from './world.ts';
+
+const sendProgram = fileURLToPath(new URL('send-frames.py', import.meta.url));
+const frameCount = 3000;
+/** Frames a second. */
+const rate = 1000;
+/** An open window loses packets to the buffer of the switch's packet sockets. */
+const window = ['-w', '96K'];
+const groups = ['usual', 'nasty'] as const;
+type Groups = (typeof groups)[number];
+
+const address = (port: Port): Cidr => ip(port.fixed_ips[0]?.ip_address ?? '');
+const range = (from: number, to: number, by = 1): number[] =>
+  Array.from({ length: Math.floor((to - from) / by) + 1 }, (_, at) => from + at * by);
+
+/** Address groups take prefixes only. */
+const withLength = (prefix: Cidr): string =>
+  formatCidr(prefix).includes('/') ? formatCidr(prefix) : `${formatCidr(prefix)}/${prefix.length}`;
+
+/** A group whose rules ask for prefixes and port ranges of every length, so that nothing is decided early. */
+async function nastyGroup(api: HttpConnection, peers: readonly Cidr[]): Promise<string> {
+  const { security_group } = await api.json<{ security_group: { id: string } }>(
+    'POST',
+    '/v2.0/security-groups',
+    {
+      security_group: { name: 'nasty' },
+    },
+  );
+  const prefixes = peers.flatMap((peer) => siblings(peer, range(1, 32)).map(withLength));
+  const { address_group } = await api.json<{ address_group: { id: string } }>(
+    'POST',
+    '/v2.0/address-groups',
+    {
+      address_group: { name: 'nasty', addresses: [...new Set(prefixes)] },
+    },
+  );
+  const base = { security_group_id: security_group.id, ethertype: 'IPv4' };
+  const every = { port_range_min: 1, port_range_max: 65534 };
+  const rules = (['ingress', 'egress'] as const).flatMap((direction) => [
+    ...['tcp', 'udp'].map((protocol) => ({ ...base, direction, protocol, ...every })),
+    ...[0, 3, 8, 17, 40, 128, 200].map((type) => ({
+      ...base,
+      direction,
+      protocol: 'icmp',
+      port_range_min: type,
+      ...(type % 2 === 0 ? { port_range_max: 3 } : {}),
+    })),
+    { ...base, direction, remote_group_id: security_group.id },
+    { ...base, direction, protocol: 'tcp', ...every, remote_address_group_id: address_group.id },
+    ...[...new Set(prefixes)].map((prefix) => ({
+      ...base,
+      direction,
+      protocol: 'udp',
+      port_range_min: 100,
+      port_range_max: 61000,
+      remote_ip_prefix: prefix,
+    })),
+  ]);
+  await api.json('POST', '/v2.0/security-group-rules', { security_group_rules: rules });
+  return security_group.id;
+}
+
+interface World {
+  readonly at: Switch;
+  readonly attacker: Guest;
+  readonly frames: Attacker;
+  readonly server: Guest;
+  readonly client: Guest;
+  readonly serverAddress: string;
+}
+
+async function throughput({ server, client, serverAddress }: World, seconds: number): Promise<number> {
+  const listening = server.start('iperf3', '-s', '-1', '--forceflush');
+  await until(() => listening.output.includes('listening'), { what: 'iperf3 listens' });
+  const text = await client.run('iperf3', '-c', serverAddress, '-t', String(seconds), ...window, '-J');
+  await listening.stop();
+  return (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received
+    .bits_per_second;
+}
+
+async function visitedTables(at: Switch): Promise<number> {
+  const text = await at.appctl('dpif-netdev/pmd-stats-show');
+  return Number(/avg\. subtable lookups per megaflow hit: ([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
+async function measure(
+  world: World,
+  name: Groups,
+  attack: Attack,
+  file: string,
+  quick: boolean,
+): Promise<void> {
+  const { at, attacker } = world;
+  const send = (seconds: number) =>
+    attacker.start('python3', sendProgram, file, 'eth0', String(rate), String(seconds));
+  await writeFile(
+    file,
+    Buffer.concat(
+      attackFrames(frameCount, attack, world.frames).flatMap((frame) => {
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(frame.length);
+        return [length, frame];
+      }),
+    ),
+  );
+  await at.appctl('revalidator/purge');
+  await at.appctl('dpif-netdev/pmd-stats-clear');
+  await send(0).ended();
+  const { megaflows, masks, masksOfPort } = readMegaflowMasks(
+    await at.appctl('dpctl/dump-flows', '-m', '--names'),
+  );
+  const tables = await visitedTables(at);
+
+  const turns = quick ? 2 : 9;
+  const seconds = quick ? 1 : 2;
+  const ratios: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const attacked = async (): Promise<number> => {
+      const sending = send(seconds + 1);
+      await until(() => sending.output.includes('sending'), { what: 'the attack begins' });
+      const rate = await throughput(world, seconds);
+      await sending.ended();
+      return rate;
+    };
+    // In changing order, so that what else the machine does falls on both.
+    const first = turn % 2 === 0 ? await throughput(world, seconds) : await attacked();
+    const second = turn % 2 === 0 ? await attacked() : await throughput(world, seconds);
+    ratios.push(turn % 2 === 0 ? second / first : first / second);
+  }
+  emit(
+    'masks.attack',
+    frameCount,
+    {
+      groups: name,
+      attack,
+      frames_per_s: rate,
+      masks_port: masksOfPort.get(attacker.outer) ?? 0,
+      masks_datapath: masks,
+      megaflows,
+      tables_per_packet: round(tables),
+      neighbour_throughput_ratio: round(median(ratios)),
+      neighbour_throughput_ratio_quartile_1: round(quantile(ratios, 0.25)),
+      neighbour_throughput_ratio_quartile_3: round(quantile(ratios, 0.75)),
+    },
+    [
+      { figure: 'masks_port', atMost: 32 },
+      { figure: 'neighbour_throughput_ratio', atLeast: 0.95 },
+    ],
+  );
+}
+
+/** A guest at a port, plugged in. */
+async function plugged(at: Switch, port: Port): Promise<Guest> {
+  const addresses = [`${formatCidr(address(port))}/16`];
+  const guest = await startGuest({ mac: port.mac_address, addresses });
+  await guest.plug(at, bridge, { 'iface-id': port.id });
+  return guest;
+}
+
+export async function benchMasks({ quick }: SectionOptions): Promise<void> {
+  if (!isRoot) {
+    progress('masks: skipped, network namespaces need root');
+    return;
+  }
+  await using at = await startSwitch();
+  await at.addBridge(bridge);
+  await using data = await makeDataDirectory();
+  await using controller = startController(at, data);
+  const api = await HttpConnection.open(await controller.ready());
+  const network = await createNetwork(api, 1);
+  const [attackerPort, victimPort, serverPort, clientPort] = await createPorts(api, network, 4, () => ({}));
+  if (
+    attackerPort === undefined ||
+    victimPort === undefined ||
+    serverPort === undefined ||
+    clientPort === undefined
+  )
+    throw new Error('no ports were made');
+  await using attacker = await plugged(at, attackerPort);
+  await using _victim = await plugged(at, victimPort);
+  await using server = await plugged(at, serverPort);
+  await using client = await plugged(at, clientPort);
+  await until(
+    async () => (await api.json<{ ports: unknown[] }>('GET', '/v2.0/ports?status=ACTIVE')).ports.length === 4,
+    { what: 'all ports are ACTIVE' },
+  );
+  const own = address(attackerPort);
+  const victim = address(victimPort);
+  for (const name of groups) {
+    if (name === 'nasty') {
+      const group = await nastyGroup(api, [own, victim]);
+      const pairs = ['10.0.0.0/8', ...siblings(own, range(12, 30, 3)).map(formatCidr)];
+      const allowed_address_pairs = pairs.map((ip_address) => ({ ip_address }));
+      await api.json('PUT', `/v2.0/ports/${attackerPort.id}`, {
+        port: { security_groups: [group], allowed_address_pairs },
+      });
+      await api.json('PUT', `/v2.0/ports/${victimPort.id}`, { port: { security_groups: [group] } });
+    }
+    await api.json('GET', '/v1/sync?timeout=60');
+    const frames: Attacker = {
+      mac: mac(attackerPort.mac_address),
+      to: mac(victimPort.mac_address),
+      sources: name === 'nasty' ? [net('10.0.0.0/8'), own] : [own],
+      destinations: [victim],
+    };
+    const serverAddress = serverPort.fixed_ips[0]?.ip_address ?? '';
+    const world: World = { at, attacker, frames, server, client, serverAddress };
+    await throughput(world, 1);
+    for (const attack of attacks) {
+      progress(`masks: ${name} groups, attack ${attack}`);
+      await measure(world, name, attack, join(data.path, 'frames'), quick);
+    }
+  }
+  api.close();
+}
