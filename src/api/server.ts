@@ -26,6 +26,7 @@ import { registerRuleUsage } from './operator/rule-usage-routes.ts';
 import { registerStoreCheck } from './operator/store-check.ts';
 import { registerResources } from './resources/catalogue.ts';
 import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
+import { registerEmptyLists } from './resources/empty-lists.ts';
 import { registerPortBindings } from './resources/port-bindings.ts';
 import { Ports } from './resources/ports.ts';
 import { registerQosRuleTypes } from './resources/qos-rule-types.ts';
@@ -137,6 +138,7 @@ export function createApi(options: ApiOptions): Api {
   registerPortBindings(app, context);
   registerQosRules(app, context);
   registerQosRuleTypes(app);
+  registerEmptyLists(app);
   const asker = new Asker(store, view);
   registerRuleUsage(app, view, asker);
   registerStoreCheck(app, store);

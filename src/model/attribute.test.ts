@@ -47,3 +47,18 @@ describe.each(Object.entries(tables))('the table of %s', (name, table) => {
 it("texts are Python's", () => {
   expect(pythonText(['a', null, true, 5, { k: "it's" }])).toBe(`['a', None, True, 5, {'k': "it's"}]`);
 });
+
+describe('texts of up to 255 characters', () => {
+  const party = '\u{1F389}';
+  it.each([
+    ['beyond the basic plane', party, 255],
+    ['half of such a one', '\ud83c', 255],
+    ['of the basic plane', 'é', 255],
+  ])('count one for each %s', (_what, character, most) => {
+    const name = (length: number) => () =>
+      draftForCreate(networkAttributes, 'network', { name: character.repeat(length) });
+    expect(name(most)()['name']).toBe(character.repeat(most));
+    expect(name(most + 1)).toThrow('exceeds maximum length of 255');
+    expect(name(1000)).toThrow('exceeds maximum length of 255');
+  });
+});

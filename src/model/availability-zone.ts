@@ -3,7 +3,7 @@
  * may hint at zones, which asks nothing of anybody: each network is served on every host that has a port of it.
  */
 import type { AttributeTable } from './attribute.ts';
-import { listOf, text } from './checks.ts';
+import { isLonger, listOf, text } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import type { AgentNote, HostRecord } from './records.ts';
@@ -71,7 +71,7 @@ const hintsLength = 255;
 const strings = listOf(text(hintsLength));
 const hintList = tells({ ...arrayOf(stringSchema), uniqueItems: true }, (value: unknown): string | null => {
   const reason = strings(value);
-  const long = JSON.stringify(value).length > hintsLength;
+  const long = isLonger(JSON.stringify(value), hintsLength);
   return reason ?? (long ? 'Too many availability_zone_hints specified' : null);
 });
 

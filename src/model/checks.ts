@@ -25,10 +25,14 @@ export type Check = (value: unknown) => string | null;
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Whether a text has more characters (code points) than that; JavaScript's own length counts some of them twice. */
+export const isLonger = (value: string, max: number): boolean =>
+  value.length > max && (value.length > 2 * max || Array.from(value).length > max);
+
 export const text = (max: number): Check =>
   tells({ type: 'string', maxLength: max }, (value) => {
     if (typeof value !== 'string') return `'${pythonText(value)}' is not a valid string`;
-    return value.length > max ? `'${value}' exceeds maximum length of ${max}` : null;
+    return isLonger(value, max) ? `'${value}' exceeds maximum length of ${max}` : null;
   });
 
 const shortText = text(255);

@@ -16,6 +16,8 @@ export type ModelFault =
   | { readonly code: 'PortNotFound'; readonly id: string }
   | { readonly code: 'SecurityGroupNotFound'; readonly id: string }
   | { readonly code: 'SecurityGroupRuleNotFound'; readonly id: string }
+  /** All of them: there are none. */
+  | { readonly code: 'FloatingIPNotFound'; readonly id: string }
   | { readonly code: 'ExtensionNotFound'; readonly alias: string }
   | { readonly code: 'NetworkInUse'; readonly id: string; readonly ports: readonly string[] }
   | { readonly code: 'SubnetInUse'; readonly id: string }

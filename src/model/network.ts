@@ -27,12 +27,10 @@ export const networkVerbs: Verbs = {
 /** An Ethernet frame's load; what networks have that were given no other. */
 export const usualMtu = 1500;
 
-/** 68 is IPv4's smallest (RFC 791), 65535 the largest packet of both families. */
-const mtuRange = integerBetween(68, 65_535);
-const mtu = (value: unknown): string | null => {
-  if (value === 0) return null;
-  return Number(value) < 0 ? `'${String(value)}' should be non-negative` : mtuRange(value);
-};
+/** 65535 is the largest packet of both families. */
+const mtuRange = integerBetween(0, 65_535);
+const mtu = (value: unknown): string | null =>
+  Number(value) < 0 ? `'${String(value)}' should be non-negative` : mtuRange(value);
 
 export const networkAttributes = {
   ...standardAttributes,
@@ -50,11 +48,12 @@ export const networkAttributes = {
     fallback: 0,
     convert: (value) => toInteger(value) || 0,
     validate: mtu,
-    type: { type: 'integer', minimum: 68, maximum: 65_535 },
+    type: { type: 'integer', minimum: 1, maximum: 65_535 },
     filter: 'integer',
     sort: true,
-    about: 'The largest packet in bytes; 0 asks for the largest that the cloud carries.',
-    sent: { anyOf: [{ type: 'integer', enum: [0] }, toldBy(mtuRange) ?? {}] },
+    sent: toldBy(mtuRange) ?? {},
+    about:
+      'The largest packet in bytes; 0 asks for the largest that the cloud carries. Subnets need 68, those of IPv6 1280.',
   },
   port_security_enabled: { ...boolean, fallback: true, about: 'What new ports begin with.' },
   port_security_mode: {
@@ -111,8 +110,8 @@ export const networkAttributes = {
   },
 } as const satisfies AttributeTable;
 
-/** IPv6 needs packets of this size to pass (RFC 8200 5). */
-const ipv6Mtu = 1280;
+/** Packets of this size must pass, in IPv4 (RFC 791 3.2) and in IPv6 (RFC 8200 5). */
+const smallestMtu = { 4: 68, 6: 1280 } as const;
 
 /** The MTU of a network that asks for this one, 0 being the largest. Throws `InvalidInput` beyond that. */
 export function mtuFor(asked: number, largest: number): number {
@@ -122,8 +121,9 @@ export function mtuFor(asked: number, largest: number): number {
 
 /** Throws `NetworkMTUSubnetConflict` where a subnet of the family cannot be. */
 export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 | 6): void {
-  if (family === 6 && network.mtu < ipv6Mtu)
-    refuse({ code: 'NetworkMTUSubnetConflict', network: network.id, mtu: ipv6Mtu });
+  for (const smallest of [smallestMtu[4], smallestMtu[family]])
+    if (network.mtu < smallest)
+      refuse({ code: 'NetworkMTUSubnetConflict', network: network.id, mtu: smallest });
 }
 
 export interface NetworkDraft extends ProviderDraft {

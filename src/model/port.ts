@@ -7,6 +7,7 @@ import { type PairDraft, toPairDrafts } from './address-pairs.ts';
 import type { AttributeTable } from './attribute.ts';
 import {
   dictionary,
+  isLonger,
   macAddress,
   nullTo,
   oneOf,
@@ -67,7 +68,7 @@ function profile(value: unknown): string | null {
   const reason = dictionary(value);
   if (reason !== null) return reason;
   try {
-    if (JSON.stringify(value).length <= maxProfile) return null;
+    if (!isLonger(JSON.stringify(value), maxProfile)) return null;
   } catch {
     // Nested too deep to be written.
   }

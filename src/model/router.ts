@@ -123,6 +123,16 @@ const toGateway = tells(gatewayWish, (value: unknown): GatewayDraft | null => {
   };
 });
 
+const kind = {
+  post: 'refused',
+  put: false,
+  filter: 'boolean',
+  type: { type: 'boolean', enum: [false] },
+} as const;
+
+/** What all routers are here: of the one kind that Neutron has without `dvr` and `l3-ha`. Clients look for these. */
+export const routerKind = { distributed: false, ha: false } as const;
+
 export const routerAttributes = {
   ...standardAttributes,
   name: nameAttribute,
@@ -167,6 +177,8 @@ export const routerAttributes = {
     sort: true,
     about: 'That it is recorded.',
   },
+  distributed: { ...kind, about: 'Whether each host routes by itself.' },
+  ha: { ...kind, about: 'Whether several hosts stand by for each other.' },
 } as const satisfies AttributeTable;
 
 export interface RouterDraft {

@@ -38,6 +38,7 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   NetworkNotFound: { status: 404, text: (f) => `Network ${f.id} could not be found.` },
   SubnetNotFound: { status: 404, text: (f) => `Subnet ${f.id} could not be found.` },
   PortNotFound: { status: 404, text: (f) => `Port ${f.id} could not be found.` },
+  FloatingIPNotFound: { status: 404, text: (f) => `Floating IP ${f.id} could not be found` },
   ExtensionNotFound: {
     status: 404,
     type: 'HTTPNotFound',

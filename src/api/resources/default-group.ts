@@ -1,4 +1,5 @@
 /** The default security group of a project: made when first needed, once per project whatever races there are. */
+import { projectId } from '../../model/checks.ts';
 import { appliesTo, parentGroup, ruleOfTemplate } from '../../model/default-group-rule.ts';
 import { keys } from '../../model/keys.ts';
 import type { SecurityGroupRecord } from '../../model/records.ts';
@@ -51,24 +52,17 @@ export function ensureDefaultGroup(change: Change, context: Context, project: st
   return birth.id;
 }
 
-/** The projects that a list is about get their default group first. */
+/** The project that a list is about gets its default group first, also one that is known by this alone: nobody keeps a list of projects. */
 export async function prepareDefaultGroups(
   context: Context,
   filters: Filters,
   caller: Caller,
 ): Promise<void> {
-  const projects = wantedOf(filters, 'project_id') ?? [caller.project];
-  const mine = caller.admin ? projects : projects.filter((project) => project === caller.project);
-  const known = context.view.state.defaultGroups;
-  // A list must not make groups for projects that exist only in a mistyped filter.
-  const needed = mine.filter(
-    (project) => !known.has(project) && (project === caller.project || owns(context, project)),
-  );
-  if (needed.length === 0) return;
+  // Of several projects Neutron looks after the first.
+  const [project = caller.project] = wantedOf(filters, 'project_id') ?? [];
+  if (context.view.state.defaultGroups.has(project) || projectId(project) !== null) return;
+  if (project !== caller.project && !caller.admin) return;
   await context.committer.commit((change) => {
-    for (const project of needed) ensureDefaultGroup(change, context, project);
+    ensureDefaultGroup(change, context, project);
   });
 }
-
-const owns = ({ view: { state } }: Context, project: string): boolean =>
-  state.networks.countOf(project) > 0 || state.groups.countOf(project) > 0;

@@ -45,6 +45,7 @@ describe('interfaces for subnets', () => {
     expect(status).toBe(200);
     expect(body).toEqual({
       id: router['id'],
+      project_id: 'own',
       tenant_id: 'own',
       port_id: expect.any(String),
       network_id: network['id'],
@@ -172,7 +173,7 @@ describe('ports as interfaces', () => {
     const { status, body } = await addInterface(owner, router, { port_id: port['id'] });
     expect({ status, body }).toMatchObject({
       status: 200,
-      body: { subnet_id: subnet['id'], tenant_id: 'own' },
+      body: { subnet_id: subnet['id'], project_id: 'own', tenant_id: 'own' },
     });
     const kept = {
       device_owner: 'network:router_interface',

@@ -8,7 +8,7 @@ import { isObject, uuid } from '../../model/checks.ts';
 import { refuse } from '../../model/faults.ts';
 import type { PortRecord, SubnetRecord } from '../../model/records.ts';
 import { interfaceOwner, leadsThrough, type RouterRecord } from '../../model/router.ts';
-import { objectOf, orNullSchema, type Schema, uuidSchema } from '../../model/schema.ts';
+import { objectOf, orNullSchema, type Schema, stringSchema, uuidSchema } from '../../model/schema.ts';
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { parseIp } from '../../net/cidr.ts';
@@ -33,7 +33,8 @@ interface Named {
 const bodySchema: Schema = objectOf({ subnet_id: uuidSchema, port_id: uuidSchema }, ['subnet_id', 'port_id']);
 const answerSchema: Schema = objectOf({
   id: uuidSchema,
-  tenant_id: { type: 'string' },
+  project_id: stringSchema,
+  tenant_id: stringSchema,
   port_id: uuidSchema,
   network_id: uuidSchema,
   // Null for a port that had lost its addresses.
@@ -82,6 +83,7 @@ function told(
 ): Readonly<Record<string, unknown>> {
   return {
     id: router.id,
+    project_id: port.project_id,
     tenant_id: port.project_id,
     port_id: port.id,
     network_id: port.network_id,

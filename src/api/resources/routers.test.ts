@@ -41,6 +41,8 @@ describe('routers', () => {
       tenant_id: 'own',
       admin_state_up: true,
       status: 'ACTIVE',
+      distributed: false,
+      ha: false,
       external_gateway_info: null,
       routes: [],
       tags: [],
@@ -119,8 +121,10 @@ describe('routers', () => {
     expect(expectRefusal(await post({ routes: [] }), 400, 'HTTPBadRequest')).toBe(
       "Attribute 'routes' not allowed in POST",
     );
-    for (const body of [{ distributed: true }, { ha: true }, { flavor_id: null }])
+    for (const body of [{ flavor_id: null }, { availability_zone_hints: [] }])
       expect(expectRefusal(await post(body), 400, 'HTTPBadRequest')).toMatch(/^Unrecognized attribute/);
+    for (const body of [{ distributed: true }, { ha: true }])
+      expect(expectRefusal(await post(body), 400, 'HTTPBadRequest')).toMatch(/ not allowed in POST$/);
     expectRefusal(await post({ status: 'ACTIVE' }), 400, 'HTTPBadRequest');
     const router = await owner.make('routers', {});
     expectRefusal(

@@ -15,6 +15,7 @@ import {
   type RouterPatch,
   type RouterRecord,
   routerAttributes,
+  routerKind,
   routerVerbs,
   routesBody,
   withoutRoutes,
@@ -79,6 +80,7 @@ export class Routers implements Resource<RouterRecord> {
       tags: tagsOf(router),
       tenant_id: router.project_id,
       status: 'ACTIVE',
+      ...routerKind,
       external_gateway_info: shownGateway(this.#context.view.state, router),
     };
   }

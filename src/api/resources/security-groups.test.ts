@@ -34,6 +34,23 @@ describe('security groups', () => {
     }
   });
 
+  it.each(['security-groups', 'security-group-rules'])(
+    'of any project begin with it, once %s of the project are listed',
+    async (path) => {
+      const groups = () => client.list('security-groups', 'project_id=');
+      expect(await groups()).toEqual([]);
+      const query = 'project_id=fresh&project_id=second';
+      const first = await client.list(path, query);
+      expect(new Set(first.map(({ project_id: project }) => project))).toEqual(new Set(['fresh']));
+      const count = path === 'security-groups' ? 1 : 4;
+      expect(first).toHaveLength(count);
+      expect(await client.list(path, query)).toEqual(first);
+      expect(await client.list(path, `tenant_id=fresh`)).toEqual(first);
+      // What could be no project's id makes nothing.
+      expect(await client.list(path, `project_id=${encodeURIComponent('a b')}`)).toEqual([]);
+    },
+  );
+
   it('let everything out and nothing in at first', async () => {
     const group = await client.make('security-groups', { name: 'web', description: 'd' });
     expect(rulesOf(group).map((rule) => rule['direction'])).toEqual(['egress', 'egress']);

@@ -185,6 +185,25 @@ describe('subnets', () => {
     await client.make('subnets', v6());
     expectRefusal(await put(1279), 409, 'NetworkMTUSubnetConflict');
     expect((await client.show('networks', network['id']))['mtu']).toBe(1280);
+    expect(expectRefusal(await put(67), 409, 'NetworkMTUSubnetConflict')).toContain('a minimum of 68');
+  });
+
+  it('need a network through which their smallest packets fit; without subnets it may be narrower', async () => {
+    const narrow = await client.make('networks', { mtu: 67 });
+    const { id } = narrow;
+    expect(narrow['mtu']).toBe(67);
+    for (const subnet of [v4(), v6()]) {
+      const reply = await client.call('POST', '/v2.0/subnets', { subnet: { ...subnet, network_id: id } });
+      expect(expectRefusal(reply, 409, 'NetworkMTUSubnetConflict')).toBe(
+        `MTU of ${String(id)} is not valid, subnet requires a minimum of 68`,
+      );
+    }
+    await client.change('networks', id, { mtu: 68 });
+    await client.make('subnets', { ...v4(), network_id: id });
+    const put = await client.call('PUT', `/v2.0/networks/${String(id)}`, { network: { mtu: 67 } });
+    expectRefusal(put, 409, 'NetworkMTUSubnetConflict');
+    const less = await client.call('POST', '/v2.0/networks', { network: { mtu: -1 } });
+    expect(expectRefusal(less, 400, 'HTTPBadRequest')).toContain("'-1' should be non-negative");
   });
 
   it('keep a gateway that a router has', async () => {

@@ -9,7 +9,7 @@ import { networks, qosPolicies, rbacPolicies, subnets } from './kinds.ts';
 import { qosPolicyOf } from './sharing.ts';
 
 const external = 'router:external';
-const ipv6Mtu = 1280;
+const smallestMtu = { 4: 68, 6: 1280 } as const;
 
 export const networkInvariant: Invariant<NetworkRecord> = {
   kind: networks,
@@ -66,7 +66,8 @@ export const subnetInvariant: Invariant<SubnetRecord> = {
     const network = image.byId(networks, record.network_id);
     if (parts['network'] !== record.network_id) yield `it lies under network ${parts['network']}`;
     if (network === undefined) yield `its network ${record.network_id} does not exist`;
-    else if (record.ip_version === 6 && network.mtu < ipv6Mtu) yield 'its network is too narrow for IPv6';
+    else if (network.mtu < smallestMtu[record.ip_version])
+      yield `its network is too narrow for IPv${record.ip_version}`;
     const prefix = parseCidr(record.cidr);
     if (prefix === null || prefix.family !== record.ip_version) {
       yield `${record.cidr} is no prefix of its family`;

@@ -31,15 +31,17 @@ async function made(name: string, path: string, word: string, attributes: Json):
 }
 
 const list = (name: string): Request => asked(name, 'GET', '/v2.0/networks');
+const refusal = (message: string): Json => ({ NeutronError: { type: 'Some', message, detail: '' } });
 const fine = (body: unknown): Answer => ({ status: 200, text: JSON.stringify(body) });
 
 test('sees failures and words of the inside', () => {
   const request = list('member-0');
   const complaints = (status: number, text: string) => oracle.complaints(request, { status, text });
   expect(complaints(200, '{}')).toEqual([]);
-  expect(complaints(500, '{}')).toEqual(['status 500']);
-  expect(complaints(503, '{}')).toEqual(['status 503']);
-  expect(complaints(400, '"x"')).toEqual(['a refusal without words']);
+  const plain = JSON.stringify(refusal('no'));
+  expect(complaints(400, plain)).toEqual([]);
+  expect(complaints(500, plain)).toEqual(['status 500']);
+  expect(complaints(503, plain)).toEqual(['status 503']);
   expect(complaints(200, '<html>')).toEqual(['the answer is no JSON']);
   for (const text of [
     'at Foo.bar (',
@@ -49,9 +51,35 @@ test('sees failures and words of the inside', () => {
     '/src/api',
     'lmdb: no room',
   ])
-    expect(complaints(400, JSON.stringify({ text }))).toEqual([expect.stringContaining('inside')]);
+    expect(complaints(400, JSON.stringify(refusal(text)))).toEqual([expect.stringContaining('inside')]);
   // Letters at random, long enough, have any word in them.
-  expect(complaints(400, JSON.stringify({ text: `'oklmdbq' is too long` }))).toEqual([]);
+  expect(complaints(400, JSON.stringify(refusal(`'oklmdbq' is too long`)))).toEqual([]);
+});
+
+test('sees refusals of another shape, and texts that are called longer than they are', () => {
+  const complaints = (status: number, body: unknown) =>
+    oracle.complaints(list('member-0'), { status, text: JSON.stringify(body) });
+  const shape = expect.stringContaining('of another shape');
+  const { NeutronError: inner } = refusal('no') as { NeutronError: Json };
+  for (const body of [
+    'x',
+    null,
+    {},
+    { statusCode: 404, error: 'Not Found', message: 'x' },
+    { NeutronError: { ...inner, detail: undefined } },
+    { NeutronError: { ...inner, code: 1 } },
+    { ...refusal('no'), error: 'x' },
+    { error: { code: 401, title: 'x', message: 'x' } },
+  ])
+    expect(complaints(400, body), JSON.stringify(body)).toEqual([shape]);
+  expect(complaints(401, { error: { code: 401, title: 'x', message: 'x' } })).toEqual([]);
+  expect(complaints(401, refusal('no'))).toEqual([shape]);
+  expect(complaints(400, { NeutronError: { ...inner, type: 'FST_X y' } })).toContain(
+    'a refusal of no type: FST_X y',
+  );
+  const long = (length: number) => refusal(`'${'\u{1F389}'.repeat(length)}' exceeds maximum length of 255.`);
+  expect(complaints(400, long(256))).toEqual([]);
+  expect(complaints(400, long(255))).toEqual(['a text of 255 characters is called longer than 255']);
 });
 
 test("sees what is shown to another project, and another project's ids in refusals", async () => {
@@ -59,8 +87,8 @@ test("sees what is shown to another project, and another project's ids in refusa
   expect(oracle.complaints(list('member-0'), fine({ networks: [network] }))).toEqual([]);
   expect(oracle.complaints(list('member-1'), fine({ networks: [network] }))).toHaveLength(2);
   expect(oracle.complaints(asked('nobody', 'GET', '/'), fine({ networks: [network] }))).toHaveLength(2);
-  const refusal = { NeutronError: { message: `used by ${String(network['id'])}` } };
-  expect(oracle.complaints(list('member-1'), { ...fine(refusal), status: 409 })).toHaveLength(1);
+  const used = refusal(`used by ${String(network['id'])}`);
+  expect(oracle.complaints(list('member-1'), { ...fine(used), status: 409 })).toHaveLength(1);
   const port = await made('member-0', 'ports', 'port', { network_id: network['id'] });
   expect(oracle.complaints(list('member-0'), fine({ port: { ...port, 'binding:host_id': 'h' } }))).toEqual([
     'the answer shows binding:host_id to member-0',

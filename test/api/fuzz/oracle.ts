@@ -5,6 +5,7 @@
 
 import type { Changed, Held, Json, Mirror } from './mirror.ts';
 import { mayWrite, type Person, seesAll } from './people.ts';
+import { faultsOfRefusal } from './refusals.ts';
 import type { Request } from './request.ts';
 
 export interface Answer {
@@ -55,7 +56,7 @@ export class Oracle {
       yield 'the answer is no JSON';
       return;
     }
-    if (status >= 400 && (typeof body !== 'object' || body === null)) yield 'a refusal without words';
+    if (status >= 400) yield* faultsOfRefusal(status, body);
   }
 
   /** A record that changes stays the one it was and goes on counting. */

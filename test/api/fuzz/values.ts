@@ -19,6 +19,8 @@ const hostileTexts = [
   '\u2028',
   '\ud800',
   '😀'.repeat(130),
+  '😀'.repeat(255),
+  '😀'.repeat(256),
   'x'.repeat(255),
   'x'.repeat(256),
   'x'.repeat(5000),
@@ -131,7 +133,7 @@ type Pool = (random: Random, known: Known, project: string) => unknown;
 const pools: Readonly<Record<string, Pool>> = {
   name: (random) =>
     random.pick(['', 'a', 'b', 'web', 'Default', 'default', 'ünïcödé', `n${random.below(50)}`]),
-  description: (random) => random.pick(['', 'words', 'd'.repeat(255)]),
+  description: (random) => random.pick(['', 'words', 'd'.repeat(255), '😀'.repeat(255)]),
   project_id: (random, _known, project) => (random.chance(0.8) ? project : random.pick(projects)),
   target_tenant: (random) => random.pick([...projects, '*', 'nobody']),
   cidr: (random) => prefix(random),
@@ -195,7 +197,7 @@ const pools: Readonly<Record<string, Pool>> = {
     })),
   'binding:host_id': (random) => random.pick(['', 'host-1', 'host-2', null]),
   'binding:profile': (random) => random.pick([{}, null, { a: 1 }, { local_link_information: [{}] }]),
-  mtu: (random) => random.pick([1500, 1280, 1279, 68, 9000, 0, null]),
+  mtu: (random) => random.pick([1500, 1280, 1279, 68, 67, 1, 9000, 0, null]),
   tags: (random) => random.some(['red', 'green', 'blue', 'a,b', ' ', 'ünï'], 4),
   direction: (random) => random.pick(['ingress', 'egress']),
   ethertype: (random) => random.pick(['IPv4', 'IPv6', 'ipv4']),
@@ -278,7 +280,9 @@ export function fromSchema(
     case 'uuid':
       return bogus;
     default:
-      return random.text(Math.min(schema.maxLength ?? 6, 6));
+      return random.chance(0.01)
+        ? '😀'.repeat(schema.maxLength ?? 6)
+        : random.text(Math.min(schema.maxLength ?? 6, 6));
   }
 }
 

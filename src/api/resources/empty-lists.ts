@@ -1,0 +1,30 @@
+/**
+ * Lists of what no project can have here. Clients that look through all that a project has (`project cleanup`, dashboards,
+ * Nova's look for the floating IPs of a port) give up at a 404, so they are told that there is none; nothing can be made.
+ */
+import type { FastifyInstance } from 'fastify';
+import { refuse } from '../../model/faults.ts';
+import { arrayOf } from '../../model/schema.ts';
+import { does, refuses, wrapped } from '../openapi/operation.ts';
+
+const none = { ...arrayOf({ type: 'object' }), maxItems: 0 } as const;
+
+const lists = [
+  { path: 'floatingips', collection: 'floatingips', what: 'floating IPs' },
+  { path: 'service-providers', collection: 'service_providers', what: 'providers of network services' },
+] as const;
+
+/** Whatever they are filtered by. */
+export function registerEmptyLists(app: FastifyInstance): void {
+  for (const { path, collection, what } of lists) {
+    const operation = {
+      group: 'lists of nothing',
+      summary: `Lists ${what}: there are none`,
+      answers: { 200: wrapped(collection, none) },
+    };
+    app.get(`/v2.0/${path}`, does(operation), async () => ({ [collection]: [] }));
+  }
+  app.get<{ Params: { id: string } }>('/v2.0/floatingips/:id', refuses, async ({ params: { id } }) =>
+    refuse({ code: 'FloatingIPNotFound', id }),
+  );
+}

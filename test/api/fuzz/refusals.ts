@@ -1,0 +1,33 @@
+/** What holds of every refusal, whichever part of the server gives it: clients read one shape, and believe the text. */
+
+import { isObject } from '../../../src/model/checks.ts';
+
+const ofNeutron = { type: 'string', message: 'string', detail: 'string' };
+/** The filter before Neutron refuses strangers in its own shape. */
+const ofKeystone = { code: 'number', title: 'string', message: 'string' };
+
+const kindsOf = (value: unknown): Readonly<Record<string, string>> =>
+  isObject(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, typeof part] as const))
+    : {};
+
+const sameKinds = (value: unknown, kinds: Readonly<Record<string, string>>): boolean =>
+  JSON.stringify(Object.entries(kindsOf(value)).sort()) === JSON.stringify(Object.entries(kinds).sort());
+
+const tooLong = /'(.*)' exceeds maximum length of (\d+)/s;
+
+export function* faultsOfRefusal(status: number, body: unknown): Iterable<string> {
+  const [name, kinds] =
+    status === 401 ? (['error', ofKeystone] as const) : (['NeutronError', ofNeutron] as const);
+  const error = isObject(body) ? body[name] : undefined;
+  if (!isObject(body) || !isObject(error) || Object.keys(body).length !== 1 || !sameKinds(error, kinds)) {
+    yield `a refusal of another shape: ${JSON.stringify(body).slice(0, 300)}`;
+    return;
+  }
+  if (name === 'NeutronError' && !/^[A-Z]\w+$/.test(String(error['type'])))
+    yield `a refusal of no type: ${String(error['type'])}`;
+  const [, text = '', most = '0'] = tooLong.exec(String(error['message'])) ?? [];
+  const length = Array.from(text).length;
+  if (text !== '' && length <= Number(most))
+    yield `a text of ${length} characters is called longer than ${most}`;
+}
