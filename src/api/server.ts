@@ -13,6 +13,7 @@ import type { Store } from '../store/contract.ts';
 import { registerExtensions } from './extensions.ts';
 import { registerBodyParser } from './http/body.ts';
 import { answerFor, internalError } from './http/errors.ts';
+import { malformed, rawRefusals, registerRawRefusals, requestIdHeader } from './http/raw-refusals.ts';
 import { refuseRequest } from './http/request-faults.ts';
 import type { Context } from './http/resource.ts';
 import { Access } from './identity/access.ts';
@@ -71,9 +72,6 @@ export interface Api {
   ready(): Promise<void>;
 }
 
-/** Clients print it with what went wrong; the log says it too. */
-const requestIdHeader = 'x-openstack-request-id';
-
 /** Bulk requests of a few thousand ports fit. */
 const bodyLimit = 8 * 1024 * 1024;
 
@@ -82,6 +80,8 @@ const farewell = 2000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+const newRequestId = (): string => `req-${randomUUID()}`;
 
 export function createApi(options: ApiOptions): Api {
   const { store, log, listen } = options;
@@ -99,11 +99,15 @@ export function createApi(options: ApiOptions): Api {
   const app = fastify({
     logger: false,
     bodyLimit,
-    genReqId: () => `req-${randomUUID()}`,
+    genReqId: newRequestId,
+    ...rawRefusals(newRequestId),
     // No hook hears of these.
     frameworkErrors: (error, request, reply) => {
       const { status, body } = answerFor(translated(error)) ?? internalError;
-      void (reply as FastifyReply).code(status).header(requestIdHeader, request.id).send(body);
+      void (reply as FastifyReply)
+        .code(status)
+        .headers({ [requestIdHeader]: request.id, 'content-type': 'application/json' })
+        .send(JSON.stringify(body));
     },
     // The longest tag, each of its letters written as four bytes, each byte as %XX.
     routerOptions: {
@@ -124,6 +128,7 @@ export function createApi(options: ApiOptions): Api {
     done(null, payload);
   });
   registerErrors(app, log);
+  registerRawRefusals(app, newRequestId);
   const authenticator = options.authenticator ?? noAuthentication;
   // Before all other routes, which it hears of.
   registerOpenApi(app, !authenticator.open);
@@ -220,11 +225,7 @@ function translated(error: unknown): unknown {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new Fault({ code: 'WrongMediaType' }, 'media type', error);
   if (typeof status === 'number' && status >= 400 && status < 500) {
-    return new Fault(
-      { code: 'BadRequest', message: 'The request is malformed.' },
-      'malformed request',
-      error,
-    );
+    return new Fault({ code: 'BadRequest', message: malformed }, 'malformed request', error);
   }
   return error;
 }

@@ -327,6 +327,22 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     type: 'HTTPRequestEntityTooLarge',
     text: () => 'The request body is too large.',
   },
+  HeadersTooLarge: {
+    status: 431,
+    type: 'HTTPRequestHeaderFieldsTooLarge',
+    text: () => 'The headers of the request are too large.',
+  },
+  RequestTimeout: {
+    status: 408,
+    type: 'HTTPRequestTimeout',
+    text: () => 'The request did not arrive in time.',
+  },
+  UnknownExpectation: {
+    status: 417,
+    type: 'HTTPExpectationFailed',
+    text: () => 'Only 100-continue can be expected.',
+  },
+  Closing: unavailable,
   WrongHost: {
     status: 403,
     type: 'HTTPForbidden',

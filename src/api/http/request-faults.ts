@@ -10,6 +10,11 @@ export type RequestFault =
   | { readonly code: 'BadLimit'; readonly limit: string }
   | { readonly code: 'WrongMediaType' }
   | { readonly code: 'BodyTooLarge' }
+  | { readonly code: 'HeadersTooLarge' }
+  /** It did not arrive in time. */
+  | { readonly code: 'RequestTimeout' }
+  | { readonly code: 'UnknownExpectation' }
+  | { readonly code: 'Closing' }
   | { readonly code: 'WrongHost' }
   /** `rules` as Neutron writes those down that the request fell under. */
   | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Cloud } from './cloud.ts';
 import { Oracle } from './oracle.ts';
 import { Random } from './random.ts';
+import { faultsOfRefusal } from './refusals.ts';
 import type { Request } from './request.ts';
 import { Requests } from './requests.ts';
 
@@ -21,8 +22,12 @@ afterEach(() => cloud.close());
 const port = (): number => Number(new URL(cloud.servers[0]?.address ?? '').port);
 
 /** All that comes back before the server ends the connection, or before it has been silent for a while. */
-async function exchange(pieces: readonly (string | Buffer)[], silence = 10_000): Promise<string> {
-  const socket = connect(port(), '127.0.0.1');
+async function exchange(
+  pieces: readonly (string | Buffer)[],
+  silence = 10_000,
+  to = port(),
+): Promise<string> {
+  const socket = connect(to, '127.0.0.1');
   const chunks: Buffer[] = [];
   // A server may well slam the door on such a guest.
   socket.on('error', () => undefined);
@@ -36,6 +41,14 @@ async function exchange(pieces: readonly (string | Buffer)[], silence = 10_000):
 
 const statusesOf = (text: string): readonly number[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+
+/** Answers that refuse something, with what they say: every one says something. */
+const refusalsIn = (text: string): readonly { readonly status: number; readonly body: unknown }[] =>
+  text
+    .split(/^(?=HTTP\/1\.1 )/m)
+    .map((answer) => ({ status: statusesOf(answer)[0] ?? 0, text: answer.split('\r\n\r\n')[1] ?? '' }))
+    .filter(({ status }) => status >= 400)
+    .map(({ status, text: said }) => ({ status, body: JSON.parse(said) as unknown }));
 
 const post = (headers: readonly string[], body: string | Buffer = ''): readonly (string | Buffer)[] => [
   ['POST /v2.0/networks HTTP/1.1', 'host: 127.0.0.1', 'connection: close', ...headers, '', ''].join('\r\n'),
@@ -52,6 +65,10 @@ const broken: readonly (readonly [string, readonly (string | Buffer)[]])[] = [
   ['no host', ['GET / HTTP/1.1\r\n\r\n']],
   ['two hosts', ['GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n']],
   ['an unknown method', ['FROB / HTTP/1.1\r\nhost: a\r\n\r\n']],
+  ['a method of others', ['PROPFIND /v2.0/networks HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']],
+  ['TRACE', ['TRACE / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']],
+  ['an expectation', ['GET / HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n']],
+  ['escapes that are none', ['GET /v2.0/%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']],
   ['CONNECT', ['CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n']],
   ['OPTIONS *', ['OPTIONS * HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']],
   [
@@ -84,11 +101,62 @@ const broken: readonly (readonly [string, readonly (string | Buffer)[]])[] = [
 
 test.each(broken)('%s', async (_what, pieces) => {
   const text = await exchange(pieces, 3000);
-  for (const status of statusesOf(text)) expect(status, text).toBeLessThan(500);
+  for (const { status, body } of refusalsIn(text)) {
+    expect(status, text).toBeLessThan(500);
+    expect([...faultsOfRefusal(status, body)], text).toEqual([]);
+  }
   expect(text).not.toMatch(/node_modules|\.[jt]s:\d+|Error:|\bat /);
   const alive = await exchange(['GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']);
   expect(statusesOf(alive)).toEqual([200]);
   expect(await cloud.violations()).toEqual([]);
+});
+
+test.each([
+  ['no HTTP at all', 400, 'HTTPBadRequest'],
+  ['no host', 400, 'HTTPBadRequest'],
+  ['an unknown method', 405, 'HTTPMethodNotAllowed'],
+  ['a method of others', 405, 'HTTPMethodNotAllowed'],
+  ['TRACE', 405, 'HTTPMethodNotAllowed'],
+  ['CONNECT', 405, 'HTTPMethodNotAllowed'],
+  ['an expectation', 417, 'HTTPExpectationFailed'],
+  ['escapes that are none', 400, 'HTTPBadRequest'],
+  ['a header that never ends', 431, 'HTTPRequestHeaderFieldsTooLarge'],
+  ['headers without end', 431, 'HTTPRequestHeaderFieldsTooLarge'],
+  ['more than fits', 413, 'HTTPRequestEntityTooLarge'],
+  ['chunks that are none', 400, 'HTTPBadRequest'],
+])('%s is answered with %i %s', async (what, status, type) => {
+  const [, pieces = []] = broken.find(([name]) => name === what) ?? [];
+  expect(refusalsIn(await exchange(pieces, 3000))).toEqual([
+    { status, body: { NeutronError: { type, message: expect.any(String), detail: '' } } },
+  ]);
+});
+
+test('requests that never arrive whole are told so', async () => {
+  const api = cloud.servers[1];
+  // Node asks every half minute whether a minute has passed.
+  Object.assign(api?.app.server ?? {}, { headersTimeout: 50, connectionsCheckingInterval: 10 });
+  await api?.listen();
+  const at = Number(new URL(api?.address ?? '').port);
+  const type = 'HTTPRequestTimeout';
+  expect(refusalsIn(await exchange(['GET / HTTP/1.1\r\nhost: a\r\n'], 10_000, at))).toEqual([
+    { status: 408, body: { NeutronError: { type, message: expect.any(String), detail: '' } } },
+  ]);
+});
+
+test('requests that come while the server ends are told so', async () => {
+  const socket = connect(port(), '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.write('GET /v2.0/networks HTTP/1.1\r\nhost: a\r\n');
+  // The server has read the first half once it answers somebody who came later.
+  await exchange(['GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']);
+  const [api] = cloud.servers;
+  const ended = api?.close();
+  socket.write('\r\n');
+  await Promise.all([once(socket, 'close'), ended]);
+  const [refusal] = refusalsIn(Buffer.concat(chunks).toString());
+  expect(refusal?.status).toBe(503);
+  expect([...faultsOfRefusal(503, refusal?.body)]).toEqual([]);
 });
 
 test('clients that go in the middle of a request leave nothing and hold nobody up', async () => {
