@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { type PacketIn, ports } from '../openflow/index.ts';
+import { type FlowUpdate, type PacketIn, ports } from '../openflow/index.ts';
 import { tableNames } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
@@ -15,8 +15,11 @@ import { Bindings } from './bindings.ts';
 import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
 import { Cutter } from './cutter.ts';
+import { Drift, type DriftCounts } from './drift.ts';
+import { removeForeignGroups } from './groups.ts';
 import { Hits } from './hits.ts';
 import { LinkLocals } from './link-locals.ts';
+import { Looks } from './looks.ts';
 import { Metering, type MeterSupport, meterOf, meterSupport } from './metering.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
@@ -39,6 +42,8 @@ export interface AgentOptions {
   readonly availabilityZone?: string;
   /** Milliseconds between looks at what rules let in; 15 seconds when left out. */
   readonly hitsInterval?: number;
+  /** Milliseconds between looks at what others may have changed on the switch; 5 seconds when left out. */
+  readonly lookInterval?: number;
 }
 
 /** What the metrics page tells of an agent. */
@@ -51,6 +56,8 @@ export interface AgentStatus {
   /** Connections that were cut because rules no longer allow them, and the seconds that this took. */
   readonly connectionsCut: number;
   readonly cuttingSeconds: number;
+  /** What others changed on the switch, by kind. */
+  readonly drift: DriftCounts;
 }
 
 interface Running {
@@ -63,6 +70,9 @@ interface Running {
 }
 
 const usualHitsInterval = 15_000;
+const usualLookInterval = 5000;
+/** Milliseconds between two corrections of flows that others change: two controllers must not make both spin. */
+const correctionInterval = 500;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -73,6 +83,10 @@ export class Agent {
   readonly #hits: Hits;
   readonly #rounds: Rounds;
   readonly #presence: Presence;
+  readonly #drift: Drift;
+  readonly #looks: Looks;
+  #corrected = Number.NEGATIVE_INFINITY;
+  #correction: NodeJS.Timeout | undefined;
   #running: Running | null = null;
   #fresh = true;
   #afterRound: (() => void)[] = [];
@@ -86,7 +100,9 @@ export class Agent {
     this.#options = options;
     const { store, host, log } = options;
     this.#metering = new Metering(log);
+    this.#drift = new Drift(log);
     this.#rounds = new Rounds(() => this.#round(), log);
+    this.#looks = new Looks(options.lookInterval ?? usualLookInterval, () => this.#rounds.wake());
     this.#answers = new Answers({
       store,
       host,
@@ -101,6 +117,7 @@ export class Agent {
     });
     this.#links = new SwitchLinks({
       ...options,
+      drift: this.#drift,
       onChange: () => this.#rounds.wake(),
       onSession: () => {
         this.#fresh = true;
@@ -108,6 +125,11 @@ export class Agent {
       onUp: () => this.#rounds.hasten(),
       onPacketIn: (packet) => void this.#packetIn(packet),
       onFlowRemoved: (removed) => this.#hits.flowRemoved(removed),
+      onFlowUpdate: (update) => this.#flowUpdate(update),
+      onReshaped: () => {
+        this.#running?.applier.doubt();
+        this.#rounds.wake();
+      },
     });
     const links = this.#links;
     this.#cutter = new Cutter({
@@ -143,6 +165,7 @@ export class Agent {
       ...this.#counts,
       connectionsCut: connections,
       cuttingSeconds: seconds,
+      drift: { ...this.#drift.counts },
       failures: this.#rounds.failures,
       installedFlows: this.#running?.applier.installedFlows ?? 0,
       localPorts: this.#running?.core.pipeline.relations.locals.size ?? 0,
@@ -152,6 +175,8 @@ export class Agent {
   /** Leaves the flows in place. */
   async stop(): Promise<void> {
     this.#rounds.halt();
+    this.#looks.halt();
+    clearTimeout(this.#correction);
     this.#presence.halt();
     await this.#hits.stop();
     this.#running?.core.close();
@@ -169,10 +194,12 @@ export class Agent {
     await this.#prepareZones(running.core);
 
     const round = running.core.derive(links.ovsdb);
+    const asked = [...round.asks.values()].some(({ kind }) => kind === 'sync');
     const after = this.#afterRound;
     this.#afterRound = [];
     let acknowledged = false;
     try {
+      await this.#looks.take(asked, () => this.#look(running));
       await this.#apply(running);
       // What a connection acknowledged that is over says nothing of the switch behind the next one.
       acknowledged = !this.#fresh;
@@ -192,8 +219,31 @@ export class Agent {
     void this.#answer(round.asks, cut);
   }
 
+  async #look({ applier }: Running): Promise<void> {
+    const { session } = this.#links;
+    await this.#metering.look(session, this.#drift);
+    await removeForeignGroups(session, this.#drift);
+    await applier.look(session);
+  }
+
+  /** Flows that others changed are put right at once, but not more often than at intervals. */
+  #flowUpdate(update: FlowUpdate): void {
+    if (this.#running?.applier.hear(update) !== true || this.#correction !== undefined) return;
+    const rest = this.#corrected + correctionInterval - performance.now();
+    this.#correction = setTimeout(() => {
+      this.#correction = undefined;
+      this.#rounds.wake();
+    }, rest);
+  }
+
   async #apply({ core, applier }: Running): Promise<void> {
     const { session } = this.#links;
+    if (!applier.settled) {
+      this.#corrected = performance.now();
+      // Whoever removes a meter removes its flows, and connections that foreign flows let in are not to stay.
+      await this.#metering.look(session, this.#drift);
+      core.pipeline.suspicion.suspectAll();
+    }
     await this.#metering.prepare(session, core.pipeline);
     // What became of a change that failed is not known.
     let changed = true;
@@ -225,17 +275,30 @@ export class Agent {
     try {
       const revalidated = await cut;
       if (asks.size === 0) return;
+      const { session, ovsdb } = this.#links;
       if (!revalidated) {
-        await this.#links.session.barrier();
+        await session.barrier();
         await this.#links.revalidated();
       }
+      // What others changed before the question has been told by then.
+      await Promise.all([session.barrier(), ovsdb.caughtUp()]);
     } catch (error) {
       this.#answers.restore(asks);
       this.#repeatLater(reasonOf(error));
       return;
     }
+    // The round that puts it right takes the question again.
+    if (!this.#asLeft) {
+      this.#answers.restore(asks);
+      return;
+    }
     const failed = await this.#answers.settle(asks);
     if (failed !== null) this.#repeatLater(failed);
+  }
+
+  /** Nothing is known on the switch that differs from what was put there. */
+  get #asLeft(): boolean {
+    return !this.#fresh && this.#links.inShape && this.#running?.applier.settled === true;
   }
 
   #repeatLater(error: string): void {
@@ -257,6 +320,10 @@ export class Agent {
     const links = this.#links;
     this.#fresh = false;
     this.#running?.applier.forget();
+    if (!(await links.session.watchFlows()))
+      this.#options.log.warn(
+        'the switch has no flow monitor: changes by others are found by comparing alone',
+      );
     const answersNd = (await links.answersNd()) ?? this.#running?.answersNd ?? false;
     const { puntSpread } = await this.#meetMeters();
     if (this.#running?.answersNd !== answersNd || this.#running.puntSpread !== puntSpread)
@@ -298,7 +365,7 @@ export class Agent {
       core,
       answersNd,
       puntSpread,
-      applier: new Applier(desired, log, this.#hits),
+      applier: new Applier({ desired, log, drift: this.#drift, watch: this.#hits }),
       bindings: new Bindings(store, core.topology, host),
       linkLocals: new LinkLocals({ store, facts, relations, log }),
     };

@@ -1,7 +1,7 @@
 /**
  * The one place that changes the switch. Keeps its flows equal to what the pipeline wants: after each
- * (re)connection it reads the switch and sends the difference; from then on it sends what changed. All of one
- * change goes in one bundle. An outcome that is not known is found out by reading again.
+ * (re)connection it reads the switch and sends the difference; from then on it sends what changed, and puts right what
+ * others changed. All of one change goes in one bundle. An outcome that is not known is found out by reading again.
  *
  * Flows that nobody wants are removed too: the bridge is ours. Forwarding is never interrupted: nothing is
  * cleared first.
@@ -12,25 +12,20 @@
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../base/errors.ts';
 import {
-  canonicalBody,
-  canonicalKey,
   type Flow,
-  type FlowKey,
+  type FlowMod,
+  type FlowUpdate,
   flowMod,
   type Session,
   type SessionFault,
 } from '../openflow/index.ts';
 import { type DesiredFlows, verdictCookies } from '../pipeline/desired.ts';
-import { tables } from '../pipeline/tables.ts';
-
-/** What the switch has at one key. */
-interface Installed extends FlowKey {
-  readonly cookie: bigint;
-  readonly print: string;
-}
+import { learntTables, tableNames, tables } from '../pipeline/tables.ts';
+import type { Drift } from './drift.ts';
+import { type InstalledFlow, InstalledFlows, printOf, type Stray } from './installed-flows.ts';
 
 /** A verdict flow whose counters a change ends: it goes, or is replaced and begins anew. */
-export type Ending = Pick<Installed, 'table' | 'priority' | 'match' | 'cookie'>;
+export type Ending = Pick<InstalledFlow, 'table' | 'priority' | 'match' | 'cookie'>;
 
 /** Whoever counts by verdict flows hears what becomes of their counters. None of it may reject. */
 export interface CounterWatch {
@@ -38,7 +33,7 @@ export interface CounterWatch {
   met(verdicts: number): void;
   /** Before a change that ends counters, which waits for it. */
   ending(flows: readonly Ending[]): Promise<void>;
-  /** Always after `ending`; not `done` when the flows may still be as they were. */
+  /** After `ending`, or alone for flows that others removed; not `done` when they may still be as they were. */
   ended(flows: readonly Ending[], done: boolean): void;
 }
 
@@ -50,10 +45,9 @@ export interface Applied {
 
 interface Difference {
   readonly puts: readonly (readonly [key: string, flow: Flow, print: string])[];
-  readonly removals: readonly (readonly [key: string, flow: Installed])[];
+  readonly removals: readonly (readonly [key: string, flow: InstalledFlow])[];
 }
 
-const print = (flow: Flow): string => `${flow.cookie.toString(36)}|${canonicalBody(flow)}`;
 const nothing: Applied = { put: 0, removed: 0 };
 const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
 
@@ -65,30 +59,65 @@ const permits: ReadonlySet<number> = new Set([tables.egress_rules.id, tables.ing
 const unprintable = '';
 /** Refusals to look past in one change, beyond which something larger is wrong. */
 const mostExcluded = 32;
+/** Flows of one find that the log names. */
+const maxNamed = 5;
+
+export interface ApplierOptions {
+  readonly desired: DesiredFlows;
+  readonly log: Logger;
+  readonly drift: Drift;
+  readonly watch?: CounterWatch;
+  /** Tables that the switch itself fills; those of the pipeline when left out. */
+  readonly learnt?: ReadonlySet<number>;
+}
 
 export class Applier {
   readonly #desired: DesiredFlows;
   readonly #log: Logger;
+  readonly #drift: Drift;
   readonly #watch: CounterWatch | null;
-  /** Null while what the switch has is not known. */
-  #installed: Map<string, Installed> | null = null;
+  readonly #installed: InstalledFlows;
+  /** A bundle is under way. */
+  #changing = false;
   /** What this switch cannot hold, by key. */
   readonly #excluded = new Map<string, string>();
 
-  constructor(desired: DesiredFlows, log: Logger, watch: CounterWatch | null = null) {
+  constructor({ desired, log, drift, watch, learnt = learntTables }: ApplierOptions) {
     this.#desired = desired;
     this.#log = log;
-    this.#watch = watch;
+    this.#drift = drift;
+    this.#watch = watch ?? null;
+    this.#installed = new InstalledFlows(learnt);
   }
 
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
   forget(): void {
-    this.#installed = null;
+    this.#installed.forget();
     this.#excluded.clear();
   }
 
+  /** Others may have changed much: the next call of `apply` reads the switch first. */
+  doubt(): void {
+    this.#installed.doubt();
+  }
+
+  /** What the flow monitor tells; true when `apply` may have something to put right. */
+  hear(update: FlowUpdate): boolean {
+    return this.#installed.hear(update, this.#changing);
+  }
+
+  /** Compares a part of the switch's flows with what they should be, another part at each call. */
+  async look(session: Session): Promise<void> {
+    return this.#installed.look(session);
+  }
+
+  /** False while flows are known, or suspected, to be other than they were left. */
+  get settled(): boolean {
+    return this.#installed.settled;
+  }
+
   get installedFlows(): number {
-    return this.#installed?.size ?? 0;
+    return this.#installed.size;
   }
 
   /**
@@ -97,10 +126,8 @@ export class Applier {
    */
   async apply(session: Session): Promise<Applied> {
     try {
-      const applied =
-        this.#installed === null
-          ? await this.#resync(session)
-          : await this.#send(session, this.#installed, this.#desired.takeChanged());
+      const { known } = this.#installed;
+      const applied = known === null ? await this.#resync(session) : await this.#advance(session, known);
       this.#desired.forgetFormer();
       return applied;
     } catch (error) {
@@ -112,27 +139,48 @@ export class Applier {
   }
 
   async #resync(session: Session): Promise<Applied> {
-    const installed = new Map<string, Installed>();
-    for (const flow of await session.dumpFlows()) {
-      const { table, priority, match, cookie } = flow;
-      const key = canonicalKey(table, priority, match);
-      installed.set(key, { table, priority, match, cookie, print: print(flow) });
-    }
-    this.#watch?.met([...installed.values()].filter(({ cookie }) => isVerdict(cookie)).length);
+    const { flows, strays } = await this.#installed.read(session);
+    this.#watch?.met([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
+    this.#account(strays);
     this.#desired.takeChanged();
-    const applied = await this.#send(
-      session,
-      installed,
-      new Set([...installed.keys(), ...this.#desired.keys()]),
-    );
-    this.#installed = installed;
-    this.#log.info({ flows: installed.size, ...applied }, 'switch and pipeline are equal');
+    const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));
+    this.#log.info({ flows: flows.size, ...applied }, 'switch and pipeline are equal');
     return applied;
+  }
+
+  async #advance(session: Session, installed: Map<string, InstalledFlow>): Promise<Applied> {
+    const strays = this.#installed.take(installed);
+    this.#account(strays);
+    const gone = strays.flatMap(({ was }) => (was !== null && isVerdict(was.cookie) ? [was] : []));
+    if (gone.length > 0) this.#watch?.ended(gone, true);
+    const changed = this.#desired.takeChanged();
+    if (strays.length === 0) return this.#send(session, installed, changed);
+    return this.#send(session, installed, new Set([...changed, ...strays.map(({ key }) => key)]));
+  }
+
+  /** Counts what others changed, unless it is what is wanted. */
+  #account(strays: readonly Stray[]): void {
+    const found = { missing: 0, foreign: 0, changed: 0 };
+    const named: object[] = [];
+    for (const { key, was, now } of strays) {
+      const wanted = this.#desired.get(key);
+      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
+      if (printed === now?.print) continue;
+      const what = now === null ? 'missing' : printed === undefined ? 'foreign' : 'changed';
+      found[what]++;
+      const flow = now ?? was;
+      if (flow === null || named.length === maxNamed) continue;
+      const { table, priority, cookie } = flow;
+      const why = this.#desired.provenanceOf(wanted?.cookie ?? cookie);
+      named.push({ what, table: tableNames.get(table) ?? table, priority, why });
+    }
+    const count = found.missing + found.foreign + found.changed;
+    if (count > 0) this.#drift.found('flow', count, { ...found, flows: named });
   }
 
   async #send(
     session: Session,
-    installed: Map<string, Installed>,
+    installed: Map<string, InstalledFlow>,
     keys: ReadonlySet<string>,
   ): Promise<Applied> {
     for (let excluded = 0; ; excluded++) {
@@ -154,7 +202,7 @@ export class Applier {
 
   async #commit(
     session: Session,
-    installed: ReadonlyMap<string, Installed>,
+    installed: ReadonlyMap<string, InstalledFlow>,
     { puts, removals }: Difference,
   ): Promise<void> {
     const endings: Ending[] = [];
@@ -165,20 +213,29 @@ export class Applier {
     });
     for (const [, flow] of removals) if (isVerdict(flow.cookie)) endings.push(flow);
     const bundle = [...additions, ...removals.map(([, flow]) => flowMod.remove(flow))];
-    if (endings.length === 0) return session.bundle(bundle);
+    if (endings.length === 0) return this.#bundle(session, bundle);
     let done = false;
     try {
       await this.#watch?.ending(endings);
-      await session.bundle(bundle);
+      await this.#bundle(session, bundle);
       done = true;
     } finally {
       this.#watch?.ended(endings, done);
     }
   }
 
-  #difference(installed: ReadonlyMap<string, Installed>, keys: ReadonlySet<string>): Difference {
+  async #bundle(session: Session, members: readonly FlowMod[]): Promise<void> {
+    this.#changing = true;
+    try {
+      await session.bundle(members);
+    } finally {
+      this.#changing = false;
+    }
+  }
+
+  #difference(installed: ReadonlyMap<string, InstalledFlow>, keys: ReadonlySet<string>): Difference {
     const puts: [string, Flow, string][] = [];
-    const removals: [string, Installed][] = [];
+    const removals: [string, InstalledFlow][] = [];
     for (const key of keys) {
       const wanted = this.#desired.get(key);
       const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
@@ -193,7 +250,7 @@ export class Applier {
   /** Undefined for a flow that no message can carry: it is left out like one that the switch refuses. */
   #printOf(key: string, flow: Flow): string | undefined {
     try {
-      return print(flow);
+      return printOf(flow);
     } catch (error) {
       if (!(error instanceof Fault) || !this.#leaveOut(key, flow, unprintable, error)) throw error;
       return undefined;

@@ -12,6 +12,7 @@ import { meterBands, type Session } from '../openflow/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Budget } from '../pipeline/qos.ts';
 import type { PortId } from '../policy/world.ts';
+import type { Drift } from './drift.ts';
 import { type Meter, Meters } from './meters.ts';
 
 /** Numbers that meters for packets to the agent have at most. */
@@ -69,6 +70,13 @@ export class Metering {
       this.#log.error(
         'the switch has no meters: no QoS limit is enforced, and link-local addresses that guests make up are not learnt',
       );
+  }
+
+  /** Reads the switch's meters, which nothing tells of: what others changed is put right by `prepare` and `prune`. */
+  async look(session: Session, drift: Drift): Promise<void> {
+    if (this.#support.meters === 0) return;
+    const changed = await this.#meters.look(session);
+    if (changed.length > 0) drift.found('meter', changed.length, { meters: changed.slice(0, 20) });
   }
 
   /**

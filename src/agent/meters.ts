@@ -77,6 +77,16 @@ export class Meters {
     return unwanted.length;
   }
 
+  /** Reads what the switch has; gives the numbers of those that are not as they were left, if that was known. */
+  async look(session: Session): Promise<readonly number[]> {
+    const before = this.#present;
+    this.forget();
+    const now = await this.#read(session);
+    if (before === null) return [];
+    const numbers = new Set([...before.keys(), ...now.keys()]);
+    return [...numbers].filter((meter) => before.get(meter) !== now.get(meter));
+  }
+
   async #read(session: Session): Promise<Map<number, string>> {
     if (this.#present !== null) return this.#present;
     const configured = await session.multipart({ kind: 'meter_config' }, 'meter_config');

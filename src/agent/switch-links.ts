@@ -6,8 +6,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { type Flow, type FlowRemoved, flowMod, type PacketIn, Session } from '../openflow/index.ts';
-import { Control, ensureBridge, findByName, Ovsdb } from '../ovsdb/index.ts';
+import {
+  type Flow,
+  type FlowRemoved,
+  type FlowUpdate,
+  flowMod,
+  type PacketIn,
+  Session,
+} from '../openflow/index.ts';
+import { Control, Ovsdb } from '../ovsdb/index.ts';
+import { BridgeShape } from './bridge-shape.ts';
+import type { Drift } from './drift.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
 
 export interface SwitchLinksOptions {
@@ -20,6 +29,7 @@ export interface SwitchLinksOptions {
   /** For a bridge that has to be made; an existing one keeps its own. */
   readonly datapathType: string;
   readonly log: Logger;
+  readonly drift: Drift;
   readonly onChange: () => void;
   /** A new OpenFlow connection: what the switch has is unknown. */
   readonly onSession: () => void;
@@ -27,6 +37,9 @@ export interface SwitchLinksOptions {
   readonly onUp: () => void;
   readonly onPacketIn: (packet: PacketIn) => void;
   readonly onFlowRemoved: (removed: FlowRemoved) => void;
+  readonly onFlowUpdate: (update: FlowUpdate) => void;
+  /** Flows may have gone with a change of the bridge. */
+  readonly onReshaped: () => void;
 }
 
 /**
@@ -40,16 +53,13 @@ const pulseInterval = 3;
 /** Milliseconds between changes and the mending of cached decisions that nobody waits for. */
 const mendingRest = 100;
 
-/** How long a bridge may be gone before it is made again: an operator may be about to do that. */
-const bridgeGrace = 1000;
-
 export class SwitchLinks {
   readonly #options: SwitchLinksOptions;
   readonly #stop = new AbortController();
   readonly ovsdb: Ovsdb;
   readonly session: Session;
   readonly #control: Control | null;
-  #bridgeTimer: NodeJS.Timeout | undefined;
+  readonly #shape: BridgeShape;
   #mending: NodeJS.Timeout | undefined;
   /** How often flows may have changed, and up to which time cached decisions have been put right. */
   #changes = 1;
@@ -63,19 +73,19 @@ export class SwitchLinks {
     this.#options = options;
     const { log, onChange, rundir } = options;
     this.#control = rundir === null ? null : new Control({ rundir });
+    this.#shape = new BridgeShape({ ...options, ovsdb: () => this.ovsdb });
     this.ovsdb = new Ovsdb({
       target: options.ovsdb,
       signal: this.#stop.signal,
       log,
-      onUpdate: () => {
-        if (this.#synced) this.#checkBridge(bridgeGrace);
+      onUpdate: (batch) => {
+        this.#shape.updated(batch);
         onChange();
       },
       onUp: () => {
         log.info('connected to the switch database');
-        const first = !this.#synced;
         this.#synced = true;
-        this.#checkBridge(first ? 0 : bridgeGrace);
+        this.#shape.synced();
         options.onUp();
       },
       onDown: (reason) => log.warn({ reason }, 'lost the switch database'),
@@ -94,39 +104,18 @@ export class SwitchLinks {
       onDown: (reason) => log.warn({ reason }, 'lost the switch'),
       onPacketIn: options.onPacketIn,
       onFlowRemoved: options.onFlowRemoved,
+      onFlowUpdate: options.onFlowUpdate,
     });
   }
 
   /** Both lines are up and the bridge is there. */
   get ready(): boolean {
-    return this.#synced && this.session.state === 'up' && this.#bridge !== undefined;
+    return this.#synced && this.session.state === 'up' && this.#shape.row !== undefined;
   }
 
-  get #bridge() {
-    return findByName(this.ovsdb, 'Bridge', this.#options.bridge)?.row;
-  }
-
-  #checkBridge(grace: number): void {
-    const missing = this.#bridge === undefined;
-    if (!missing || grace === 0) {
-      clearTimeout(this.#bridgeTimer);
-      this.#bridgeTimer = undefined;
-      void this.#ensureBridge();
-    } else this.#bridgeTimer ??= setTimeout(() => this.#checkBridge(0), grace);
-  }
-
-  async #ensureBridge(): Promise<void> {
-    const { bridge, datapathType, log } = this.#options;
-    const shape = { name: bridge, failMode: 'secure', protocols: ['OpenFlow15'] } as const;
-    const spec = this.#bridge === undefined ? { ...shape, datapathType } : shape;
-    try {
-      const operations = ensureBridge(this.ovsdb, spec);
-      if (operations.length === 0) return;
-      await this.ovsdb.transact(operations);
-      log.info({ bridge }, 'made the bridge or put it right');
-    } catch (error) {
-      log.warn({ bridge, error: reasonOf(error) }, 'the bridge could not be put right');
-    }
+  /** The bridge has the shape that flows rely on. */
+  get inShape(): boolean {
+    return this.#shape.kept;
   }
 
   /**
@@ -209,7 +198,7 @@ export class SwitchLinks {
 
   /** Of the bridge as it is; undefined while there is none. */
   get datapathType(): string | undefined {
-    return this.#bridge?.datapath_type;
+    return this.#shape.row?.datapath_type;
   }
 
   /** Whether the datapath can rewrite neighbour-discovery options; null when it cannot be asked. */
@@ -225,7 +214,7 @@ export class SwitchLinks {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#bridgeTimer);
+    this.#shape.close();
     clearTimeout(this.#mending);
     this.#stop.abort();
     this.#control?.close();

@@ -1,6 +1,7 @@
 /** An agent's own figures on the metrics page, read when the page is asked for. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AgentStatus } from '../agent/agent.ts';
+import { driftKinds } from '../agent/drift.ts';
 
 export function registerAgentMetrics(registry: Registry, status: () => AgentStatus): void {
   const gauge = (name: string, help: string, value: (now: AgentStatus) => number) =>
@@ -22,6 +23,7 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
         this.inc(value(status()));
       },
     });
+  driftCounter(registry, status);
   gauge('portcullis_installed_flows', 'Flows on the switch.', (now) => now.installedFlows);
   gauge('portcullis_local_ports', 'Ports that this host holds.', (now) => now.localPorts);
   counter('portcullis_rounds_total', 'Times that the switch was brought up to date.', (now) => now.rounds);
@@ -42,3 +44,17 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
     (now) => now.failures,
   );
 }
+
+/** Of an agent's `drift`, a series a kind. */
+const driftCounter = (registry: Registry, status: () => AgentStatus): Counter =>
+  new Counter({
+    name: 'portcullis_drift_total',
+    help: 'Things on the switch that somebody else changed, by kind.',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const { drift } = status();
+      for (const kind of driftKinds) this.inc({ kind }, drift[kind]);
+    },
+  });

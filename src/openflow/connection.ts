@@ -291,7 +291,9 @@ export class Connection {
   #takePart(xid: number, body: MultipartReply, more: boolean): void {
     const pending = this.#pending.get(xid);
     if (pending === undefined) {
-      this.counts.stray++;
+      // A flow monitor goes on telling after the answer to its request.
+      if (body.kind === 'flow_monitor') this.#events.onMessage({ type: 'multipart_reply', body });
+      else this.counts.stray++;
       return;
     }
     pending.parts.push(body);

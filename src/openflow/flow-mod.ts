@@ -19,7 +19,12 @@ export const flowMod = {
   /** Replaces the actions of exactly this flow and keeps its counters and its cookie; does nothing when absent. */
   modify: (flow: Flow): FlowMod => ({ type: 'flow_mod', command: 'modify_strict', ...flow }),
   /** Deletes exactly this flow. */
-  remove: ({ table, priority, match }: FlowKey): FlowMod => ({
+  remove: ({
+    table,
+    priority,
+    match,
+    unknownMatch,
+  }: FlowKey & { readonly unknownMatch?: Uint8Array }): FlowMod => ({
     type: 'flow_mod',
     command: 'delete_strict',
     table,
@@ -27,5 +32,6 @@ export const flowMod = {
     match,
     cookie: 0n,
     actions: [],
+    ...(unknownMatch === undefined ? {} : { unknownMatch }),
   }),
 } as const;

@@ -2,13 +2,14 @@
  * The messages of an OpenFlow 1.5 session as values. What is at its default is left out of a decoded
  * message, so decode(encode(x)) equals x when x leaves it out too. Encoding lives in codec/.
  */
-import type { Action, FlowBody, FlowKey, FlowStats, Match } from './flow.ts';
+import type { Action, Flow, FlowBody, FlowKey, FlowStats, Match } from './flow.ts';
 import type {
   bundleControls,
   flowCommands,
   groupCommands,
   groupTypes,
   meterCommands,
+  monitorCommands,
   portReasons,
   roles,
   tableCommands,
@@ -202,8 +203,37 @@ export type MultipartRequest =
   | { readonly kind: 'port_desc'; readonly port?: number }
   | { readonly kind: 'group' | 'group_desc'; readonly group?: number }
   | { readonly kind: 'meter' | 'meter_config'; readonly meter?: number }
+  | FlowMonitor
   /** An empty list asks; a filled one sets. */
   | { readonly kind: 'table_features'; readonly tables: readonly TableFeatures[] };
+
+/** Asks the switch to tell of changes of flows; `monitor` is a number of the caller's choice. */
+export interface FlowMonitor {
+  readonly kind: 'flow_monitor';
+  readonly monitor: number;
+  readonly command: keyof typeof monitorCommands;
+  /** Bits of `monitorFlags`. */
+  readonly flags: number;
+  readonly table?: number;
+}
+
+/** A flow as it is after a change, or was before it went. */
+export interface FlowChange extends Flow {
+  readonly event: 'initial' | 'added' | 'removed' | 'modified';
+  readonly reason: number;
+  readonly idleTimeout: number;
+  readonly hardTimeout: number;
+  readonly unknownMatch?: Uint8Array;
+}
+
+/** What a flow monitor tells. */
+export type FlowUpdate =
+  | FlowChange
+  /** A change that this connection asked for itself, by the message with this xid. */
+  | { readonly event: 'abbreviated'; readonly xid: number }
+  /** Changes are left out from `paused` on, until `resumed`: this connection reads too slowly. */
+  | { readonly event: 'paused' }
+  | { readonly event: 'resumed' };
 
 export interface SwitchDescription {
   readonly manufacturer: string;
@@ -294,6 +324,7 @@ export interface MultipartEntries {
   readonly table_features: TableFeatures;
   readonly port_desc: Port;
   readonly table_desc: TableDescription;
+  readonly flow_monitor: FlowUpdate;
 }
 
 export type MultipartKind = keyof MultipartEntries;

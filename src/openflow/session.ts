@@ -3,7 +3,7 @@
  * Flows are not remembered here: whoever is told `onUp` reads the switch and sends the difference.
  */
 import { Backoff, type BackoffOptions } from '../base/backoff.ts';
-import { reasonOf } from '../base/errors.ts';
+import { Fault, reasonOf } from '../base/errors.ts';
 import { PathWatch } from '../base/path-watch.ts';
 import { openSocket, parseTarget, type Target } from '../base/target.ts';
 import { applyAll, commitBundle } from './bundle.ts';
@@ -16,6 +16,7 @@ import type {
   Features,
   FlowFilter,
   FlowRemoved,
+  FlowUpdate,
   Message,
   MeterMod,
   MultipartEntries,
@@ -29,7 +30,7 @@ import type {
 } from './message.ts';
 import { sessionFault } from './session-fault.ts';
 import { packetInFormats } from './spec/nicira.ts';
-import { ports, wholePacket } from './spec/numbers.ts';
+import { monitorFlags, ports, wholePacket } from './spec/numbers.ts';
 
 export interface SessionOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
@@ -45,6 +46,8 @@ export interface SessionOptions {
   readonly onPacketIn?: (packet: PacketIn) => void;
   readonly onPortStatus?: (status: PortStatus) => void;
   readonly onFlowRemoved?: (removed: FlowRemoved) => void;
+  /** What the flow monitor that `watchFlows` asked for tells, in the switch's order. */
+  readonly onFlowUpdate?: (update: FlowUpdate) => void;
   readonly log?: (text: string) => void;
 }
 
@@ -205,6 +208,8 @@ export class Session {
       if (message.type === 'packet_in') this.#options.onPacketIn?.(message);
       else if (message.type === 'port_status') this.#options.onPortStatus?.(message);
       else if (message.type === 'flow_removed') this.#options.onFlowRemoved?.(message);
+      else if (message.type === 'multipart_reply' && message.body.kind === 'flow_monitor')
+        for (const update of message.body.entries) this.#options.onFlowUpdate?.(update);
       else this.#log(`skipped an unexpected ${message.type}`);
     });
   }
@@ -276,6 +281,22 @@ export class Session {
   async aggregate(filter: FlowFilter = {}): Promise<Aggregate> {
     const [sum] = await this.multipart({ kind: 'aggregate', filter }, 'aggregate');
     return sum ?? { packets: 0n, bytes: 0n, flows: 0 };
+  }
+
+  /**
+   * From now on `onFlowUpdate` hears of each flow that somebody adds, changes or removes over another connection, and
+   * that changes over this one were made. False when the switch has no flow monitors for OpenFlow 1.5.
+   */
+  async watchFlows(): Promise<boolean> {
+    const { added, removed, modified, instructions } = monitorFlags;
+    const flags = added | removed | modified | instructions;
+    try {
+      await this.multipart({ kind: 'flow_monitor', monitor: 1, command: 'add', flags }, 'flow_monitor');
+      return true;
+    } catch (error) {
+      if (error instanceof Fault && error.name === 'Refused') return false;
+      throw error;
+    }
   }
 
   async ports(): Promise<readonly Port[]> {

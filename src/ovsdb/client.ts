@@ -113,6 +113,23 @@ export class Ovsdb implements RowSource {
     return results.slice(0, operations.length);
   }
 
+  /** Resolves when the switch has acted on all that the database says now; else `NotApplied`. */
+  async applied(options: TransactOptions = {}): Promise<void> {
+    const results = await this.transact(requestConfiguration, options);
+    const wanted = results.at(-1)?.rows?.[0]?.next_cfg;
+    const { signal, timeout = 10_000 } = options;
+    if (typeof wanted === 'number') await this.#applied(wanted, timeout, signal);
+  }
+
+  /** Resolves when the rows hold all that the database held at the call. */
+  async caughtUp(options: TransactOptions = {}): Promise<void> {
+    const { signal, timeout = 10_000 } = options;
+    if (!this.#rpc)
+      throw new Fault<OvsdbFault>({ code: 'NotConnected' }, `${this.#options.target}: not connected`);
+    // The server sends updates ahead of the answer to anything that it is asked later.
+    await this.#rpc.call('echo', [], { signal, timeout });
+  }
+
   #applied(wanted: number, timeout: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (fault: Fault<OvsdbFault | RpcFault> | null) => {

@@ -21,6 +21,8 @@ export interface BridgeSpec {
   /** `netdev` for the userspace datapath, `system` for the kernel's; kept as it is when absent. */
   readonly datapathType?: string;
   readonly failMode?: 'secure' | 'standalone';
+  /** OpenFlow controllers that the bridge connects to by itself; only none at all can be asked for. */
+  readonly controllers?: 'none';
   /** OpenFlow versions that must be spoken, such as `OpenFlow15`, added to those that are set. */
   readonly protocols?: readonly string[];
   /** Keys to set; others stay. */
@@ -91,13 +93,25 @@ function createBridge(spec: BridgeSpec): readonly Operation[] {
   ];
 }
 
-function adjustBridge(held: Row<'Bridge'>, spec: BridgeSpec): readonly Operation[] {
-  const { name, datapathType, failMode, protocols = [], externalIds = {}, otherConfig = {} } = spec;
-  const row: Record<string, WireValue> = {};
+export type BridgeColumn = 'datapath_type' | 'fail_mode' | 'controller' | 'protocols';
+
+/** The columns of a bridge that the specification has otherwise, with the values to set. */
+export function bridgeDifferences(
+  held: Row<'Bridge'>,
+  { datapathType, failMode, controllers, protocols = [] }: BridgeSpec,
+): Partial<Record<BridgeColumn, WireValue>> {
+  const row: Partial<Record<BridgeColumn, WireValue>> = {};
   if (datapathType !== undefined && datapathType !== held.datapath_type) row.datapath_type = datapathType;
   if (failMode !== undefined && failMode !== held.fail_mode) row.fail_mode = failMode;
+  if (controllers === 'none' && held.controller.length > 0) row.controller = setOf([]);
   if (held.protocols.length > 0 && !protocols.every((version) => held.protocols.includes(version)))
     row.protocols = setOf(protocolsWith(protocols, held.protocols));
+  return row;
+}
+
+function adjustBridge(held: Row<'Bridge'>, spec: BridgeSpec): readonly Operation[] {
+  const { name, externalIds = {}, otherConfig = {} } = spec;
+  const row = bridgeDifferences(held, spec);
   const where = [['name', '==', name]] as const;
   const mutations = [
     ...mapMutations('external_ids', held.external_ids, externalIds),

@@ -3,7 +3,9 @@ export { type Log, Ovsdb, type OvsdbFault, type OvsdbOptions, type TransactOptio
 export type { ColumnFault, TextMap } from './column.ts';
 export {
   addPort,
+  type BridgeColumn,
   type BridgeSpec,
+  bridgeDifferences,
   ensureBridge,
   findByName,
   type PortSpec,

@@ -39,6 +39,8 @@ interface TableRow {
   readonly match: readonly FieldName[];
   readonly load: readonly FieldName[];
   readonly next: readonly string[];
+  /** The switch itself fills it, by `learn`: what is in it is never compared with what is wanted. */
+  readonly learnt?: true;
 }
 
 const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy } = register;
@@ -239,6 +241,11 @@ export type TableName = keyof typeof tables;
 export type MatchField<T extends TableName> = (typeof tables)[T]['match'][number];
 export type LoadField<T extends TableName> = (typeof tables)[T]['load'][number];
 export type NextTable<T extends TableName> = (typeof tables)[T]['next'][number];
+
+/** Tables that the switch itself fills. */
+export const learntTables: ReadonlySet<number> = new Set(
+  Object.values<TableRow>(tables).flatMap(({ id, learnt }) => (learnt === true ? [id] : [])),
+);
 
 /** For the switch's own listing: table id → name. */
 export const tableNames: ReadonlyMap<number, TableName> = new Map(

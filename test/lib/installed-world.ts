@@ -5,6 +5,7 @@
 import { type Logger, pino } from 'pino';
 import { Applier } from '../../src/agent/applier.ts';
 import { Cutter } from '../../src/agent/cutter.ts';
+import { Drift } from '../../src/agent/drift.ts';
 import { Metering, meterOf, meterSupport } from '../../src/agent/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
@@ -41,7 +42,11 @@ export class InstalledWorld {
       puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
     });
     this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
-    this.#applier = new Applier(this.pipeline.desired, this.#log);
+    this.#applier = new Applier({
+      desired: this.pipeline.desired,
+      log: this.#log,
+      drift: new Drift(this.#log),
+    });
     this.#metering = new Metering(this.#log);
     this.session = Session.connect({ target });
   }

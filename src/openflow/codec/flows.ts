@@ -34,7 +34,7 @@ export function putBody(w: Writer, { actions, goto, otherInstructions }: FlowBod
   if (goto !== undefined) w.u16(instructions.goto).u16(8).u8(goto).zeros(3);
 }
 
-function takeBody(r: Reader): FlowBody {
+export function takeBody(r: Reader): FlowBody {
   let actions: Action[] = [];
   let goto: number | undefined;
   let others: Uint8Array[] | undefined;

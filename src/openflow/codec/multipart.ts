@@ -6,6 +6,7 @@ import type { Reader, Writer } from '../../base/bytes.ts';
 import type { MultipartEntries, MultipartKind, MultipartReply, MultipartRequest } from '../message.ts';
 import { allGroups, allMeters, multipartKinds, ports } from '../spec/numbers.ts';
 import { malformed, namesOf } from './fault.ts';
+import { putFlowMonitor, putFlowUpdate, takeFlowMonitor, takeFlowUpdate } from './flow-monitors.ts';
 import { putFlowFilter, putFlowStats, takeFlowFilter, takeFlowStats } from './flows.ts';
 import * as groups from './groups.ts';
 import * as switches from './switches.ts';
@@ -29,6 +30,7 @@ const entries: { readonly [K in MultipartKind]: EntryCodec<MultipartEntries[K]> 
   table_features: { put: switches.putTableFeatures, take: switches.takeTableFeatures },
   port_desc: { put: switches.putPort, take: switches.takePort },
   table_desc: { put: switches.putTableDescription, take: switches.takeTableDescription },
+  flow_monitor: { put: putFlowUpdate, take: takeFlowUpdate },
 };
 
 export const kindOf = namesOf(multipartKinds);
@@ -69,6 +71,9 @@ export function putMultipartRequest(w: Writer, request: MultipartRequest): void 
     case 'table_features':
       for (const table of request.tables) switches.putTableFeatures(w, table);
       return;
+    case 'flow_monitor':
+      putFlowMonitor(w, request);
+      return;
     default:
       return;
   }
@@ -99,6 +104,8 @@ export function takeMultipartRequest(r: Reader, kind: MultipartKind): MultipartR
       >;
       return { kind, tables };
     }
+    case 'flow_monitor':
+      return takeFlowMonitor(r);
     default:
       return { kind };
   }

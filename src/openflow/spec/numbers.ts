@@ -54,6 +54,7 @@ export const multipartKinds = {
   table_features: 12,
   port_desc: 13,
   table_desc: 14,
+  flow_monitor: 16,
 } as const;
 
 /** Reserved port numbers. */
@@ -84,6 +85,27 @@ export const flowFlags = {
   resetCounts: 4,
   noPacketCounts: 8,
   noByteCounts: 16,
+} as const;
+
+/** What a flow monitor tells of, and how much (OFPFMF). */
+export const monitorFlags = {
+  initial: 1,
+  added: 2,
+  removed: 4,
+  modified: 8,
+  instructions: 16,
+  noAbbreviation: 32,
+  onlyOwn: 64,
+} as const;
+export const monitorCommands = { add: 0, modify: 1, delete: 2 } as const;
+export const flowEvents = {
+  initial: 0,
+  added: 1,
+  removed: 2,
+  modified: 3,
+  abbreviated: 4,
+  paused: 5,
+  resumed: 6,
 } as const;
 
 export const groupCommands = {

@@ -264,6 +264,41 @@ const flowStats = fc.record(
   },
 );
 
+const flowChanges = fc.record(
+  {
+    event: fc.constantFrom('initial' as const, 'added' as const, 'modified' as const, 'removed' as const),
+    reason: u8,
+    table: u8,
+    priority: u16,
+    match: matches,
+    cookie: u64,
+    actions: actionLists,
+    goto: u8,
+    idleTimeout: u16,
+    hardTimeout: u16,
+  },
+  {
+    requiredKeys: [
+      'event',
+      'reason',
+      'table',
+      'priority',
+      'match',
+      'cookie',
+      'actions',
+      'idleTimeout',
+      'hardTimeout',
+    ],
+  },
+);
+
+const flowUpdates = fc.oneof(
+  flowChanges,
+  fc.record({ event: fc.constant('abbreviated' as const), xid: u32 }),
+  fc.record({ event: fc.constant('paused' as const) }),
+  fc.record({ event: fc.constant('resumed' as const) }),
+);
+
 export const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant('hello' as const), versions: fc.constantFrom([6], [1, 4, 6], [1]) }),
   fc.record({ type: fc.constant('error' as const), errorType: fc.nat(20), code: u16, data: bytes(20) }),
@@ -306,6 +341,26 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     type: fc.constant('multipart_reply' as const),
     body: fc.record({ kind: fc.constant('flow' as const), entries: fc.array(flowStats, { maxLength: 4 }) }),
+  }),
+  fc.record({
+    type: fc.constant('multipart_reply' as const),
+    body: fc.record({
+      kind: fc.constant('flow_monitor' as const),
+      entries: fc.array(flowUpdates, { maxLength: 4 }),
+    }),
+  }),
+  fc.record({
+    type: fc.constant('multipart_request' as const),
+    body: fc.record(
+      {
+        kind: fc.constant('flow_monitor' as const),
+        monitor: u32,
+        command: fc.constantFrom('add' as const, 'modify' as const, 'delete' as const),
+        flags: u16,
+        table: fc.nat(0xfe),
+      },
+      { requiredKeys: ['kind', 'monitor', 'command', 'flags'] },
+    ),
   }),
   fc.record({
     type: fc.constant('meter_mod' as const),
