@@ -1,20 +1,22 @@
 /**
  * Link-local addresses that guests make up for themselves (RFC 7217, RFC 8981). A guest's duplicate-address
- * probe for one reaches the agent instead of the network. If nobody in the network is known to hold the address
- * it is recorded, first come first served, and the probe then goes its way; otherwise it is dropped, which is
- * what its holder would have made of it. A dead agent delays only addresses never seen before.
+ * probe for one reaches the agent instead of the network. If the address is nobody's it is recorded, first come
+ * first served, and the probe then goes its way; otherwise it is dropped, which is what its holder would have made
+ * of it. A record is no grant: the pipeline asks again whose the address is whenever the model changes.
+ * A dead agent delays only addresses never seen before.
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { keys } from '../model/keys.ts';
 import type { LinkLocalRecord } from '../model/records.ts';
-import { type Cidr, contains, formatCidr, linkLocalOf, linkLocalPrefix } from '../net/cidr.ts';
+import { type Cidr, contains, formatCidr, linkLocalPrefix } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { parseFrame } from '../net/packet/frame.ts';
 import { parseNeighbour } from '../net/packet/icmpv6.ts';
 import type { PacketIn } from '../openflow/index.ts';
 import type { Facts } from '../pipeline/facts.ts';
-import { type LocalPort, macsOf } from '../pipeline/local-port.ts';
+import { linkLocalKey, otherOwner } from '../pipeline/link-locals.ts';
+import type { LocalPort } from '../pipeline/local-port.ts';
 import type { Relations } from '../pipeline/relations.ts';
 import type { LinkLocal, PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
@@ -58,8 +60,9 @@ export class LinkLocals {
     const probe = readProbe(packet);
     if (local === undefined || probe === null || !local.macs.includes(probe.mac)) return false;
     const address = formatCidr(probe.target);
-    if (this.#heldByOther(local, probe.target)) {
-      log.warn({ port, address }, 'a link-local address is claimed that another port holds');
+    const owner = this.#otherOwner(local, probe.target);
+    if (owner !== null) {
+      log.warn({ port, address, owner }, 'a port claims a link-local address that is not its own');
       const { packets, bytes } = this.refusals(port);
       this.#refusals.set(port, { packets: packets + 1, bytes: bytes + packet.data.length });
       return false;
@@ -81,10 +84,10 @@ export class LinkLocals {
     const { store, facts } = this.#options;
     const key = keys.linkLocal(port.network, address);
     const known = facts.linkLocals.get(`${port.network}|${address}`);
-    if (known?.mac === mac) return false;
-    // Only a change of MAC within the port replaces a record.
+    if (known?.port === port.id && known.mac === mac) return false;
+    // A record is replaced when its port has another MAC now, or when it is granted to nobody any more.
     const entry = known === undefined ? null : await store.get(key);
-    if (entry !== null && (JSON.parse(entry.value) as LinkLocalRecord).port !== port.id) return false;
+    if (entry !== null && !isRecordOf(known, entry.value)) return false;
     const oldest = this.#recordsOf(port.id)
       .slice(0, -(mostPerPort - 1))
       .map((item) => keys.linkLocal(port.network, formatCidr(item.address)))
@@ -109,18 +112,19 @@ export class LinkLocals {
       .filter((item) => item.port === port);
   }
 
-  /** Recorded, or the EUI-64 form of a MAC that another port of the network may use. */
-  #heldByOther({ port }: LocalPort, target: Cidr): boolean {
-    const { facts } = this.#options;
-    const recorded = facts.linkLocals.get(`${port.network}|${formatCidr(target)}`);
-    if (recorded !== undefined) return recorded.port !== port.id;
-    return [...facts.ports.entries()].some(
-      ([id, other]) =>
-        id !== port.id &&
-        other.network === port.network &&
-        macsOf(other).some((mac) => linkLocalOf(mac).bits === target.bits),
-    );
+  /** Whose the address is rather than the port's: by name, or by a record that holds. */
+  #otherOwner({ port }: LocalPort, target: Cidr): string | null {
+    const { linkLocals } = this.#options.relations;
+    const granted = linkLocals.granted.get(linkLocalKey(port.network, target));
+    if (granted !== undefined && granted.port !== port.id) return granted.port;
+    return otherOwner(linkLocals, (relation, key) => relation.get(key), port.id, port.network, target);
   }
+}
+
+/** Whether the store says what the facts say: else somebody was faster. */
+function isRecordOf(known: LinkLocal | undefined, value: string): boolean {
+  const record = JSON.parse(value) as LinkLocalRecord;
+  return record.port === known?.port && record.mac === known.mac;
 }
 
 function readProbe(packet: PacketIn): { readonly mac: Mac; readonly target: Cidr } | null {

@@ -137,6 +137,7 @@ const changes = {
 
 /** Each relation ran so often; relations that are not named did not run at all. */
 const joined = {
+  'link-local-names': 1,
   'services-of': 1,
   holders: 1,
   'prefixes-of': 2,
@@ -199,6 +200,7 @@ const ruled = {
 const ruledByPort = { ...ruled, 'port-verdicts': 20, 'port-verdicts-installed': 20 };
 
 const plugged = {
+  'link-local-names': 1,
   'services-of': 1,
   locals: 1,
   'locals-of': 1,

@@ -4,7 +4,7 @@
  */
 import { type Cidr, type Family, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { withheldFrom } from '../policy/reserved.ts';
+import { macsOf, withheldFrom } from '../policy/address-owners.ts';
 import type { LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
@@ -42,10 +42,6 @@ export function pairsOf(port: Port): Pair[] {
     pairs.map((pair) => [`${pair.mac}|${pair.ip.bits}/${pair.ip.length}/${pair.ip.family}`, pair]),
   );
   return [...seen.values()];
-}
-
-export function macsOf(port: Port): Mac[] {
-  return [...new Set([port.mac, ...port.pairs.map(({ mac }) => mac)])];
 }
 
 export function localPort(

@@ -5,11 +5,12 @@
  */
 import type { Dataflow, Relation } from '../base/dataflow.ts';
 import { type Family, formatCidr, isHost } from '../net/cidr.ts';
-import { reservedAddresses } from '../policy/reserved.ts';
+import { reservedAddresses } from '../policy/address-owners.ts';
 import type { GroupId, NetworkId, PortId, Rule, RuleId, Subnet, SubnetId } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 import { type Holder, holdings } from './holders.ts';
 import { IdSpace } from './ids.ts';
+import { declareLinkLocals, type LinkLocalRelations } from './link-locals.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
 import { declareQos, type QosRelations, qosMeters } from './qos.ts';
@@ -20,6 +21,7 @@ export interface Relations {
   readonly zoneOf: Relation<NetworkId, number>;
   readonly localsOf: Relation<NetworkId, ReadonlyMap<PortId, LocalPort>>;
   readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
+  readonly linkLocals: LinkLocalRelations;
   /** By `zone|mac`: the local ports that may use the MAC, those that are down included. */
   readonly macHolders: Relation<string, ReadonlyMap<PortId, LocalPort>>;
   /** By `network|address`. */
@@ -72,13 +74,14 @@ export function declareRelations(
   ids: Ids,
   countedTo: number = mostCountedApart,
 ): Relations {
-  const linkLocalsOf = graph.index('link-locals-of', facts.linkLocals, (_, item) => [
-    [item.port, item] as const,
-  ]);
-
   const subnetsOf = graph.index('subnets-of', facts.subnets, (_, subnet) => [
     [subnet.network, subnet] as const,
   ]);
+  const linkLocals = declareLinkLocals(graph, facts, subnetsOf);
+  const linkLocalsOf = graph.index('link-locals-of', linkLocals.granted, (_, item) => [
+    [item.port, item] as const,
+  ]);
+
   const servicesOf = graph.index('services-of', facts.ports, (_, port) =>
     port.service ? [[port.network, port] as const] : [],
   );
@@ -166,6 +169,7 @@ export function declareRelations(
     zoneOf,
     localsOf,
     subnetsOf,
+    linkLocals,
     macHolders,
     holders,
     activeRules,

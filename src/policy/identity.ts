@@ -4,15 +4,15 @@
  */
 import { type Cidr, cidr, contains, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { withheldFrom } from './reserved.ts';
+import { metadataAddresses, withheldFrom } from './address-owners.ts';
 import type { NetworkId, Pair, Port, World } from './world.ts';
-import { linkLocalsOf, possibleHolders, reservedIn, subnetsOf } from './world-index.ts';
+import { holdersByName, linkLocalsOf, possibleHolders, reservedIn, subnetsOf } from './world-index.ts';
 
 export interface Identity {
   readonly macs: ReadonlySet<Mac>;
   /** Fixed IPs with the port's MAC, then the allowed pairs. */
   readonly pairs: readonly Pair[];
-  /** EUI-64 of every MAC, and what passed duplicate-address detection on the port. */
+  /** EUI-64 of every MAC, and what passed duplicate-address detection on the port and is nobody else's since. */
   readonly linkLocals: readonly Pair[];
   /** Reserved addresses that lie in a pair: heard, but never spoken for. */
   readonly withheld: readonly Cidr[];
@@ -28,12 +28,20 @@ export function identityOf(world: World, port: Port): Identity {
   return identity;
 }
 
+/** Whether a link-local address is the network's or, by name, another port's. Lending is about pairs alone. */
+function isOthersLinkLocal(world: World, { id, network }: Port, address: Cidr): boolean {
+  const gateways = subnetsOf(world, network).map(({ gateway }) => gateway);
+  const ofNetwork = [...gateways, ...metadataAddresses].some((ip) => ip !== null && sameIp(ip, address));
+  return ofNetwork || holdersByName(world, network, address).some((port) => port.id !== id);
+}
+
 function deriveIdentity(world: World, port: Port): Identity {
   const pairs = [...port.fixedIps.map((ip) => ({ mac: port.mac, ip })), ...port.pairs];
   const macs = new Set([port.mac, ...port.pairs.map((pair) => pair.mac)]);
   const linkLocals: Pair[] = [...macs].map((mac) => ({ mac, ip: linkLocalOf(mac) }));
-  for (const { mac, address } of linkLocalsOf(world, port.id))
-    if (macs.has(mac)) linkLocals.push({ mac, ip: address });
+  for (const { network, mac, address } of linkLocalsOf(world, port.id))
+    if (network === port.network && macs.has(mac) && !isOthersLinkLocal(world, port, address))
+      linkLocals.push({ mac, ip: address });
   return { macs, pairs, linkLocals, withheld: withheldFrom(port, reservedIn(world, port.network)) };
 }
 

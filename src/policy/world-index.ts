@@ -3,8 +3,8 @@
  * of a group, holders of an address. Worked out once a world and only when asked, and kept as long as the world is;
  * so a world must not change while it is judged by. Holds no verdicts.
  */
-import { type Cidr, cidr, type Family, isHost } from '../net/cidr.ts';
-import { reservedAddresses } from './reserved.ts';
+import { type Cidr, cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
+import { reservedAddresses } from './address-owners.ts';
 import type {
   AddressGroup,
   Direction,
@@ -21,6 +21,8 @@ import type {
 /** Ports of one network by what they hold; those with a prefix are few and have to be looked at one by one. */
 interface Holdings {
   readonly exact: Readonly<Record<Family, ReadonlyMap<bigint, readonly Port[]>>>;
+  /** By the EUI-64 link-local form of a MAC that a port may use. */
+  readonly byMac: ReadonlyMap<bigint, readonly Port[]>;
   readonly wide: readonly Port[];
 }
 
@@ -112,8 +114,13 @@ function holdingsOf(world: World, network: NetworkId): Holdings {
   let known = holdings.get(network);
   if (known === undefined) {
     const exact = { 4: new Map<bigint, Port[]>(), 6: new Map<bigint, Port[]>() };
+    const byMac = new Map<bigint, Port[]>();
     const wide: Port[] = [];
     for (const port of portsOf(world, network)) {
+      for (const mac of [port.mac, ...port.pairs.map((pair) => pair.mac)]) {
+        const { bits } = linkLocalOf(mac);
+        byMac.set(bits, [...(byMac.get(bits) ?? []), port]);
+      }
       const addresses = [...port.fixedIps, ...port.pairs.map(({ ip }) => ip)];
       if (!addresses.every(isHost)) wide.push(port);
       for (const address of addresses) {
@@ -124,7 +131,7 @@ function holdingsOf(world: World, network: NetworkId): Holdings {
         else held.push(port);
       }
     }
-    known = { exact, wide };
+    known = { exact, byMac, wide };
     holdings.set(network, known);
   }
   return known;
@@ -135,6 +142,13 @@ export function possibleHolders(world: World, network: NetworkId, address: Cidr)
   const { exact, wide } = holdingsOf(world, network);
   const named = exact[address.family].get(address.bits) ?? [];
   return wide.length === 0 && named.length <= 1 ? named : new Set([...named, ...wide]);
+}
+
+/** The ports whose an address is by name: as fixed IP, as a pair of one address, or made of one of their MACs. */
+export function holdersByName(world: World, network: NetworkId, address: Cidr): readonly Port[] {
+  const { exact, byMac } = holdingsOf(world, network);
+  const named = exact[address.family].get(address.bits) ?? [];
+  return address.family === 4 ? named : [...named, ...(byMac.get(address.bits) ?? [])];
 }
 
 const prefixes = new WeakMap<AddressGroup, ReadonlyMap<number, ReadonlySet<bigint>>[]>();

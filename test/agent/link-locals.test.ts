@@ -3,12 +3,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import type { CountersAnswer, LinkLocalRecord } from '../../src/model/records.ts';
 import { type Cidr, linkLocalOf } from '../../src/net/cidr.ts';
+import type { Write } from '../../src/store/contract.ts';
 import { icmpFrame, ip, mac } from '../lib/frames.ts';
 import { describeRoot, type Guest, startGuest } from '../lib/netns.ts';
-import { defaultRules, networkWrites, putPort, putRule, ruleRecord } from '../lib/records.ts';
+import { defaultRules, networkWrites, putPort, putRule, ruleRecord, subnetRecord } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
+const putSubnet = (changes: object): Write => ({
+  op: 'put',
+  key: keys.subnet('n1', 's6'),
+  value: JSON.stringify({ ...subnetRecord('s6', 'n1', 'fd00::/64'), ...changes }),
+});
 const macs = ['02:00:00:00:00:01', '02:00:00:00:00:02'] as const;
 let lab: Lab;
 
@@ -69,7 +75,7 @@ describe('probes', () => {
     expect(await lab.flows('table=9,ipv6,ipv6_src=fe80::abcd')).toHaveLength(1);
 
     await lab.switch.inject('tap2', [probe(macs[1], ip('fe80::abcd'))]);
-    await until(() => lab.logged('another port holds').length > 0);
+    await until(() => lab.logged('not its own').length > 0);
     await lab.sync();
     expect(await recorded()).toHaveLength(1);
   });
@@ -79,12 +85,63 @@ describe('probes', () => {
     await lab.sync();
     for (const victim of [macs[1], '02:00:00:00:00:aa'])
       await lab.switch.inject('tap1', [probe(macs[0], linkLocalOf(mac(victim)))]);
-    await until(() => lab.logged('another port holds').length === 2);
+    await until(() => lab.logged('not its own').length === 2);
     expect(await recorded()).toEqual([]);
 
     const asked = await lab.ask({ kind: 'counters', port: 'p1', network: 'n1' });
     const { drops } = (await until(() => lab.answer(asked))) as CountersAnswer;
     expect(drops).toContainEqual({ reason: 'link-local-taken', direction: 'egress', packets: 2, bytes: 156 });
+  });
+
+  test('for what is the gateway’s, the metadata service’s or another’s by a pair, are refused', async () => {
+    const pairs = [
+      { ip_address: 'fe80::aaaa', mac_address: '02:00:00:00:00:aa' },
+      { ip_address: '10.0.0.200', mac_address: '00:00:5e:00:02:09' },
+    ];
+    await lab.write(
+      putSubnet({ gateway_ip: 'fe80::1' }),
+      putPort({ id: 'far', mac: '02:00:00:00:00:aa', changes: { allowed_address_pairs: pairs } }),
+    );
+    await lab.sync();
+    const others = ['fe80::1', 'fe80::a9fe:a9fe', 'fe80::aaaa', 'fe80::200:5eff:fe00:209'];
+    await lab.switch.inject(
+      'tap1',
+      others.map((address) => probe(macs[0], ip(address))),
+    );
+    await until(() => lab.logged('not its own').length === others.length);
+    expect(lab.logged('not its own').map(({ owner }) => owner)).toEqual([
+      'gateway',
+      'metadata',
+      'far',
+      'far',
+    ]);
+    expect(await recorded()).toEqual([]);
+  });
+
+  test('what they opened ends when the address becomes somebody’s, and comes back when it is nobody’s', async () => {
+    const address = 'fe80::200:5eff:fe00:209';
+    const opened = async () => (await lab.flows(`table=9,ipv6,ipv6_src=${address}`)).length;
+    await lab.switch.inject('tap1', [probe(macs[0], ip(address))]);
+    await until(async () => (await recorded()).length === 1);
+    const pair = { ip_address: address, mac_address: '02:00:00:00:00:aa' };
+    const takers: Record<string, [put: Write, remove: Write]> = {
+      gateway: [putSubnet({ gateway_ip: address }), putSubnet({ gateway_ip: null })],
+      pair: [
+        putPort({ id: 'far', mac: '02:00:00:00:00:aa', changes: { allowed_address_pairs: [pair] } }),
+        { op: 'delete', key: keys.port('n1', 'far') },
+      ],
+      MAC: [putPort({ id: 'far', mac: '00:00:5e:00:02:09' }), { op: 'delete', key: keys.port('n1', 'far') }],
+    };
+    for (const [taker, [put, remove]] of Object.entries(takers)) {
+      await lab.sync();
+      expect(await opened(), `before the ${taker}`).toBe(1);
+      await lab.write(put);
+      await lab.sync();
+      expect(await opened(), `with the ${taker}`).toBe(0);
+      await lab.write(remove);
+    }
+    await lab.sync();
+    expect(await opened()).toBe(1);
   });
 
   test('with a MAC that is not the port’s, or for an address that is not link-local, leave no trace', async () => {

@@ -4,10 +4,12 @@
  * direction, now and then from somebody who has taken over its address.
  */
 import fc from 'fast-check';
+import { type Cidr, isHost } from '../../src/net/cidr.ts';
 import { buildUdp, protocols, tcpFlags } from '../../src/net/packet/transport.ts';
 import type {
   AddressGroupId,
   GroupId,
+  NetworkId,
   Port,
   QosPolicyId,
   Rule,
@@ -55,6 +57,8 @@ const kinds = [
   'host',
   'port is deleted',
   'state of a group',
+  'gateway of a subnet',
+  'address is taken by name',
 ] as const;
 
 const pick = <T>(items: readonly T[], at: number): T | undefined => items[at % Math.max(items.length, 1)];
@@ -88,6 +92,14 @@ function swapped(world: World, one: Port, other: Port): World {
     ...other,
     fixedIps: one.fixedIps,
   });
+}
+
+/** What ports of a network may speak from now, link-local addresses that they were given first. */
+function addressesOfGuests(world: World, network: NetworkId | undefined): Cidr[] {
+  const given = world.linkLocals.filter((item) => item.network === network).map(({ address }) => address);
+  const ports = [...world.ports.values()].filter((port) => port.network === network && port.host === host);
+  const named = ports.flatMap(({ fixedIps, pairs }) => [...fixedIps, ...pairs.map(({ ip }) => ip)]);
+  return [...given, ...named.filter(isHost)];
 }
 
 /** The world after a change; `first` is what it can go back to. */
@@ -171,6 +183,21 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       return local === undefined ? world : withPort(world, { ...local, host: 'elsewhere' });
     case 'port is deleted':
       return port === undefined ? world : { ...world, ports: without(world.ports, port.id) };
+    case 'gateway of a subnet': {
+      const subnet = pick([...world.subnets.values()], which);
+      const gateways = addressesOfGuests(world, subnet?.network).filter(
+        ({ family }) => family === subnet?.cidr.family,
+      );
+      if (subnet === undefined) return world;
+      const gateway = pick([null, ...gateways], how) ?? null;
+      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, gateway }) };
+    }
+    case 'address is taken by name': {
+      if (port === undefined || port.mode === 'off') return world;
+      const address = pick(addressesOfGuests(world, port.network), how);
+      if (address === undefined) return world;
+      return withPort(world, { ...port, pairs: [...port.pairs.slice(-2), { mac: port.mac, ip: address }] });
+    }
     case 'state of a group': {
       const group = pick([...world.groups.values()], which);
       if (group === undefined) return world;

@@ -54,7 +54,8 @@ function poolOf(world: World) {
   const macs = new Set<Mac>([nowhere, broadcastMac]);
   const addresses = new Map<string, Cidr>();
   const add = (address: Cidr) => addresses.set(`${address.family} ${address.bits}`, address);
-  for (const text of ['10.0.0.200', '8.8.8.8', '2001:db8::200', 'fe80::1', 'fe80::77']) add(ip(text));
+  for (const text of ['10.0.0.200', '8.8.8.8', '2001:db8::200', 'fe80::1']) add(ip(text));
+  for (const { address } of world.linkLocals) add(address);
   for (const port of world.ports.values()) {
     const own = identityOf(world, port);
     for (const known of own.macs) macs.add(known);
@@ -77,7 +78,11 @@ const nearly = <T>(honest: T, pool: readonly T[]): fc.Arbitrary<T> =>
 /** The identities of a port in one family; made up when it has none, for liars too must say something. */
 function identities(world: World, port: Port, family: 4 | 6): Pair[] {
   const own = identityOf(world, port);
-  const pairs = [...own.pairs, ...(family === 6 ? own.linkLocals : [])].filter(
+  // What it was given once it goes on saying, whoever has it now.
+  const given = world.linkLocals
+    .filter((item) => item.port === port.id)
+    .map(({ mac, address }) => ({ mac, ip: address }));
+  const pairs = [...own.pairs, ...(family === 6 ? [...own.linkLocals, ...given] : [])].filter(
     ({ ip }) => ip.family === family,
   );
   if (pairs.length === 0) return [{ mac: port.mac, ip: ip(family === 4 ? '10.0.0.201' : '2001:db8::201') }];

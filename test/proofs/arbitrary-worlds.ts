@@ -3,7 +3,7 @@
  * and rules of all kinds. Small pools, so that names and addresses meet each other often.
  */
 import fc from 'fast-check';
-import { type Cidr, cidr, formatCidr } from '../../src/net/cidr.ts';
+import { type Cidr, cidr, formatCidr, linkLocalOf } from '../../src/net/cidr.ts';
 import { type Mac, macFromBits } from '../../src/net/mac.ts';
 import type {
   AddressGroup,
@@ -31,7 +31,7 @@ import { generous, host } from './worlds.ts';
 
 export const subnets = [net('10.0.0.0/24'), net('2001:db8::/64')] as const;
 export const sharedMac = mac('00:00:5e:00:01:07');
-const sharedIps = [ip('10.0.0.77'), ip('2001:db8::77'), ip('192.0.2.7')];
+const sharedIps = [ip('10.0.0.77'), ip('2001:db8::77'), ip('192.0.2.7'), ip('fe80::aaaa')];
 const prefixes = [
   net('172.16.0.0/16'),
   net('10.0.0.64/26'),
@@ -56,6 +56,23 @@ export const mostPorts = 8;
 export const fixed4 = (at: number): Cidr => cidr(4, ip('10.0.0.10').bits + BigInt(at));
 export const fixed6 = (at: number): Cidr => cidr(6, ip('2001:db8::10').bits + BigInt(at));
 const macOf = (at: number): Mac => macFromBits(0x020000000010n + BigInt(at));
+
+/** What duplicate-address detection may have given: nobody's, a gateway's, a pair's, and what MACs are made into. */
+const linkLocalGateway = ip('fe80::1');
+const learnable = [
+  ip('fe80::77'),
+  linkLocalGateway,
+  ip('fe80::aaaa'),
+  ip('fe80::a9fe:a9fe'),
+  ...[macOf(1), macOf(2), macOf(7), sharedMac].map(linkLocalOf),
+];
+
+/** An address, and by number the port that it was given to. */
+type Learned = readonly [address: Cidr, port: number];
+const learnedArbitrary: fc.Arbitrary<Learned[]> = fc.uniqueArray(
+  fc.tuple(fc.constantFrom(...learnable), fc.nat(mostPorts - 1)),
+  { maxLength: 4, selector: ([address]) => formatCidr(address) },
+);
 
 const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
   fc.record({
@@ -271,6 +288,12 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
 });
 
+function gatewayOf(family: 4 | 6, claimed: number): Cidr | null {
+  if (claimed % 3 === 0) return null;
+  if (family === 4) return fixed4(claimed);
+  return claimed % 3 === 1 ? linkLocalGateway : fixed6(claimed);
+}
+
 function assemble(
   networks: ReadonlyMap<NetworkId, Surroundings>,
   [here, far]: readonly [readonly Port[], readonly Port[]],
@@ -279,6 +302,7 @@ function assemble(
   claimed: number,
   stateless: readonly GroupId[],
   addresses: readonly (readonly Cidr[])[],
+  learned: readonly Learned[],
 ): World {
   const nets: Subnet[] = [...networks].flatMap(([network, around]) =>
     around.subnets.map((prefix) => ({
@@ -286,15 +310,14 @@ function assemble(
       network,
       cidr: prefix,
       // An address that pairs cover by prefix and by name, and that a port may have been given.
-      gateway: claimed % 3 === 0 ? null : prefix.family === 4 ? fixed4(claimed) : fixed6(claimed),
+      gateway: gatewayOf(prefix.family, claimed),
     })),
   );
   const all = open ? [...openEgress, ...rules] : rules;
-  const owner = here[claimed % Math.max(here.length, 1)];
-  const linkLocals: LinkLocal[] =
-    owner === undefined
-      ? []
-      : [{ network: owner.network, address: ip('fe80::77'), port: owner.id, mac: owner.mac }];
+  const linkLocals = learned.flatMap(([address, at]): LinkLocal[] => {
+    const owner = here[at % Math.max(here.length, 1)];
+    return owner === undefined ? [] : [{ network: owner.network, address, port: owner.id, mac: owner.mac }];
+  });
   return {
     networks: new Map([...networks].map(([id, { network }]) => [id, { id, ...network }])),
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
@@ -326,8 +349,9 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
         fc.oneof(fc.constant<GroupId[]>([]), fc.subarray(groups)),
         fc.tuple(...addressGroups.map(() => addressesArbitrary)),
         fc.tuple(...names.map((name) => surroundingsArbitrary.map((around) => [name, around] as const))),
+        learnedArbitrary,
       )
-      .map(([all, drawn, open, claimed, stateless, addresses, around]) =>
-        assemble(new Map(around), all, drawn.flat(), open, claimed, stateless, addresses),
+      .map(([all, drawn, open, claimed, stateless, addresses, around, learned]) =>
+        assemble(new Map(around), all, drawn.flat(), open, claimed, stateless, addresses, learned),
       );
   });

@@ -7,6 +7,7 @@ import { arpMatrix } from './matrix/arp-matrix.ts';
 import { ipMatrix } from './matrix/ip-matrix.ts';
 import { type Entry, matrixWorld, trackings } from './matrix/matrix.ts';
 import { ndMatrix } from './matrix/nd-matrix.ts';
+import { ownerMatrix, ownerWorld } from './matrix/owner-matrix.ts';
 
 const pipeline = pipelineInstall();
 const [self, peer] = ['self', 'peer'] as [PortId, PortId];
@@ -61,4 +62,9 @@ describe.each(trackings)('of a port that is %s', (tracking) => {
     expect(entries.length).toBeGreaterThan(50);
     expect(await wrongAtLast(entries)).toEqual([]);
   });
+});
+
+test('of whose an address is: zero escapes, zero losses', async () => {
+  await driver.enter(ownerWorld());
+  expect(await wrongAtLast(ownerMatrix())).toEqual([]);
 });

@@ -57,6 +57,8 @@ export function worldText(world: World): string {
     lines.push(
       `${id} ${network} ${formatCidr(cidr)} gateway ${gateway === null ? 'none' : formatCidr(gateway)}`,
     );
+  for (const { network, port, mac, address } of world.linkLocals)
+    lines.push(`${port} ${network} has ${formatCidr(address)}@${mac} by probe`);
   for (const { id, group, direction, family, service, remote } of world.rules.values())
     lines.push(`${id} ${group} ${direction} ${family} ${serviceText(service)} remote ${remoteText(remote)}`);
   for (const { id, stateful } of world.groups.values()) if (!stateful) lines.push(`${id} stateless`);

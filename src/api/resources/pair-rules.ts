@@ -7,27 +7,30 @@
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { isTrustedOwner } from '../../model/port.ts';
 import type { PortRecord } from '../../model/records.ts';
-import { contains, formatCidr, isHost, parseCidr } from '../../net/cidr.ts';
-import { metadataAddresses } from '../../policy/reserved.ts';
+import { contains, formatCidr, isHost, linkLocalPrefix, parseCidr } from '../../net/cidr.ts';
+import { reservedAddresses } from '../../policy/address-owners.ts';
+import { portOf, subnetOf } from '../../policy/records.ts';
 import type { State } from '../state/state.ts';
 
 function refuseReserved(state: State, port: PortRecord): void {
   const network = state.networks.get(port.network_id)?.record;
   if (network === undefined || network.allow_reserved_pairs) return;
-  const gateways = [...state.subnets.by('network', network.id)].flatMap(
-    ({ record }) => record.gateway_ip ?? [],
+  const subnets = [...state.subnets.by('network', network.id)].flatMap(
+    ({ record }) => subnetOf(record) ?? [],
   );
   const own = new Set(port.fixed_ips.map((fixed) => fixed.ip_address));
   for (const pair of port.allowed_address_pairs) {
     const ip = parseCidr(pair.ip_address);
     if (ip === null || !isHost(ip) || own.has(formatCidr(ip))) continue;
-    const text = formatCidr(ip);
-    const holders = [...state.ports.by('ip', `${network.id}/${text}`)];
-    const reserved =
-      gateways.includes(text) ||
-      metadataAddresses.some((address) => contains(address, ip)) ||
-      holders.some(({ record }) => isTrustedOwner(record.device_owner));
-    if (reserved) refuse({ code: 'AddressPairReserved', ip: pair.ip_address });
+    // Only a link-local address can be a port's without being one of its fixed IPs.
+    const ports = contains(linkLocalPrefix, ip)
+      ? state.ports.by('network', network.id)
+      : state.ports.by('ip', `${network.id}/${formatCidr(ip)}`);
+    const services = [...ports]
+      .filter(({ record }) => isTrustedOwner(record.device_owner))
+      .flatMap(({ record }) => portOf(record) ?? []);
+    if (reservedAddresses(subnets, services).some((reserved) => contains(reserved, ip)))
+      refuse({ code: 'AddressPairReserved', ip: pair.ip_address });
   }
 }
 

@@ -344,10 +344,11 @@ describe('allowed address pairs', () => {
   });
 
   it('name no reserved address, unless the network lends them or the port has it', async () => {
-    const router = { device_owner: 'network:router_interface', fixed_ips: [{ ip_address: '10.0.0.7' }] };
-    await make(router);
+    const fixed_ips = [{ ip_address: '10.0.0.7' }];
+    await make({ device_owner: 'network:router_interface', mac_address: '00:00:5e:00:07:aa', fixed_ips });
     const port = await make();
-    for (const ip_address of ['10.0.0.1', '10.0.0.1/32', '10.0.0.7', '169.254.169.254']) {
+    const eui64 = 'fe80::200:5eff:fe00:7aa';
+    for (const ip_address of ['10.0.0.1', '10.0.0.1/32', '10.0.0.7', '169.254.169.254', eui64]) {
       const pairs = { allowed_address_pairs: [{ ip_address }] };
       expectRefusal(await put(port['id'], pairs), 400, 'AddressPairReserved');
       expectRefusal(await post(pairs), 400, 'AddressPairReserved');

@@ -8,6 +8,7 @@ import { arpMatrix } from './arp-matrix.ts';
 import { ipMatrix } from './ip-matrix.ts';
 import { type Entry, matrixWorld, trackings } from './matrix.ts';
 import { ndMatrix } from './nd-matrix.ts';
+import { ownerMatrix, ownerWorld } from './owner-matrix.ts';
 
 const self = 'self' as PortId;
 const peer = 'peer' as PortId;
@@ -17,6 +18,16 @@ function verdictOf(world: World, { frames }: Entry): string {
   if (sender.outcome === 'dropped') return sender.reason;
   if (reply !== null) return 'answered';
   return receivers.get(peer)?.outcome === 'passed' ? 'pass' : 'nobody';
+}
+
+function wrongOf(world: World, entries: readonly Entry[]) {
+  return entries
+    .map((entry) => ({
+      name: entry.name,
+      stated: entry.reason ?? 'pass',
+      evaluated: verdictOf(world, entry),
+    }))
+    .filter(({ stated, evaluated }) => stated !== evaluated);
 }
 
 describe.each([
@@ -31,14 +42,13 @@ describe.each([
   });
 
   test.each(trackings)('the evaluator says the same of every entry of a port that is %s', (tracking) => {
-    const world = matrixWorld(tracking);
-    const wrong = entries
-      .map((entry) => ({
-        name: entry.name,
-        stated: entry.reason ?? 'pass',
-        evaluated: verdictOf(world, entry),
-      }))
-      .filter(({ stated, evaluated }) => stated !== evaluated);
-    expect(wrong.slice(0, 20)).toEqual([]);
+    expect(wrongOf(matrixWorld(tracking), entries).slice(0, 20)).toEqual([]);
   });
+});
+
+test('the evaluator knows whose each address is', () => {
+  const entries = ownerMatrix();
+  expect(entries.length).toBeGreaterThan(200);
+  expect(new Set(entries.map(({ name }) => name)).size).toBe(entries.length);
+  expect(wrongOf(ownerWorld(), entries)).toEqual([]);
 });
