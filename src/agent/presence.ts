@@ -2,8 +2,8 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { keys } from '../model/keys.ts';
-import type { HostRecord } from '../model/records.ts';
-import type { Store } from '../store/contract.ts';
+import type { BridgeRecord, HostRecord } from '../model/records.ts';
+import type { Store, Write } from '../store/contract.ts';
 
 /** Milliseconds between signs of life, and after how many of silence a host counts as gone. */
 const heartbeat = { every: 10_000, ttl: 30_000 } as const;
@@ -22,6 +22,8 @@ export class Presence {
   readonly #options: PresenceOptions;
   #heart: NodeJS.Timeout | undefined;
   #said: string | undefined;
+  /** What the store remembers of the bridge. */
+  #remembered: string | undefined;
   readonly #started = Date.now();
 
   constructor(options: PresenceOptions) {
@@ -66,6 +68,12 @@ export class Presence {
       ...(zone === undefined ? {} : { availability_zone: zone }),
       ...(datapath === undefined ? {} : { datapath_type: datapath }),
     };
-    await store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);
+    const writes: Write[] = [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }];
+    if (datapath !== undefined && datapath !== this.#remembered) {
+      const remembered: BridgeRecord = { bridge, datapath_type: datapath };
+      writes.push({ op: 'put', key: keys.bridge(host), value: JSON.stringify(remembered) });
+    }
+    await store.txn([], writes);
+    if (datapath !== undefined) this.#remembered = datapath;
   }
 }

@@ -91,7 +91,7 @@ export function showAgent({ id, host, note }: Agent, bound: number, now: number)
     alive: now - host.heartbeat < host.ttl,
     configurations: {
       integration_bridge: host.bridge ?? 'br-int',
-      datapath_type: host.datapath_type ?? 'system',
+      ...(host.datapath_type === undefined ? {} : { datapath_type: host.datapath_type }),
       devices: bound,
     },
     resource_versions: {},

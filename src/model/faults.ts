@@ -43,6 +43,7 @@ export type ModelFault =
   | { readonly code: 'NotAComputePort'; readonly port: string }
   | { readonly code: 'PortBindingNotFound'; readonly port: string; readonly host: string }
   | { readonly code: 'PortBindingAlreadyExists'; readonly port: string; readonly host: string }
+  | { readonly code: 'PortBindingError'; readonly port: string; readonly host: string }
   | { readonly code: 'PortBindingAlreadyActive'; readonly port: string; readonly host: string }
   | { readonly code: 'AllowedAddressPairsMissingIP' }
   | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }

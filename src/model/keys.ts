@@ -62,6 +62,8 @@ export const keys = {
   linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
   agentNote: (host: string) => `agent-notes/${host}`,
   host: (name: string) => `hosts/${name}`,
+  /** What a host plugs ports into (BridgeRecord): known also while its agent is away or has not met its switch. */
+  bridge: (host: string) => `bridges/${host}`,
   /** What a rule let in on a host (HitRecord), and since when the host counts (HitWatchRecord). */
   hits: (host: string, rule: string) => `hits/${host}/${rule}`,
   hitWatch: (host: string) => `hit-watches/${host}`,

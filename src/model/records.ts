@@ -287,9 +287,15 @@ export interface HostRecord {
   readonly started?: number;
   /** `nova` where it says none. */
   readonly availability_zone?: string;
-  /** The integration bridge and its `datapath_type`, for those who plug interfaces (`binding:vif_details`). */
+  /** The integration bridge and its `datapath_type`; the latter only after the agent has met the bridge. */
   readonly bridge?: string;
   readonly datapath_type?: string;
+}
+
+/** For those who plug interfaces (`binding:vif_details`): a wrong `datapath_type` makes them rewrite the bridge. */
+export interface BridgeRecord {
+  readonly bridge: string;
+  readonly datapath_type: string;
 }
 
 /**

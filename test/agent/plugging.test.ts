@@ -35,6 +35,18 @@ describe('plug and unplug', () => {
     expect((await lab.binding('p1'))?.host).toBe('here');
   });
 
+  test('what ports are plugged into is known as soon as the bridge is met, and after the agent', async () => {
+    await lab.startAgent();
+    await lab.plug('p1');
+    await lab.bound('p1', 'ACTIVE');
+    const bridge = async () => JSON.parse((await lab.store.get(keys.bridge('here')))?.value ?? 'null');
+    const dummy = { bridge: lab.bridge, datapath_type: lab.switch.datapathType };
+    expect(await bridge()).toEqual(dummy);
+    await lab.agent.stop();
+    expect(await lab.store.get(keys.host('here'))).toBe(null);
+    expect(await bridge()).toEqual(dummy);
+  });
+
   test('ACTIVE is not said before the switch has the flows', async () => {
     await lab.startAgent();
     const early: string[] = [];

@@ -15,6 +15,7 @@ import {
   openUnderTest,
   type UnderTest,
 } from '../../src/api/testing/api-under-test.ts';
+import { Hosts } from '../../src/api/testing/hosts.ts';
 import { rules } from './persona-rules.ts';
 import { type Facts, type PersonaName, tokenFile, tokenOf } from './personas.ts';
 
@@ -166,6 +167,7 @@ export async function openWorld(): Promise<World> {
   await writeFile(file, tokenFile());
   const under = await openUnderTest('memory');
   server = await under.server({ authenticator: new TokenFile(file, pino({ level: 'silent' })) });
+  await (await Hosts.oneAndTwo(under, admin())).live('there');
   networks.own = idOf(await admin().make('networks', { project_id: 'own' }));
   networks.shared = idOf(await admin().make('networks', { project_id: 'net' }));
   for (const project of ['own', 'guest']) await share('networks', networks.shared, project, 'net');

@@ -128,6 +128,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 409,
     text: (f) => `Binding for port ${f.port} on host ${f.host} already exists.`,
   },
+  // Compute services take just this status for "try another host".
+  PortBindingError: {
+    status: 500,
+    text: (f) => `Binding for port ${f.port} on host ${f.host} could not be created or updated.`,
+  },
   PortBindingAlreadyActive: {
     status: 409,
     text: (f) => `Binding for port ${f.port} on host ${f.host} is already active.`,

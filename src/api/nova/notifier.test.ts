@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import { KeystoneClient } from '../identity/keystone-client.ts';
 import { type Client, type Json, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { Hosts } from '../testing/hosts.ts';
 import { Notifier, type NotifierOptions } from './notifier.ts';
 import { NovaClient } from './nova-client.ts';
 import { ComputeService } from './testing/compute-service.ts';
@@ -102,6 +103,7 @@ test('a server moves: given up at one host, plugged at the other', async () => {
   const port = await makePort({ 'binding:host_id': 'h1' });
   await held(port, 'h1', 'ACTIVE');
   await eventually(() => expect(nova.saidOf(port)).toEqual(['network-vif-plugged']));
+  await (await Hosts.oneAndTwo(under, client)).live('h2');
   await client.call('POST', `/v2.0/ports/${port}/bindings`, { binding: { host: 'h2' } });
   await eventually(() => expect(nova.saidOf(port)).toHaveLength(2));
   await client.call('PUT', `/v2.0/ports/${port}/bindings/h2/activate`);

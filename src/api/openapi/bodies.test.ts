@@ -6,6 +6,7 @@ import {
   openUnderTest,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { Hosts } from '../testing/hosts.ts';
 
 let under: UnderTest | null = null;
 
@@ -16,7 +17,9 @@ afterEach(async () => {
 
 async function start(): Promise<Client> {
   under = await openUnderTest('memory');
-  return under.server();
+  const client = await under.server();
+  await (await Hosts.oneAndTwo(under, client)).live('far');
+  return client;
 }
 
 describe('the bodies of requests', () => {

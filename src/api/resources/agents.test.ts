@@ -45,7 +45,7 @@ describe('agents', () => {
       alive: true,
       created_at: '2026-01-02 03:04:05',
       started_at: '2026-01-02 03:04:05',
-      configurations: { integration_bridge: 'br-x', datapath_type: 'system', devices: 0 },
+      configurations: { integration_bridge: 'br-x', devices: 0 },
       description: null,
     });
     expect(agent?.['id']).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

@@ -76,6 +76,7 @@ export class Agents implements Resource<Agent> {
   remove(change: Change, row: Row<Agent>): void {
     change.remove(row.key);
     change.remove(keys.agentNote(row.record.host.name));
+    change.remove(keys.bridge(row.record.host.name));
   }
 
   /** Made anew each time, since what it shows changes with time alone. */

@@ -100,6 +100,7 @@ describe('a port that moves', () => {
     const second = await under.server();
     const port = await computePort({ 'binding:host_id': 'one' });
     const others = ['two', 'three', 'four', 'five'];
+    await hosts.live('three', 'four', 'five');
     for (const host of others) expect((await bind(port, { host })).status).toBe(201);
     const answers = await Promise.all(
       ['one', ...others, ...others].map((host, i) =>
@@ -179,8 +180,13 @@ describe('bindings', () => {
       binding: { host: 'two', vnic_type: 'vdpa', profile: { b: 1 }, status: 'INACTIVE' },
     });
     expect((await put('two', { profile: null })).body).toMatchObject({ binding: { profile: {} } });
+    const nobody = await put('two', { host: 'three' });
+    expect(expectRefusal(nobody, 500, 'PortBindingError')).toBe(
+      `Binding for port ${port} on host three could not be created or updated.`,
+    );
+    await hosts.live('three');
     expect((await put('two', { host: 'three' })).body).toMatchObject({
-      binding: { host: 'three', vif_type: 'binding_failed', vif_details: {} },
+      binding: { host: 'three', vif_type: 'ovs', vif_details: { bridge_name: 'br-three' } },
     });
     expect((await put('one', { profile: { a: 2 } })).body).toMatchObject({ binding: { status: 'ACTIVE' } });
     expect(await client.show('ports', port)).toMatchObject({ 'binding:profile': { a: 2 } });
@@ -193,6 +199,7 @@ describe('bindings', () => {
 
   it('are filtered, sorted, paged and cut to fields', async () => {
     const port = await computePort({ 'binding:host_id': 'one' });
+    await hosts.live('three');
     await bind(port, { host: 'two' });
     await bind(port, { host: 'three', vnic_type: 'vdpa' });
     expect(await listed(port, '?status=ACTIVE&fields=host')).toEqual([{ host: 'one' }]);
@@ -200,9 +207,9 @@ describe('bindings', () => {
       { host: 'three', status: 'INACTIVE' },
     ]);
     expect(await listed(port, '?host=nobody')).toEqual([]);
-    const hosts = async (query: string) => (await listed(port, query)).map(({ host }) => host);
-    expect(await hosts('?sort_key=host&sort_dir=desc')).toEqual(['two', 'three', 'one']);
-    expect(await hosts('?sort_key=host&sort_dir=asc&limit=1&marker=one')).toEqual(['three']);
+    const names = async (query: string) => (await listed(port, query)).map(({ host }) => host);
+    expect(await names('?sort_key=host&sort_dir=desc')).toEqual(['two', 'three', 'one']);
+    expect(await names('?sort_key=host&sort_dir=asc&limit=1&marker=one')).toEqual(['three']);
     expectRefusal(await client.call('GET', at(port, '?color=red')), 400, 'HTTPBadRequest');
     expect((await client.call('GET', at(port, '/one?fields=status'))).body).toEqual({
       binding: { status: 'ACTIVE' },
@@ -211,6 +218,7 @@ describe('bindings', () => {
 
   it("follow the port: none where it now is, none when it is nobody's", async () => {
     const port = await computePort({ 'binding:host_id': 'one' });
+    await hosts.live('three');
     await bind(port, { host: 'two' });
     await bind(port, { host: 'three' });
     await client.change('ports', port, { 'binding:host_id': 'two' });
@@ -282,7 +290,10 @@ describe('bindings', () => {
 
   it('are bounded', async () => {
     const port = await computePort({ 'binding:host_id': 'one' });
-    for (let i = 0; i < 64; i++) expect((await bind(port, { host: `h${i}` })).status).toBe(201);
+    for (let i = 0; i < 64; i++) {
+      await hosts.live(`h${i}`);
+      expect((await bind(port, { host: `h${i}` })).status).toBe(201);
+    }
     expectRefusal(await bind(port, { host: 'one more' }), 400, 'HTTPBadRequest');
     expect(await listed(port)).toHaveLength(65);
   });

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { draftForCreate, draftForUpdate } from '../../model/attribute.ts';
+import { refuse } from '../../model/faults.ts';
 import {
   type BindingDraft,
   type BindingPatch,
@@ -144,12 +145,15 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
   });
 }
 
+/** One that was given up is nowhere until it is taken up again. */
+const shownPlace = (binding: PortBinding): PortBinding => (binding.left ? { ...binding, host: '' } : binding);
+
 class BindingReading {
   readonly #shown: Readonly<Record<string, unknown>>;
 
   constructor({ port, binding, context }: { port: string; binding: PortBinding; context: Context }) {
-    const { host, vnic_type, profile, active, left } = binding;
-    const plug = plugAt(context.view.state, port, left ? { ...binding, host: '' } : binding);
+    const { host, vnic_type, profile, active } = binding;
+    const plug = plugAt(context.view.state, port, shownPlace(binding));
     const status = active ? 'ACTIVE' : 'INACTIVE';
     this.#shown = { host, ...plug, vnic_type, profile, status };
   }
@@ -191,7 +195,7 @@ class PortBindings {
   /** Resolves with the binding at `host` as it then is; with nothing where that is null. */
   async change(
     caller: Caller,
-    verb: string,
+    verb: 'create' | 'update' | 'activate' | 'delete',
     id: string,
     host: string | null,
     decide: (port: PortRecord, held: Held, silentAt: SilentAt) => PortRecord,
@@ -199,10 +203,25 @@ class PortBindings {
     const after = await replaceRecord(this.#context, this.#ports, {
       find: () => this.#found(caller, verb, id),
       expected: null,
-      decide: ({ now }, { record }) =>
-        decide(record, this.#held(id), silentHosts(this.#context.view.state, now)),
+      decide: ({ now }, { record }) => {
+        const { state } = this.#context.view;
+        const changed = decide(record, this.#held(id), silentHosts(state, now));
+        if (host !== null && verb !== 'activate') this.#requirePlug(changed, host);
+        return changed;
+      },
     });
     return host === null ? null : this.#reading(id, bindingAt(after, this.#held(id), host)).shown(null);
+  }
+
+  /** A guest would wait in vain where its port cannot be plugged. Throws `PortBindingError`. */
+  #requirePlug(port: PortRecord, host: string): void {
+    const { id } = port;
+    const { vif_type: plug } = plugAt(
+      this.#context.view.state,
+      id,
+      shownPlace(bindingAt(port, this.#held(id), host)),
+    );
+    if (plug === 'binding_failed') refuse({ code: 'PortBindingError', port: id, host });
   }
 
   #found(caller: Caller, verb: string, id: string): Row<PortRecord> {

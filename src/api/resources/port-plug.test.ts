@@ -1,6 +1,12 @@
 /** What ports say of how they are plugged. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Client, type Json, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import {
+  type Client,
+  expectRefusal,
+  type Json,
+  openUnderTest,
+  type UnderTest,
+} from '../testing/api-under-test.ts';
 import { atTwo, Hosts, nowhere } from '../testing/hosts.ts';
 
 const server = '7d7b6a44-63a5-4b8a-9a6a-0b7c5f1e2d3c';
@@ -79,14 +85,13 @@ describe('how a port is plugged', () => {
     const moved = await computePort();
     await client.change('ports', moved, { 'binding:host_id': 'dead' });
     const waits = await computePort({ 'binding:host_id': 'two' });
-    const waiting = await bind(waits, { host: 'dead' });
-    expect(waiting.body).toMatchObject({ binding: { vif_type: 'binding_failed', vif_details: {} } });
+    const text = expectRefusal(await bind(waits, { host: 'dead' }), 500, 'PortBindingError');
+    expect(text).toBe(`Binding for port ${waits} on host dead could not be created or updated.`);
+    expect(await listed(waits, '?host=dead')).toEqual([]);
     for (const port of [made, moved]) expect(await plug(port)).toBe('binding_failed');
     // Each change is another try.
     await client.change('ports', made, { name: 'again' });
-    await client.call('PUT', at(waits, '/dead'), { binding: { vnic_type: 'vdpa' } });
     expect(await plug(made)).toBe('binding_failed');
-    expect((await listed(waits, '?host=dead'))[0]).toMatchObject({ vif_type: 'binding_failed' });
     // What was bound before its host fell silent stays bound.
     await hostIs('one', { ...overdue, bridge: 'br-one' });
     await client.change('ports', before, { name: 'still' });
@@ -94,7 +99,7 @@ describe('how a port is plugged', () => {
 
     await hostIs('dead', { ...overdue, heartbeat: Date.now() });
     for (const port of [made, moved]) expect(await plug(port)).toBe('ovs');
-    expect((await listed(waits, '?host=dead'))[0]).toMatchObject({ vif_type: 'ovs' });
+    expect((await bind(waits, { host: 'dead' })).body).toMatchObject({ binding: { vif_type: 'ovs' } });
     expect((await client.call('PUT', at(waits, '/dead/activate'))).body).toMatchObject({
       vif_type: 'ovs',
       status: 'ACTIVE',
@@ -103,6 +108,31 @@ describe('how a port is plugged', () => {
     // Nor does anything of that show.
     const shown = Object.keys(await client.show('ports', made));
     expect(shown.filter((name) => /silent|inactive|removed/.test(name))).toEqual([]);
+  });
+
+  it('is not told before an agent has met its bridge, and remembered while it is away', async () => {
+    const port = await computePort({ 'binding:host_id': 'new' });
+    const plug = async () => {
+      const shown = await client.show('ports', port);
+      return [shown['binding:vif_type'], (shown['binding:vif_details'] as Json)['datapath_type']];
+    };
+    // Whatever was said instead, somebody would make the bridge so.
+    await hostIs('new', { bridge: 'br-new' });
+    expect(await plug()).toEqual(['binding_failed', undefined]);
+    const waits = await computePort({ 'binding:host_id': 'one' });
+    expectRefusal(await bind(waits, { host: 'new' }), 500, 'PortBindingError');
+    await hostIs('new', { bridge: 'br-new', datapath_type: 'netdev' });
+    expect(await plug()).toEqual(['ovs', 'netdev']);
+    expect((await bind(waits, { host: 'new' })).status).toBe(201);
+    await held(port, 'new', 'ACTIVE');
+    for (const away of [null, { bridge: 'br-new' }]) {
+      await hostIs('new', away);
+      expect(await plug()).toEqual(['ovs', 'netdev']);
+    }
+    const [agent] = await client.list('agents', 'host=new');
+    expect(agent?.['configurations']).not.toHaveProperty('datapath_type');
+    await client.remove('agents', agent?.['id']);
+    expect((await under.content()).filter(([key]) => key.endsWith('/new'))).toEqual([]);
   });
 
   it('fails for devices that a virtual switch does not have', async () => {
@@ -131,8 +161,12 @@ describe('how a port is plugged', () => {
       await client.change('ports', port, { 'binding:vnic_type': kind });
       expect(await vifOf(port), kind).toBe('ovs');
     }
-    const waiting = await bind(port, { host: 'two', vnic_type: 'macvtap' });
-    expect(waiting.body).toMatchObject({ binding: { vif_type: 'binding_failed', vif_details: {} } });
+    expectRefusal(await bind(port, { host: 'two', vnic_type: 'macvtap' }), 500, 'PortBindingError');
+    expect((await bind(port, { host: 'two' })).status).toBe(201);
+    const before = await listed(port);
+    const put = await client.call('PUT', at(port, '/two'), { binding: { vnic_type: 'macvtap' } });
+    expectRefusal(put, 500, 'PortBindingError');
+    expect(await listed(port)).toEqual(before);
     // What is plugged is plugged, whatever it was meant to be.
     await held(port, 'one', 'ACTIVE');
     await client.change('ports', port, { 'binding:vnic_type': 'direct' });

@@ -34,13 +34,16 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
 
 /**
  * At a host that has no agent, or had been `silent` since then when it was to bind the port, there is nothing to plug
- * into. One that holds the port has an agent, even if that is just being started again, and what it holds is plugged.
+ * into, nor where no agent has ever met its bridge. One that holds the port has an agent, even if that is just being
+ * started again, and what it holds is plugged.
  */
 export function plugAt(state: State, port: string, wish: Wish): Plug {
   const { host, silent } = wish;
   if (host === '') return unbound;
   const agent = state.hosts.get(host);
+  const bridge = state.bridges.get(host);
   const absent = agent === undefined || agent.heartbeat === silent;
+  if (bridge === undefined) return failed;
   if ((absent || !canPlug(wish)) && state.bindings.get(port)?.host !== host) return failed;
   return {
     vif_type: 'ovs',
@@ -49,8 +52,8 @@ export function plugAt(state: State, port: string, wish: Wish): Plug {
       port_filter: true,
       ovs_hybrid_plug: false,
       connectivity: 'l2',
-      bridge_name: agent?.bridge ?? 'br-int',
-      datapath_type: agent?.datapath_type ?? 'system',
+      bridge_name: bridge.bridge,
+      datapath_type: bridge.datapath_type,
     },
   };
 }

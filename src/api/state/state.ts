@@ -10,6 +10,7 @@ import type {
   AddressScopeRecord,
   AgentNote,
   BindingRecord,
+  BridgeRecord,
   DefaultGroupRuleRecord,
   HostRecord,
   LinkLocalRecord,
@@ -111,6 +112,8 @@ export class State {
   readonly hostRevisions = new Map<string, number>();
   /** By host. */
   readonly agentNotes = new Map<string, AgentNote>();
+  /** By host, be its agent there or not. */
+  readonly bridges = new Map<string, BridgeRecord>();
   readonly hits = new RuleHits();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
@@ -193,6 +196,11 @@ export class State {
         if (entry === null) this.agentNotes.delete(first);
         else this.agentNotes.set(first, JSON.parse(entry.value) as AgentNote);
         break;
+      case 'bridges':
+        if (entry === null) this.bridges.delete(first);
+        else this.bridges.set(first, JSON.parse(entry.value) as BridgeRecord);
+        this.ports.outdateAll();
+        break;
       case 'planted':
         this.hasDefaultGroupRules = entry !== null;
         break;
@@ -274,16 +282,10 @@ export class State {
     const before = this.hosts.get(name) ?? null;
     if (after === null) this.hosts.delete(name);
     else this.hosts.set(name, after);
-    // A heartbeat is not seen in ports; that the host is there again, and its bridge, are.
+    // A heartbeat is not seen in ports; that the host is there again is.
     const appeared = (before === null) !== (after === null);
     const revived = before !== null && after !== null && after.heartbeat - before.heartbeat >= before.ttl;
-    if (
-      appeared ||
-      revived ||
-      before?.bridge !== after?.bridge ||
-      before?.datapath_type !== after?.datapath_type
-    )
-      this.ports.outdateAll();
+    if (appeared || revived) this.ports.outdateAll();
     if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }
 

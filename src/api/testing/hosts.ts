@@ -38,6 +38,14 @@ export class Hosts {
   /** Null: its agent has stopped in good order. */
   async is(name: string, of: Json | null): Promise<void> {
     await this.#write(keys.host(name), of === null ? null : { name, heartbeat: Date.now(), ttl: 1e6, ...of });
+    if (of?.['datapath_type'] === undefined) return;
+    const { bridge, datapath_type } = of;
+    await this.#write(keys.bridge(name), { bridge, datapath_type });
+  }
+
+  /** Hosts that live and have met their bridges. */
+  async live(...names: readonly string[]): Promise<void> {
+    for (const name of names) await this.is(name, { bridge: `br-${name}`, datapath_type: 'netdev' });
   }
 
   /** What an agent says of the port. */

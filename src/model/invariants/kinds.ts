@@ -8,6 +8,7 @@ import type {
   AgentNote,
   AskRecord,
   BindingRecord,
+  BridgeRecord,
   DefaultGroupRuleRecord,
   HitRecord,
   HitWatchRecord,
@@ -45,6 +46,7 @@ export const linkLocals = recordsAt<LinkLocalRecord>('link-locals/:network/:addr
 export const agentNotes = recordsAt<AgentNote>('agent-notes/:host');
 export const novaTold = recordsAt<ToldRecord>('nova/told/:port');
 export const hosts = recordsAt<HostRecord>('hosts/:host');
+export const bridges = recordsAt<BridgeRecord>('bridges/:host');
 export const hits = recordsAt<HitRecord>('hits/:host/:rule');
 export const hitWatches = recordsAt<HitWatchRecord>('hit-watches/:host');
 export const asks = recordsAt<AskRecord>('asks/:id');
@@ -92,6 +94,7 @@ export const allKinds: readonly Kind<unknown>[] = [
   linkLocals,
   agentNotes,
   hosts,
+  bridges,
   hits,
   hitWatches,
   asks,

@@ -113,7 +113,14 @@ export class Cloud {
   async bindSome(random: Random): Promise<void> {
     const now = Date.now();
     const record = { name: host, heartbeat: now - 3_600_000, ttl: 1000, bridge: 'br-int' };
-    await this.store.txn([], [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }]);
+    const bridge = { bridge: 'br-int', datapath_type: random.pick(['netdev', 'system']) };
+    await this.store.txn(
+      [],
+      [
+        { op: 'put', key: keys.host(host), value: JSON.stringify(record) },
+        { op: 'put', key: keys.bridge(host), value: JSON.stringify(bridge) },
+      ],
+    );
     const ports = this.mirror.under('ports/').map(({ key }) => key);
     const [, network = '', port = ''] = random.pick(['', ...ports]).split('/');
     const binding = { host, status: random.pick(['ACTIVE', 'DOWN']) };

@@ -5,7 +5,7 @@
 
 import type { Changed, Held, Json, Mirror } from './mirror.ts';
 import { mayWrite, type Person, seesAll } from './people.ts';
-import { faultsOfRefusal } from './refusals.ts';
+import { faultsOfRefusal, isFailure } from './refusals.ts';
 import type { Request } from './request.ts';
 
 export interface Answer {
@@ -43,9 +43,7 @@ export class Oracle {
   }
 
   *#ofForm({ method, url }: Request, { status, text }: Answer): Iterable<string> {
-    // Hosts that hold ports and say nothing are part of the game.
-    const silentHost = status === 503 && url.includes('/counters');
-    if (status >= 500 && status !== 501 && !silentHost) yield `status ${status}`;
+    if (isFailure(url, status, text)) yield `status ${status}`;
     const leak = inside.exec(text);
     if (leak !== null) yield `the answer tells of the inside: ${leak[0]}`;
     if (method === 'HEAD' || text === '' || url.startsWith('/metrics')) return;

@@ -31,3 +31,11 @@ export function* faultsOfRefusal(status: number, body: unknown): Iterable<string
   if (text !== '' && length <= Number(most))
     yield `a text of ${length} characters is called longer than ${most}`;
 }
+
+/** Whether the server failed, rather than the cloud. */
+export function isFailure(url: string, status: number, text: string): boolean {
+  if (status < 500 || status === 501) return false;
+  // Hosts that hold ports and say nothing are part of the game, as are those that cannot plug a port.
+  if (status === 503 && url.includes('/counters')) return false;
+  return !(status === 500 && /\/bindings\b/.test(url) && text.includes('"PortBindingError"'));
+}
