@@ -320,6 +320,8 @@ export class Agent {
     const links = this.#links;
     this.#fresh = false;
     this.#running?.applier.forget();
+    // Before any answer that a caller waits for: commands of a control connection run in order.
+    void links.takeSmallPieces();
     if (!(await links.session.watchFlows()))
       this.#options.log.warn(
         'the switch has no flow monitor: changes by others are found by comparing alone',

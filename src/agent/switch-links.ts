@@ -15,6 +15,7 @@ import {
   Session,
 } from '../openflow/index.ts';
 import { Control, Ovsdb } from '../ovsdb/index.ts';
+import { smallestPiece } from '../policy/datagram.ts';
 import { BridgeShape } from './bridge-shape.ts';
 import type { Drift } from './drift.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
@@ -210,6 +211,25 @@ export class SwitchLinks {
     } catch (error) {
       this.#options.log.warn({ error: reasonOf(error) }, 'the datapath could not be asked for its features');
       return null;
+    }
+  }
+
+  /**
+   * To be called at each connection, since a new datapath has its own idea. Networks may have an MTU below that, and
+   * guests may cut finer than they have to. The kernel's datapath takes pieces of any size.
+   */
+  async takeSmallPieces(): Promise<void> {
+    const { datapathType } = this;
+    if (this.#control === null || datapathType === undefined || datapathType === 'system') return;
+    try {
+      for (const family of [4, 6] as const)
+        await this.#control.setSmallestPiece(family, smallestPiece, datapathType);
+    } catch (error) {
+      const told = { error: reasonOf(error) };
+      this.#options.log.warn(
+        told,
+        'the datapath drops pieces of datagrams smaller than 1200 (IPv6: 1280) bytes',
+      );
     }
   }
 

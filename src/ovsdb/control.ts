@@ -36,6 +36,12 @@ export async function findControlSocket(rundir = '/var/run/openvswitch'): Promis
   }
 }
 
+/** The name that a datapath of a bridge's `datapath_type` has in commands. */
+const datapathOf = (type: string): string => {
+  const known = type === '' ? 'system' : type;
+  return `${known}@ovs-${known}`;
+};
+
 export class Control {
   readonly #options: ControlOptions;
   #connection: Promise<Rpc> | null = null;
@@ -77,10 +83,17 @@ export class Control {
    * switch has datapaths of several types.
    */
   dumpConntrack(zone?: number, datapathType?: string, options?: CallOptions): Promise<string> {
-    const type = datapathType === '' ? 'system' : datapathType;
-    const datapath = type === undefined ? [] : [`${type}@ovs-${type}`];
+    const datapath = datapathType === undefined ? [] : [datapathOf(datapathType)];
     const filter = zone === undefined ? [] : [`zone=${zone}`];
     return this.call('dpctl/dump-conntrack', [...datapath, ...filter], options);
+  }
+
+  /**
+   * From how many bytes on the userspace datapath puts a datagram's pieces together, the last one aside. It knows the
+   * setting until it ends, and refuses less than 400.
+   */
+  async setSmallestPiece(family: 4 | 6, bytes: number, datapathType: string): Promise<void> {
+    await this.call('dpctl/ipf-set-min-frag', [datapathOf(datapathType), `v${family}`, String(bytes)]);
   }
 
   /** Megaflows of the datapath, one a line, with all that `-m` adds. */

@@ -6,8 +6,11 @@ import { type Fragment, type Frame, type Ip, parseFrame } from '../net/packet/fr
 import { buildIpv4 } from '../net/packet/ipv4.ts';
 import { buildIpv6 } from '../net/packet/ipv6.ts';
 
-/** Bytes of IP that every fragment but the last must have: smaller ones are refused by the userspace datapath. */
-const smallest = { 4: 1200, 6: 1280 } as const;
+/**
+ * Bytes of IP that every fragment but the last must have: the userspace datapath refuses smaller ones, and lets nobody
+ * set its limit lower.
+ */
+export const smallestPiece = 400;
 
 interface Piece extends Fragment {
   readonly frame: Frame;
@@ -34,7 +37,7 @@ function isComplete(pieces: readonly Piece[]): boolean {
   return pieces.every((piece, at) => {
     const fits = piece.offset === expected && piece.more === at < pieces.length - 1;
     expected += piece.data.length;
-    return fits && (!piece.more || sizeOf(piece) >= smallest[piece.ip.family]);
+    return fits && (!piece.more || sizeOf(piece) >= smallestPiece);
   });
 }
 

@@ -40,8 +40,6 @@ async function carrying(word: string): Promise<number> {
   return seen.filter((frame) => frame.includes(word)).length;
 }
 
-/** The switch puts nothing together of which a piece but the last is smaller than this. */
-const smallest = 1280;
 let datagrams = 0;
 
 /** A datagram in three pieces, each with the word in it. */
@@ -115,7 +113,7 @@ describeRoot('fragments', () => {
     '%s: of a forbidden datagram over IPv%i no piece arrives, in whatever order they come',
     async (kind, family) => {
       await cloud.groupsOf(server, groups[kind]);
-      for (const length of [1400, smallest - 480])
+      for (const length of [1400, 800, 200])
         await client.probe.send(
           ...pieces(family, 81, 'forbidden', length),
           ...pieces(family, 81, 'forbidden', length).reverse(),
@@ -192,5 +190,34 @@ describeRoot('fragments', () => {
       await isRefused(cloud, 'ingress', udp(client, server, 81, { family, size: 40_000 }));
       await passes(udp(client, server, 80, { family }));
     }
+  });
+
+  test('pieces of networks with a small MTU arrive, and so they do when the switch has started anew', async () => {
+    const narrow = await cloud.network({ mtu: 1000 }, '198.51.100.0/24');
+    const narrowest = await cloud.network({ mtu: 404 }, '203.0.113.0/24');
+    const inward = { rules: [{ protocol: 'icmp' }] };
+    const both = { security_groups: [await cloud.group('pings', { out: true, ...inward })] };
+    const [a, b] = (await cloud.guests(narrow, { a: both, b: both })) as [Member, Member];
+    const [c, d] = (await cloud.guests(narrowest, { c: both, d: both })) as [Member, Member];
+    const large = [ping(a, b, 4, 2000), ping(b, a, 4, 3000), ping(c, d, 4, 2000)];
+    await passes(...large);
+    await cloud.switch.restartVswitchd();
+    await cloud.sync();
+    await passes(...large);
+  });
+
+  test('pieces may be finer than any network asks for', async () => {
+    await cloud.groupsOf(server, groups.stateful);
+    for (const family of families) {
+      await client.probe.send(...pieces(family, 80, 'fine', 400));
+      await until(
+        async () => (await server.probe.sniffed()).filter(({ frame }) => frame.includes('fine')).length >= 3,
+        {
+          what: `three pieces over IPv${family} arrive`,
+        },
+      );
+      await client.probe.send(...pieces(family, 81, 'forbidden', 400));
+    }
+    expect(await carrying('forbidden')).toBe(0);
   });
 });

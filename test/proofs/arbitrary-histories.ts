@@ -247,7 +247,8 @@ function framesOf({ speech, port }: Thread, layer: Network, line: Line): Buffer[
       return [ipFrame(layer, 112, Buffer.alloc(20))];
     case 'pieces': {
       const body = buildUdp(layer.src, layer.dst, from, to, Buffer.alloc(2600));
-      return fragmentsOf(ipFrame(layer, protocols.udp, body), [1248, 2496], nextDatagram());
+      const cuts = port % 2 === 0 ? [1248, 2496] : [400, 1248];
+      return fragmentsOf(ipFrame(layer, protocols.udp, body), cuts, nextDatagram());
     }
   }
 }

@@ -153,7 +153,9 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
     { weight: 1, arbitrary: dst.map((port) => [tagged(udpFrame(layer, srcPort, port))]) },
     {
       weight: 2,
-      arbitrary: dst.map((port) => fragmentsOf(long(port), [1248], nextDatagram())),
+      arbitrary: fc
+        .tuple(dst, fc.constantFrom([1248], [400], [384, 776], [376]))
+        .map(([port, cuts]) => fragmentsOf(long(port), cuts, nextDatagram())),
     },
     {
       weight: 1,

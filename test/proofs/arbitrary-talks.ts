@@ -33,7 +33,14 @@ type Cut = (frame: Frame) => Buffer[];
 /** Small enough for a port, and large enough for two fair cuts. */
 const [small, large] = [40, 2600];
 const whole: Cut = (frame) => [frame(small)];
-const cuts: readonly (readonly number[])[] = [[1248], [1248, 2496]];
+/** As fine as the userspace datapath takes them, and finer. */
+const cuts: readonly (readonly number[])[] = [
+  [1248],
+  [1248, 2496],
+  [400, 1552],
+  [384, 784, 1248, 2496],
+  [376, 1248],
+];
 
 let given = 0;
 /** Pieces that are left over wait for their others, beyond the end of a world: so every datagram has its own number. */
