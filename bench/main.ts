@@ -8,6 +8,7 @@ import { benchMasks } from './masks.ts';
 import { benchQos } from './qos.ts';
 import { progress } from './report.ts';
 import { benchScale } from './scale.ts';
+import { benchStart } from './start.ts';
 
 const sections = {
   api: benchApi,
@@ -16,6 +17,7 @@ const sections = {
   datapath: benchDatapath,
   masks: benchMasks,
   qos: benchQos,
+  start: benchStart,
 } as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);

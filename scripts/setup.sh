@@ -84,10 +84,10 @@ need_modules() {
   npm ci --include=dev --no-audit --no-fund >&2 || die 'npm ci failed'
 }
 
-# The stamp carries the time before the compiler ran: a file saved meanwhile counts as newer.
+# The stamp carries the time before the build ran: a file saved meanwhile counts as newer.
 need_build() {
   local stamp=dist/.built
-  if [ -e "$stamp" ] && [ -z "$(find src package.json package-lock.json tsconfig.json tsconfig.build.json -newer "$stamp" -print -quit)" ]; then
+  if [ -e "$stamp" ] && [ -z "$(find src package.json package-lock.json scripts/build.mjs -newer "$stamp" -print -quit)" ]; then
     return 0
   fi
   mkdir -p dist
