@@ -10,6 +10,7 @@ import type { Draft } from './draft.ts';
 import { declareFacts, type Facts } from './facts.ts';
 import { releaseMeters } from './qos.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
+import { asksDefaults, setAsks } from './stages/asks.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
 import { guardArp } from './stages/guard-arp.ts';
@@ -65,6 +66,7 @@ export class Pipeline {
       ...classifyDefaults,
       ...guardTypeDefaults,
       ...conntrackDefaults,
+      ...asksDefaults,
       ...securityGroupDefaults,
       ...responderDefaults,
       ...l2Defaults,
@@ -141,6 +143,7 @@ export class Pipeline {
     this.#install(
       'set-flows',
       graph.map('set-flows', relations.sets, (name, _, read) => [
+        ...setAsks(name, relations, ids, read),
         ...setClauses(name, relations, ids, read),
         ...setVerdicts(name, relations, ids, read),
       ]),

@@ -23,6 +23,10 @@ export const register = {
   flags: 'reg6',
   /** 1 on each way of a packet that goes to several holders of one MAC. */
   copy: 'reg7',
+  /** 1: the packet goes to a port where DHCP's servers or clients listen. */
+  dhcp: 'reg9',
+  /** What the rules of the set at hand ask of a packet. */
+  asks: 'reg10',
 } as const;
 
 export const flag = {
@@ -34,6 +38,14 @@ export const flag = {
   untracked: 4,
 } as const;
 
+/** What rules may ask of a packet beside its protocol, as bits of a register. */
+export const ask = {
+  /** Ports, or types and codes. */
+  service: 1,
+  /** The peer's address. */
+  peer: 2,
+} as const;
+
 interface TableRow {
   readonly id: number;
   readonly match: readonly FieldName[];
@@ -43,7 +55,8 @@ interface TableRow {
   readonly learnt?: true;
 }
 
-const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy } = register;
+const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, dhcp, asks } =
+  register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
@@ -72,23 +85,23 @@ export const tables = {
     next: ['guard_mac', 'services'],
   },
   /** Untagged, from one of the port's own MACs. */
-  guard_mac: { id: 5, match: [source, 'vlan_vid', 'eth_src'], load: [], next: ['guard_type'] },
+  guard_mac: { id: 3, match: [source, 'vlan_vid', 'eth_src'], load: [], next: ['guard_type'] },
   guard_type: {
-    id: 6,
-    match: [source, 'eth_type', 'ip_proto', 'icmpv6_type'],
-    load: [],
+    id: 4,
+    match: [source, 'eth_type', 'ip_proto', 'icmpv6_type', 'udp_dst'],
+    load: [dhcp],
     next: ['guard_arp', 'guard_nd', 'guard_ip'],
   },
   /** ARP and RARP: eth_src, sha and spa of one pair. */
   guard_arp: {
-    id: 7,
+    id: 5,
     match: [source, 'eth_type', 'eth_src', 'arp_op', 'arp_sha', 'arp_spa', 'arp_tha', 'arp_tpa'],
     load: [],
     next: ['services'],
   },
   /** Neighbour and multicast-listener discovery: targets and link-layer options; sources are guard_ip's. */
   guard_nd: {
-    id: 8,
+    id: 6,
     match: [
       source,
       'eth_type',
@@ -108,38 +121,47 @@ export const tables = {
   },
   guard_ip: {
     id: 9,
-    match: [source, 'eth_type', 'eth_src', 'ip_proto', 'ip_src', 'ipv6_src', 'icmp_type', ...port4],
+    match: [source, dhcp, 'eth_type', 'eth_src', 'ip_proto', 'ip_src', 'ipv6_src', 'icmp_type', ...port4],
     load: [],
     next: ['egress_ct', 'services'],
   },
   /** The one conntrack lookup of a packet that a guarded port sent. */
   egress_ct: {
     id: 10,
-    match: [source, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
+    match: [source, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
     load: [flags],
-    next: ['egress_state', 'egress_peer', 'services'],
+    next: ['egress_state', 'egress_asks', 'services'],
   },
   egress_state: {
     id: 11,
     match: [source, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
     load: [flags],
-    next: ['egress_peer', 'egress_qos'],
+    next: ['egress_asks', 'egress_qos'],
+  },
+  /** What the rules of the sender's set ask of the packet. */
+  egress_asks: { id: 12, match: [sourceSet, 'eth_type'], load: [asks], next: ['egress_whole'] },
+  /** Un-wildcards what they ask for (see stages/asks.ts). */
+  egress_whole: {
+    id: 13,
+    match: [asks, 'eth_type', 'ip_proto', 'udp_dst'],
+    load: [],
+    next: ['egress_peer', 'egress_rules'],
   },
   egress_peer: {
-    id: 12,
+    id: 14,
     match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
     load: [peer],
     next: ['egress_addresses'],
   },
   egress_addresses: {
-    id: 13,
+    id: 15,
     match: ['eth_type', 'ip_dst', 'ipv6_dst'],
     load: [addresses],
     next: ['egress_rules'],
   },
   egress_rules: {
-    id: 14,
-    match: [source, sourceSet, peer, addresses, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    id: 16,
+    match: [source, sourceSet, peer, addresses, asks, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
     load: [flags],
     next: ['egress_qos'],
   },
@@ -177,7 +199,14 @@ export const tables = {
     id: 35,
     match: [source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
     load: [destination, destinationSet, copy],
-    next: ['ingress_guard', 'commit'],
+    next: ['ingress_type', 'commit'],
+  },
+  /** As guard_type, for what the receiving side looks at. */
+  ingress_type: {
+    id: 39,
+    match: ['eth_type', 'ip_proto', 'udp_dst'],
+    load: [dhcp],
+    next: ['ingress_guard'],
   },
   /** A port hears its own addresses, broadcast and multicast. */
   ingress_guard: {
@@ -188,31 +217,38 @@ export const tables = {
   },
   ingress_ct: {
     id: 41,
-    match: [destination, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
+    match: [destination, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
     load: [],
-    next: ['ingress_state', 'ingress_peer', 'commit'],
+    next: ['ingress_state', 'ingress_asks', 'commit'],
   },
   ingress_state: {
     id: 42,
     match: [destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
     load: [flags],
-    next: ['ingress_peer', 'commit'],
+    next: ['ingress_asks', 'commit'],
+  },
+  ingress_asks: { id: 43, match: [destinationSet, 'eth_type'], load: [asks], next: ['ingress_whole'] },
+  ingress_whole: {
+    id: 44,
+    match: [asks, 'eth_type', 'ip_proto'],
+    load: [],
+    next: ['ingress_peer', 'ingress_rules'],
   },
   ingress_peer: {
-    id: 43,
+    id: 45,
     match: [network, 'eth_type', 'ip_src', 'ipv6_src'],
     load: [peer],
     next: ['ingress_addresses'],
   },
   ingress_addresses: {
-    id: 44,
+    id: 46,
     match: ['eth_type', 'ip_src', 'ipv6_src'],
     load: [addresses],
     next: ['ingress_rules'],
   },
   ingress_rules: {
-    id: 45,
-    match: [destination, destinationSet, peer, addresses, 'conj_id', 'ip_src', 'ipv6_src', ...service],
+    id: 47,
+    match: [destination, destinationSet, peer, addresses, asks, 'conj_id', 'ip_src', 'ipv6_src', ...service],
     load: [flags],
     next: ['commit'],
   },

@@ -3,13 +3,16 @@
  * may choose is random. Frames follow from the seed alone.
  */
 import { type Cidr, cidr, widthOf } from '../../src/net/cidr.ts';
-import { type Mac, macFromBits } from '../../src/net/mac.ts';
+import { broadcastMac, type Mac, macFromBits } from '../../src/net/mac.ts';
+import { buildArp } from '../../src/net/packet/arp.ts';
 import { buildEthernet, etherTypes } from '../../src/net/packet/ethernet.ts';
 import { buildIcmp } from '../../src/net/packet/icmp.ts';
+import { neighbourMessage, sourceOption, targetOption } from '../../src/net/packet/icmpv6.ts';
 import { buildIpv4 } from '../../src/net/packet/ipv4.ts';
 import { buildIpv6 } from '../../src/net/packet/ipv6.ts';
 import { buildSctp, buildTcp, buildUdp, protocols } from '../../src/net/packet/transport.ts';
 import { Random } from '../api/fuzz/random.ts';
+import { fragmentsOf, tagged, udpFrame } from './frames.ts';
 
 export interface Attacker {
   readonly mac: Mac;
@@ -20,10 +23,10 @@ export interface Attacker {
   readonly destinations: readonly Cidr[];
 }
 
-export const attacks = ['ports', 'protocols', 'lies'] as const;
+export const attacks = ['ports', 'protocols', 'lies', 'link'] as const;
 /**
  * `ports`: UDP with random ports, TTL and TOS. `protocols`: the same, and TCP, SCTP, ICMP, and protocols without ports.
- * `lies`: the same from random MAC and IP addresses.
+ * `lies`: the same from random MAC and IP addresses. `link`: ARP, neighbour discovery, pieces, tags and other ethertypes.
  */
 export type Attack = (typeof attacks)[number];
 
@@ -56,7 +59,58 @@ function payloadOf(random: Random, attack: Attack, src: Cidr, dst: Cidr): readon
   return [kind, Buffer.alloc(32, random.below(0x100))];
 }
 
+/** Frames of the link itself, with fields that are true one time and random the other. */
+function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker): Buffer {
+  const pick = <T>(own: T, other: () => T): T => (random.chance(0.6) ? own : other());
+  const from = pick(mac, () => macFromBits(BigInt(random.below(2 ** 40))));
+  const target = pick(to, () =>
+    random.pick([broadcastMac, macFromBits(0x333300000000n | BigInt(random.below(2 ** 32)))]),
+  );
+  const family = random.pick([4, 6] as const);
+  const addressIn = (prefixes: readonly Cidr[]): Cidr => {
+    const prefix = random.pick(prefixes.filter((each) => each.family === family));
+    return within(
+      random,
+      pick(prefix, () => cidr(family, 0n, 0)),
+    );
+  };
+  const [src, dst] = [addressIn(sources), addressIn(destinations)];
+  const link = { dst: target, src: mac, tags: [] };
+  switch (random.pick(['address', 'piece', 'tag', 'type'] as const)) {
+    case 'address': {
+      if (family === 4) {
+        const arp = { op: random.below(5), sha: from, spa: src, tha: target, tpa: dst };
+        const type = random.pick([etherTypes.arp, etherTypes.arp, etherTypes.rarp]);
+        return buildEthernet({ ...link, type }, buildArp(arp));
+      }
+      const options = random.pick([[], [sourceOption(from)], [targetOption(from)]]);
+      const message = neighbourMessage(
+        random.pick([135, 136]),
+        0,
+        pick(src, () => dst),
+        options,
+      );
+      const layer = { src: pick(src, () => cidr(6, 0n)), dst, hopLimit: pick(255, () => random.below(256)) };
+      const header = { ...layer, trafficClass: 0, flowLabel: 0, extensions: [], protocol: protocols.icmpv6 };
+      return buildEthernet(
+        { ...link, type: etherTypes.ipv6 },
+        buildIpv6(header, buildIcmp(src, dst, message)),
+      );
+    }
+    case 'piece': {
+      const layer = { from: mac, to, src, dst };
+      const frame = udpFrame(layer, random.below(0x10000), random.below(0x10000), Buffer.alloc(64));
+      return random.pick(fragmentsOf(frame, [16, 40], random.below(0x10000)));
+    }
+    case 'tag':
+      return tagged(udpFrame({ from: mac, to, src, dst }, 1, 2), etherTypes.vlan, random.below(0x10000));
+    case 'type':
+      return buildEthernet({ ...link, type: random.below(0x10000) | 0x0600 }, Buffer.alloc(46));
+  }
+}
+
 export function attackFrame(random: Random, attack: Attack, attacker: Attacker): Buffer {
+  if (attack === 'link') return linkFrame(random, attacker);
   const lies = attack === 'lies';
   const to = random.pick(attacker.destinations);
   const anywhere = cidr(to.family, 0n, 0);

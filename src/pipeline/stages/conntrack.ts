@@ -85,10 +85,10 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
       'egress_ct',
       150,
       { ...whole, [register.source]: key },
-      { load: { [register.flags]: flags }, goto: 'egress_peer' },
+      { load: { [register.flags]: flags }, goto: 'egress_asks' },
       because,
     ),
-    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_peer' }, because),
+    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_asks' }, because),
   ];
 }
 
@@ -179,14 +179,14 @@ const alwaysSent = [
     icmpv6Types.neighbourAdvertisement,
     ...reportTypes,
   ].map((type) => ({ ...icmp6, icmpv6_type: type })),
-  dhcp.client4,
-  dhcp.client6,
+  { ...dhcp.client4, [register.dhcp]: 1 },
+  { ...dhcp.client6, [register.dhcp]: 1 },
 ];
 /** What any port hears whatever its security groups say. */
 const alwaysHeard = [
   ...[...neighbourTypes, ...listenerTypes].map((type) => ({ ...icmp6, icmpv6_type: type })),
-  dhcp.server4,
-  dhcp.server6,
+  { ...dhcp.server4, [register.dhcp]: 1 },
+  { ...dhcp.server6, [register.dhcp]: 1 },
 ];
 
 /**
@@ -245,12 +245,12 @@ export const conntrackDefaults: readonly Draft[] = [
   ...[ipv4, ipv6].flatMap((family) => {
     const sctp = { ...family, ip_proto: protocols.sctp, ct_state: original };
     return [
-      flow('egress_state', 305, sctp, { goto: 'egress_peer' }, { reason: 'rules' }),
-      flow('ingress_state', 305, sctp, { goto: 'ingress_peer' }, { reason: 'rules' }),
+      flow('egress_state', 305, sctp, { goto: 'egress_asks' }, { reason: 'rules' }),
+      flow('ingress_state', 305, sctp, { goto: 'ingress_asks' }, { reason: 'rules' }),
     ];
   }),
-  flow('egress_state', 0, {}, { goto: 'egress_peer' }, { reason: 'rules' }),
-  flow('ingress_state', 0, {}, { goto: 'ingress_peer' }, { reason: 'rules' }),
+  flow('egress_state', 0, {}, { goto: 'egress_asks' }, { reason: 'rules' }),
+  flow('ingress_state', 0, {}, { goto: 'ingress_asks' }, { reason: 'rules' }),
   // A group address never answers, so a connection to one could only be misused.
   flow('commit', 200, { eth_dst: groupAddress }, { goto: 'ingress_qos' }, { reason: 'multicast' }),
   ...[ipv4, ipv6].map((family) =>

@@ -10,19 +10,31 @@ import { type Draft, drop, flow, type MatchIn } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, dhcp, icmp4, ipv4, ipv6 } from '../matches.ts';
 import { register } from '../tables.ts';
+import { wholeField } from '../whole.ts';
+
+/** Sources are un-wildcarded whole (see whole.ts), also of what is refused. */
+const sources = [
+  { family: ipv4, field: 'ip_src' },
+  { family: ipv6, field: 'ipv6_src' },
+] as const;
 
 export function guardIp({ port, key, macs, pairs4, pairs6, withheld }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const verified = { goto: 'egress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
+  const spoof = { reason: 'ip-spoof', drop: 'egress', port: port.id } as const;
   const never = (match: MatchIn<'guard_ip'>, reason: string): Draft =>
     drop('guard_ip', 300, { ...match, ...from }, reason, 'egress', port.id);
 
   const drafts: Draft[] = [
     never({ ...icmp4, icmp_type: icmpTypes.redirect }, 'redirect'),
-    drop('guard_ip', 1, from, 'ip-spoof', 'egress', port.id),
+    ...sources.map(({ family, field }) =>
+      flow('guard_ip', 1, { ...family, ...from }, { actions: [wholeField(field)] }, spoof),
+    ),
   ];
-  if (!port.dhcpServer) drafts.push(never(dhcp.server4, 'dhcp-server'), never(dhcp.server6, 'dhcp-server'));
+  if (!port.dhcpServer)
+    for (const server of [dhcp.server4, dhcp.server6])
+      drafts.push(never({ ...server, [register.dhcp]: 1 }, 'dhcp-server'));
 
   if (port.mode === 'mac-only') {
     for (const family of [ipv4, ipv6])
@@ -30,23 +42,25 @@ export function guardIp({ port, key, macs, pairs4, pairs6, withheld }: LocalPort
     return drafts;
   }
   for (const mac of macs) {
-    const client = { ...dhcp.client4, ...from, eth_src: macToBits(mac), ip_src: 0 };
+    const client = { ...dhcp.client4, ...from, [register.dhcp]: 1, eth_src: macToBits(mac), ip_src: 0 };
     drafts.push(flow('guard_ip', 200, client, { goto: 'services' }, because('dhcp-client')));
   }
   for (const { mac, ip } of pairs4) {
     const own = { ...ipv4, ...from, eth_src: macToBits(mac), ip_src: address(ip) };
-    drafts.push(flow('guard_ip', 100, own, verified, because('pair')));
+    const then = { ...verified, actions: [wholeField('ip_src')] };
+    drafts.push(flow('guard_ip', 100, own, then, because('pair')));
   }
   for (const { mac, ip } of pairs6) {
     const own = { ...ipv6, ...from, eth_src: macToBits(mac), ipv6_src: address(ip) };
-    drafts.push(flow('guard_ip', 100, own, verified, because('pair')));
+    const then = { ...verified, actions: [wholeField('ipv6_src')] };
+    drafts.push(flow('guard_ip', 100, own, then, because('pair')));
   }
   for (const ip of withheld) {
-    const claim =
+    const [claim, field] =
       ip.family === 4
-        ? { ...ipv4, ...from, ip_src: address(ip) }
-        : { ...ipv6, ...from, ipv6_src: address(ip) };
-    drafts.push(drop('guard_ip', 250, claim, 'ip-spoof', 'egress', port.id));
+        ? ([{ ...ipv4, ...from, ip_src: address(ip) }, 'ip_src'] as const)
+        : ([{ ...ipv6, ...from, ipv6_src: address(ip) }, 'ipv6_src'] as const);
+    drafts.push(flow('guard_ip', 250, claim, { actions: [wholeField(field)] }, spoof));
   }
   return drafts;
 }

@@ -6,15 +6,17 @@
 import { macToBits } from '../../net/mac.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { arp, groupAddress, icmp6, ipv4, ipv6, rarp, tagged } from '../matches.ts';
+import { arp, groupAddress, icmp4, icmp6, ipv4, ipv6, rarp, tagged } from '../matches.ts';
 import { register } from '../tables.ts';
+import { udpByPort, udpToDhcp, wholeField } from '../whole.ts';
 import { listenerTypes, neighbourTypes } from './icmpv6-types.ts';
 
 export function guardMac({ port, key, macs }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const why = { reason: 'own-mac', port: port.id };
+  const taggedEnds = { reason: 'vlan-tagged', drop: 'egress', port: port.id } as const;
   return [
-    drop('guard_mac', 200, { ...from, ...tagged }, 'vlan-tagged', 'egress', port.id),
+    flow('guard_mac', 200, { ...from, ...tagged }, { actions: [wholeField('eth_src')] }, taggedEnds),
     drop('guard_mac', 150, { ...from, eth_src: groupAddress }, 'multicast-source', 'egress', port.id),
     ...macs.map((mac) =>
       flow('guard_mac', 100, { ...from, eth_src: macToBits(mac) }, { goto: 'guard_type' }, why),
@@ -24,11 +26,41 @@ export function guardMac({ port, key, macs }: LocalPort): Draft[] {
   ];
 }
 
+const wholeArp = (['eth_dst', 'arp_op', 'arp_sha', 'arp_spa', 'arp_tpa'] as const).map(wholeField);
+const wholeNd = (['eth_dst', 'ipv6_src', 'ipv6_dst', 'nw_ttl'] as const).map(wholeField);
+
+/** What the guards behind match is un-wildcarded whole (see whole.ts). */
 export const guardTypeDefaults: readonly Draft[] = [
-  flow('guard_type', 100, arp, { goto: 'guard_arp' }, { reason: 'arp' }),
-  flow('guard_type', 100, rarp, { goto: 'guard_arp' }, { reason: 'rarp' }),
+  flow('guard_type', 100, arp, { actions: wholeArp, goto: 'guard_arp' }, { reason: 'arp' }),
+  flow('guard_type', 100, rarp, { actions: wholeArp, goto: 'guard_arp' }, { reason: 'rarp' }),
   ...[...neighbourTypes, ...listenerTypes].map((type) =>
-    flow('guard_type', 110, { ...icmp6, icmpv6_type: type }, { goto: 'guard_nd' }, { reason: 'nd' }),
+    flow(
+      'guard_type',
+      110,
+      { ...icmp6, icmpv6_type: type },
+      { actions: wholeNd, goto: 'guard_nd' },
+      { reason: 'nd' },
+    ),
+  ),
+  flow(
+    'guard_type',
+    105,
+    icmp6,
+    { actions: [wholeField('icmpv6_type')], goto: 'guard_ip' },
+    { reason: 'icmpv6' },
+  ),
+  flow(
+    'guard_type',
+    105,
+    icmp4,
+    { actions: [wholeField('icmp_type'), wholeField('ip_src')], goto: 'guard_ip' },
+    { reason: 'icmp' },
+  ),
+  ...udpToDhcp.map(({ priority, match, load, actions }) =>
+    flow('guard_type', priority, match, { load, actions, goto: 'guard_ip' }, { reason: 'dhcp' }),
+  ),
+  ...udpByPort.map(({ priority, match, actions }) =>
+    flow('guard_type', priority, match, { actions, goto: 'guard_ip' }, { reason: 'udp' }),
   ),
   flow('guard_type', 100, ipv4, { goto: 'guard_ip' }, { reason: 'ipv4' }),
   flow('guard_type', 100, ipv6, { goto: 'guard_ip' }, { reason: 'ipv6' }),

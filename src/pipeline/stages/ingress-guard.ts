@@ -6,8 +6,9 @@ import { lastOf } from '../../net/cidr.ts';
 import type { Subnet } from '../../policy/world.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { address, arp, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../matches.ts';
+import { address, arp, ipOf, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../matches.ts';
 import { register } from '../tables.ts';
+import { wholeField } from '../whole.ts';
 
 export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draft[] {
   if (port.mode === 'off' || !up) return [];
@@ -19,23 +20,35 @@ export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
     drop('ingress_guard', 350, { ...to, ...tagged }, 'vlan-tagged', 'ingress', port.id),
     drop('ingress_guard', 1, to, 'ethertype', 'ingress', port.id),
   ];
-  for (const family of [ipv4, ipv6]) {
-    drafts.push(
-      port.mode === 'mac-only'
-        ? flow('ingress_guard', 200, { ...family, ...to }, check, because('own-mac'))
-        : drop('ingress_guard', 100, { ...family, ...to }, 'foreign-destination', 'ingress', port.id),
-    );
+  if (port.mode === 'mac-only') {
+    // Above the addresses that others hear: a port that hears all asks for none.
+    for (const family of [ipv4, ipv6])
+      drafts.push(flow('ingress_guard', 210, { ...family, ...to }, check, because('own-mac')));
+    return drafts;
   }
-  if (port.mode === 'mac-only') return drafts;
+  const foreign = { reason: 'foreign-destination', drop: 'ingress', port: port.id } as const;
+  // Destinations are un-wildcarded whole (see whole.ts).
+  const whole = { 4: [wholeField('ip_dst')], 6: [wholeField('ipv6_dst')] } as const;
+  // A refusal's source too: it shares the mask of what rules ask for.
+  const refused = {
+    4: [...whole[4], wholeField('ip_src')],
+    6: [...whole[6], wholeField('ipv6_src')],
+  } as const;
+  for (const family of [4, 6] as const)
+    drafts.push(
+      flow('ingress_guard', 100, { ...ipOf(family), ...to }, { actions: refused[family] }, foreign),
+    );
   // One address may be in several pairs, with several MACs.
   const own = new Map<string, Draft>();
   for (const { ip } of pairs4) {
     const match = { ...ipv4, ...to, ip_dst: address(ip) };
-    own.set(`4/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, check, because('own-address')));
+    const then = { ...check, actions: whole[4] };
+    own.set(`4/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, then, because('own-address')));
   }
   for (const { ip } of pairs6) {
     const match = { ...ipv6, ...to, ipv6_dst: address(ip) };
-    own.set(`6/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, check, because('own-address')));
+    const then = { ...check, actions: whole[6] };
+    own.set(`6/${ip.bits}/${ip.length}`, flow('ingress_guard', 200, match, then, because('own-address')));
   }
   return [...drafts, ...own.values()];
 }
@@ -54,7 +67,7 @@ export const ingressGuardDefaults: readonly Draft[] = [
     'ingress_guard',
     200,
     { ...ipv4, ip_dst: multicast4 },
-    { goto: 'ingress_ct' },
+    { actions: [wholeField('ip_dst')], goto: 'ingress_ct' },
     { reason: 'multicast' },
   ),
   flow(
@@ -68,7 +81,7 @@ export const ingressGuardDefaults: readonly Draft[] = [
     'ingress_guard',
     200,
     { ...ipv6, ipv6_dst: multicast6 },
-    { goto: 'ingress_ct' },
+    { actions: [wholeField('ipv6_dst')], goto: 'ingress_ct' },
     { reason: 'multicast' },
   ),
 ];

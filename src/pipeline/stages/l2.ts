@@ -35,7 +35,7 @@ const loadsOf = ({ key, set }: LocalPort) => ({
   [register.destination]: key,
   [register.destinationSet]: set,
 });
-const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingress_guard');
+const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingress_type');
 
 const inOrder = (ports: Iterable<LocalPort>): LocalPort[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));

@@ -92,7 +92,7 @@ export function ownQuestions({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
 export const responderDefaults: readonly Draft[] = [
   flow(
     'services',
-    300,
+    310,
     { [register.flags]: { value: flag.unguarded, mask: flag.unguarded } },
     { goto: 'egress_qos' },
     { reason: 'unguarded' },

@@ -13,7 +13,7 @@ import type { LocalPort } from '../local-port.ts';
 import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../matches.ts';
 import type { PeerClass } from '../peers.ts';
 import { type Ids, idOrZero, type Relations } from '../relations.ts';
-import { register } from '../tables.ts';
+import { ask, register } from '../tables.ts';
 import { serviceMatches } from './services.ts';
 
 const sides = {
@@ -95,17 +95,21 @@ export function classClauses(
     );
 }
 
+const asking = (bit: number) => ({ [register.asks]: { value: bit, mask: bit } });
+
 /** What an active rule contributes by itself: its services and its prefix. */
 export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
   const level = levelOf(rule, ids);
+  // Asked for only in packets of sets whose rules ask (see asks.ts); a protocol alone takes no look at ports.
+  const asked = rule.service.kind === 'protocol' ? {} : asking(ask.service);
   const drafts = (serviceMatches(rule.family, rule.service, stateful) ?? []).map((match) =>
-    clause(side.rules, level, match, share(rule, 'service', ids)),
+    clause(side.rules, level, { ...match, ...asked }, share(rule, 'service', ids)),
   );
   if (rule.remote.kind === 'prefix') {
     const { prefix } = rule.remote;
-    const match = { ...ipOf(rule.family), [side.address[rule.family]]: address(prefix) };
+    const match = { ...ipOf(rule.family), ...asking(ask.peer), [side.address[rule.family]]: address(prefix) };
     drafts.push(clause(side.rules, level, match, share(rule, 'peer', ids)));
   }
   return drafts;

@@ -17,7 +17,9 @@ import { flag, register } from '../tables.ts';
 /** Above conjunctions (see security-groups.ts). What needs no class or service is decided without looking. */
 const priority = { conjunction: 100, direct: 200, ofPort: 10, opening: 5 } as const;
 
-const isDirect = ({ service, remote }: Rule): boolean => service.kind === 'any' && remote.kind === 'any';
+/** Decided without a look at peer or service. */
+export const isDirect = ({ service, remote }: Rule): boolean =>
+  service.kind === 'any' && remote.kind === 'any';
 
 /** A rule's packets are committed, or, when nothing tracks them, only their pieces are, to come together again. */
 type Tracking = 'tracked' | 'untracked';

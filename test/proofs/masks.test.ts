@@ -1,0 +1,117 @@
+/**
+ * What one tenant writes and sends must not make the switch's cache slow for everybody: the megaflows of a port have few
+ * masks, whatever the port sends and whatever rules, pairs and address groups are around.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { formatCidr } from '../../src/net/cidr.ts';
+import { protocols } from '../../src/net/packet/transport.ts';
+import { readMegaflowMasks } from '../../src/ovsdb/index.ts';
+import type { PortId, Service } from '../../src/policy/world.ts';
+import { attackFrames, attacks, siblings } from '../lib/attack.ts';
+import { ip, mac, net } from '../lib/frames.ts';
+import { type Driver, startDriver } from './driver.ts';
+import { pipelineInstall } from './installation.ts';
+import { type RuleText, type WorldText, worldFrom } from './worlds.ts';
+
+/** All together are ARP, neighbour discovery, and each protocol of both families, before and behind conntrack. */
+const mostMasks = { 'one by one': 32, together: 40 } as const;
+const pipeline = pipelineInstall();
+let driver: Driver;
+beforeAll(async () => {
+  driver = await startDriver(pipeline.install, 4);
+});
+afterAll(async () => {
+  await pipeline.close();
+  await driver.stop();
+});
+
+const range = (from: number, to: number, by = 1): number[] =>
+  Array.from({ length: Math.floor((to - from) / by) + 1 }, (_, at) => from + at * by);
+const lengths4 = range(1, 32);
+const lengths6 = range(1, 128, 5);
+const own = { 4: ip('10.0.0.11'), 6: ip('2001:db8::11') };
+const neighbour = { 4: ip('10.0.0.12'), 6: ip('2001:db8::12') };
+
+const services = (family: 4 | 6): Service[] => [
+  { kind: 'ports', protocol: protocols.tcp, min: 1, max: 65534 },
+  { kind: 'ports', protocol: protocols.udp, min: 1, max: 65534 },
+  { kind: 'ports', protocol: protocols.sctp, min: 3, max: 40001 },
+  { kind: 'protocol', protocol: protocols.gre },
+  ...[0, 3, 8, 17, 40, 128, 129, 200].map(
+    (type): Service => ({
+      kind: 'icmp',
+      protocol: family === 4 ? protocols.icmp : protocols.icmpv6,
+      type,
+      code: type % 3 === 0 ? type : null,
+    }),
+  ),
+];
+const nastyRules: RuleText[] = (['ingress', 'egress'] as const).flatMap((direction) =>
+  ([4, 6] as const).flatMap((family) => {
+    const peer = direction === 'ingress' ? own[family] : neighbour[family];
+    const base = { group: 'nasty', direction, family };
+    return [
+      ...services(family).map((service) => ({ ...base, service })),
+      { ...base, remote: '@nasty' },
+      { ...base, remote: '#wide', service: { kind: 'ports', protocol: 6, min: 7, max: 900 } as const },
+      ...siblings(peer, family === 4 ? lengths4 : lengths6).map((prefix) => ({
+        ...base,
+        remote: formatCidr(prefix),
+        service: { kind: 'ports', protocol: 17, min: 100, max: 61000 } as const,
+      })),
+    ];
+  }),
+);
+const pairs4 = ['0.0.0.0/0', ...siblings(own[4], range(10, 32, 2)).map(formatCidr)];
+const pairs6 = ['::/0', ...siblings(own[6], range(10, 127, 13)).map(formatCidr)];
+const macs = { a: mac('02:00:00:00:00:0a'), b: mac('02:00:00:00:00:0b'), c: mac('02:00:00:00:00:0c') };
+
+const worlds: Readonly<Record<string, WorldText>> = {
+  usual: {
+    ports: [
+      { id: 'a', mac: macs.a, ips: ['10.0.0.11', '2001:db8::11'], groups: ['default'] },
+      { id: 'b', mac: macs.b, ips: ['10.0.0.12', '2001:db8::12'], groups: ['default'] },
+    ],
+    rules: ([4, 6] as const).flatMap((family): RuleText[] => [
+      { group: 'default', direction: 'egress', family },
+      { group: 'default', direction: 'ingress', family, remote: '@default' },
+    ]),
+  },
+  nasty: {
+    ports: [
+      {
+        id: 'a',
+        mac: macs.a,
+        ips: ['10.0.0.11', '2001:db8::11'],
+        pairs: [...pairs4, ...pairs6].map((prefix) => [prefix] as const),
+        groups: ['nasty'],
+      },
+      { id: 'b', mac: macs.b, ips: ['10.0.0.12', '2001:db8::12'], groups: ['nasty'] },
+      { id: 'c', mac: macs.c, ips: ['10.0.0.13', '2001:db8::13'], groups: ['nasty'] },
+    ],
+    rules: nastyRules,
+    addressGroups: {
+      wide: [...siblings(own[4], lengths4), ...siblings(neighbour[6], lengths6)].map(formatCidr),
+    },
+  },
+};
+
+const frameCount = 2000;
+const entries = Object.entries(worlds).flatMap(([name, text]) =>
+  (['one by one', 'together'] as const).map((how) => [name, how, text] as const),
+);
+test.each(entries)('a guest causes few masks: %s groups, attacks %s', async (name, how, text) => {
+  await driver.enter(worldFrom(text));
+  const sources = name === 'usual' ? [own[4], own[6]] : [net('10.0.0.0/8'), own[4], net('2001:db8::/32')];
+  const attacker = { mac: macs.a, to: macs.b, sources, destinations: [neighbour[4], neighbour[6]] };
+  for (const attack of attacks) {
+    if (how === 'one by one') await driver.at.appctl('revalidator/purge');
+    const frames = attackFrames(frameCount, attack, attacker);
+    await driver.runBatch(frames.map((frame) => ({ sender: 'a' as PortId, frames: [frame] })));
+    const dump = await driver.at.control.dumpDatapathFlows();
+    const { megaflows, masksOfPort } = readMegaflowMasks(dump);
+    const masks = masksOfPort.get('dummy1');
+    expect.soft(megaflows, attack).toBeGreaterThan(100);
+    expect.soft(masks, attack).toBeLessThanOrEqual(mostMasks[how]);
+  }
+});
