@@ -6,6 +6,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { type FlowUpdate, type PacketIn, ports } from '../openflow/index.ts';
+import type { DatapathStats } from '../ovsdb/index.ts';
 import { tableNames } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
@@ -170,6 +171,11 @@ export class Agent {
       installedFlows: this.#running?.applier.installedFlows ?? 0,
       localPorts: this.#running?.core.pipeline.relations.locals.size ?? 0,
     };
+  }
+
+  /** What the datapath has to look through for a packet; null when it cannot be asked. */
+  datapathStats(): Promise<DatapathStats | null> {
+    return this.#links.datapathStats();
   }
 
   /** Leaves the flows in place. */

@@ -14,9 +14,10 @@ import {
   type PacketIn,
   Session,
 } from '../openflow/index.ts';
-import { Control, Ovsdb } from '../ovsdb/index.ts';
+import { Control, type DatapathStats, Ovsdb } from '../ovsdb/index.ts';
 import { smallestPiece } from '../policy/datagram.ts';
 import { BridgeShape } from './bridge-shape.ts';
+import { DatapathLoad } from './datapath-load.ts';
 import type { Drift } from './drift.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
 
@@ -60,6 +61,7 @@ export class SwitchLinks {
   readonly ovsdb: Ovsdb;
   readonly session: Session;
   readonly #control: Control | null;
+  readonly #load: DatapathLoad | null;
   readonly #shape: BridgeShape;
   #mending: NodeJS.Timeout | undefined;
   /** How often flows may have changed, and up to which time cached decisions have been put right. */
@@ -74,6 +76,7 @@ export class SwitchLinks {
     this.#options = options;
     const { log, onChange, rundir } = options;
     this.#control = rundir === null ? null : new Control({ rundir });
+    this.#load = this.#control === null ? null : new DatapathLoad(this.#control, () => this.datapathType);
     this.#shape = new BridgeShape({ ...options, ovsdb: () => this.ovsdb });
     this.ovsdb = new Ovsdb({
       target: options.ovsdb,
@@ -195,6 +198,16 @@ export class SwitchLinks {
   /** Live connections of the bridge's datapath, one a line; null when the switch is out of reach for the question. */
   connections(zone?: number): Promise<string> | null {
     return this.#control?.dumpConntrack(zone, this.datapathType) ?? null;
+  }
+
+  /** What the datapath has to look through for a packet; null when it cannot be asked. */
+  async datapathStats(): Promise<DatapathStats | null> {
+    try {
+      return (await this.#load?.read()) ?? null;
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'the datapath could not be asked for its masks');
+      return null;
+    }
   }
 
   /** Of the bridge as it is; undefined while there is none. */

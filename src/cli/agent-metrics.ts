@@ -2,8 +2,14 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AgentStatus } from '../agent/agent.ts';
 import { driftKinds } from '../agent/drift.ts';
+import type { DatapathStats } from '../ovsdb/index.ts';
 
-export function registerAgentMetrics(registry: Registry, status: () => AgentStatus): void {
+export function registerAgentMetrics(
+  registry: Registry,
+  status: () => AgentStatus,
+  datapath: () => Promise<DatapathStats | null>,
+): void {
+  registerDatapathMetrics(registry, datapath);
   const gauge = (name: string, help: string, value: (now: AgentStatus) => number) =>
     new Gauge({
       name,
@@ -58,3 +64,54 @@ const driftCounter = (registry: Registry, status: () => AgentStatus): Counter =>
       for (const kind of driftKinds) this.inc({ kind }, drift[kind]);
     },
   });
+
+/** Absent while they are not known. */
+function registerDatapathMetrics(registry: Registry, datapath: () => Promise<DatapathStats | null>): void {
+  let reading: Promise<DatapathStats | null> | null = null;
+  // One reading for all that a page tells.
+  const read = () => {
+    reading ??= datapath().finally(() => {
+      reading = null;
+    });
+    return reading;
+  };
+  const gauge = (name: string, help: string, value: (stats: DatapathStats) => number | null) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const stats = await read();
+        const known = stats === null ? null : value(stats);
+        if (known === null) this.remove();
+        else this.set(known);
+      },
+    });
+  const counter = (name: string, help: string, value: (stats: DatapathStats) => number) =>
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const stats = await read();
+        this.reset();
+        if (stats !== null) this.inc(value(stats));
+      },
+    });
+  gauge('portcullis_datapath_megaflows', 'Decisions that the datapath has cached.', (now) => now.megaflows);
+  gauge(
+    'portcullis_datapath_masks',
+    'Masks of cached decisions: of the kernel datapath, or the most that one port of the userspace datapath has.',
+    (now) => now.masks,
+  );
+  counter(
+    'portcullis_datapath_lookups_total',
+    'Packets that were looked for among the cached decisions.',
+    (now) => now.lookups,
+  );
+  counter(
+    'portcullis_datapath_masks_tried_total',
+    'Masks tried for them; divided by the lookups, what a packet costs.',
+    (now) => now.tried,
+  );
+}

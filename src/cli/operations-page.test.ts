@@ -39,7 +39,11 @@ test('settings, with their names in the file, the environment and as flags', () 
 
 test('metrics', () => {
   const registry = new Registry();
-  registerAgentMetrics(registry, () => ({}) as AgentStatus);
+  registerAgentMetrics(
+    registry,
+    () => ({}) as AgentStatus,
+    async () => null,
+  );
   registerNovaMetrics(registry, () => ({}) as NotifierStatus);
   const own = registry.getMetricsAsArray().map(({ name }) => name);
   expect(own.length).toBeGreaterThan(5);

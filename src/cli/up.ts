@@ -82,7 +82,11 @@ export async function up(settings: Settings): Promise<void> {
       datapathType: settings.datapath_type,
       hitsInterval: settings.hits.interval * 1000,
     });
-    registerAgentMetrics(metrics, () => agent.status);
+    registerAgentMetrics(
+      metrics,
+      () => agent.status,
+      () => agent.datapathStats(),
+    );
     closers.push(() => agent.stop());
     await agent.start();
     const met = agent.firstApplied.then(() => 'met' as const);

@@ -96,9 +96,18 @@ export class Control {
     await this.call('dpctl/ipf-set-min-frag', [datapathOf(datapathType), `v${family}`, String(bytes)]);
   }
 
-  /** Megaflows of the datapath, one a line, with all that `-m` adds. */
-  dumpDatapathFlows(options?: CallOptions): Promise<string> {
-    return this.call('dpctl/dump-flows', ['-m'], options);
+  /** Megaflows of the datapath, one a line, with all that `-m` adds; its type is told as for connections. */
+  dumpDatapathFlows(datapathType?: string, options?: CallOptions): Promise<string> {
+    return this.call(
+      'dpctl/dump-flows',
+      ['-m', ...(datapathType === undefined ? [] : [datapathOf(datapathType)])],
+      options,
+    );
+  }
+
+  /** What a datapath has done since it began, in the switch's own words. */
+  showDatapath(datapathType: string, options?: CallOptions): Promise<string> {
+    return this.call('dpctl/show', [datapathOf(datapathType)], options);
   }
 
   /** What the datapath under a bridge can do, by the switch's own names: `Yes`, `No` or a number as text. */

@@ -20,6 +20,7 @@ export {
   parseConntrack,
 } from './conntrack-dump.ts';
 export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
+export { type DatapathStats, readDatapathStats } from './datapath-stats.ts';
 export { type MegaflowMasks, readMegaflowMasks } from './megaflow-masks.ts';
 export type { MonitorFault, Start } from './monitor.ts';
 export type { ReplicaFault } from './replica.ts';
