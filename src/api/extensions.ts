@@ -46,6 +46,8 @@ const extensions: readonly Extension[] = [
   ['data-plane-status', 'Port data plane status extension', 'What others found of the wire of a port'],
   ['port-device-profile', 'Port device profile', 'The accelerator that comes with a port'],
   ['port-numa-affinity-policy', 'Port NUMA affinity policy', 'How near to its port a guest is to be'],
+  ['port-hints', 'Port hints', 'What somebody wants of the switch for a port'],
+  ['port-trusted-vif', 'Port trusted vif', 'Whether a network card trusts the function of a port'],
   ['port-mac-address-regenerate', 'Neutron Port MAC address regenerate', 'Ports get a new MAC on request'],
   [
     'port-security',
@@ -75,6 +77,11 @@ const extensions: readonly Extension[] = [
   ],
   ['qos-rules-alias', 'Quality of Service rules alias API', 'Rules of policies by their own id alone'],
   ['quota-check-limit', 'Quota engine limit check', 'Limits below what is used are refused on request'],
+  [
+    'quota-check-limit-default',
+    'Quota engine limit check by default',
+    'Limits below what is used are refused unless the request says `force`',
+  ],
   ['quota_details', 'Quota details management support', 'What projects use of their quotas'],
   ['quotas', 'Quota management support', 'How much projects may have'],
   ['rbac-address-group', 'Add address_group type to RBAC', 'Sharing address groups with projects'],
@@ -144,6 +151,16 @@ const extensions: readonly Extension[] = [
   ['subnetpool-prefix-ops', 'Subnet Pool Prefix Operations', 'Prefixes of a pool come and go one by one'],
   ['tag-creation', 'Tag creation extension', 'Several tags added at once'],
   ['tag-ports-during-bulk-creation', 'Tag Ports During Bulk Creation', 'Ports made with tags'],
+  [
+    'uplink-status-propagation',
+    'Uplink status propagation extension',
+    'Whether the function of a port follows its uplink',
+  ],
+  [
+    'uplink-status-propagation-updatable',
+    'Uplink status propagation updatable extension',
+    'Changing whether it does',
+  ],
 ].map(([alias = '', name = '', description = '']) => ({ alias, name, description }));
 
 const shown = (extension: Extension) => ({ ...extension, updated: '2026-01-01T00:00:00-00:00', links: [] });

@@ -65,12 +65,12 @@ export interface QuotaDraft {
   readonly checked: boolean;
 }
 
-/** What the body of an update asks for. `force` says what holds without `check_limit`. */
+/** What the body of an update asks for. `check_limit` says what holds without `force`. */
 export function quotaDraft(body: unknown): QuotaDraft {
-  if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), checked: false };
-  const { force: _, check_limit: check, ...limits } = body;
+  if (!isObject(body)) return { limits: draftForUpdate(quotaAttributes, 'quota', body), checked: true };
+  const { force, check_limit: _, ...limits } = body;
   return {
     limits: draftForUpdate(quotaAttributes, 'quota', limits),
-    checked: check !== undefined && check !== null && toBoolean(check),
+    checked: force === undefined || force === null || !toBoolean(force),
   };
 }

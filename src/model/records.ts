@@ -116,7 +116,14 @@ export interface PortNotes {
   readonly numa_affinity_policy?: string | null;
   readonly device_profile?: string | null;
   readonly data_plane_status?: string | null;
+  readonly trusted?: boolean;
+  readonly hints?: PortHints | null;
+  /** Absent: true. */
+  readonly propagate_uplink_status?: boolean;
 }
+
+/** Settings for switches, by the switch's name. */
+export type PortHints = Readonly<Record<string, unknown>>;
 
 export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly name: string;

@@ -19,6 +19,7 @@ import {
   withNewBinding,
   withoutBinding,
 } from '../../model/port-binding.ts';
+import { profileWith } from '../../model/port-notes.ts';
 import type { BindingRecord, PortRecord } from '../../model/records.ts';
 import { readResource, refuseBody } from '../http/body.ts';
 import { matches, parseFilters } from '../http/filters.ts';
@@ -151,11 +152,11 @@ const shownPlace = (binding: PortBinding): PortBinding => (binding.left ? { ...b
 class BindingReading {
   readonly #shown: Readonly<Record<string, unknown>>;
 
-  constructor({ port, binding, context }: { port: string; binding: PortBinding; context: Context }) {
+  constructor({ port, binding, context }: { port: PortRecord; binding: PortBinding; context: Context }) {
     const { host, vnic_type, profile, active } = binding;
-    const plug = plugAt(context.view.state, port, shownPlace(binding));
+    const plug = plugAt(context.view.state, port.id, shownPlace(binding));
     const status = active ? 'ACTIVE' : 'INACTIVE';
-    this.#shown = { host, ...plug, vnic_type, profile, status };
+    this.#shown = { host, ...plug, vnic_type, profile: profileWith(profile, port), status };
   }
 
   /** The host takes the place of an id: it is what pages are marked by. */
@@ -184,12 +185,12 @@ class PortBindings {
 
   of(caller: Caller, port: string): readonly BindingReading[] {
     const { record } = this.#found(caller, 'get', port);
-    return bindingsOf(record, this.#held(port)).map((binding) => this.#reading(port, binding));
+    return bindingsOf(record, this.#held(port)).map((binding) => this.#reading(record, binding));
   }
 
   at(caller: Caller, port: string, host: string): BindingReading {
     const { record } = this.#found(caller, 'get', port);
-    return this.#reading(port, bindingAt(record, this.#held(port), host));
+    return this.#reading(record, bindingAt(record, this.#held(port), host));
   }
 
   /** Resolves with the binding at `host` as it then is; with nothing where that is null. */
@@ -210,7 +211,7 @@ class PortBindings {
         return changed;
       },
     });
-    return host === null ? null : this.#reading(id, bindingAt(after, this.#held(id), host)).shown(null);
+    return host === null ? null : this.#reading(after, bindingAt(after, this.#held(id), host)).shown(null);
   }
 
   /** A guest would wait in vain where its port cannot be plugged. Throws `PortBindingError`. */
@@ -232,7 +233,7 @@ class PortBindings {
     return row;
   }
 
-  #reading(port: string, binding: PortBinding): BindingReading {
+  #reading(port: PortRecord, binding: PortBinding): BindingReading {
     return new BindingReading({ port, binding, context: this.#context });
   }
 

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keys } from '../../model/keys.ts';
 import {
   type Client,
   expectRefusal,
@@ -7,6 +6,8 @@ import {
   openUnderTest,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { Hosts } from '../testing/hosts.ts';
+import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
 let client: Client;
@@ -111,9 +112,7 @@ describe('a MAC of null', () => {
   });
 
   it('is refused where a MAC stays: on a port that a host has', async () => {
-    const host = { name: 'host1', heartbeat: Date.now(), ttl: 1e6, bridge: 'br-int' };
-    await under.store.txn([], [{ op: 'put', key: keys.host('host1'), value: JSON.stringify(host) }]);
-    await client.call('GET', '/v1/sync?timeout=0.01');
+    await (await Hosts.oneAndTwo(under, client)).live('host1');
     const port = await client.make('ports', inside({ 'binding:host_id': 'host1' }));
     expectRefusal(await put(port, { mac_address: null }), 409, 'PortBound');
     expect((await client.show('ports', port['id']))['mac_address']).toBe(port['mac_address']);
@@ -169,5 +168,82 @@ describe('notes of others', () => {
       expectRefusal(await post(wrong), 400, 'HTTPBadRequest');
     for (const wrong of [{ device_profile: 'fpga' }, { data_plane_status: 'UP' }])
       expectRefusal(await put(port, wrong), 400, 'HTTPBadRequest');
+  });
+});
+
+describe('what compute services read of a port', () => {
+  const hints = { openvswitch: { other_config: { 'tx-steering': 'hash' } } };
+
+  it('is nothing at first, and what administrators say', async () => {
+    const none = { trusted: null, hints: null, propagate_uplink_status: true };
+    expect(await client.make('ports', inside())).toMatchObject(none);
+    const said = { trusted: true, hints, propagate_uplink_status: false };
+    const port = await client.make('ports', inside({ ...said, 'binding:profile': { a: 1 } }));
+    expect(port).toMatchObject({ ...said, 'binding:profile': { a: 1, trusted: true } });
+    const changed = { trusted: 'False', hints: {}, propagate_uplink_status: 'yes' };
+    expect(await client.change('ports', port['id'], changed)).toMatchObject({
+      trusted: false,
+      hints: null,
+      propagate_uplink_status: true,
+      'binding:profile': { a: 1, trusted: false },
+    });
+    expect(await client.change('ports', port['id'], { 'binding:profile': {} })).toMatchObject({
+      'binding:profile': { trusted: false },
+    });
+  });
+
+  it('is in the profiles of bindings', async () => {
+    const hosts = await Hosts.oneAndTwo(under, client);
+    await hosts.live('three');
+    const of = { device_owner: 'compute:nova', 'binding:host_id': 'one', trusted: true };
+    const port = await client.make('ports', inside(of));
+    const url = `/v2.0/ports/${String(port['id'])}/bindings`;
+    const made = await client.call('POST', url, { binding: { host: 'two', profile: { b: 2 } } });
+    expect(made.body).toMatchObject({ binding: { profile: { b: 2, trusted: true } } });
+    const { body } = await client.call('GET', `${url}?fields=profile`);
+    expect(body['bindings']).toEqual([{ profile: { trusted: true } }, { profile: { b: 2, trusted: true } }]);
+  });
+
+  it('is of its words alone', async () => {
+    const port = await client.make('ports', inside());
+    for (const [wrong, text] of [
+      [{ hints: 'a' }, "Invalid input for hints. Reason: 'a' is not a dictionary."],
+      [{ hints: { ovn: {} } }, 'Invalid input for hints. Reason: Unexpected keys supplied: ovn.'],
+      [
+        { hints: { openvswitch: { other_config: { 'tx-steering': 'x' } } } },
+        'Invalid input for hints. Reason: x is not in valid_values.',
+      ],
+      [{ hints: { openvswitch: null } }, "Invalid input for hints. Reason: 'None' is not a dictionary."],
+    ] as const)
+      for (const reply of [await post(wrong), await put(port, wrong)])
+        expect(expectRefusal(reply, 400, 'HTTPBadRequest')).toBe(text);
+    for (const wrong of [{ trusted: null }, { trusted: 'x' }, { propagate_uplink_status: null }])
+      expectRefusal(await post(wrong), 400, 'InvalidInput');
+  });
+
+  it('is for administrators, but for the uplink', async () => {
+    const server = await under.server({ authenticator: byName });
+    const [admin, owner, service] = [
+      as(server.api, 'admin'),
+      as(server.api, 'owner'),
+      as(server.api, 'service'),
+    ];
+    const own = await owner.make('networks', {});
+    for (const said of [{ trusted: true }, { trusted: false }, { hints }])
+      for (const person of [owner, service]) {
+        const reply = await person.call('POST', '/v2.0/ports', { port: { network_id: own['id'], ...said } });
+        expectRefusal(reply, 403, 'PolicyNotAuthorized');
+      }
+    const port = await owner.make('ports', {
+      network_id: own['id'],
+      hints: null,
+      propagate_uplink_status: false,
+    });
+    expect(port).toMatchObject({ propagate_uplink_status: false });
+    await admin.change('ports', port['id'], { trusted: true, hints });
+    for (const person of [owner, service]) {
+      const shown = await person.show('ports', port['id']);
+      expect(Object.keys(shown).filter((name) => ['trusted', 'hints'].includes(name))).toEqual([]);
+    }
   });
 });

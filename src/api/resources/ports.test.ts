@@ -199,7 +199,12 @@ describe('ports', () => {
         {
           op: 'put',
           key: keys.host('h1'),
-          value: JSON.stringify({ name: 'h1', heartbeat: Date.now(), ttl: 1e6, datapath_type: 'netdev' }),
+          value: JSON.stringify({ name: 'h1', heartbeat: Date.now(), ttl: 1e6 }),
+        },
+        {
+          op: 'put',
+          key: keys.bridge('h1'),
+          value: JSON.stringify({ bridge: 'br-int', datapath_type: 'netdev' }),
         },
         {
           op: 'put',
@@ -236,8 +241,8 @@ describe('ports', () => {
       },
     });
     expect(await client.list('ports', 'status=ACTIVE&binding:host_id=h1')).toHaveLength(1);
-    const moved = { name: 'h1', heartbeat: Date.now(), ttl: 1e6, datapath_type: 'netdev', bridge: 'br-x' };
-    await under.store.txn([], [{ op: 'put', key: keys.host('h1'), value: JSON.stringify(moved) }]);
+    const moved = JSON.stringify({ bridge: 'br-x', datapath_type: 'netdev' });
+    await under.store.txn([], [{ op: 'put', key: keys.bridge('h1'), value: moved }]);
     await client.call('GET', '/v1/sync?timeout=0.01');
     expect(await client.show('ports', id)).toMatchObject({ 'binding:vif_details': { bridge_name: 'br-x' } });
     expectRefusal(await put(id, { mac_address: 'fa:16:3e:00:00:99' }), 409, 'PortBound');

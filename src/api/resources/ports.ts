@@ -8,7 +8,7 @@ import { keys } from '../../model/keys.ts';
 import { type PortDraft, type PortPatch, portAttributes, portVerbs } from '../../model/port.ts';
 import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
 import { checkGuardOfChange, groupsOfNewPort, guardOfNewPort } from '../../model/port-guard.ts';
-import { notesOf, shownNotes } from '../../model/port-notes.ts';
+import { notesOf, profileWith, shownNotes } from '../../model/port-notes.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
@@ -90,6 +90,7 @@ export class Ports implements Resource<PortRecord> {
       qos_policy_id: qosPolicyOf(port),
       qos_network_policy_id: qosPolicyOf(state.networks.get(port.network_id)?.record),
       'binding:host_id': holderOf(port, held),
+      'binding:profile': profileWith(port['binding:profile'], port),
       'binding:vif_type': plug.vif_type,
       'binding:vif_details': plug.vif_details,
     };

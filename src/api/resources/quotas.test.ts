@@ -95,14 +95,22 @@ describe('quotas', () => {
     expect((await client.call('GET', '/v2.0/quotas')).body).toEqual({ quotas: [] });
   });
 
-  it('do not go below what is used where the request asks for that check', async () => {
+  it('do not go below what is used unless the request says so', async () => {
     await client.make('networks', {});
-    const refused = await setQuota({ network: 0, check_limit: true });
-    expect(expectRefusal(refused, 400, 'HTTPBadRequest')).toBe(
-      'Quota limit 0 for network must be greater than or equal to already used 1',
-    );
-    expect((await setQuota({ network: 1, check_limit: true })).status).toBe(200);
-    expect((await setQuota({ network: 0 })).status).toBe(200);
+    for (const more of [
+      {},
+      { check_limit: true },
+      { check_limit: false },
+      { force: false },
+      { force: null },
+    ]) {
+      const refused = await setQuota({ network: 0, ...more });
+      expect(expectRefusal(refused, 400, 'HTTPBadRequest')).toBe(
+        'Quota limit 0 for network must be greater than or equal to already used 1',
+      );
+    }
+    expect((await setQuota({ network: 1 })).status).toBe(200);
+    expect((await setQuota({ network: 0, force: true })).status).toBe(200);
     expectRefusal(await client.call('POST', '/v2.0/networks', { network: {} }), 409, 'OverQuota');
     expect((await setQuota({ network: 0, force: true })).status).toBe(200);
     expect((await setQuota({ network: -1 })).status).toBe(200);

@@ -86,7 +86,10 @@ export class Oracle {
       if (who === null || !this.#sees(who, held))
         yield `the answer shows ${held.key} to ${who?.name ?? 'nobody'}`;
       const hidden = Object.keys(shown).find(
-        (name) => name.startsWith('binding:') && name !== 'binding:vnic_type',
+        (name) =>
+          (name.startsWith('binding:') && name !== 'binding:vnic_type') ||
+          name === 'trusted' ||
+          name === 'hints',
       );
       if (hidden !== undefined) yield `the answer shows ${hidden} to ${who?.name ?? 'nobody'}`;
     }
