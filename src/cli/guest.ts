@@ -3,7 +3,7 @@
  * bridge; nothing is remembered outside Open vSwitch's database.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Fault } from '../base/errors.ts';
+import { Fault, reasonOf } from '../base/errors.ts';
 import type { Client, NetworkView, PortView, SubnetView } from './client.ts';
 import { isClientFault } from './client.ts';
 import type { Addressing, Remains } from './guest-namespace.ts';
@@ -15,7 +15,9 @@ export type GuestFault =
   | { readonly code: 'NotRoot' }
   | { readonly code: 'GuestExists'; readonly namespace: string }
   | { readonly code: 'BadNamespaceName'; readonly name: string }
-  | { readonly code: 'StillDown'; readonly port: string };
+  | { readonly code: 'StillDown'; readonly port: string }
+  | { readonly code: 'Interrupted' }
+  | { readonly code: 'HalfMade'; readonly namespace: string };
 
 export interface GuestTools {
   readonly client: Client;
@@ -51,14 +53,16 @@ export function requireRoot(): void {
 export async function addressingOf(client: Client, port: PortView): Promise<Addressing> {
   const addresses: string[] = [];
   const gateways: string[] = [];
+  const own = new Set(port.fixed_ips.map(({ ip_address }) => ip_address));
   for (const { subnet_id, ip_address } of port.fixed_ips) {
     const { subnet } = await client.get<{ subnet: SubnetView }>(`/v2.0/subnets/${subnet_id}`);
     addresses.push(`${ip_address}/${subnet.cidr.split('/')[1]}`);
     const gateway = subnet.gateway_ip;
     const family = (address: string) => address.includes(':');
+    // Who is the gateway has no way out through it.
+    if (gateway === null || own.has(gateway)) continue;
     // A guest has one default route a family: the first subnet's.
-    if (gateway !== null && !gateways.some((known) => family(known) === family(gateway)))
-      gateways.push(gateway);
+    if (!gateways.some((known) => family(known) === family(gateway))) gateways.push(gateway);
   }
   return { addresses, gateways };
 }
@@ -103,18 +107,21 @@ export async function addGuest(
   const addressing = options.addresses ? await addressingOf(client, port) : { addresses: [], gateways: [] };
   const { network } = await client.get<{ network: NetworkView }>(`/v2.0/networks/${port.network_id}`);
 
-  await plugs.record(plug);
+  const interruption = interruptible();
   let active: boolean;
   try {
+    await plugs.record(plug);
     await makeGuest(namespace, plug.device, port.mac_address, network.mtu);
     await plugs.announce(plug, port.mac_address);
-    active = await becomesActive(client, port, options.timeout);
+    active = await becomesActive(client, port, options.timeout, interruption.signal);
     // Only now: the guest's first packets look for duplicates of its addresses and should get through.
     await startGuest(namespace, addressing);
+    interruption.signal.throwIfAborted();
   } catch (error) {
-    await removeGuest(namespace, plug.device);
-    await plugs.forget(plug.device);
+    await takeBack(plugs, plug, error);
     throw error;
+  } finally {
+    interruption.over();
   }
   if (!active && port.admin_state_up) {
     throw new Fault<GuestFault>(
@@ -125,10 +132,44 @@ export async function addGuest(
   return plug;
 }
 
-async function becomesActive(client: Client, port: PortView, timeout: number): Promise<boolean> {
+/** A signal to the process ends what it waits for, not the process: what it began is taken back first. */
+function interruptible(): { readonly signal: AbortSignal; over(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(new Fault<GuestFault>({ code: 'Interrupted' }, 'interrupted'));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, abort);
+  return {
+    signal: controller.signal,
+    over: () => {
+      for (const name of signals) process.off(name, abort);
+    },
+  };
+}
+
+/** Each step for itself: one that fails leaves the other nothing less to do. Throws `HalfMade` when something stays. */
+async function takeBack(plugs: GuestPlugs, { namespace, device }: Plug, cause: unknown): Promise<void> {
+  const failures: unknown[] = [];
+  const noteFailure = (error: unknown): void => void failures.push(error);
+  await removeGuest(namespace, device).catch(noteFailure);
+  await plugs.forget(device).catch(noteFailure);
+  if (failures.length === 0) return;
+  throw new Fault<GuestFault>(
+    { code: 'HalfMade', namespace },
+    `${reasonOf(cause)}; what was made is still there (${failures.map(reasonOf).join('; ')}): portcullis guest del removes it`,
+    cause,
+  );
+}
+
+async function becomesActive(
+  client: Client,
+  port: PortView,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (!port.admin_state_up) return false;
   const end = performance.now() + timeout * 1000;
   for (;;) {
+    signal.throwIfAborted();
     const { port: now } = await client.get<{ port: PortView }>(`/v2.0/ports/${port.id}`);
     if (now.status === 'ACTIVE') return true;
     if (performance.now() >= end) return false;

@@ -1,10 +1,13 @@
 /** `portcullis guest` on a private switch: what it makes carries traffic, and all of it goes again. */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run, runAnyway } from '../lib/command.ts';
 import { describeRoot } from '../lib/netns.ts';
 import { type Relay, startRelay } from '../lib/relay.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
+import { cleanEnvironment, program as commandLine } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
 import { startUp, type Up } from './portcullis.ts';
 
@@ -111,5 +114,87 @@ describeRoot('portcullis guest', () => {
     await ok('guest', 'add', one, '--no-addresses');
     expect(await run('ip', ['-n', one, '-4', 'address', 'show', 'eth0'])).toBe('');
     expect(await run('ip', ['-n', one, 'route'])).toBe('');
+  });
+
+  const v4 = { ip_version: 4, cidr: '192.0.2.0/24' };
+  const v6 = { ip_version: 6, cidr: '2001:db8:7::/64' };
+  const at = (...addresses: string[]) => ({ fixed_ips: addresses.map((ip_address) => ({ ip_address })) });
+  const unusual = [
+    { is: 'the gateway of both families', subnets: [v4, v6], port: at('192.0.2.1', '2001:db8:7::1') },
+    {
+      is: 'the gateway of IPv4',
+      subnets: [v4, v6],
+      port: at('192.0.2.1', '2001:db8:7::9'),
+      ways: ['2001:db8:7::1'],
+    },
+    {
+      is: 'a gateway, and a member elsewhere',
+      subnets: [v4, { ip_version: 4, cidr: '198.51.100.0/24' }],
+      port: at('192.0.2.1', '198.51.100.7'),
+      ways: ['198.51.100.1'],
+    },
+    { is: 'without addresses', subnets: [v4], port: { fixed_ips: [] } },
+    { is: 'of IPv6 alone', subnets: [v6], ways: ['2001:db8:7::1'] },
+    { is: 'behind a link-local gateway', subnets: [{ ...v6, gateway_ip: 'fe80::1' }], ways: ['fe80::1'] },
+    { is: 'on a /31', subnets: [{ ...v4, cidr: '192.0.2.0/31' }], ways: ['192.0.2.0'] },
+    { is: 'on a /32', subnets: [{ ...v4, cidr: '192.0.2.9/32', gateway_ip: null }] },
+    {
+      is: 'on a /128',
+      subnets: [{ ...v6, cidr: '2001:db8:7::9/128', gateway_ip: 'fe80::1' }],
+      ways: ['fe80::1'],
+    },
+    { is: 'where IPv6 does not fit', network: { mtu: 600 }, subnets: [v4], ways: ['192.0.2.1'] },
+  ];
+
+  test('ports that are unusual have guests, with the routes that there are', async () => {
+    const [name] = names;
+    for (const { is, network = {}, subnets, port = {}, ways = [] } of unusual) {
+      const { id: network_id } = await up.create('network', network);
+      for (const subnet of subnets) await up.create('subnet', { network_id, enable_dhcp: false, ...subnet });
+      const { id } = await up.create('port', { network_id, ...port });
+      await ok('guest', 'add', id, '--name', name);
+      const [row] = JSON.parse(await ok('guest', 'list', '--json')) as { readonly addresses: string[] }[];
+      const inside = await run('ip', ['-n', name, 'address', 'show', 'eth0']);
+      for (const address of row?.addresses ?? []) expect(inside, is).toContain(` ${address}/`);
+      const routes = await Promise.all(
+        ['-4', '-6'].map((family) => run('ip', ['-n', name, family, 'route', 'show', 'default'])),
+      );
+      const vias = [...routes.join('').matchAll(/^default via (\S+)/gm)].map(([, via]) => via);
+      expect({ is, vias }).toEqual({ is, vias: ways });
+      expect(await ok('guest', 'del', name)).toBe(`guest ${name} removed\n`);
+    }
+  });
+
+  test('nothing of a guest that cannot be made stays', async () => {
+    const [name] = names;
+    const before = await links();
+    // Linux has no Ethernet device of less than 68.
+    const { id: network_id } = await up.create('network', { mtu: 60 });
+    const { id } = await up.create('port', { network_id });
+    const result = await up.commandAt(made, 'guest', 'add', id, '--name', name);
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('ip link add') });
+    expect(await namespaces()).not.toContain(name);
+    expect(await links()).toBe(before);
+    expect(await made.vsctl('list-ports', up.bridge)).toBe('');
+  });
+
+  test('nothing of a guest stays when the making is interrupted', async () => {
+    const [name] = names;
+    // No agent holds what is to be on another host: the command waits.
+    const { id: network_id } = await up.create('network', {});
+    const { id } = await up.create('port', { network_id, 'binding:host_id': 'elsewhere' });
+    const [program, ...words] = made.entered(...commandLine, 'guest', 'add', id, '--name', name);
+    const command = spawn(program, words, {
+      env: cleanEnvironment({ PORTCULLIS_OVSDB: made.dbTarget, PORTCULLIS_BRIDGE: up.bridge }),
+    });
+    const ended = once(command, 'close');
+    await until(async () => (await made.vsctl('list-ports', up.bridge)).includes('pg'), {
+      what: 'the guest is being made',
+    });
+    await until(async () => (await namespaces()).includes(name), { what: 'it has a namespace' });
+    command.kill('SIGINT');
+    expect(await ended).toEqual([1, null]);
+    expect(await namespaces()).not.toContain(name);
+    expect(await made.vsctl('list-ports', up.bridge)).toBe('');
   });
 });
