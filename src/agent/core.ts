@@ -46,13 +46,19 @@ export class Core {
   readonly #stop = new AbortController();
   readonly pipeline: Pipeline;
   readonly topology: Topology;
-  readonly #plugged = new PluggedInterfaces();
+  readonly #plugged: PluggedInterfaces;
   #fed = false;
 
   constructor(options: CoreOptions) {
     this.#options = options;
     const { features, store, answers, log, onChange } = options;
     this.pipeline = new Pipeline(features);
+    this.#plugged = new PluggedInterfaces(({ port, name, out }) =>
+      log.warn(
+        { port, interface: name, other: out },
+        'an interface takes over a port from another that has its iface-id too',
+      ),
+    );
     this.topology = new Topology(this.pipeline.facts, (key) => log.warn({ key }, 'a record cannot be read'));
     void follow(store, [...topologyPrefixes, prefixes.asks], {
       signal: this.#stop.signal,

@@ -11,6 +11,13 @@ export interface PluggedInterface {
   readonly ofport: number;
 }
 
+/** Two interfaces claim one port: `name` has it, `out` is plugged for nothing. */
+export interface Rival {
+  readonly port: PortId;
+  readonly name: string;
+  readonly out: string;
+}
+
 /** `external_ids:iface-id`, the key by which hypervisors say which port an interface is. */
 const portKey = 'iface-id';
 
@@ -22,6 +29,14 @@ const portKey = 'iface-id';
 export class PluggedInterfaces {
   #claims = new Map<string, number>();
   #looks = 0;
+  /** What was told last of each port that two interfaces claim. */
+  #rivals = new Map<PortId, string>();
+  readonly #onRival: (rival: Rival) => void;
+
+  /** `onRival` hears once of each pair of interfaces of which one has the port and the other claims it too. */
+  constructor(onRival: (rival: Rival) => void) {
+    this.#onRival = onRival;
+  }
 
   /**
    * The plugged ports of a bridge, by port id. Interfaces without a number (being added, or failed) are not
@@ -30,6 +45,7 @@ export class PluggedInterfaces {
   read(rows: RowSource, bridge: string): Map<PortId, PluggedInterface> {
     const plugged = new Map<PortId, PluggedInterface & { readonly since: number }>();
     const claims = new Map<string, number>();
+    const rivals = new Map<PortId, string>();
     const look = ++this.#looks;
     const interfaces = rows.rows('Interface');
     const ports = rows.rows('Port');
@@ -45,9 +61,22 @@ export class PluggedInterfaces {
         const later =
           rival === undefined || rival.since < since || (rival.since === since && rival.ofport < row.ofport);
         if (later) plugged.set(port, { port, name: row.name, ofport: row.ofport, since });
+        if (rival !== undefined) rivals.set(port, later ? rival.name : row.name);
       }
     }
     this.#claims = claims;
+    this.#tell(plugged, rivals);
     return plugged;
+  }
+
+  #tell(plugged: ReadonlyMap<PortId, PluggedInterface>, rivals: ReadonlyMap<PortId, string>): void {
+    const pairs = new Map<PortId, string>();
+    for (const [port, out] of rivals) {
+      const name = plugged.get(port)?.name ?? '';
+      const pair = `${name}|${out}`;
+      pairs.set(port, pair);
+      if (this.#rivals.get(port) !== pair) this.#onRival({ port, name, out });
+    }
+    this.#rivals = pairs;
   }
 }

@@ -152,6 +152,10 @@ describe('another interface or another number', () => {
     await lab.bound('p1', 'ACTIVE');
     await lab.plug('p1', 'tap-new', 10);
     await until(async () => (await admitted(10)).length === 1);
+    await lab.sync();
+    expect(lab.logged('takes over a port')).toMatchObject([
+      { port: 'p1', interface: 'tap-new', other: 'tap-old' },
+    ]);
     await lab.unplug('tap-new');
     await until(async () => (await admitted(20)).length === 1);
     expect((await lab.binding('p1'))?.status).toBe('ACTIVE');
