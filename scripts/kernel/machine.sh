@@ -59,7 +59,8 @@ build() {
   mkdir -p "$state" || fail "cannot write to $state"
   [ -d "$state/kernel" ] || fetch_kernel
   [ "$state/initramfs" -nt "$here/boot.sh" ] && [ "$state/initramfs" -nt "$here/machine.sh" ] || make_initramfs
-  [ -s "$state/accelerator" ] || find_accelerator
+  # A QEMU that KVM cannot serve may abort, of which the shell would tell.
+  [ -s "$state/accelerator" ] || find_accelerator 2>/dev/null
 }
 
 run() {
@@ -71,7 +72,7 @@ run() {
   is_root || fail 'the machine needs root: it reads the files of the host as root'
   build
   exchange=$(mktemp -d "$state/run.XXXXXX") || fail "cannot write to $state"
-  trap '{ kill -KILL $(jobs -p); wait; } 2>/dev/null; rm -rf "$exchange"' EXIT
+  trap 'jobs -p | xargs -r kill -KILL 2>/dev/null; wait; rm -rf "$exchange"' EXIT
   trap 'exit 143' INT TERM
   printf '%s\0' "$@" >"$exchange/command"
   { [ ${#variables[@]} = 0 ] || printf "%s\0" "${variables[@]}"; } >"$exchange/environment"

@@ -137,6 +137,7 @@ export class Agent {
       log,
       session: links.session,
       connections: (zone) => links.connections(zone),
+      onKernel: () => links.datapathType === 'system' || links.datapathType === '',
       revalidated: () => links.revalidated(),
     });
     this.#hits = new Hits({

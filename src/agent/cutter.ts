@@ -1,14 +1,14 @@
 /**
  * Ends live connections that present rules no longer allow: where something may have become forbidden, it reads the
- * switch's connections, has policy judge each, and severs the forbidden ones, leaving all others alone. What it could
- * not deal with stays suspect. Where the switch cannot be asked for its connections, all of a suspect network are
- * ended, for none that is forbidden may be left.
+ * switch's connections, has policy judge each, and severs the forbidden ones, leaving all others alone. It is done when
+ * a second reading shows that they are gone. What it could not deal with stays suspect. Where the switch cannot be
+ * asked for its connections, or keeps some, all of a suspect network are ended, for none that is forbidden may be left.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import type { Session } from '../openflow/index.ts';
-import { type ConntrackDump, type ConntrackEntry, parseConntrack } from '../ovsdb/index.ts';
+import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../ovsdb/index.ts';
 import { preferredId } from '../pipeline/ids.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { worldOf } from '../pipeline/world-of.ts';
@@ -21,12 +21,14 @@ export interface CutterOptions {
   readonly log: Logger;
   /** The switch's live connections, of one zone or of all; null when it cannot be asked. */
   readonly connections: (zone?: number) => Promise<string> | null;
+  /** Whether they are in a kernel's table. */
+  readonly onKernel: () => boolean;
   /** Resolves when packets meet the flows that the switch has acknowledged. */
   readonly revalidated: () => Promise<void>;
 }
 
 export interface CutCounts {
-  /** Connections that were ended one by one. */
+  /** Forbidden connections that were seen to be gone. */
   readonly connections: number;
   /** That reading, judging and ending them took in all. */
   readonly seconds: number;
@@ -48,6 +50,12 @@ type Owner = (key: bigint) => PortId | null | undefined;
 type Read = ConntrackDump['entries'];
 
 const half = 0xffffffffn;
+
+/** A connection and who admitted it: the same ends may have begun another one since. */
+const identityOf = ({ protocol, original: { src, dst, layer4 }, label }: ConntrackEntry): string => {
+  const detail = layer4.kind === 'ports' ? [layer4.src, layer4.dst] : [layer4.id, layer4.type, layer4.code];
+  return [protocol, src.bits, dst.bits, ...detail, label].join(' ');
+};
 
 export class Cutter {
   readonly #options: CutterOptions;
@@ -125,7 +133,8 @@ export class Cutter {
       if (zoneOf(network) !== zone) continue;
       const entries = read?.get(zone) ?? null;
       if (read !== null && entries !== null) await this.#judge(pipeline, world, network, entries);
-      else if (read === null || read.has(zone)) await this.#endAll(network, zone);
+      else if (read === null || read.has(zone))
+        await this.#endAll(network, zone, 'connections cannot be told apart');
     }
     this.#milliseconds += performance.now() - began;
     return true;
@@ -141,13 +150,12 @@ export class Cutter {
     for (const zone of dumps) {
       const text = await this.#dump(zone);
       if (text === null) return null;
-      const { entries, unreadable } = parseConntrack(text);
-      for (const entry of entries) read.get(entry.zone)?.push(entry);
+      const { entries, unreadable } = parseConntrack(text, new Set(zones));
       for (const line of unreadable) {
         this.#options.log.warn({ line }, 'a connection of the switch cannot be read');
-        for (const each of zone === undefined ? zones : [zone])
-          if (!line.includes('zone=') || new RegExp(`zone=${each}\\b`).test(line)) read.set(each, null);
+        read.set(zoneOfLine(line), null);
       }
+      for (const entry of entries) read.get(entry.zone)?.push(entry);
     }
     return read;
   }
@@ -169,22 +177,34 @@ export class Cutter {
     const { session, log } = this.#options;
     const began = performance.now();
     const ownerOf = ownersIn(pipeline, world, network);
-    const forbidden = entries.filter((entry) => {
+    const isForbidden = (entry: ConntrackEntry, now: World): boolean => {
       const originator = ownerOf(entry.label & half);
       const responder = ownerOf((entry.label >> 32n) & half);
       if (originator === undefined || responder === undefined) return true;
       const { protocol, original } = entry;
       const { src, dst, layer4 } = original;
       const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
-      if (!stands(world, { network, protocol, src, dst, detail, originator, responder })) return true;
+      if (!stands(now, { network, protocol, src, dst, detail, originator, responder })) return true;
       for (const port of [originator, responder])
         if (port !== null && pipeline.relations.locals.get(port) === undefined)
           pipeline.suspicion.isAway(port);
       return false;
-    });
-    const left = await sever(session, forbidden);
+    };
+    const forbidden = entries.filter((entry) => isForbidden(entry, world));
+    // What was allowed again meanwhile may have come again.
+    const isForbiddenNow = (entry: ConntrackEntry): boolean => isForbidden(entry, worldOf(pipeline.facts));
+    let left: Read = forbidden;
+    // What was on its way by an old decision may bring one back, once.
+    for (let attempt = 1; attempt <= 2 && left.length > 0; attempt++) {
+      await sever(session, left, this.#options.onKernel());
+      left = await this.#left(left, isForbiddenNow);
+    }
     const [first] = left;
-    if (first !== undefined) await this.#endAll(network, first.zone);
+    if (first !== undefined) {
+      await this.#endAll(network, first.zone, 'forbidden connections did not go');
+      if ((await this.#left(left, isForbiddenNow)).length > 0)
+        throw new Error(`the switch keeps forbidden connections of network ${network}`);
+    }
     this.#connections += forbidden.length;
     const ms = Math.round(performance.now() - began);
     const told = { network, looked: entries.length, cut: forbidden.length, ms };
@@ -192,10 +212,22 @@ export class Cutter {
     else log.debug(told, 'all connections are still allowed');
   }
 
-  async #endAll(network: NetworkId, zone: number): Promise<void> {
+  /** Those of them that the switch still has and that are forbidden still. Rejects when it does not tell. */
+  async #left(entries: Read, isForbidden: (entry: ConntrackEntry) => boolean): Promise<Read> {
+    const zones = [...new Set(entries.map(({ zone }) => zone))];
+    const severed = new Set(entries.map(identityOf));
+    const read = await this.#read(zones);
+    return zones.flatMap((zone) => {
+      const present = read?.get(zone) ?? null;
+      if (present === null) throw new Error('the switch does not tell which connections are left');
+      return present.filter((entry) => severed.has(identityOf(entry)) && isForbidden(entry));
+    });
+  }
+
+  async #endAll(network: NetworkId, zone: number, why: string): Promise<void> {
     this.#options.log.warn(
       { network, zone },
-      'connections cannot be told apart, so all of the network were cut: those that are allowed begin anew',
+      `${why}, so all of the network were cut: those that are allowed begin anew`,
     );
     await this.#options.session.flushZone(zone);
   }

@@ -1,10 +1,10 @@
 /**
- * Makes the switch forget single connections, each by its whole tuple. Knows the ways that are exact and fast there,
- * and keeps away from those that harm it; which connections, others decide.
+ * Makes the switch forget single connections. Knows the ways that are exact and fast there, and keeps away from those
+ * that harm it; which connections, and whether they are gone, others decide.
  *
- * Open vSwitch 3.1 ends itself when a flush names or meets an ICMPv6 connection, and scans its whole table when a
- * flush names no ports. So ICMP goes another way: an answer that is committed by force ends the connection that it
- * belongs to, and begins none.
+ * Open vSwitch 3.1 ends itself when a flush names or meets an ICMPv6 connection, so ICMP goes another way: an answer
+ * that is committed by force ends the connection that it belongs to, and begins none. On kernels a flush names
+ * TCP and UDP at most; `refuting.ts` has the way for all others there.
  */
 import { type Cidr, widthOf } from '../net/cidr.ts';
 import { macFromBits } from '../net/mac.ts';
@@ -12,11 +12,16 @@ import { buildEthernet, etherTypes } from '../net/packet/ethernet.ts';
 import { buildIcmp } from '../net/packet/icmp.ts';
 import { buildIpv4 } from '../net/packet/ipv4.ts';
 import { buildIpv6 } from '../net/packet/ipv6.ts';
+import { protocols } from '../net/packet/transport.ts';
 import type { CtFlush, Session } from '../openflow/index.ts';
 import type { ConntrackEntry, ConntrackTuple } from '../ovsdb/index.ts';
+import { refute } from './refuting.ts';
 
 /** Connections that are flushed between two barriers: with ports, and by a scan of the table each. */
 const batch = { fast: 1000, slow: 8 } as const;
+
+/** What Open vSwitch can flush by its tuple on kernels. */
+const flushable: ReadonlySet<number> = new Set([protocols.tcp, protocols.udp]);
 
 /** ICMP's and ICMPv6's questions, and the types of their answers; nothing else is tracked. */
 const answers: ReadonlyMap<string, number> = new Map([
@@ -63,28 +68,26 @@ async function flush(session: Session, entries: readonly ConntrackEntry[], size:
 }
 
 /**
- * Resolves when the switch has none of these connections any more, and all others still. Rejects with what the
- * session says; some may be gone then. An ICMP connection that no question begins is left, and given back.
+ * Resolves when the switch has been told to forget these connections, and only these. Rejects with what the session
+ * says. `onKernel`: its datapath is the kernel's.
  */
 export async function sever(
   session: Session,
   entries: readonly ConntrackEntry[],
-): Promise<readonly ConntrackEntry[]> {
-  const left: ConntrackEntry[] = [];
+  onKernel: boolean,
+): Promise<void> {
+  const fast: ConntrackEntry[] = [];
+  const slow: ConntrackEntry[] = [];
   for (const entry of entries) {
     const { protocol, original, zone } = entry;
-    if (!isIcmp(original)) continue;
-    const data = answerTo(protocol, original);
-    if (data === null) left.push(entry);
-    else session.packetOut({ data, actions: [{ type: 'ct', commit: true, force: true, zone }] });
+    const data = isIcmp(original) ? answerTo(protocol, original) : null;
+    if (data !== null)
+      session.packetOut({ data, actions: [{ type: 'ct', commit: true, force: true, zone }] });
+    else if (onKernel && !flushable.has(protocol)) refute(session, entry);
+    // No other ICMP is tracked there.
+    else if (!isIcmp(original)) (hasPorts(entry) ? fast : slow).push(entry);
   }
-  const others = entries.filter(({ original }) => !isIcmp(original));
-  await flush(session, others.filter(hasPorts), batch.fast);
-  await flush(
-    session,
-    others.filter((entry) => !hasPorts(entry)),
-    batch.slow,
-  );
+  await flush(session, fast, batch.fast);
+  await flush(session, slow, batch.slow);
   await session.barrier();
-  return left;
 }

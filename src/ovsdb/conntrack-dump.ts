@@ -97,12 +97,16 @@ export function parseConntrackLine(text: string, known: Addresses = new Map()): 
   return { protocol, original: { src, dst, layer4: layer }, zone, label };
 }
 
-export function parseConntrack(dump: string): ConntrackDump {
+/** The zone of a line; that of the host's own connections is 0 and is not printed. */
+export const zoneOfLine = (text: string): number => Number(/,zone=(\d+)/.exec(text)?.[1] ?? 0);
+
+/** With `zones`, connections of all others are passed over: a host may have very many of its own. */
+export function parseConntrack(dump: string, zones?: ReadonlySet<number>): ConntrackDump {
   const entries: ConntrackEntry[] = [];
   const unreadable: string[] = [];
   const known: Addresses = new Map();
   for (const text of dump.split('\n')) {
-    if (text.trim() === '') continue;
+    if (text.trim() === '' || zones?.has(zoneOfLine(text)) === false) continue;
     const entry = parseConntrackLine(text, known);
     if (entry === null) unreadable.push(text);
     else entries.push(entry);

@@ -18,6 +18,7 @@ export {
   type ConntrackEntry,
   type ConntrackTuple,
   parseConntrack,
+  zoneOfLine,
 } from './conntrack-dump.ts';
 export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
 export { type DatapathStats, readDatapathStats } from './datapath-stats.ts';

@@ -78,6 +78,7 @@ export class InstalledWorld {
       session: this.session,
       log: this.#log,
       connections: (zone) => control.dumpConntrack(zone),
+      onKernel: () => false,
       // Rather than wait for cached decisions to be looked at again, all are thrown away.
       revalidated: async () => void (await control.call('revalidator/purge')),
     });
