@@ -13,6 +13,7 @@ import type { Store } from '../store/contract.ts';
 import { Answers } from './answers.ts';
 import { Applier } from './applier.ts';
 import { Bindings } from './bindings.ts';
+import type { Fullness } from './conntrack-table.ts';
 import { Core, type Round } from './core.ts';
 import { portDrops } from './counters.ts';
 import { Cutter } from './cutter.ts';
@@ -39,6 +40,8 @@ export interface AgentOptions {
   readonly bridge: string;
   /** Datapath of a bridge that the agent has to make: `netdev` or `system`. */
   readonly datapathType: string;
+  /** Connections that one network may have on this host; any number when left out. */
+  readonly maxPerNetwork?: number;
   /** The zone that this host says it is in; `nova` when left out. */
   readonly availabilityZone?: string;
   /** Milliseconds between looks at what rules let in; 15 seconds when left out. */
@@ -118,6 +121,7 @@ export class Agent {
     });
     this.#links = new SwitchLinks({
       ...options,
+      maxPerNetwork: options.maxPerNetwork ?? 0,
       drift: this.#drift,
       onChange: () => this.#rounds.wake(),
       onSession: () => {
@@ -154,6 +158,7 @@ export class Agent {
     this.#options.log.info({ host: this.#options.host }, 'the agent starts');
     await this.#hits.start();
     await this.#presence.start();
+    this.#links.conntrack?.start();
   }
 
   /** Resolves when the switch has equalled the store for the first time. */
@@ -179,8 +184,14 @@ export class Agent {
     return this.#links.datapathStats();
   }
 
+  /** How full the table of connections is; null when it cannot be asked. */
+  async conntrackFullness(): Promise<Fullness | null> {
+    return (await this.#links.conntrack?.fullness()) ?? null;
+  }
+
   /** Leaves the flows in place. */
   async stop(): Promise<void> {
+    this.#links.conntrack?.halt();
     this.#rounds.halt();
     this.#looks.halt();
     clearTimeout(this.#correction);
@@ -202,6 +213,9 @@ export class Agent {
 
     const round = running.core.derive(links.ovsdb);
     const asked = [...round.asks.values()].some(({ kind }) => kind === 'sync');
+    const zones = [...running.core.pipeline.facts.zones.entries()].map(([, zone]) => zone);
+    // No flow waits for it: a zone without its limit works.
+    void links.conntrack?.limit(new Set(zones));
     const after = this.#afterRound;
     this.#afterRound = [];
     let acknowledged = false;
@@ -327,6 +341,7 @@ export class Agent {
     const links = this.#links;
     this.#fresh = false;
     this.#running?.applier.forget();
+    links.conntrack?.forget();
     // Before any answer that a caller waits for: commands of a control connection run in order.
     void links.takeSmallPieces();
     if (!(await links.session.watchFlows()))

@@ -83,7 +83,16 @@ export class BridgeShape {
   synced(): void {
     const first = !this.#synced;
     this.#synced = true;
+    if (first) this.#compareDatapath();
     this.#check(first ? 0 : bridgeGrace);
+  }
+
+  /** Ports and connections would not survive another datapath, so that is the operator's to choose. */
+  #compareDatapath(): void {
+    const { bridge, datapathType: wanted, log } = this.#options;
+    const datapath = this.row?.datapath_type;
+    if (datapath !== undefined && (datapath || 'system') !== wanted)
+      log.warn({ bridge, datapath, wanted }, 'the bridge keeps its datapath type');
   }
 
   updated(batch: Batch): void {

@@ -17,6 +17,7 @@ import {
 import { Control, type DatapathStats, Ovsdb } from '../ovsdb/index.ts';
 import { smallestPiece } from '../policy/datagram.ts';
 import { BridgeShape } from './bridge-shape.ts';
+import { ConntrackTable } from './conntrack-table.ts';
 import { DatapathLoad } from './datapath-load.ts';
 import type { Drift } from './drift.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
@@ -30,6 +31,8 @@ export interface SwitchLinksOptions {
   readonly bridge: string;
   /** For a bridge that has to be made; an existing one keeps its own. */
   readonly datapathType: string;
+  /** Connections that one network may have on this host; 0 is any number. */
+  readonly maxPerNetwork: number;
   readonly log: Logger;
   readonly drift: Drift;
   readonly onChange: () => void;
@@ -62,6 +65,8 @@ export class SwitchLinks {
   readonly session: Session;
   readonly #control: Control | null;
   readonly #load: DatapathLoad | null;
+  /** Null where the switch is out of reach for such questions. */
+  readonly conntrack: ConntrackTable | null;
   readonly #shape: BridgeShape;
   #mending: NodeJS.Timeout | undefined;
   /** How often flows may have changed, and up to which time cached decisions have been put right. */
@@ -76,7 +81,12 @@ export class SwitchLinks {
     this.#options = options;
     const { log, onChange, rundir } = options;
     this.#control = rundir === null ? null : new Control({ rundir });
-    this.#load = this.#control === null ? null : new DatapathLoad(this.#control, () => this.datapathType);
+    const datapathType = () => this.datapathType;
+    this.conntrack =
+      this.#control === null || rundir === null
+        ? null
+        : new ConntrackTable({ ...options, control: this.#control, rundir, datapathType });
+    this.#load = this.#control === null ? null : new DatapathLoad(this.#control, datapathType);
     this.#shape = new BridgeShape({ ...options, ovsdb: () => this.ovsdb });
     this.ovsdb = new Ovsdb({
       target: options.ovsdb,

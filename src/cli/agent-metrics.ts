@@ -1,6 +1,7 @@
 /** An agent's own figures on the metrics page, read when the page is asked for. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AgentStatus } from '../agent/agent.ts';
+import type { Fullness } from '../agent/conntrack-table.ts';
 import { driftKinds } from '../agent/drift.ts';
 import type { DatapathStats } from '../ovsdb/index.ts';
 
@@ -8,8 +9,10 @@ export function registerAgentMetrics(
   registry: Registry,
   status: () => AgentStatus,
   datapath: () => Promise<DatapathStats | null>,
+  conntrack: () => Promise<Fullness | null>,
 ): void {
   registerDatapathMetrics(registry, datapath);
+  registerConntrackMetrics(registry, conntrack);
   const gauge = (name: string, help: string, value: (now: AgentStatus) => number) =>
     new Gauge({
       name,
@@ -64,6 +67,23 @@ const driftCounter = (registry: Registry, status: () => AgentStatus): Counter =>
       for (const kind of driftKinds) this.inc({ kind }, drift[kind]);
     },
   });
+
+/** Absent while they are not known. */
+function registerConntrackMetrics(registry: Registry, conntrack: () => Promise<Fullness | null>): void {
+  const gauge = (name: string, help: string, value: (now: Fullness) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const now = await conntrack();
+        if (now === null) this.remove();
+        else this.set(value(now));
+      },
+    });
+  gauge('portcullis_connections', 'Connections that the datapath remembers.', (now) => now.connections);
+  gauge('portcullis_connections_max', 'Connections that it can remember.', (now) => now.max);
+}
 
 /** Absent while they are not known. */
 function registerDatapathMetrics(registry: Registry, datapath: () => Promise<DatapathStats | null>): void {

@@ -54,6 +54,7 @@ describe('where values come from', () => {
       address_pairs: { strict: false },
       network: { mtu: 1500 },
       hits: { interval: 15 },
+      conntrack: { max_per_network: 0 },
       quota: noQuotas,
       nova: { url: '', interval: 2 },
       allow_remote_without_auth: false,

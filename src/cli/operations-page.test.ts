@@ -43,6 +43,7 @@ test('metrics', () => {
     registry,
     () => ({}) as AgentStatus,
     async () => null,
+    async () => null,
   );
   registerNovaMetrics(registry, () => ({}) as NotifierStatus);
   const own = registry.getMetricsAsArray().map(({ name }) => name);

@@ -88,6 +88,11 @@ const rows = {
     default: 15,
     number: { above: 0, most: 86_400 },
   },
+  'conntrack.max_per_network': {
+    description: 'connections that a host remembers of one network, 0 for any number',
+    default: 0,
+    number: { above: -1, most: 2 ** 31 - 1, whole: true },
+  },
   ...quotas,
   auth: {
     description: 'how callers prove who they are',

@@ -81,11 +81,13 @@ export async function up(settings: Settings): Promise<void> {
       bridge: settings.bridge,
       datapathType: settings.datapath_type,
       hitsInterval: settings.hits.interval * 1000,
+      maxPerNetwork: settings.conntrack.max_per_network,
     });
     registerAgentMetrics(
       metrics,
       () => agent.status,
       () => agent.datapathStats(),
+      () => agent.conntrackFullness(),
     );
     closers.push(() => agent.stop());
     await agent.start();

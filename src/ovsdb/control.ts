@@ -20,8 +20,8 @@ export interface ControlOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The path of the socket that the running ovs-vswitchd of `rundir` listens on. Rejects with `NotRunning`. */
-export async function findControlSocket(rundir = '/var/run/openvswitch'): Promise<string> {
+/** The process id of the ovs-vswitchd that runs in `rundir`. Rejects with `NotRunning`. */
+export async function findSwitchProcess(rundir = '/var/run/openvswitch'): Promise<number> {
   const notRunning = (reason: string) =>
     new Fault<ControlFault>({ code: 'NotRunning', rundir }, `no ovs-vswitchd runs in ${rundir}: ${reason}`);
   try {
@@ -30,10 +30,15 @@ export async function findControlSocket(rundir = '/var/run/openvswitch'): Promis
     // Process ids are used again: the number counts only while it names an ovs-vswitchd.
     const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
     if (basename(program) !== 'ovs-vswitchd') throw new Error(`process ${pid} is another`);
-    return join(rundir, `ovs-vswitchd.${pid}.ctl`);
+    return Number(pid);
   } catch (error) {
     throw notRunning(reasonOf(error));
   }
+}
+
+/** The path of the socket that the running ovs-vswitchd of `rundir` listens on. Rejects with `NotRunning`. */
+export async function findControlSocket(rundir = '/var/run/openvswitch'): Promise<string> {
+  return join(rundir, `ovs-vswitchd.${await findSwitchProcess(rundir)}.ctl`);
 }
 
 /** The name that a datapath of a bridge's `datapath_type` has in commands. */
@@ -86,6 +91,33 @@ export class Control {
     const datapath = datapathType === undefined ? [] : [datapathOf(datapathType)];
     const filter = zone === undefined ? [] : [`zone=${zone}`];
     return this.call('dpctl/dump-conntrack', [...datapath, ...filter], options);
+  }
+
+  /** Connections of the userspace datapath, and how many it can have. */
+  async connectionCounts(
+    datapathType: string,
+  ): Promise<{ readonly connections: number; readonly max: number }> {
+    const datapath = [datapathOf(datapathType)];
+    const connections = Number(await this.call('dpctl/ct-get-nconns', datapath));
+    return { connections, max: Number(await this.call('dpctl/ct-get-maxconns', datapath)) };
+  }
+
+  /** How many connections conntrack zones may have, by zone; zones without a limit are not there. */
+  async zoneLimits(datapathType: string): Promise<ReadonlyMap<number, number>> {
+    const text = await this.call('dpctl/ct-get-limits', [datapathOf(datapathType)]);
+    return new Map(
+      [...text.matchAll(/^zone=(\d+),limit=(\d+)/gm)].map(([, zone, limit]) => [Number(zone), Number(limit)]),
+    );
+  }
+
+  async setZoneLimits(zones: readonly number[], limit: number, datapathType: string): Promise<void> {
+    const limits = zones.map((zone) => `zone=${zone},limit=${limit}`);
+    if (limits.length > 0) await this.call('dpctl/ct-set-limits', [datapathOf(datapathType), ...limits]);
+  }
+
+  async deleteZoneLimits(zones: readonly number[], datapathType: string): Promise<void> {
+    if (zones.length > 0)
+      await this.call('dpctl/ct-del-limits', [datapathOf(datapathType), `zone=${zones.join(',')}`]);
   }
 
   /**

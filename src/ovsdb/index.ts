@@ -20,7 +20,13 @@ export {
   parseConntrack,
   zoneOfLine,
 } from './conntrack-dump.ts';
-export { Control, type ControlFault, type ControlOptions, findControlSocket } from './control.ts';
+export {
+  Control,
+  type ControlFault,
+  type ControlOptions,
+  findControlSocket,
+  findSwitchProcess,
+} from './control.ts';
 export { type DatapathStats, readDatapathStats } from './datapath-stats.ts';
 export { type MegaflowMasks, readMegaflowMasks } from './megaflow-masks.ts';
 export type { MonitorFault, Start } from './monitor.ts';

@@ -41,6 +41,15 @@ describe('the bridge', () => {
     expect((await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'datapath_type')).trim()).toBe('dummy');
   });
 
+  test('that is there keeps its datapath, and the log says which would have been made', async () => {
+    await lab.switch.addBridge(lab.bridge);
+    await lab.startAgent({ datapathType: 'system' });
+    expect((await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'datapath_type')).trim()).toBe('dummy');
+    expect(lab.logged('the bridge keeps its datapath type')).toMatchObject([
+      { level: 40, bridge: lab.bridge, datapath: 'dummy', wanted: 'system' },
+    ]);
+  });
+
   test('comes back when it was deleted, and takes ports again', async () => {
     await plugged();
     await lab.switch.vsctl('del-br', lab.bridge);

@@ -49,19 +49,24 @@ const plugAll = async () => {
   for (const n of [1, 2, 3]) await lab.bound(`p${n}`, 'ACTIVE', `n${n}`);
 };
 
-/** A connection in the zone of network 1, made by real frames between two of its ports. */
-async function connect(): Promise<void> {
+/** A second port of network 1, which others can talk to. */
+async function plugPeer(): Promise<void> {
   await lab.write(putPort({ id: 'peer', network: 'n1', mac: '02:00:00:00:01:02', ips: ['10.0.1.2'] }));
   await lab.plug('peer', 'tap-peer');
   await lab.bound('peer', 'ACTIVE', 'n1');
   await lab.sync();
-  const link = {
-    from: mac(macOf(1)),
-    to: mac('02:00:00:00:01:02'),
-    src: ip('10.0.1.1'),
-    dst: ip('10.0.1.2'),
-  };
-  await lab.switch.inject('tap1', [echoFrame(link, 'request')]);
+}
+
+/** A connection in the zone of network 1 for each of its first port's addresses, made by real frames. */
+async function ask(...sources: readonly string[]): Promise<void> {
+  const link = { from: mac(macOf(1)), to: mac('02:00:00:00:01:02'), dst: ip('10.0.1.2') };
+  for (const source of sources)
+    await lab.switch.inject('tap1', [echoFrame({ ...link, src: ip(source) }, 'request')]);
+}
+
+async function connect(): Promise<void> {
+  await plugPeer();
+  await ask('10.0.1.1');
 }
 const connections = async (zone: number) =>
   (await lab.switch.control.dumpConntrack(zone)).split('\n').filter((line) => line !== '');
@@ -168,4 +173,25 @@ test('what lies in a zone that was never recorded is gone before its first use',
   await lab.bound('p1', 'ACTIVE', 'n1');
   expect(await used(11)).toBe(1);
   expect(await connections(1)).toEqual([]);
+});
+
+test('a network has no more connections than its limit, and more when the limit is gone', async () => {
+  const own = ['10.0.1.1', '10.0.1.3', '10.0.1.4'];
+  await lab.write(putPort({ id: 'p1', network: 'n1', mac: macOf(1), ips: own }));
+  const limits = () => lab.switch.control.zoneLimits('dummy');
+  await lab.startAgent({ maxPerNetwork: 2 });
+  await plugAll();
+  await plugPeer();
+  const zone = (await recorded()).get('n1') ?? 0;
+  expect((await limits()).get(zone)).toBe(2);
+  await ask(...own);
+  expect(await connections(zone)).toHaveLength(2);
+  expect(await lab.agent.conntrackFullness()).toMatchObject({ connections: 2 });
+
+  await lab.stopAgent();
+  await lab.startAgent();
+  await lab.sync();
+  expect(await limits()).toEqual(new Map());
+  await ask(...own);
+  expect(await connections(zone)).toHaveLength(own.length);
 });
