@@ -3,6 +3,7 @@ import { reasonOf } from '../src/base/errors.ts';
 import { benchApi } from './api.ts';
 import { benchDatapath } from './datapath.ts';
 import { benchGroups } from './groups.ts';
+import { benchIdle } from './idle.ts';
 import { emitMachine } from './machine.ts';
 import { benchMasks } from './masks.ts';
 import { benchQos } from './qos.ts';
@@ -18,6 +19,7 @@ const sections = {
   masks: benchMasks,
   qos: benchQos,
   start: benchStart,
+  idle: benchIdle,
 } as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);

@@ -154,6 +154,10 @@ export class OvnSide implements Side {
     return this.#stack.cpu();
   }
 
+  cpuNanoseconds(): number {
+    return this.#stack.cpuNanoseconds();
+  }
+
   /** Milliseconds from the controller's start, on a switch without flows, to its word that all are there. */
   async coldStart(timeout: number): Promise<{ readonly milliseconds: number; readonly cpu: number }> {
     await this.#stack.killController();

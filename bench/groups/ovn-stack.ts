@@ -12,7 +12,7 @@ import { Reaper } from '../../test/lib/reaper.ts';
 import type { Switch } from '../../test/lib/switch.ts';
 import { until } from '../../test/lib/wait.ts';
 import { bridge, host } from '../controller.ts';
-import { cpuSeconds } from '../process-usage.ts';
+import { cpuSeconds, threadNanoseconds } from '../process-usage.ts';
 
 const killScript = 'tr \'\\0\' \' \' <"/proc/$1/cmdline" | grep -qF "$2" && kill -9 "$1"';
 const schemas = '/usr/share/ovn';
@@ -129,6 +129,10 @@ export class OvnStack implements AsyncDisposable {
 
   cpu(): number {
     return [...this.#daemons.values()].reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+  }
+
+  cpuNanoseconds(): number {
+    return [...this.#daemons.values()].reduce((sum, { pid }) => sum + threadNanoseconds(pid), 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
