@@ -369,6 +369,11 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 503,
     text: (f) => `${f.host === null ? 'The host' : `Host ${f.host}`} did not answer in time.`,
   },
+  HostsLate: {
+    status: 504,
+    type: 'HTTPGatewayTimeout',
+    text: (f) => `These hosts did not answer in time: ${f.hosts.join(', ')}.`,
+  },
   ViewBehind: later,
   RetryLater: later,
   StoreLocked: unavailable,

@@ -19,7 +19,8 @@ export type RequestFault =
   /** `rules` as Neutron writes those down that the request fell under. */
   | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }
   | { readonly code: 'PortNotBound'; readonly port: string }
-  | { readonly code: 'HostSilent'; readonly host: string | null };
+  | { readonly code: 'HostSilent'; readonly host: string | null }
+  | { readonly code: 'HostsLate'; readonly hosts: readonly string[] };
 
 export function refuseRequest(data: RequestFault): never {
   throw new Fault(data, JSON.stringify(data));

@@ -70,7 +70,9 @@ describe('sync', () => {
     await host('mute');
     agent('h1', () => ({}));
     const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
-    expect(status).toBe(504);
+    expect(expectRefusal({ status, body }, 504, 'HTTPGatewayTimeout')).toBe(
+      'These hosts did not answer in time: mute.',
+    );
     expect(body).toMatchObject({ late: ['mute'], hosts: ['h1'] });
     expect(await leftovers()).toEqual([]);
   });

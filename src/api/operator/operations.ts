@@ -60,6 +60,7 @@ export const syncOperation: Operation = {
       cut_total: { type: 'integer', description: 'Connections cut since the hosts started.' },
     }),
     504: objectOf({
+      NeutronError: objectOf({ type: stringSchema, message: stringSchema, detail: stringSchema }),
       late: { ...names, description: 'The hosts that have not answered.' },
       hosts: names,
       revision: integerSchema,

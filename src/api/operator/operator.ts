@@ -1,8 +1,10 @@
 /** `/v1`, `/healthz` and `/metrics`: what an operator needs and Neutron's API has no word for. */
 import type { FastifyInstance } from 'fastify';
+import { Fault } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
 import type { PortRecord } from '../../model/records.ts';
-import { refuseRequest } from '../http/request-faults.ts';
+import { answerFor, internalError } from '../http/errors.ts';
+import { type RequestFault, refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
 import type { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
@@ -53,7 +55,12 @@ export function registerOperatorRoutes(
     await view.catchUp();
     const hosts = asker.liveHosts();
     const { revision, answers, late } = await asker.ask({ kind: 'sync' }, hosts, timeout);
-    if (late.length > 0) return reply.code(504).send({ late, hosts: [...answers.keys()], revision });
+    if (late.length > 0) {
+      const { status, body } =
+        answerFor(new Fault<RequestFault>({ code: 'HostsLate', hosts: late }, 'hosts are late')) ??
+        internalError;
+      return reply.code(status).send({ ...body, late, hosts: [...answers.keys()], revision });
+    }
     const sum = (field: 'cut' | 'cut_total'): number =>
       [...answers.values()].reduce<number>((total, answer) => {
         const value = isObject(answer) ? answer[field] : undefined;
