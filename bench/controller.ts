@@ -23,6 +23,7 @@ const killScript = `tr '\\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "--data-dir $
 const own = randomBytes(4).toString('hex');
 export const bridge = `brb${own}`;
 export const plainBridge = `brp${own}`;
+export const floorBridge = `brf${own}`;
 export const host = 'bench';
 
 /** A line of the process's log. */

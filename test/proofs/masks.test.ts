@@ -13,8 +13,11 @@ import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
 import { type RuleText, type WorldText, worldFrom } from './worlds.ts';
 
-/** All together are ARP, neighbour discovery, and each protocol of both families, before and behind conntrack. */
-const mostMasks = { 'one by one': 32, together: 40 } as const;
+/**
+ * Together: ARP, neighbour discovery and each protocol of both families, before and behind conntrack; also pieces that the
+ * switch lets go when it has held them for long, as it does on a busy machine.
+ */
+const mostMasks = { 'one by one': 32, together: 48 } as const;
 const pipeline = pipelineInstall();
 let driver: Driver;
 beforeAll(async () => {
