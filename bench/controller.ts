@@ -98,9 +98,15 @@ export class Controller {
     return endpoint;
   }
 
-  /** The first line with that text, once it has come. */
-  said(msg: string): Promise<LogLine> {
-    return until(() => this.#log.find((line) => line.msg === msg), { timeout: 120_000, what: msg });
+  /** Lines with that text that have come. */
+  count(msg: string): number {
+    return this.#log.filter((line) => line.msg === msg).length;
+  }
+
+  /** The first line with that text after `skipped` others, once it has come. */
+  said(msg: string, skipped = 0): Promise<LogLine> {
+    const found = () => this.#log.filter((line) => line.msg === msg)[skipped];
+    return until(found, { timeout: 120_000, what: msg });
   }
 
   async stop(): Promise<void> {

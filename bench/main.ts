@@ -8,6 +8,7 @@ import { emitMachine } from './machine.ts';
 import { benchMasks } from './masks.ts';
 import { benchQos } from './qos.ts';
 import { progress } from './report.ts';
+import { benchRestart } from './restart.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
 
@@ -20,6 +21,7 @@ const sections = {
   qos: benchQos,
   start: benchStart,
   idle: benchIdle,
+  restart: benchRestart,
 } as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);

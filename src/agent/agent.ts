@@ -22,7 +22,7 @@ import { removeForeignGroups } from './groups.ts';
 import { Hits } from './hits.ts';
 import { LinkLocals } from './link-locals.ts';
 import { Looks } from './looks.ts';
-import { Metering, type MeterSupport, meterOf, meterSupport } from './metering.ts';
+import { Metering, meterOf, meterSupport } from './metering.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { SwitchLinks } from './switch-links.ts';
@@ -89,6 +89,7 @@ export class Agent {
   readonly #presence: Presence;
   readonly #drift: Drift;
   readonly #looks: Looks;
+  #named = false;
   #corrected = Number.NEGATIVE_INFINITY;
   #correction: NodeJS.Timeout | undefined;
   #running: Running | null = null;
@@ -233,6 +234,7 @@ export class Agent {
     }
     if (!acknowledged) return;
     const cut = this.#cutter.cut(running.core.pipeline);
+    this.#nameTables();
     this.#applied();
     this.#presence.refresh();
     for (const action of after) this.#attempt(action);
@@ -259,13 +261,16 @@ export class Agent {
 
   async #apply({ core, applier }: Running): Promise<void> {
     const { session } = this.#links;
-    if (!applier.settled) {
+    if (applier.strayed) {
       this.#corrected = performance.now();
       // Whoever removes a meter removes its flows, and connections that foreign flows let in are not to stay.
       await this.#metering.look(session, this.#drift);
       core.pipeline.suspicion.suspectAll();
     }
-    await this.#metering.prepare(session, core.pipeline);
+    await Promise.all([
+      this.#metering.prepare(session, core.pipeline),
+      Promise.resolve().then(() => applier.rehearse()),
+    ]);
     // What became of a change that failed is not known.
     let changed = true;
     try {
@@ -339,35 +344,44 @@ export class Agent {
   /** A connection has no memory of the one before: the switch may be another, its datapath too. */
   async #meetSwitch(): Promise<void> {
     const links = this.#links;
+    const { session } = links;
     this.#fresh = false;
-    this.#running?.applier.forget();
     links.conntrack?.forget();
     // Before any answer that a caller waits for: commands of a control connection run in order.
     void links.takeSmallPieces();
-    if (!(await links.session.watchFlows()))
+    // The monitor before the reading, so that no change falls between; all questions at once, for the switch may have
+    // just started and be busy.
+    const watched = session.watchFlows();
+    this.#running?.applier.meet(session);
+    const [monitored, answers, support] = await Promise.all([
+      watched,
+      links.answersNd(),
+      meterSupport(session),
+    ]).catch((error: unknown) => {
+      this.#fresh = true;
+      throw error;
+    });
+    if (!monitored)
       this.#options.log.warn(
         'the switch has no flow monitor: changes by others are found by comparing alone',
       );
-    const answersNd = (await links.answersNd()) ?? this.#running?.answersNd ?? false;
-    const { puntSpread } = await this.#meetMeters();
+    this.#metering.meet(support);
+    const { puntSpread } = support;
+    const answersNd = answers ?? this.#running?.answersNd ?? false;
     if (this.#running?.answersNd !== answersNd || this.#running.puntSpread !== puntSpread)
       this.#begin(answersNd, puntSpread);
     // Rules may have gone while nobody watched this switch.
     this.#running?.core.pipeline.suspicion.suspectAll();
-    void links.session.setTableNames(tableNames).catch((error: unknown) => {
-      this.#options.log.debug({ error: reasonOf(error) }, 'tables could not be named');
-    });
+    this.#named = false;
   }
 
-  async #meetMeters(): Promise<MeterSupport> {
-    try {
-      const support = await meterSupport(this.#links.session);
-      this.#metering.meet(support);
-      return support;
-    } catch (error) {
-      this.#fresh = true;
-      throw error;
-    }
+  /** For people who read the switch: not before it has its flows, for it tells hundreds of kilobytes of its tables. */
+  #nameTables(): void {
+    if (this.#named) return;
+    this.#named = true;
+    void this.#links.session.setTableNames(tableNames).catch((error: unknown) => {
+      this.#options.log.debug({ error: reasonOf(error) }, 'tables could not be named');
+    });
   }
 
   #begin(answersNd: boolean, puntSpread: number): void {

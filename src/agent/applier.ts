@@ -79,6 +79,8 @@ export class Applier {
   readonly #installed: InstalledFlows;
   /** A bundle is under way. */
   #changing = false;
+  /** What wanted flows do, worked out ahead; not of keys that have changed since. */
+  #rehearsed = new Map<string, string>();
   /** What this switch cannot hold, by key. */
   readonly #excluded = new Map<string, string>();
 
@@ -93,7 +95,28 @@ export class Applier {
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
   forget(): void {
     this.#installed.forget();
+    this.#rehearsed.clear();
     this.#excluded.clear();
+  }
+
+  /** Another connection: forgets, and begins to read the switch behind it. */
+  meet(session: Session): void {
+    this.forget();
+    this.#installed.begin(session);
+  }
+
+  /**
+   * Before a reading of the whole switch: works out what it will be compared with, while the caller waits for
+   * something else.
+   */
+  rehearse(): void {
+    if (this.#installed.known !== null) return;
+    this.#desired.takeChanged();
+    for (const key of this.#desired.keys()) {
+      const wanted = this.#desired.get(key);
+      const printed = wanted && this.#printOf(key, wanted);
+      if (printed !== undefined) this.#rehearsed.set(key, printed);
+    }
   }
 
   /** Others may have changed much: the next call of `apply` reads the switch first. */
@@ -114,6 +137,11 @@ export class Applier {
   /** False while flows are known, or suspected, to be other than they were left. */
   get settled(): boolean {
     return this.#installed.settled;
+  }
+
+  /** Flows are known to be other than they were left. */
+  get strayed(): boolean {
+    return this.#installed.strayed;
   }
 
   get installedFlows(): number {
@@ -141,9 +169,10 @@ export class Applier {
   async #resync(session: Session): Promise<Applied> {
     const { flows, strays } = await this.#installed.read(session);
     this.#watch?.met([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
+    for (const key of this.#desired.takeChanged()) this.#rehearsed.delete(key);
     this.#account(strays);
-    this.#desired.takeChanged();
     const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));
+    this.#rehearsed.clear();
     this.#log.info({ flows: flows.size, ...applied }, 'switch and pipeline are equal');
     return applied;
   }
@@ -249,6 +278,8 @@ export class Applier {
 
   /** Undefined for a flow that no message can carry: it is left out like one that the switch refuses. */
   #printOf(key: string, flow: Flow): string | undefined {
+    const rehearsed = this.#rehearsed.get(key);
+    if (rehearsed !== undefined) return rehearsed;
     try {
       return printOf(flow);
     } catch (error) {

@@ -67,6 +67,8 @@ export class InstalledFlows {
   #paused = false;
   readonly #told = new Map<string, InstalledFlow | null>();
   #looks = 0;
+  /** A reading that was begun before anybody needs it. */
+  #begun: Promise<Map<string, InstalledFlow>> | null = null;
 
   constructor(excluded: ReadonlySet<number>) {
     this.#excluded = excluded;
@@ -86,12 +88,26 @@ export class InstalledFlows {
     return this.known !== null && !this.#paused && this.#told.size === 0;
   }
 
+  /** Something was known, and has been heard to be otherwise. */
+  get strayed(): boolean {
+    return this.#flows !== null && !this.settled;
+  }
+
   /** Another connection, or an outcome that nobody knows. */
   forget(): void {
     this.#flows = null;
     this.#doubted = false;
     this.#paused = false;
     this.#told.clear();
+    this.#begun = null;
+  }
+
+  /** Begins what `read` will give: other questions to a switch that has just started go out at the same time. */
+  begin(session: Session): void {
+    this.#told.clear();
+    const reading = this.#dump(session);
+    reading.catch(() => undefined);
+    this.#begun = reading;
   }
 
   /** Something may have changed much: the switch is read again, and compared with what it had. */
@@ -132,10 +148,12 @@ export class InstalledFlows {
   /** Reads all; gives what differs from what was known, if anything was. */
   async read(session: Session): Promise<{ flows: Map<string, InstalledFlow>; strays: Stray[] }> {
     const before = this.#flows;
-    // What is told from here on is newer than what is read, or the same.
-    this.#told.clear();
     this.#doubted = false;
-    const flows = await this.#dump(session);
+    // What is told from here on is newer than what is read, or the same.
+    if (this.#begun === null) this.begin(session);
+    const reading = this.#begun ?? this.#dump(session);
+    this.#begun = null;
+    const flows = await reading;
     this.#flows = flows;
     return { flows, strays: before === null ? [] : differences(before, flows) };
   }

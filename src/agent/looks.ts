@@ -36,8 +36,11 @@ export class Looks {
     }
     this.#due = false;
     this.#looked = began;
-    await look();
-    this.#later();
+    try {
+      await look();
+    } finally {
+      this.#later();
+    }
   }
 
   #later(): void {

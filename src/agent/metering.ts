@@ -13,7 +13,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Budget } from '../pipeline/qos.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Drift } from './drift.ts';
-import { type Meter, Meters } from './meters.ts';
+import { type Meter, Meters, readMeters } from './meters.ts';
 
 /** Numbers that meters for packets to the agent have at most. */
 const mostPuntMeters = 60_000;
@@ -27,16 +27,21 @@ export const meterOf = (portKey: number, spread = mostPuntMeters): number => 1 +
 export interface MeterSupport {
   readonly meters: number;
   readonly puntSpread: number;
+  /** What meters there are; null when they have not been read. */
+  readonly present?: Awaited<ReturnType<typeof readMeters>>;
 }
 
 /** Asks the switch. */
 export async function meterSupport(session: Session): Promise<MeterSupport> {
   const none = { meters: 0, puntSpread: 0 };
   try {
-    const [features] = await session.multipart({ kind: 'meter_features' }, 'meter_features');
+    const [[features], present] = await Promise.all([
+      session.multipart({ kind: 'meter_features' }, 'meter_features'),
+      readMeters(session),
+    ]);
     if (features === undefined || (features.bandTypes & (1 << meterBands.drop)) === 0) return none;
     const { maxMeters } = features;
-    return { meters: maxMeters, puntSpread: Math.min(mostPuntMeters, Math.floor(maxMeters / 2)) };
+    return { meters: maxMeters, puntSpread: Math.min(mostPuntMeters, Math.floor(maxMeters / 2)), present };
   } catch (error) {
     if (error instanceof Fault && error.name === 'Refused') return none;
     throw error;
@@ -64,7 +69,7 @@ export class Metering {
   /** Another connection, perhaps another switch. */
   meet(support: MeterSupport): void {
     this.#support = support;
-    this.#meters.forget();
+    this.#meters.know(support.present ?? null);
     this.#refused.clear();
     if (support.puntSpread === 0)
       this.#log.error(

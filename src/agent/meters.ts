@@ -22,13 +22,31 @@ const print = (flags: number, bands: readonly MeterBand[]): string =>
   `${flags & ~meterFlags.stats}|${bands.map((band) => (band.kind === 'raw' ? '?' : `${band.kind} ${band.rate} ${band.burst}`)).join()}`;
 const printOf = (meter: Meter): string => print(flagsOf(meter), [bandOf(meter)]);
 
+type Present = Map<number, string>;
+
+/** What meters the switch has; null where it knows of none. */
+export async function readMeters(session: Session): Promise<Present | null> {
+  try {
+    const configured = await session.multipart({ kind: 'meter_config' }, 'meter_config');
+    return new Map(configured.map(({ meter, flags, bands }) => [meter, print(flags, bands)]));
+  } catch (error) {
+    if (error instanceof Fault && error.name === 'Refused') return null;
+    throw error;
+  }
+}
+
 export class Meters {
   /** What the switch has, by number; null while that is not known. */
-  #present: Map<number, string> | null = null;
+  #present: Present | null = null;
 
   /** Forgets what the switch has. */
   forget(): void {
     this.#present = null;
+  }
+
+  /** What the switch has, as somebody read it. */
+  know(present: Present | null): void {
+    this.#present = present;
   }
 
   has(meter: number): boolean {
@@ -87,10 +105,8 @@ export class Meters {
     return [...numbers].filter((meter) => before.get(meter) !== now.get(meter));
   }
 
-  async #read(session: Session): Promise<Map<number, string>> {
-    if (this.#present !== null) return this.#present;
-    const configured = await session.multipart({ kind: 'meter_config' }, 'meter_config');
-    this.#present = new Map(configured.map(({ meter, flags, bands }) => [meter, print(flags, bands)]));
+  async #read(session: Session): Promise<Present> {
+    this.#present ??= (await readMeters(session)) ?? new Map();
     return this.#present;
   }
 }

@@ -177,10 +177,13 @@ export class Session {
   }
 
   async #prepare(connection: Connection): Promise<Features> {
-    await connection.greet();
-    const features = await connection.request({ type: 'features_request' });
+    // All at once: a switch that has just started is busy, and each answer that is waited for costs milliseconds.
+    const [, features] = await Promise.all([
+      connection.greet(),
+      connection.request({ type: 'features_request' }),
+      applyAll(connection, preparation),
+    ]);
     if (features.type !== 'features_reply') throw unexpected(features);
-    await applyAll(connection, preparation);
     connection.keepAlive(this.#options.probeInterval ?? 5000);
     return features;
   }
