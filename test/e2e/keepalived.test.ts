@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runAnyway } from '../lib/command.ts';
 import { describeRoot } from '../lib/netns.ts';
-import { until } from '../lib/wait.ts';
+import { slowness, until } from '../lib/wait.ts';
 import { type Cloud, type Member, startCloud } from './cloud.ts';
 
 const vip = '192.0.2.100';
@@ -97,8 +97,8 @@ async function failover(master: Member, next: Member, end: () => Promise<void>):
   });
   await client.probe.sniffed();
   const period = 0.01;
-  await client.probe.connections('v4', vip, 80, { period, timeout: 3, http: true });
-  await client.probe.connections('v6', vip6, 80, { period, timeout: 3, http: true });
+  await client.probe.connections('v4', vip, 80, { period, timeout: 3 * slowness, http: true });
+  await client.probe.connections('v6', vip6, 80, { period, timeout: 3 * slowness, http: true });
   await until(async () => (await client.probe.connectionsState('v4')).length > 20);
   await end();
   const heard = await announcements(next);

@@ -97,6 +97,13 @@ async function talk(member: Member): Promise<void> {
   }
 }
 
+/** What the metrics tell of the table of connections. */
+async function fullness(): Promise<{ readonly connections: number; readonly max: number }> {
+  const page = String((await cloud.api('GET', '/metrics')).body);
+  const figure = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(page)?.[1]);
+  return { connections: figure('portcullis_connections'), max: figure('portcullis_connections_max') };
+}
+
 /** Of each family: the raw protocols, SCTP, UDP and a ping. */
 const each = families.length * (raw.length + 3);
 
@@ -134,6 +141,9 @@ describeRoot('connections of all protocols', () => {
     const before = await live(client);
     const kept = await live(other);
     expect([before.length, kept.length]).toEqual([each, each]);
+    const room = await fullness();
+    expect(room.connections).toBeGreaterThanOrEqual(2 * each);
+    expect(room.max).toBeGreaterThan(room.connections);
 
     for (const rule of rules) await cloud.api('DELETE', `/v2.0/security-group-rules/${rule}`);
     const { cut } = (await cloud.sync()) as { cut: number };
