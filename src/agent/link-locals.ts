@@ -15,7 +15,7 @@ import { parseFrame } from '../net/packet/frame.ts';
 import { parseNeighbour } from '../net/packet/icmpv6.ts';
 import type { PacketIn } from '../openflow/index.ts';
 import type { Facts } from '../pipeline/facts.ts';
-import { linkLocalKey, otherOwner } from '../pipeline/link-locals.ts';
+import { otherOwner } from '../pipeline/link-locals.ts';
 import type { LocalPort } from '../pipeline/local-port.ts';
 import type { Relations } from '../pipeline/relations.ts';
 import type { LinkLocal, PortId } from '../policy/world.ts';
@@ -115,7 +115,7 @@ export class LinkLocals {
   /** Whose the address is rather than the port's: by name, or by a record that holds. */
   #otherOwner({ port }: LocalPort, target: Cidr): string | null {
     const { linkLocals } = this.#options.relations;
-    const granted = linkLocals.granted.get(linkLocalKey(port.network, target));
+    const granted = linkLocals.granted.get(`${port.network}|${formatCidr(target)}`);
     if (granted !== undefined && granted.port !== port.id) return granted.port;
     return otherOwner(linkLocals, (relation, key) => relation.get(key), port.id, port.network, target);
   }

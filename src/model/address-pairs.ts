@@ -4,6 +4,7 @@
  */
 import { type Cidr, cidr, overlaps, parseCidr } from '../net/cidr.ts';
 import { isMulticastMac, parseMac } from '../net/mac.ts';
+import { isUnusable } from '../net/unusable-addresses.ts';
 import { ipAddress, ipSubnet, isObject, macAddress } from './checks.ts';
 import { badRequest, invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
@@ -26,6 +27,11 @@ function checkAddress(value: unknown): string {
   // "Any address" is legal although it holds the multicast range (alias aap-reject-multicast).
   if (prefix.length > 0 && overlaps(multicast[prefix.family], prefix)) {
     invalidInput(`Multicast address ${String(value)} is not allowed in allowed_address_pairs`);
+  }
+  if (isUnusable(prefix)) {
+    invalidInput(
+      `No port can have an address of ${String(value)}: loopback, unspecified, broadcast and IPv4-mapped addresses are not allowed in allowed_address_pairs`,
+    );
   }
   return String(value);
 }

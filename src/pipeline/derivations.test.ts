@@ -151,6 +151,7 @@ const joined = {
   'answer-flows-installed': 2,
   'ingress-member-flows': 2,
   'ingress-member-flows-installed': 2,
+  'taken-by-port': 1,
   'wide-ports': 1,
   'port-suspicion': 1,
 };
@@ -229,6 +230,8 @@ const plugged = {
   'port-verdicts': 1,
   'port-verdicts-installed': 1,
   'port-ids': 1,
+  'prefixed-locals': 1,
+  'taken-by-port': 1,
   'wide-ports': 1,
   'port-suspicion': 1,
   'local-suspicion': 1,
@@ -274,4 +277,27 @@ test('a port that joins costs its own flows whatever the number of members and, 
   expect(some).toEqual(many);
   const more = costOf(installed({ members: 100, rules: 60 }), changes['a local port joins']);
   expect(more).toEqual(some);
+});
+
+test('beside a port with wide pairs, another port costs three flows for each address that it has by name', () => {
+  const wide = (pipeline: Pipeline) => {
+    const { facts } = pipeline;
+    const port = portOf('here-0', 0, [local], true);
+    const pairs = [cidr(4, 0n, 0), cidr(6, 0n, 0)].map((ip) => ({ mac: port.mac, ip }));
+    facts.ports.set(port.id, { ...port, pairs });
+    pipeline.run();
+    pipeline.desired.takeChanged();
+    return pipeline;
+  };
+  const [some, many] = [100, 5000].map((members) =>
+    costOf(wide(installed({ members, rules: 5 })), changes['a far member joins']),
+  );
+  const taken = {
+    'taken-by-port-flows': 1,
+    'taken-by-port-flows-installed': 1,
+    'taken-by-port-suspicion': 1,
+  };
+  // Its two fixed addresses and the link-local one that its MAC makes.
+  expect(some).toEqual({ derivations: { ...joined, ...taken }, put: 4 + 3 * 3, removed: 0 });
+  expect(many).toEqual(some);
 });

@@ -4,21 +4,21 @@
  * question that the agent asks before it makes a record. No flows here.
  */
 import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
-import { type Cidr, contains, formatCidr, linkLocalPrefix } from '../net/cidr.ts';
+import { type Cidr, contains, linkLocalPrefix } from '../net/cidr.ts';
 import { gatewaysOf, macsOf, metadataAddresses, namedAddresses } from '../policy/address-owners.ts';
 import type { LinkLocal, NetworkId, PortId, Subnet, SubnetId } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 
 export interface LinkLocalRelations {
-  /** By `network|address`: the ports, wherever they are, whose the address is by name. */
+  /** By network and bits of the address: the ports, wherever they are, whose the address is by name. */
   readonly named: Relation<string, ReadonlyMap<PortId, true>>;
   readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
   /** By the key of the fact. */
   readonly granted: Relation<string, LinkLocal>;
 }
 
-export const linkLocalKey = (network: NetworkId, address: Cidr): string =>
-  `${network}|${formatCidr(address)}`;
+/** Every port has at least one, so it is not the address's text, which takes longer. */
+const nameKey = (network: NetworkId, { bits }: Cidr): string => `${network}|${bits.toString(16)}`;
 
 const sameAddress = (a: Cidr, b: Cidr): boolean => a.family === b.family && a.bits === b.bits;
 
@@ -33,8 +33,7 @@ export function otherOwner(
   const same = (other: Cidr): boolean => sameAddress(other, address);
   if (metadataAddresses.some(same)) return 'metadata';
   if (gatewaysOf(read(subnetsOf, network)?.values() ?? []).some(same)) return 'gateway';
-  for (const other of read(named, linkLocalKey(network, address))?.keys() ?? [])
-    if (other !== port) return other;
+  for (const other of read(named, nameKey(network, address))?.keys() ?? []) if (other !== port) return other;
   return null;
 }
 
@@ -46,7 +45,7 @@ export function declareLinkLocals(
   const named = graph.index('link-local-names', facts.ports, (_, port) =>
     namedAddresses(port)
       .filter((address) => contains(linkLocalPrefix, address))
-      .map((address) => [linkLocalKey(port.network, address), true as const] as const),
+      .map((address) => [nameKey(port.network, address), true as const] as const),
   );
   const granted = graph.map('granted-link-locals', facts.linkLocals, (_, item, read) => {
     const port = read(facts.ports, item.port);

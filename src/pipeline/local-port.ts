@@ -2,9 +2,10 @@
  * One port of this host with all that its flows need to know: its keys, and every address it may use.
  * Pure derivation from the world; no flows here.
  */
-import { type Cidr, type Family, linkLocalOf } from '../net/cidr.ts';
+import { type Cidr, contains, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { macsOf, withheldFrom } from '../policy/address-owners.ts';
+import { isUnusable } from '../net/unusable-addresses.ts';
+import { macsOf } from '../policy/address-owners.ts';
 import type { LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
@@ -22,11 +23,12 @@ export interface LocalPort {
   /** The set's canonical name; empty without groups, and while nothing guards the port. */
   readonly groups: string;
   readonly macs: readonly Mac[];
-  /** Pairs and link-locals: what an IPv6 source, target or destination of the port may be. */
+  /** Pairs and link-locals: what the port hears. */
   readonly pairs6: readonly Pair[];
   readonly pairs4: readonly Pair[];
-  /** Reserved addresses that lie in a pair: the port hears them, but never speaks for them. */
-  readonly withheld: readonly Cidr[];
+  /** Of these what it may speak for: the addresses that it has by name, and prefixes less what is taken. */
+  readonly named: readonly Pair[];
+  readonly prefixes: readonly Pair[];
 }
 
 /** The families in which a set of groups needs no connection tracking. */
@@ -35,34 +37,54 @@ export type Untracked = Readonly<Record<Family, boolean>>;
 /** The canonical name of a set of groups. */
 export const setName = (groups: readonly string[]): string => [...new Set(groups)].sort().join(',');
 
-/** Fixed IPs with the port's MAC, then the allowed pairs, each once. */
-export function pairsOf(port: Port): Pair[] {
-  const pairs = [...port.fixedIps.map((ip): Pair => ({ mac: port.mac, ip })), ...port.pairs];
-  const seen = new Map(
+const distinct = (pairs: readonly Pair[]): Pair[] => [
+  ...new Map(
     pairs.map((pair) => [`${pair.mac}|${pair.ip.bits}/${pair.ip.length}/${pair.ip.family}`, pair]),
+  ).values(),
+];
+
+/** Fixed IPs with the port's MAC, then the allowed pairs, each once. */
+export const pairsOf = (port: Port): Pair[] =>
+  distinct([...port.fixedIps.map((ip): Pair => ({ mac: port.mac, ip })), ...port.pairs]);
+
+const sameAddress = (a: Cidr, b: Cidr): boolean => a.family === b.family && a.bits === b.bits;
+
+/** Addresses that the port has by name; where a prefix pair covers one, with that pair's MAC too. */
+function namedPairs(port: Port, held: readonly Pair[], withheld: readonly Cidr[]): Pair[] {
+  // What it has been given, and what its own MAC makes, cannot be withheld.
+  const own = [...port.fixedIps, linkLocalOf(port.mac)];
+  const isOwn = (ip: Cidr): boolean => own.some((given) => sameAddress(given, ip));
+  const isWithheld = (ip: Cidr): boolean =>
+    isUnusable(ip) || withheld.some((other) => sameAddress(other, ip));
+  const named = held.filter(({ ip }) => isHost(ip) && (isOwn(ip) || !isWithheld(ip)));
+  const covered = prefixPairs(port).flatMap(({ mac, ip: prefix }) =>
+    named.filter(({ ip }) => contains(prefix, ip)).map(({ ip }) => ({ mac, ip })),
   );
-  return [...seen.values()];
+  return distinct([...named, ...covered]);
 }
+
+const prefixPairs = (port: Port): Pair[] => distinct(port.pairs.filter(({ ip }) => !isHost(ip)));
 
 export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
-  reserved: readonly Cidr[],
+  withheld: readonly Cidr[],
   place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'zone' | 'set' | 'groups'>,
 ): LocalPort {
   const macs = macsOf(port);
-  const pairs = pairsOf(port);
-  const ownLinkLocals = new Map<string, Pair>();
-  for (const mac of macs) ownLinkLocals.set(`${mac}|${linkLocalOf(mac).bits}`, { mac, ip: linkLocalOf(mac) });
-  for (const { mac, address } of linkLocals)
-    ownLinkLocals.set(`${mac}|${address.bits}`, { mac, ip: address });
-  const of = (family: Family): Pair[] => pairs.filter(({ ip }) => ip.family === family);
+  const held = distinct([
+    ...pairsOf(port),
+    ...macs.map((mac) => ({ mac, ip: linkLocalOf(mac) })),
+    ...[...linkLocals].map(({ mac, address }) => ({ mac, ip: address })),
+  ]);
+  const of = (family: Family): Pair[] => held.filter(({ ip }) => ip.family === family);
   return {
     port,
     ...place,
     macs,
     pairs4: of(4),
-    pairs6: [...of(6), ...ownLinkLocals.values()],
-    withheld: withheldFrom(port, reserved),
+    pairs6: of(6),
+    named: namedPairs(port, held, withheld),
+    prefixes: prefixPairs(port),
   };
 }

@@ -32,6 +32,7 @@ import {
   securityGroupDefaults,
   setClauses,
 } from './stages/security-groups.ts';
+import { takenDefaults, takenFlows } from './stages/taken.ts';
 import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/verdicts.ts';
 import { Suspicion } from './suspicion.ts';
 
@@ -64,6 +65,7 @@ export class Pipeline {
 
     this.desired.contribute('defaults', [
       ...classifyDefaults,
+      ...takenDefaults,
       ...guardTypeDefaults,
       ...conntrackDefaults,
       ...asksDefaults,
@@ -94,6 +96,7 @@ export class Pipeline {
       }),
     );
 
+    this.#installTaken();
     this.#install(
       'mac-flows',
       graph.map('mac-flows', macHolders, (key, held) => {
@@ -159,6 +162,18 @@ export class Pipeline {
     for (const direction of directions) this.#installClasses(direction);
     this.#releaseIds();
     this.suspicion = new Suspicion(graph, this.facts, relations);
+  }
+
+  #installTaken(): void {
+    const { taken, zoneOf } = this.relations;
+    for (const relation of taken)
+      this.#install(
+        `${relation.name}-flows`,
+        this.#graph.map(`${relation.name}-flows`, relation, (_, value, read) => {
+          const zone = read(zoneOf, value.network);
+          return zone === undefined ? undefined : takenFlows(zone, value);
+        }),
+      );
   }
 
   #installClasses(direction: Direction): void {

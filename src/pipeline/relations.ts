@@ -5,7 +5,7 @@
  */
 import type { Dataflow, Relation } from '../base/dataflow.ts';
 import { type Family, formatCidr, isHost } from '../net/cidr.ts';
-import { reservedAddresses } from '../policy/address-owners.ts';
+import { broadcastOf, reservedAddresses } from '../policy/address-owners.ts';
 import type { GroupId, NetworkId, PortId, Rule, RuleId, Subnet, SubnetId } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 import { type Holder, holdings } from './holders.ts';
@@ -14,6 +14,7 @@ import { declareLinkLocals, type LinkLocalRelations } from './link-locals.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
 import { declareQos, type QosRelations, qosMeters } from './qos.ts';
+import { declareTaken, type Taken } from './taken.ts';
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
@@ -41,6 +42,7 @@ export interface Relations {
   /** What a peer is among security groups, and among address groups. */
   readonly members: Classing;
   readonly addresses: Classing;
+  readonly taken: readonly Relation<string, Taken>[];
   readonly qos: QosRelations;
 }
 
@@ -85,11 +87,11 @@ export function declareRelations(
   const servicesOf = graph.index('services-of', facts.ports, (_, port) =>
     port.service ? [[port.network, port] as const] : [],
   );
-  const reservedIn = graph.map('reserved-in', facts.networks, (id, { lendsReserved }, read) =>
-    lendsReserved
-      ? []
-      : reservedAddresses(read(subnetsOf, id)?.values() ?? [], read(servicesOf, id)?.values() ?? []),
-  );
+  const withheldIn = graph.map('withheld-in', facts.networks, (id, { lendsReserved }, read) => {
+    const subnets = [...(read(subnetsOf, id)?.values() ?? [])];
+    const reserved = lendsReserved ? [] : reservedAddresses(subnets, read(servicesOf, id)?.values() ?? []);
+    return [...subnets.map(broadcastOf).filter((ip) => ip !== null), ...reserved];
+  });
 
   const networksUp = graph.map('networks-up', facts.networks, (_, { adminUp }) =>
     adminUp ? true : undefined,
@@ -100,7 +102,7 @@ export function declareRelations(
     const zone = port && read(facts.zones, port.network);
     if (port === undefined || zone === undefined) return undefined;
     const groups = port.mode === 'off' ? '' : setName(port.groups);
-    return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(reservedIn, port.network) ?? [], {
+    return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(withheldIn, port.network) ?? [], {
       up: port.adminUp && read(networksUp, port.network) === true,
       ofport,
       zone,
@@ -181,6 +183,7 @@ export function declareRelations(
     countedApart,
     members: declareMembers(graph, activeRules, holders),
     addresses: declareAddresses(graph, activeRules, facts.addressGroups),
+    taken: declareTaken(graph, facts, locals, linkLocals.granted),
     qos: declareQos(graph, facts, locals, ids.meters),
   };
 }

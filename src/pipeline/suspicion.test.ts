@@ -134,6 +134,23 @@ describe('suspect is', () => {
     expect(put(taker('10.0.0.201'))).toEqual([n1]);
   });
 
+  test('where an address that a prefix of a port here gave becomes somebody’s', () => {
+    const comer = (changes: Partial<PortText>) =>
+      named('far', { id: 'comer', ips: [], groups: [], ...changes });
+    expect(put(comer({ ips: ['10.0.0.30'] }))).toEqual([]);
+    expect(put(comer({ ips: ['10.0.0.70'] }))).toEqual([n1]);
+    expect(put(comer({ ips: ['10.0.0.70'], pairs: [['10.0.0.64/28'], ['10.0.0.71']] }))).toEqual([n1]);
+    expect(put(comer({ ips: ['10.0.0.70'] }))).toEqual([]);
+  });
+
+  test('where an address that a guest was given becomes somebody’s', () => {
+    const address = ip('fe80::77');
+    const item = { network: n1, address, port: 'here' as PortId, mac: named('here').mac };
+    expect(suspects(({ linkLocals }) => linkLocals.set('n1|fe80::77', item))).toEqual([]);
+    expect(put(named('far', { groups: [], pairs: [['fe80::77']] }))).toEqual([n1]);
+    expect(put(named('far', { groups: [] }))).toEqual([]);
+  });
+
   test('where an address group is narrowed that a rule here names', () => {
     expect(few('few', '192.0.2.0/24', '198.51.100.1', '203.0.113.0/24')).toEqual([]);
     expect(few('few', '192.0.2.0/24')).toEqual([n1]);

@@ -18,6 +18,7 @@ import type {
 import type { Facts } from './facts.ts';
 import type { LocalPort } from './local-port.ts';
 import type { Relations } from './relations.ts';
+import type { Taken } from './taken.ts';
 
 const strictness: Readonly<Record<GuardMode, number>> = { off: 0, 'mac-only': 1, strict: 2 };
 
@@ -41,8 +42,9 @@ function isNarrower(before: LocalPort, after: LocalPort): boolean {
   if (strictness[port.mode] > strictness[old.mode] || (before.up && !after.up)) return true;
   if (port.mode === 'off') return false;
   if ((old.dhcpServer && !port.dhcpServer) || withoutGroups(old, port).length > 0) return true;
-  const own = ({ pairs4, pairs6 }: LocalPort) => [...pairs4, ...pairs6].map(({ ip }) => ip);
-  return lost(own(before), own(after)).length > 0 || lost(after.withheld, before.withheld).length > 0;
+  const heard = ({ pairs4, pairs6 }: LocalPort) => [...pairs4, ...pairs6].map(({ ip }) => ip);
+  const named = (local: LocalPort) => local.named.map(({ ip }) => ip);
+  return lost(heard(before), heard(after)).length > 0 || lost(named(before), named(after)).length > 0;
 }
 
 /** Whether two rules say the same: a record that was only described anew is no change. */
@@ -92,12 +94,20 @@ export class Suspicion {
     graph.compare('address-group-suspicion', facts.addressGroups, (id, old, group) =>
       this.#compareAddresses(id, old, group),
     );
+    for (const taken of relations.taken)
+      graph.compare(`${taken.name}-suspicion`, taken, (_, old, value) => this.#compareTaken(old, value));
     graph.compare('subnet-suspicion', facts.subnets, (_, old, subnet) => {
       // A prefix reaches as far as its subnet, so its holders may have lost what lies in it.
       if (old === undefined) return;
       const kept = subnet?.network === old.network && lost([old.cidr], [subnet.cidr]).length === 0;
       if (!kept) this.#networks.add(old.network);
     });
+  }
+
+  /** Of what a prefix gave, something has become somebody's. */
+  #compareTaken(old: Taken | undefined, taken: Taken | undefined): void {
+    if (taken !== undefined && lost(taken.addresses, old?.addresses ?? []).length > 0)
+      this.#networks.add(taken.network);
   }
 
   #comparePorts(id: PortId, old: Port | undefined, port: Port | undefined): void {

@@ -27,6 +27,9 @@ export const register = {
   dhcp: 'reg9',
   /** What the rules of the set at hand ask of a packet. */
   asks: 'reg10',
+  /** Scratch: 1 when the address that the packet speaks from, or for, is one that no prefix pair gives. */
+  sourceTaken: 'reg12',
+  targetTaken: 'reg13',
 } as const;
 
 export const flag = {
@@ -57,6 +60,7 @@ interface TableRow {
 
 const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, dhcp, asks } =
   register;
+const { sourceTaken, targetTaken } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
@@ -85,7 +89,25 @@ export const tables = {
     next: ['guard_mac', 'services'],
   },
   /** Untagged, from one of the port's own MACs. */
-  guard_mac: { id: 3, match: [source, 'vlan_vid', 'eth_src'], load: [], next: ['guard_type'] },
+  guard_mac: {
+    id: 1,
+    match: [source, 'vlan_vid', 'eth_src'],
+    load: [],
+    next: ['taken_source', 'guard_type'],
+  },
+  /** For ports with prefix pairs: addresses of the network that belong to somebody, then those that nobody can have. */
+  taken_source: {
+    id: 2,
+    match: [network, 'eth_type', 'ip_src', 'ipv6_src', 'arp_spa'],
+    load: [sourceTaken],
+    next: ['taken_target'],
+  },
+  taken_target: {
+    id: 3,
+    match: [network, 'eth_type', 'ip_proto', 'arp_tpa', 'icmpv6_type', 'icmpv6_code', 'nd_target'],
+    load: [targetTaken],
+    next: ['guard_type'],
+  },
   guard_type: {
     id: 4,
     match: [source, 'eth_type', 'ip_proto', 'icmpv6_type', 'udp_dst'],
@@ -95,7 +117,18 @@ export const tables = {
   /** ARP and RARP: eth_src, sha and spa of one pair. */
   guard_arp: {
     id: 5,
-    match: [source, 'eth_type', 'eth_src', 'arp_op', 'arp_sha', 'arp_spa', 'arp_tha', 'arp_tpa'],
+    match: [
+      source,
+      sourceTaken,
+      targetTaken,
+      'eth_type',
+      'eth_src',
+      'arp_op',
+      'arp_sha',
+      'arp_spa',
+      'arp_tha',
+      'arp_tpa',
+    ],
     load: [],
     next: ['services'],
   },
@@ -104,6 +137,7 @@ export const tables = {
     id: 6,
     match: [
       source,
+      targetTaken,
       'eth_type',
       'eth_src',
       'ip_proto',
@@ -121,7 +155,18 @@ export const tables = {
   },
   guard_ip: {
     id: 9,
-    match: [source, dhcp, 'eth_type', 'eth_src', 'ip_proto', 'ip_src', 'ipv6_src', 'icmp_type', ...port4],
+    match: [
+      source,
+      sourceTaken,
+      dhcp,
+      'eth_type',
+      'eth_src',
+      'ip_proto',
+      'ip_src',
+      'ipv6_src',
+      'icmp_type',
+      ...port4,
+    ],
     load: [],
     next: ['egress_ct', 'services'],
   },

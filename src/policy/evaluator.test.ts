@@ -174,7 +174,9 @@ describe('security groups', () => {
     test('prefixes count inside the subnets only, and not for what another port holds', () => {
       expect(from('10.0.0.200', [member('10.0.0.0/16'), port('b')])).toBe('b');
       expect(from('10.0.1.200', [member('10.0.0.0/16'), port('b')])).toBe('b:ingress-rules');
-      expect(from('10.0.0.12', [member('0.0.0.0/0'), port('b'), port('c')])).toBe('b:ingress-rules');
+      const held = [member('0.0.0.0/0'), port('b'), port('c')];
+      expect(talk(held, [...rules, ...wideGroup('c')]).send('c', udp('c', 'b'))).toBe('b:ingress-rules');
+      expect(from('10.0.0.12', held)).toBe('ip-spoof');
       expect(from('10.0.0.12', [member('10.0.0.12'), port('b'), port('c')])).toBe('b');
     });
 

@@ -15,7 +15,6 @@ import {
   type Identity,
   identityOf,
   ownsAddress,
-  ownsPair,
   sameIp,
   unspecified4,
   unspecified6,
@@ -53,9 +52,9 @@ const broadcast4 = prefix('255.255.255.255');
 
 function guardArp(own: Identity, mode: GuardMode, mac: Mac, arp: Arp): boolean {
   if (arp.sha !== mac) return false;
-  if (mode === 'mac-only' || ownsPair(own, arp.spa, mac)) return true;
+  if (mode === 'mac-only' || ownsAddress(own, arp.spa, mac)) return true;
   // RFC 5227: a probe asks whether anybody has the address that the port is about to use.
-  return arp.op === arpOps.request && sameIp(arp.spa, unspecified4) && ownsPair(own, arp.tpa, mac);
+  return arp.op === arpOps.request && sameIp(arp.spa, unspecified4) && ownsAddress(own, arp.tpa, mac);
 }
 
 /** A hypervisor's announcement for a guest that has just moved: nothing but the MAC is in it. */

@@ -1,12 +1,21 @@
 /**
  * Who a port may say it is: its MACs, its pairs of MAC and address, its link-local addresses, and who holds a
- * given MAC or address in a network. Facts of the world only, no packets.
+ * given MAC or address in a network. A prefix pair gives what a guest can have and nobody else has by name.
+ * Facts of the world only, no packets.
  */
 import { type Cidr, cidr, contains, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import { metadataAddresses, withheldFrom } from './address-owners.ts';
-import type { NetworkId, Pair, Port, World } from './world.ts';
-import { holdersByName, linkLocalsOf, possibleHolders, reservedIn, subnetsOf } from './world-index.ts';
+import { isUnusable } from '../net/unusable-addresses.ts';
+import { broadcastOf, metadataAddresses } from './address-owners.ts';
+import type { LinkLocal, NetworkId, Pair, Port, World } from './world.ts';
+import {
+  holdersByName,
+  linkLocalsAt,
+  linkLocalsOf,
+  possibleHolders,
+  reservedIn,
+  subnetsOf,
+} from './world-index.ts';
 
 export interface Identity {
   readonly macs: ReadonlySet<Mac>;
@@ -14,8 +23,10 @@ export interface Identity {
   readonly pairs: readonly Pair[];
   /** EUI-64 of every MAC, and what passed duplicate-address detection on the port and is nobody else's since. */
   readonly linkLocals: readonly Pair[];
-  /** Reserved addresses that lie in a pair: heard, but never spoken for. */
-  readonly withheld: readonly Cidr[];
+  /** Whether an address that a pair holds is heard but never spoken for: unusable, a broadcast, or reserved. */
+  readonly isWithheld: (address: Cidr) => boolean;
+  /** Whether an address is some other port's, so that a prefix pair does not give it. */
+  readonly isOthers: (address: Cidr) => boolean;
 }
 
 const identities = new WeakMap<World, Map<Port, Identity>>();
@@ -35,29 +46,57 @@ function isOthersLinkLocal(world: World, { id, network }: Port, address: Cidr): 
   return ofNetwork || holdersByName(world, network, address).some((port) => port.id !== id);
 }
 
+const macsOf = (port: Port): Set<Mac> => new Set([port.mac, ...port.pairs.map((pair) => pair.mac)]);
+
+/** Whether an address that passed duplicate-address detection is still the port's. */
+function isKept(world: World, port: Port, { network, mac, address }: LinkLocal): boolean {
+  return network === port.network && macsOf(port).has(mac) && !isOthersLinkLocal(world, port, address);
+}
+
+function isWithheld(world: World, port: Port, address: Cidr): boolean {
+  const same = (other: Cidr | null): boolean => other !== null && sameIp(other, address);
+  if (port.fixedIps.some(same) || same(linkLocalOf(port.mac))) return false;
+  const broadcast = subnetsOf(world, port.network).map(broadcastOf).some(same);
+  return broadcast || isUnusable(address) || reservedIn(world, port.network).some(same);
+}
+
+function isOthers(world: World, { id, network }: Port, address: Cidr): boolean {
+  // What is lent of services is withheld from nobody; as long as it is not, it is withheld as reserved.
+  const named = holdersByName(world, network, address).some((port) => port.id !== id && !port.service);
+  const learned = linkLocalsAt(world, network, address).some((item) => {
+    const port = world.ports.get(item.port);
+    return item.port !== id && port !== undefined && isKept(world, port, item);
+  });
+  return named || learned;
+}
+
 function deriveIdentity(world: World, port: Port): Identity {
   const pairs = [...port.fixedIps.map((ip) => ({ mac: port.mac, ip })), ...port.pairs];
-  const macs = new Set([port.mac, ...port.pairs.map((pair) => pair.mac)]);
+  const macs = macsOf(port);
   const linkLocals: Pair[] = [...macs].map((mac) => ({ mac, ip: linkLocalOf(mac) }));
-  for (const { network, mac, address } of linkLocalsOf(world, port.id))
-    if (network === port.network && macs.has(mac) && !isOthersLinkLocal(world, port, address))
-      linkLocals.push({ mac, ip: address });
-  return { macs, pairs, linkLocals, withheld: withheldFrom(port, reservedIn(world, port.network)) };
+  for (const item of linkLocalsOf(world, port.id))
+    if (isKept(world, port, item)) linkLocals.push({ mac: item.mac, ip: item.address });
+  return {
+    macs,
+    pairs,
+    linkLocals,
+    isWithheld: (address) => isWithheld(world, port, address),
+    isOthers: (address) => isOthers(world, port, address),
+  };
 }
 
 const holds = (pairs: readonly Pair[], address: Cidr, mac: Mac | null): boolean =>
   pairs.some((pair) => (mac === null || pair.mac === mac) && contains(pair.ip, address));
 
-const isWithheld = (own: Identity, address: Cidr): boolean =>
-  own.withheld.some((reserved) => sameIp(reserved, address));
+/** Whether an address is the port's by name rather than by a prefix, under whichever of its MACs. */
+export const isNamed = (own: Identity, address: Cidr): boolean =>
+  [...own.pairs, ...own.linkLocals].some(({ ip }) => isHost(ip) && sameIp(ip, address));
 
-/** Whether the port may speak for `address` from `mac` by one of its pairs. */
-export const ownsPair = (own: Identity, address: Cidr, mac: Mac): boolean =>
-  holds(own.pairs, address, mac) && !isWithheld(own, address);
-
-/** The same, link-locals included. */
+/** Whether the port may speak for `address` from `mac`. */
 export const ownsAddress = (own: Identity, address: Cidr, mac: Mac): boolean =>
-  (holds(own.pairs, address, mac) || holds(own.linkLocals, address, mac)) && !isWithheld(own, address);
+  (holds(own.pairs, address, mac) || holds(own.linkLocals, address, mac)) &&
+  !own.isWithheld(address) &&
+  (isNamed(own, address) || !own.isOthers(address));
 
 /** Whether `address` is one that the port is spoken to by, from whichever of its MACs. */
 export const coversAddress = (own: Identity, address: Cidr): boolean =>

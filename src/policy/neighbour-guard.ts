@@ -6,7 +6,7 @@ import { contains, linkLocalPrefix } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { icmpv6Types, type Neighbour, parseNeighbour } from '../net/packet/icmpv6.ts';
-import { type Identity, ownsAddress, sameIp, unspecified6 } from './identity.ts';
+import { type Identity, isNamed, ownsAddress, sameIp, unspecified6 } from './identity.ts';
 import type { DropReason } from './verdict.ts';
 import type { GuardMode } from './world.ts';
 
@@ -17,8 +17,11 @@ const ownOption = (option: Mac | null, mac: Mac): boolean =>
 
 function duplicateDetection(own: Identity, mac: Mac, message: Neighbour): DropReason | null {
   if (message.source !== null && message.source !== zeroMac) return 'nd-spoof';
-  if (ownsAddress(own, message.target, mac)) return null;
-  return contains(linkLocalPrefix, message.target) ? 'dad-pending' : 'nd-spoof';
+  const covered = ownsAddress(own, message.target, mac);
+  // Also one that a prefix pair covers is claimed by the probe, so that it is nobody else's from then on.
+  if (contains(linkLocalPrefix, message.target))
+    return covered && isNamed(own, message.target) ? null : 'dad-pending';
+  return covered ? null : 'nd-spoof';
 }
 
 function solicitation(

@@ -30,6 +30,8 @@ interface WorldIndex {
   readonly ports: ReadonlyMap<NetworkId, readonly Port[]>;
   readonly subnets: ReadonlyMap<NetworkId, readonly Subnet[]>;
   readonly linkLocals: ReadonlyMap<PortId, readonly LinkLocal[]>;
+  /** By network and bits of the address. */
+  readonly linkLocalsAt: ReadonlyMap<string, readonly LinkLocal[]>;
   readonly rules: ReadonlyMap<GroupId, readonly Rule[]>;
   /** By direction, family and the groups' ids. */
   readonly rulesOfSets: Map<string, readonly Rule[]>;
@@ -57,6 +59,7 @@ function indexOf(world: World): WorldIndex {
       ports: gather(world.ports.values(), ({ network }) => network),
       subnets: gather(world.subnets.values(), ({ network }) => network),
       linkLocals: gather(world.linkLocals, ({ port }) => port),
+      linkLocalsAt: gather(world.linkLocals, ({ network, address }) => `${network} ${address.bits}`),
       rules: gather(world.rules.values(), ({ group }) => group),
       rulesOfSets: new Map(),
       reserved: new Map(),
@@ -76,6 +79,10 @@ export const subnetsOf = (world: World, network: NetworkId): readonly Subnet[] =
 /** Link-local addresses that passed duplicate-address detection on a port. */
 export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =>
   indexOf(world).linkLocals.get(port) ?? [];
+
+/** The records of one address: there is one in a store, whoever wrote it. */
+export const linkLocalsAt = (world: World, network: NetworkId, { bits }: Cidr): readonly LinkLocal[] =>
+  indexOf(world).linkLocalsAt.get(`${network} ${bits}`) ?? [];
 
 /** Rules of all of a port's groups for one direction and family. */
 export function rulesOf(

@@ -1,7 +1,8 @@
 /** What a guest may claim to be: real frames from a real guest, each lie dropped and counted under its name. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { lastOf } from '../../src/net/cidr.ts';
+import { formatCidr, lastOf, linkLocalOf } from '../../src/net/cidr.ts';
 import { broadcastMac } from '../../src/net/mac.ts';
+import { neighbourMessage, targetOption } from '../../src/net/packet/icmpv6.ts';
 import {
   arpRequest,
   dhcpFrame,
@@ -26,6 +27,7 @@ let strict: Member;
 let macOnly: Member;
 let off: Member;
 let witness: Member;
+let wide: Member;
 
 /**
  * Frames of `sender` that arrive at the witness. A frame that is known to pass is sent after them: the switch
@@ -54,13 +56,15 @@ describeRoot('port security', () => {
     const rules = ['IPv4', 'IPv6'].map((ethertype) => ({ ethertype }));
     const open = await cloud.group('open', { out: true, rules });
     const security_groups = [open];
-    [strict, macOnly, off, witness] = (await cloud.guests(net, {
+    const everything = [{ ip_address: '0.0.0.0/0' }, { ip_address: '::/0' }];
+    [strict, macOnly, off, witness, wide] = (await cloud.guests(net, {
       strict: { security_groups },
       'mac-only': { security_groups, port_security_mode: 'mac-only' },
       off: { port_security_enabled: false },
       // It is shown all that comes to its MAC, so that nothing is missed because of the receiver's own guard.
       witness: { port_security_enabled: false },
-    })) as [Member, Member, Member, Member];
+      wide: { security_groups, allowed_address_pairs: everything },
+    })) as [Member, Member, Member, Member, Member];
     await witness.probe.sniff();
   });
   afterAll(() => cloud?.stop());
@@ -177,6 +181,33 @@ describeRoot('port security', () => {
     expect(await arrivals(strict, [sent])).toEqual([sent]);
     await cloud.update('port', strict.id, { port_security_mode: 'strict' });
     expect(await arrivals(strict, [sent])).toEqual([]);
+  });
+
+  test('a pair of every address gives only what a guest can have and nobody else has', async () => {
+    const own = mac(wide.mac);
+    const to = mac(witness.mac);
+    const from = (text: string) =>
+      udpFrame(
+        { from: own, to, src: ip(text), dst: ip(text.includes(':') ? witness.ip6 : witness.ip) },
+        7,
+        7,
+      );
+    const spoken = (text: string) => {
+      const address = ip(text);
+      const hint = { from: own, to, src: linkLocalOf(own), dst: ip(witness.ip6), hopLimit: 255 };
+      if (address.family === 4) return [from(text), arpRequest(own, address, ip(witness.ip))];
+      return [from(text), icmpFrame(hint, neighbourMessage(136, 0x20000000, address, [targetOption(own)]))];
+    };
+    const free = ['203.0.113.9', '192.0.2.200', '2001:db8:ffff::9', '2001:db8:7::200', 'fe80::dead'];
+    const truths = free.flatMap(spoken);
+    expect(await arrivals(wide, truths)).toHaveLength(truths.length);
+    const nobodys = ['224.0.0.18', '127.0.0.1', '0.0.0.0', '255.255.255.255', '192.0.2.255'];
+    const nobodys6 = ['ff02::1', '::1', '::', '::ffff:10.0.0.1'];
+    const gateways = ['192.0.2.1', '2001:db8:7::1', '169.254.169.254', 'fe80::a9fe:a9fe'];
+    const others = [strict.ip, strict.ip6, formatCidr(linkLocalOf(mac(strict.mac)))];
+    const told = [...nobodys, ...nobodys6, ...gateways, ...others].flatMap(spoken);
+    // From no address, the request is a probe for the witness's own: not the port's either.
+    expect(await arrivals(wide, told)).toEqual([]);
   });
 
   test('a subnet broadcast of a strict port reaches the others and is not echoed', async () => {

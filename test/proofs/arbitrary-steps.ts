@@ -68,6 +68,12 @@ function poolOf(world: World) {
 
 type Pool = ReturnType<typeof poolOf>;
 
+/** Addresses that no guest can have. */
+const nobodys = {
+  4: ['0.0.0.0', '0.1.2.3', '127.0.0.1', '224.0.0.18', '255.255.255.255', '10.0.0.255'].map(ip),
+  6: ['::', '::1', '::ffff:10.0.0.1', 'ff02::1'].map(ip),
+};
+
 /** Mostly `honest`, sometimes anything of the pool. */
 const nearly = <T>(honest: T, pool: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof(
@@ -125,7 +131,7 @@ function layerArbitrary(world: World, pool: Pool, sender: Port, family: 4 | 6): 
     fc.record({
       from: nearly(me.mac, pool.macs),
       to: nearly(you.mac, pool.macs),
-      src: nearly(me.ip, [...pool[family], ip(family === 4 ? '0.0.0.0' : '::')]),
+      src: nearly(me.ip, [...pool[family], ...nobodys[family]]),
       dst: nearly(you.ip, pool[family]),
     }),
   );
@@ -175,7 +181,7 @@ function arpArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
       to: fc.constantFrom(broadcastMac, broadcastMac, layer.to),
       op: fc.constantFrom(1, 1, 2),
       sha: nearly(layer.from, pool.macs),
-      spa: nearly(layer.src, [...pool[4], ip('0.0.0.0')]),
+      spa: nearly(layer.src, [...pool[4], ...nobodys[4]]),
       tha: fc.constantFrom(noMac, layer.to),
       tpa: nearly(layer.dst, [...pool[4], layer.src]),
       reverse: fc.constantFrom(false, false, false, false, true),

@@ -7,7 +7,7 @@ import { arpMatrix } from './matrix/arp-matrix.ts';
 import { ipMatrix } from './matrix/ip-matrix.ts';
 import { type Entry, matrixWorld, trackings } from './matrix/matrix.ts';
 import { ndMatrix } from './matrix/nd-matrix.ts';
-import { ownerMatrix, ownerWorld } from './matrix/owner-matrix.ts';
+import { holdings, ownerMatrix, ownerWorld } from './matrix/owner-matrix.ts';
 
 const pipeline = pipelineInstall();
 const [self, peer] = ['self', 'peer'] as [PortId, PortId];
@@ -64,7 +64,7 @@ describe.each(trackings)('of a port that is %s', (tracking) => {
   });
 });
 
-test('of whose an address is: zero escapes, zero losses', async () => {
-  await driver.enter(ownerWorld());
-  expect(await wrongAtLast(ownerMatrix())).toEqual([]);
+test.each(holdings)('by whose an address is, of a port that has its own %s', async (holding) => {
+  await driver.enter(ownerWorld(holding));
+  expect(await wrongAtLast(ownerMatrix(holding))).toEqual([]);
 });

@@ -1,23 +1,34 @@
 /**
  * What a port's allowed pairs may name in its network. A pair that names a reserved address (gateway, a service's,
- * metadata) is refused where it is asked for, so that nobody wonders why the switch drops it; prefixes may cover
- * reserved addresses, which are then withheld there. Operators may hold pairs to single addresses of the port's
- * own subnets besides.
+ * metadata) or a subnet's broadcast is refused where it is asked for, so that nobody wonders why the switch drops it;
+ * prefixes may cover them, and the switch withholds them there. Operators may hold pairs to single addresses of the
+ * port's own subnets besides.
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { isTrustedOwner } from '../../model/port.ts';
 import type { PortRecord } from '../../model/records.ts';
 import { contains, formatCidr, isHost, linkLocalPrefix, parseCidr } from '../../net/cidr.ts';
-import { reservedAddresses } from '../../policy/address-owners.ts';
+import { broadcastOf, reservedAddresses } from '../../policy/address-owners.ts';
 import { portOf, subnetOf } from '../../policy/records.ts';
+import type { Subnet } from '../../policy/world.ts';
 import type { State } from '../state/state.ts';
+
+const subnetsOf = (state: State, network: string): Subnet[] =>
+  [...state.subnets.by('network', network)].flatMap(({ record }) => subnetOf(record) ?? []);
+
+function refuseBroadcast(state: State, port: PortRecord): void {
+  const broadcasts = subnetsOf(state, port.network_id).map(broadcastOf);
+  for (const { ip_address } of port.allowed_address_pairs) {
+    const ip = parseCidr(ip_address);
+    if (ip !== null && broadcasts.some((broadcast) => broadcast !== null && contains(broadcast, ip)))
+      invalidInput(`Allowed address pair ${ip_address} is the broadcast address of a subnet of the network`);
+  }
+}
 
 function refuseReserved(state: State, port: PortRecord): void {
   const network = state.networks.get(port.network_id)?.record;
   if (network === undefined || network.allow_reserved_pairs) return;
-  const subnets = [...state.subnets.by('network', network.id)].flatMap(
-    ({ record }) => subnetOf(record) ?? [],
-  );
+  const subnets = subnetsOf(state, network.id);
   const own = new Set(port.fixed_ips.map((fixed) => fixed.ip_address));
   for (const pair of port.allowed_address_pairs) {
     const ip = parseCidr(pair.ip_address);
@@ -51,5 +62,6 @@ function refuseLoose(state: State, port: PortRecord): void {
 /** Refuses with `AddressPairReserved` or `InvalidInput`. `strict`: single addresses of own subnets only. */
 export function checkPairs(state: State, port: PortRecord, strict: boolean): void {
   if (strict) refuseLoose(state, port);
+  refuseBroadcast(state, port);
   refuseReserved(state, port);
 }

@@ -1,10 +1,11 @@
 /**
  * ARP and RARP of a guarded port: eth_src, sender hardware and sender protocol address are one pair of the port.
  * A probe (RFC 5227) may ask only for the port's own address: asking for another's makes its holder give it up.
- * Reserved addresses that lie in a pair are nobody's to claim.
+ * A prefix pair gives what is not taken.
  * RARP is the announcement that a hypervisor sends for a migrated guest: no addresses in it but the MAC.
  */
 
+import { isHost } from '../../net/cidr.ts';
 import { macToBits } from '../../net/mac.ts';
 import { arpOps } from '../../net/packet/arp.ts';
 import { type Draft, drop, flow } from '../draft.ts';
@@ -12,7 +13,7 @@ import type { LocalPort } from '../local-port.ts';
 import { address, arp, rarp } from '../matches.ts';
 import { register } from '../tables.ts';
 
-export function guardArp({ port, key, macs, pairs4, withheld }: LocalPort): Draft[] {
+export function guardArp({ port, key, macs, named, prefixes }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const pass = { goto: 'services' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
@@ -27,20 +28,15 @@ export function guardArp({ port, key, macs, pairs4, withheld }: LocalPort): Draf
   }
   if (port.mode === 'mac-only') return drafts;
 
-  for (const { mac, ip } of pairs4) {
+  for (const { mac, ip } of [...named, ...prefixes]) {
+    if (ip.family !== 4) continue;
     const own = { ...arp, ...from, eth_src: macToBits(mac), arp_sha: macToBits(mac) };
-    const probe = { ...own, arp_op: arpOps.request, arp_spa: 0, arp_tpa: address(ip) };
+    const claim = { ...own, ...(isHost(ip) ? {} : { [register.sourceTaken]: 0 }), arp_spa: address(ip) };
+    const target = { ...(isHost(ip) ? {} : { [register.targetTaken]: 0 }), arp_tpa: address(ip) };
+    const probe = { ...own, ...target, arp_op: arpOps.request, arp_spa: 0 };
     drafts.push(
-      flow('guard_arp', 100, { ...own, arp_spa: address(ip) }, pass, because('pair')),
+      flow('guard_arp', 100, claim, pass, because('pair')),
       flow('guard_arp', 90, probe, pass, because('probe')),
-    );
-  }
-  for (const ip of withheld.filter(({ family }) => family === 4)) {
-    const claim = { ...arp, ...from, arp_spa: address(ip) };
-    const probe = { ...arp, ...from, arp_spa: 0, arp_tpa: address(ip) };
-    drafts.push(
-      drop('guard_arp', 110, claim, 'arp-spoof', 'egress', port.id),
-      drop('guard_arp', 110, probe, 'arp-spoof', 'egress', port.id),
     );
   }
   return drafts;

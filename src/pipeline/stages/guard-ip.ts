@@ -6,6 +6,7 @@
  */
 import { macToBits } from '../../net/mac.ts';
 import { icmpTypes } from '../../net/packet/icmp.ts';
+import type { Pair } from '../../policy/world.ts';
 import { type Draft, drop, flow, type MatchIn } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, dhcp, icmp4, ipv4, ipv6 } from '../matches.ts';
@@ -18,7 +19,7 @@ const sources = [
   { family: ipv6, field: 'ipv6_src' },
 ] as const;
 
-export function guardIp({ port, key, macs, pairs4, pairs6, withheld }: LocalPort): Draft[] {
+export function guardIp({ port, key, macs, named, prefixes }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const verified = { goto: 'egress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
@@ -45,22 +46,16 @@ export function guardIp({ port, key, macs, pairs4, pairs6, withheld }: LocalPort
     const client = { ...dhcp.client4, ...from, [register.dhcp]: 1, eth_src: macToBits(mac), ip_src: 0 };
     drafts.push(flow('guard_ip', 200, client, { goto: 'services' }, because('dhcp-client')));
   }
-  for (const { mac, ip } of pairs4) {
-    const own = { ...ipv4, ...from, eth_src: macToBits(mac), ip_src: address(ip) };
-    const then = { ...verified, actions: [wholeField('ip_src')] };
-    drafts.push(flow('guard_ip', 100, own, then, because('pair')));
-  }
-  for (const { mac, ip } of pairs6) {
-    const own = { ...ipv6, ...from, eth_src: macToBits(mac), ipv6_src: address(ip) };
-    const then = { ...verified, actions: [wholeField('ipv6_src')] };
-    drafts.push(flow('guard_ip', 100, own, then, because('pair')));
-  }
-  for (const ip of withheld) {
-    const [claim, field] =
-      ip.family === 4
-        ? ([{ ...ipv4, ...from, ip_src: address(ip) }, 'ip_src'] as const)
-        : ([{ ...ipv6, ...from, ipv6_src: address(ip) }, 'ipv6_src'] as const);
-    drafts.push(flow('guard_ip', 250, claim, { actions: [wholeField(field)] }, spoof));
-  }
-  return drafts;
+  const speaks = ({ mac, ip }: Pair, free: { readonly [register.sourceTaken]?: 0 }): Draft => {
+    const own = { ...from, ...free, eth_src: macToBits(mac) };
+    const then = (field: 'ip_src' | 'ipv6_src') => ({ ...verified, actions: [wholeField(field)] });
+    return ip.family === 4
+      ? flow('guard_ip', 100, { ...ipv4, ...own, ip_src: address(ip) }, then('ip_src'), because('pair'))
+      : flow('guard_ip', 100, { ...ipv6, ...own, ipv6_src: address(ip) }, then('ipv6_src'), because('pair'));
+  };
+  return [
+    ...drafts,
+    ...named.map((pair) => speaks(pair, {})),
+    ...prefixes.map((pair) => speaks(pair, { [register.sourceTaken]: 0 })),
+  ];
 }

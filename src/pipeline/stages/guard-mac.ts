@@ -11,16 +11,15 @@ import { register } from '../tables.ts';
 import { udpByPort, udpToDhcp, wholeField } from '../whole.ts';
 import { listenerTypes, neighbourTypes } from './icmpv6-types.ts';
 
-export function guardMac({ port, key, macs }: LocalPort): Draft[] {
+export function guardMac({ port, key, macs, prefixes }: LocalPort): Draft[] {
   const from = { [register.source]: key };
   const why = { reason: 'own-mac', port: port.id };
+  const next = port.mode === 'strict' && prefixes.length > 0 ? 'taken_source' : 'guard_type';
   const taggedEnds = { reason: 'vlan-tagged', drop: 'egress', port: port.id } as const;
   return [
     flow('guard_mac', 200, { ...from, ...tagged }, { actions: [wholeField('eth_src')] }, taggedEnds),
     drop('guard_mac', 150, { ...from, eth_src: groupAddress }, 'multicast-source', 'egress', port.id),
-    ...macs.map((mac) =>
-      flow('guard_mac', 100, { ...from, eth_src: macToBits(mac) }, { goto: 'guard_type' }, why),
-    ),
+    ...macs.map((mac) => flow('guard_mac', 100, { ...from, eth_src: macToBits(mac) }, { goto: next }, why)),
     drop('guard_mac', 1, from, 'mac-spoof', 'egress', port.id),
     drop('guard_type', 1, from, 'ethertype', 'egress', port.id),
   ];

@@ -7,7 +7,7 @@
  * 0 also in a message that cannot be read, such as one that repeats an option: no target, no passage.
  */
 
-import { linkLocalPrefix } from '../../net/cidr.ts';
+import { isHost, linkLocalPrefix } from '../../net/cidr.ts';
 import { macToBits } from '../../net/mac.ts';
 import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
 import { type Draft, drop, flow } from '../draft.ts';
@@ -23,7 +23,7 @@ export function guardNd(
   local: LocalPort,
   punt: { readonly userdata: Uint8Array; readonly meter: number } | null,
 ): Draft[] {
-  const { port, key, macs, pairs6, withheld } = local;
+  const { port, key, macs, named, prefixes } = local;
   const from = { ...icmp6, [register.source]: key };
   const discovers = { ...discovery, [register.source]: key };
   const ends = (type: number, reason: string): Draft =>
@@ -96,24 +96,19 @@ export function guardNd(
   }
   if (!strict) return drafts;
 
-  for (const { mac, ip } of pairs6) {
+  for (const { mac, ip } of [...named, ...prefixes]) {
+    if (ip.family !== 6) continue;
     const bits = macToBits(mac);
-    const own = { ...discovers, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
+    const free = isHost(ip) ? {} : { [register.targetTaken]: 0 };
+    const own = { ...discovers, ...free, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
     const probe = { ...own, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n, nd_sll: 0n };
-    drafts.push(flow('guard_nd', 120, probe, { goto: 'services' }, because('dad')));
+    // A link-local address that only a prefix covers becomes the port's by the agent's record, like any other.
+    const priority = isHost(ip) ? 120 : 112;
+    drafts.push(flow('guard_nd', priority, probe, { goto: 'services' }, because('dad')));
     for (const option of [0n, bits]) {
       const advertisement = { ...own, icmpv6_type: types.neighbourAdvertisement, nd_tll: option };
       drafts.push(flow('guard_nd', 100, advertisement, verified, because('na')));
     }
-  }
-  for (const ip of withheld.filter(({ family }) => family === 6)) {
-    const named = { ...discovers, nd_target: address(ip) };
-    const claim = { ...named, icmpv6_type: types.neighbourAdvertisement };
-    const probe = { ...named, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n };
-    drafts.push(
-      drop('guard_nd', 130, claim, 'nd-spoof', 'egress', port.id),
-      drop('guard_nd', 130, probe, 'nd-spoof', 'egress', port.id),
-    );
   }
   return drafts;
 }

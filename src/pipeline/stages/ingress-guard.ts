@@ -2,7 +2,7 @@
  * Inbound side of port security: a guarded port gets untagged frames, and of IP what is addressed to it, to
  * broadcast or to multicast.
  */
-import { lastOf } from '../../net/cidr.ts';
+import { broadcastOf } from '../../policy/address-owners.ts';
 import type { Subnet } from '../../policy/world.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
@@ -53,10 +53,11 @@ export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
   return [...drafts, ...own.values()];
 }
 
-/** Directed broadcast of a subnet; /31 and /32 have none. */
-export function subnetBroadcast(zone: number, { cidr, network }: Subnet): Draft[] {
-  if (cidr.family === 6 || cidr.length > 30) return [];
-  const match = { ...ipv4, [register.network]: zone, ip_dst: Number(lastOf(cidr)) };
+export function subnetBroadcast(zone: number, subnet: Subnet): Draft[] {
+  const broadcast = broadcastOf(subnet);
+  if (broadcast === null) return [];
+  const { network } = subnet;
+  const match = { ...ipv4, [register.network]: zone, ip_dst: address(broadcast) };
   return [flow('ingress_guard', 200, match, { goto: 'ingress_ct' }, { reason: 'subnet-broadcast', network })];
 }
 

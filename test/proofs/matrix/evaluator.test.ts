@@ -8,7 +8,7 @@ import { arpMatrix } from './arp-matrix.ts';
 import { ipMatrix } from './ip-matrix.ts';
 import { type Entry, matrixWorld, trackings } from './matrix.ts';
 import { ndMatrix } from './nd-matrix.ts';
-import { ownerMatrix, ownerWorld } from './owner-matrix.ts';
+import { holdings, ownerMatrix, ownerWorld } from './owner-matrix.ts';
 
 const self = 'self' as PortId;
 const peer = 'peer' as PortId;
@@ -46,9 +46,9 @@ describe.each([
   });
 });
 
-test('the evaluator knows whose each address is', () => {
-  const entries = ownerMatrix();
-  expect(entries.length).toBeGreaterThan(200);
+test.each(holdings)('the evaluator knows whose each address is of a port that has its own %s', (holding) => {
+  const entries = ownerMatrix(holding);
+  expect(entries.length).toBeGreaterThan(400);
   expect(new Set(entries.map(({ name }) => name)).size).toBe(entries.length);
-  expect(wrongOf(ownerWorld(), entries)).toEqual([]);
+  expect(wrongOf(ownerWorld(holding), entries)).toEqual([]);
 });

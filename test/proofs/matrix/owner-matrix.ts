@@ -33,27 +33,43 @@ const learned = {
 
 const self: PortText = { id: 'self', mac: macs.own, ips: ['10.0.0.10', '2001:db8::a'], groups: ['all'] };
 
-export const ownerWorld = (): World =>
+/** How `self` has its addresses: by name alone, by prefixes besides, or by those where reserved ones are lent. */
+export const holdings = ['by name', 'by prefixes', 'by prefixes, lent'] as const;
+type Holding = (typeof holdings)[number];
+
+export const ownerWorld = (holding: Holding): World =>
   worldFrom({
+    lendsReserved: holding === 'by prefixes, lent',
     gateways: ['10.0.0.1', 'fe80::1'],
     ports: [
-      { ...self, pairs: [['10.0.0.77', macs.pair]] },
+      {
+        ...self,
+        pairs: [
+          ['10.0.0.77', macs.pair],
+          ...(holding === 'by name' ? [] : (['0.0.0.0/0', '::/0'] as const)).map(
+            (prefix) => [prefix] as const,
+          ),
+        ],
+      },
       { id: 'peer', mac: macs.peer, ips: ['10.0.0.12', '2001:db8::c'], mode: 'off' },
       {
         id: 'other',
         mac: macs.foreign,
         ips: ['10.0.0.11', '2001:db8::b'],
-        pairs: [['fe80::aaaa'], ['10.0.0.78', '00:00:5e:00:02:09']],
+        pairs: [['fe80::aaaa'], ['10.0.0.78', '00:00:5e:00:02:09'], ['198.51.100.0/24']],
         groups: ['all'],
         host: null,
       },
       { id: 'router', mac: routerMac, ips: ['10.0.0.2'], mode: 'off', service: true, host: null },
     ],
     rules: wideGroup('all'),
-    linkLocals: Object.values(learned).map((address) => ({ port: 'self', address, mac: macs.own })),
+    linkLocals: [
+      ...Object.values(learned).map((address) => ({ port: 'self', address, mac: macs.own })),
+      { port: 'other', address: 'fe80::99', mac: macs.foreign },
+    ],
   });
 
-const own: ReadonlySet<string> = new Set([
+const named: ReadonlySet<string> = new Set([
   `${macs.own} 10.0.0.10`,
   `${macs.pair} 10.0.0.77`,
   `${macs.own} 2001:db8::a`,
@@ -61,37 +77,60 @@ const own: ReadonlySet<string> = new Set([
   `${macs.pair} ${euiOf(macs.pair)}`,
   `${macs.own} ${learned.nobody}`,
 ]);
-
-const fixed4 = [
-  '10.0.0.10',
-  '10.0.0.77',
-  '10.0.0.78',
-  '10.0.0.11',
-  '10.0.0.1',
-  '10.0.0.2',
-  '169.254.169.254',
+/** What prefixes give beside what the port has by name. The prefix of another port takes nothing from them. */
+const free = ['203.0.113.7', '10.0.0.200', '198.51.100.9', '2001:db8::200', '2001:db8:9::1', 'fe80::dead'];
+const lent = ['10.0.0.1', '10.0.0.2', '169.254.169.254', 'fe80::1', 'fe80::a9fe:a9fe', euiOf(routerMac)];
+const othersAddresses = ['10.0.0.11', '10.0.0.12', '10.0.0.78', '2001:db8::b', '2001:db8::c', 'fe80::99'];
+const nobodys4 = [
+  '0.1.2.3',
+  '127.0.0.1',
+  '127.8.8.8',
+  '224.0.0.18',
+  '239.1.2.3',
+  '255.255.255.255',
+  '10.0.0.255',
 ];
-const fixed6 = ['2001:db8::a', '2001:db8::b', euiOf(macs.own), euiOf(macs.pair), 'fe80::dead'];
-const addresses = [...Object.values(learned), ...fixed4, ...fixed6].map(ip);
+const nobodys6 = ['::', '::1', '::ffff:10.0.0.9', 'ff02::1', 'ff0e::5'];
+const ownNames = [...named].map((text) => text.slice(macs.own.length + 1));
+const addresses = [
+  ...new Set([
+    ...Object.values(learned),
+    ...[free, lent, othersAddresses, nobodys4, nobodys6, ownNames, ['0.0.0.0']].flat(),
+  ]),
+].map(ip);
+
+type Claim = 'refused' | 'by prefix' | 'by name';
+
+function claimOf(holding: Holding, from: Mac, address: string): Claim {
+  if (named.has(`${from} ${address}`)) return 'by name';
+  if (holding === 'by name' || from !== macs.own) return 'refused';
+  if (ownNames.includes(address)) return 'by name';
+  if (free.includes(address)) return 'by prefix';
+  return holding === 'by prefixes, lent' && lent.includes(address) ? 'by prefix' : 'refused';
+}
 
 const isLinkLocal = ({ family, bits }: Cidr): boolean => family === 6 && bits >> 118n === 0x3fan;
 
 let ports = 1024;
 
-function* claims4(from: Mac, address: Cidr, mine: boolean): Generator<Entry> {
+function* claims4(from: Mac, address: Cidr, claim: Claim): Generator<Entry> {
+  const mine = claim !== 'refused';
   const text = `eth_src ${from}, address ${formatCidr(address)}`;
   const layer = { from, to: macs.peer, src: address, dst: ip('10.0.0.12') };
   yield entry(`UDP ${text}`, [udpFrame(layer, ++ports, 2000)], mine ? null : 'ip-spoof');
   const arp = { from, to: broadcastMac, sha: from, tha: macs.none };
   const spoof: DropReason | null = mine ? null : 'arp-spoof';
   const asked = ip('10.0.0.99');
-  yield entry(`ARP ${text}`, [arpFrame({ ...arp, op: 1, spa: address, tpa: asked })], spoof);
+  // From no address it is a probe for the other one.
+  if (address.bits !== 0n)
+    yield entry(`ARP ${text}`, [arpFrame({ ...arp, op: 1, spa: address, tpa: asked })], spoof);
   yield entry(`announcement ${text}`, [arpFrame({ ...arp, op: 1, spa: address, tpa: address })], spoof);
   yield entry(`ARP answer ${text}`, [arpFrame({ ...arp, op: 2, spa: address, tpa: asked })], spoof);
   yield entry(`ARP probe ${text}`, [arpFrame({ ...arp, op: 1, spa: ip('0.0.0.0'), tpa: address })], spoof);
 }
 
-function* claims6(from: Mac, address: Cidr, mine: boolean): Generator<Entry> {
+function* claims6(from: Mac, address: Cidr, claim: Claim): Generator<Entry> {
+  const mine = claim !== 'refused';
   const text = `eth_src ${from}, address ${formatCidr(address)}`;
   const layer = { from, to: macs.peer, src: address, dst: ip('2001:db8::c') };
   const to = (group: string) => ({ ...layer, dst: ip(group), to: groupMac(ip(group)) ?? macs.peer });
@@ -105,26 +144,30 @@ function* claims6(from: Mac, address: Cidr, mine: boolean): Generator<Entry> {
     [icmpFrame(honest, neighbourMessage(136, 0x20000000, address, tll))],
     spoof,
   );
-  const asked = ip('2001:db8::99');
-  const ask = neighbourMessage(135, 0, asked, [sourceOption(from)]);
+  const ask = neighbourMessage(135, 0, ip('2001:db8::99'), [sourceOption(from)]);
   yield entry(`NS source ${text}`, [icmpFrame(nd, ask)], spoof);
   const tell = neighbourMessage(136, 0x20000000, linkLocalOf(from), tll);
   yield entry(`NA source ${text}`, [icmpFrame(nd, tell)], spoof);
   const pending = isLinkLocal(address) ? 'dad-pending' : 'nd-spoof';
   const probe = icmpFrame({ ...nd, src: ip('::') }, neighbourMessage(135, 0, address, []));
-  yield entry(`probe ${text}`, [probe], mine ? null : pending);
+  // What a prefix covers of link-local addresses waits for the record that makes it the port's by name.
+  const known = isLinkLocal(address) ? claim === 'by name' : mine;
+  const target = address.bits === 0n ? 'nd-spoof' : pending;
+  yield entry(`probe ${text}`, [probe], known ? null : target);
+  // Whoever has no address yet may ask for routers and report groups.
+  if (address.bits === 0n) return;
   const routers = icmpFrame({ ...to('ff02::2'), hopLimit: 255 }, routerSolicitation([]));
   yield entry(`RS ${text}`, [routers], spoof);
   const report = icmpFrame({ ...to('ff02::16'), hopLimit: 1 }, listenerReport2([ip('ff02::7')]));
   yield entry(`MLDv2 report ${text}`, [report], mine ? null : 'ip-spoof');
 }
 
-export function ownerMatrix(): Entry[] {
+export function ownerMatrix(holding: Holding): Entry[] {
   const entries: Entry[] = [];
   for (const from of [macs.own, macs.pair])
     for (const address of addresses) {
-      const mine = own.has(`${from} ${formatCidr(address)}`);
-      entries.push(...(address.family === 4 ? claims4 : claims6)(from, address, mine));
+      const claim = claimOf(holding, from, formatCidr(address));
+      entries.push(...(address.family === 4 ? claims4 : claims6)(from, address, claim));
     }
   return entries;
 }
