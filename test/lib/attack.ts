@@ -66,7 +66,7 @@ function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker)
   const target = pick(to, () =>
     random.pick([broadcastMac, macFromBits(0x333300000000n | BigInt(random.below(2 ** 32)))]),
   );
-  const family = random.pick([4, 6] as const);
+  const { family } = random.pick(destinations);
   const addressIn = (prefixes: readonly Cidr[]): Cidr => {
     const prefix = random.pick(prefixes.filter((each) => each.family === family));
     return within(

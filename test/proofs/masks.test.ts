@@ -11,7 +11,7 @@ import { attackFrames, attacks, siblings } from '../lib/attack.ts';
 import { ip, mac, net } from '../lib/frames.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { pipelineInstall } from './installation.ts';
-import { type RuleText, type WorldText, worldFrom } from './worlds.ts';
+import { type PortText, type RuleText, type WorldText, worldFrom } from './worlds.ts';
 
 /**
  * Together: ARP, neighbour discovery and each protocol of both families, before and behind conntrack; also pieces that the
@@ -69,7 +69,7 @@ const pairs4 = ['0.0.0.0/0', ...siblings(own[4], range(10, 32, 2)).map(formatCid
 const pairs6 = ['::/0', ...siblings(own[6], range(10, 127, 13)).map(formatCidr)];
 const macs = { a: mac('02:00:00:00:00:0a'), b: mac('02:00:00:00:00:0b'), c: mac('02:00:00:00:00:0c') };
 
-const worlds: Readonly<Record<string, WorldText>> = {
+const basic: Readonly<Record<'usual' | 'nasty', WorldText>> = {
   usual: {
     ports: [
       { id: 'a', mac: macs.a, ips: ['10.0.0.11', '2001:db8::11'], groups: ['default'] },
@@ -99,14 +99,36 @@ const worlds: Readonly<Record<string, WorldText>> = {
   },
 };
 
-const frameCount = 2000;
-const entries = Object.entries(worlds).flatMap(([name, text]) =>
-  (['one by one', 'together'] as const).map((how) => [name, how, text] as const),
-);
-test.each(entries)('a guest causes few masks: %s groups, attacks %s', async (name, how, text) => {
+const asFirst = (text: WorldText, change: Partial<PortText>): WorldText => ({
+  ...text,
+  ports: text.ports.map((port, at) => (at === 0 ? { ...port, ...change } : port)),
+});
+const asSecond = (text: WorldText, change: Partial<PortText>): WorldText => ({
+  ...text,
+  ports: text.ports.map((port, at) => (at === 1 ? { ...port, ...change } : port)),
+});
+const worlds: Readonly<Record<string, WorldText>> = {
+  ...basic,
+  'nasty stateless': { ...basic.nasty, stateless: ['nasty'] },
+  'nasty mac-only': asFirst(basic.nasty, { mode: 'mac-only' }),
+  'a router to nasty': asFirst(basic.nasty, { mode: 'off', groups: [] }),
+  'nasty to a forwarder': asSecond(basic.nasty, {
+    pairs: [...pairs4, ...pairs6].map((prefix) => [prefix] as const),
+  }),
+};
+
+const frameCount = 1500;
+const entries = [
+  ...Object.keys(worlds).map((name) => [name, 'one by one'] as const),
+  ...Object.keys(basic).map((name) => [name, 'together'] as const),
+];
+test.each(entries)('a guest causes few masks: %s, attacks %s', async (name, how) => {
+  const text = worlds[name] ?? basic.usual;
   await driver.enter(worldFrom(text));
   const sources = name === 'usual' ? [own[4], own[6]] : [net('10.0.0.0/8'), own[4], net('2001:db8::/32')];
-  const attacker = { mac: macs.a, to: macs.b, sources, destinations: [neighbour[4], neighbour[6]] };
+  const toForwarder = [net('10.0.0.0/8'), net('2001:db8::/32')];
+  const destinations = name.endsWith('forwarder') ? toForwarder : [neighbour[4], neighbour[6]];
+  const attacker = { mac: macs.a, to: macs.b, sources, destinations };
   for (const attack of attacks) {
     if (how === 'one by one') await driver.at.appctl('revalidator/purge');
     const frames = attackFrames(frameCount, attack, attacker);
