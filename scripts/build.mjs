@@ -13,13 +13,25 @@ mkdirSync('dist', { recursive: true });
 for (const name of readdirSync('dist'))
   if (!name.startsWith('.built')) rmSync(`dist/${name}`, { recursive: true });
 
+/** `up` finds the agent at the path that it has in the source, so that a module hook can run several hosts in one process. */
+const agentApart = {
+  name: 'agent-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/agent\/agent\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: '../agent/agent.js', external: true },
+    );
+  },
+};
+
 await build({
-  entryPoints: ['src/bin/portcullis.ts'],
-  outdir: 'dist/bin',
+  entryPoints: ['src/bin/portcullis.ts', 'src/cli/up.ts', 'src/agent/agent.ts'],
+  outbase: 'src',
+  outdir: 'dist',
+  plugins: [agentApart],
   bundle: true,
   // What only some commands need is in files of its own.
   splitting: true,
-  chunkNames: '[name]-[hash]',
+  chunkNames: 'shared/[name]-[hash]',
   format: 'esm',
   platform: 'node',
   target: 'node20.19',

@@ -1,7 +1,10 @@
 /** `portcullis up` as a process: ready line, refusal of a second one, clean end, a switch that comes late. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
+import { root } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
 import { Up as Process, portcullis, startUp, type Up } from './portcullis.ts';
 
@@ -57,4 +60,11 @@ test('a wrong flag, a wrong name and no API each have their exit code', async ()
     code: 1,
     stdout: '',
   });
+});
+
+test('the agent is a module of its own beside `up`, so that a module hook can put others beside it', async () => {
+  const { Agent } = (await import(join(root, 'dist/agent/agent.js'))) as { Agent: unknown };
+  expect(Agent).toBeTypeOf('function');
+  const up = await readFile(join(root, 'dist/cli/up.js'), 'utf8');
+  expect(up).toMatch(/^import \{ Agent \} from "\.\.\/agent\/agent\.js";$/m);
 });

@@ -7,7 +7,7 @@ import { run } from './command.ts';
 import { datapathType } from './switch.ts';
 import { slowness, until } from './wait.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What users run. */
 export const program: readonly [string, ...string[]] = [

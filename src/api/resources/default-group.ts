@@ -61,7 +61,7 @@ export async function prepareDefaultGroups(
   // Of several projects Neutron looks after the first.
   const [project = caller.project] = wantedOf(filters, 'project_id') ?? [];
   if (context.view.state.defaultGroups.has(project) || projectId(project) !== null) return;
-  if (project !== caller.project && !caller.admin) return;
+  if (project !== caller.project && !caller.admin && !caller.service) return;
   await context.committer.commit((change) => {
     ensureDefaultGroup(change, context, project);
   });
