@@ -7,13 +7,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import type { Session } from '../openflow/index.ts';
+import type { Action, Session } from '../openflow/index.ts';
 import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../ovsdb/index.ts';
 import { preferredId } from '../pipeline/ids.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { forget, type Keys, keysOf } from '../pipeline/record.ts';
 import { worldOf } from '../pipeline/world-of.ts';
-import { stands } from '../policy/standing.ts';
+import { type Admission, standing, type Tuple } from '../policy/standing.ts';
 import type { NetworkId, PortId, World } from '../policy/world.ts';
+import { type Narrowing, narrow } from './narrowing.ts';
 import { sever } from './severing.ts';
 
 export interface CutterOptions {
@@ -45,17 +47,21 @@ const fewZones = 3;
 /** Milliseconds after which cached decisions have been looked at again, unless the switch itself can tell. */
 const unseenRevalidation = 500;
 
-/** The port that a half of a label names: null is none, undefined one that is not known here. */
-type Owner = (key: bigint) => PortId | null | undefined;
+/** The port that a record names by its key. */
+type Owner = (key: number) => PortId;
 type Read = ConntrackDump['entries'];
 
-const half = 0xffffffffn;
-
 /** A connection and who admitted it: the same ends may have begun another one since. */
-const identityOf = ({ protocol, original: { src, dst, layer4 }, label }: ConntrackEntry): string => {
+const identityOf = ({ protocol, original: { src, dst, layer4 }, label, mark }: ConntrackEntry): string => {
   const detail = layer4.kind === 'ports' ? [layer4.src, layer4.dst] : [layer4.id, layer4.type, layer4.code];
-  return [protocol, src.bits, dst.bits, ...detail, label].join(' ');
+  return [protocol, src.bits, dst.bits, ...detail, label, mark].join(' ');
 };
+
+interface Verdicts {
+  readonly forbidden: ConntrackEntry[];
+  /** Those that go on for some of the ports that admitted them. */
+  readonly narrowings: readonly Narrowing[];
+}
 
 export class Cutter {
   readonly #options: CutterOptions;
@@ -177,22 +183,38 @@ export class Cutter {
     const { session, log } = this.#options;
     const began = performance.now();
     const ownerOf = ownersIn(pipeline, world, network);
-    const isForbidden = (entry: ConntrackEntry, now: World): boolean => {
-      const originator = ownerOf(entry.label & half);
-      const responder = ownerOf((entry.label >> 32n) & half);
-      if (originator === undefined || responder === undefined) return true;
-      const { protocol, original } = entry;
-      const { src, dst, layer4 } = original;
-      const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
-      if (!stands(now, { network, protocol, src, dst, detail, originator, responder })) return true;
-      for (const port of [originator, responder])
-        if (port !== null && pipeline.relations.locals.get(port) === undefined)
-          pipeline.suspicion.isAway(port);
-      return false;
+    const verdicts = (now: World, of: Read): Verdicts => {
+      const forbidden: ConntrackEntry[] = [];
+      const narrowings: Narrowing[] = [];
+      for (const entry of of) {
+        const keys = keysOf(entry);
+        const admission = {
+          originators: keys.originators.map(ownerOf),
+          responders: keys.responders.map(ownerOf),
+        };
+        const still = standing(now, tupleOf(network, entry), admission);
+        if (still === null) {
+          forbidden.push(entry);
+          continue;
+        }
+        if (still !== admission)
+          narrowings.push({ entry, writes: withoutFallen(entry, keys, still, ownerOf) });
+        for (const port of [...still.originators, ...still.responders])
+          if (pipeline.relations.locals.get(port) === undefined) pipeline.suspicion.isAway(port);
+      }
+      return { forbidden, narrowings };
     };
-    const forbidden = entries.filter((entry) => isForbidden(entry, world));
+    const { forbidden, narrowings } = verdicts(world, entries);
     // What was allowed again meanwhile may have come again.
-    const isForbiddenNow = (entry: ConntrackEntry): boolean => isForbidden(entry, worldOf(pipeline.facts));
+    const isForbiddenNow = (entry: ConntrackEntry): boolean => {
+      const now = verdicts(worldOf(pipeline.facts), [entry]);
+      return now.forbidden.length + now.narrowings.length > 0;
+    };
+    if (narrowings.length > 0) {
+      await narrow(session, narrowings);
+      const narrowed = narrowings.map(({ entry }) => entry);
+      forbidden.push(...(await this.#left(narrowed, isForbiddenNow)));
+    }
     let left: Read = forbidden;
     // What was on its way by an old decision may bring one back, once.
     for (let attempt = 1; attempt <= 2 && left.length > 0; attempt++) {
@@ -207,8 +229,9 @@ export class Cutter {
     }
     this.#connections += forbidden.length;
     const ms = Math.round(performance.now() - began);
-    const told = { network, looked: entries.length, cut: forbidden.length, ms };
-    if (forbidden.length > 0) log.info(told, 'connections that are no longer allowed were cut');
+    const told = { network, looked: entries.length, cut: forbidden.length, narrowed: narrowings.length, ms };
+    if (forbidden.length + narrowings.length > 0)
+      log.info(told, 'connections that are no longer allowed were cut');
     else log.debug(told, 'all connections are still allowed');
   }
 
@@ -233,15 +256,28 @@ export class Cutter {
   }
 }
 
-/** Whom the labels of a network's connections name: ports of this host, else ports that may come back to it. */
+function tupleOf(network: NetworkId, { protocol, original: { src, dst, layer4 } }: ConntrackEntry): Tuple {
+  const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
+  return { network, protocol, src, dst, detail };
+}
+
+/** What takes those out of a connection's record who no longer admit it. */
+function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, ownerOf: Owner): Action[] {
+  const fallen = (side: readonly number[], kept: readonly PortId[]): number[] =>
+    side.filter((key) => !kept.includes(ownerOf(key)));
+  return forget(entry, {
+    originators: fallen(keys.originators, still.originators),
+    responders: fallen(keys.responders, still.responders),
+  });
+}
+
+/** Whom a network's connections name: ports of this host, else ports that may come back to it, else ports that are gone. */
 function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
   const locals = new Map<number, PortId>();
   for (const [id, { key, port }] of relations.locals.entries())
     if (port.network === network) locals.set(key, id);
   let others: Map<number, PortId> | null = null;
-  return (label) => {
-    const key = Number(label);
-    if (key === 0) return null;
+  return (key) => {
     const local = locals.get(key);
     if (local !== undefined) return local;
     if (others === null) {
@@ -249,6 +285,6 @@ function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Ow
       for (const port of world.ports.values())
         if (port.network === network) others.set(preferredId(port.id), port.id);
     }
-    return others.get(key);
+    return others.get(key) ?? (`gone-${key}` as PortId);
   };
 }

@@ -59,14 +59,19 @@ describe('a connection of', () => {
       original: { src: parseIp(from), dst: parseIp(to), layer4 },
       zone,
       label: 0x1234500000007n,
+      mark: text.includes(',mark=7,') ? 7 : 0,
     });
   });
 });
 
-test('what is not printed is zone 0 and no label', () => {
+test('what is not printed is zone 0, no mark and no label', () => {
   const bare =
     'udp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1)';
-  expect(parseConntrackLine(bare)).toMatchObject({ zone: 0, label: 0n });
+  expect(parseConntrackLine(bare)).toMatchObject({ zone: 0, label: 0n, mark: 0 });
+  expect(parseConntrackLine(`${bare},zone=5,mark=4294967295,labels=0x1`)).toMatchObject({
+    mark: 0xffffffff,
+    label: 1n,
+  });
 });
 
 test('what the protocol says of itself is not taken for the connection', () => {

@@ -21,6 +21,7 @@ export interface ConntrackEntry {
   readonly zone: number;
   /** 128 bits. */
   readonly label: bigint;
+  readonly mark: number;
 }
 
 export interface ConntrackDump {
@@ -92,9 +93,10 @@ export function parseConntrackLine(text: string, known: Addresses = new Map()): 
   const layer = layer4Of(others.slice(0, 5));
   const zone = number(field(rest, 'zone') ?? '0', 0xffff);
   const label = labelOf(field(rest, 'labels'));
+  const mark = number(field(rest, 'mark') ?? '0', 0xffffffff);
   if (protocol === null || src?.family !== dst?.family || zone === null || label === null) return null;
-  if (src === null || dst === null || layer === null) return null;
-  return { protocol, original: { src, dst, layer4: layer }, zone, label };
+  if (src === null || dst === null || layer === null || mark === null) return null;
+  return { protocol, original: { src, dst, layer4: layer }, zone, label, mark };
 }
 
 /** The zone of a line; that of the host's own connections is 0 and is not printed. */

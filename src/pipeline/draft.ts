@@ -58,17 +58,20 @@ type NdField = Extract<FieldName, `nd_${string}`>;
 type NdWithCode<M> = keyof M & NdField extends never ? unknown : { readonly icmpv6_code: 0 };
 type Why = Omit<Provenance, 'stage'>;
 
+/** A register's new value; with a mask, only those bits of it. */
+type Loaded = number | { readonly value: number; readonly mask: number };
+
 export interface Then<T extends TableName> {
-  readonly load?: { readonly [F in LoadField<T>]?: number };
+  readonly load?: { readonly [F in LoadField<T>]?: Loaded };
   readonly actions?: readonly Action[];
   readonly goto?: NextTable<T>;
 }
 
 const loads = (values: Then<TableName>['load']): Action[] =>
-  Object.entries<number>(values ?? {}).map(([field, value]) => ({
+  Object.entries<Loaded>(values ?? {}).map(([field, loaded]) => ({
     type: 'set_field',
     field: field as (typeof register)[keyof typeof register],
-    value,
+    ...(typeof loaded === 'number' ? { value: loaded } : loaded),
   }));
 
 export function flow<T extends TableName, M extends MatchIn<T>>(

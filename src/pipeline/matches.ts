@@ -56,6 +56,10 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
   return { value: sum(set), mask: sum(set) | sum(clear) };
 }
 
+/** Valid packets of either direction, new, established and related alike: an error belongs to its connection. */
+export const original = ctState(['tracked'], ['invalid', 'reply']);
+export const reply = ctState(['tracked', 'reply'], ['invalid']);
+
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
 export const anyFragment: Masked = { value: ipFrag.any, mask: ipFrag.any };
 export const wholePacket: Masked = { value: 0, mask: ipFrag.any };
@@ -63,7 +67,11 @@ export const laterFragment: Masked = { value: ipFrag.later, mask: ipFrag.later }
 /** Neither broadcast nor multicast. */
 export const unicastAddress: Masked = { value: 0n, mask: groupBit };
 
-/** The two halves of a connection's label: the ports that admitted it. */
-const half = 0xffffffffn;
-export const originator = (key: number): Masked => ({ value: BigInt(key), mask: half });
-export const responder = (key: number): Masked => ({ value: BigInt(key) << 32n, mask: half << 32n });
+/**
+ * What the register of copies holds: 0 of a packet that goes to one port, else bit 0 and behind it how many copies of
+ * the packet came before, as far as a connection's record has places for their receivers.
+ */
+const furthestCopy = 2;
+export const copyAt = (before: number): number => 1 | (Math.min(before, furthestCopy) << 1);
+export const anyCopy: Masked = { value: 1, mask: 1 };
+export const noCopy = 0;

@@ -20,6 +20,7 @@ import { guardNd } from './stages/guard-nd.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
 import { qosDefaults, qosFlows } from './stages/qos.ts';
+import { ownPieces, rememberDefaults } from './stages/remember.ts';
 import { answer, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
 import {
   addressFlow,
@@ -69,6 +70,7 @@ export class Pipeline {
       ...guardTypeDefaults,
       ...conntrackDefaults,
       ...asksDefaults,
+      ...rememberDefaults,
       ...securityGroupDefaults,
       ...responderDefaults,
       ...l2Defaults,
@@ -129,9 +131,10 @@ export class Pipeline {
 
     this.#install(
       'state-flows',
-      graph.map('state-flows', locals, (_, local, read) =>
-        portState(local, read(relations.untracked, local.groups) ?? { 4: false, 6: false }),
-      ),
+      graph.map('state-flows', locals, (_, local, read) => [
+        ...portState(local, read(relations.untracked, local.groups) ?? { 4: false, 6: false }),
+        ...ownPieces(local),
+      ]),
     );
     this.#install(
       'rule-clauses',

@@ -21,7 +21,7 @@ export const register = {
   /** Scratch: the same for address groups, which mean the same in every network. */
   addresses: 'reg8',
   flags: 'reg6',
-  /** 1 on each way of a packet that goes to several holders of one MAC. */
+  /** On each way of a packet that goes to several holders of one MAC: 1, and behind bit 0 the number of the copy. */
   copy: 'reg7',
   /** 1: the packet goes to a port where DHCP's servers or clients listen. */
   dhcp: 'reg9',
@@ -33,12 +33,14 @@ export const register = {
 } as const;
 
 export const flag = {
-  /** A rule, not an earlier verdict, let the packet through: the connection is to be committed. */
-  commit: 1,
+  /** The sender is not on the connection's record: once its rules have let the packet out, it is put there. */
+  senderIsNew: 1,
   /** The sender is not held to its addresses, so nothing may be concluded from what it claims. */
   unguarded: 2,
   /** The sender's packets are not tracked on their way out: each receiver that tracks looks them up by itself. */
   untracked: 4,
+  /** The same of the receiver. */
+  receiverIsNew: 8,
 } as const;
 
 /** What rules may ask of a packet beside its protocol, as bits of a register. */
@@ -62,7 +64,7 @@ const { source, network, sourceSet, destination, destinationSet, peer, addresses
   register;
 const { sourceTaken, targetTaken } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
-const tracked = ['ct_state', 'ct_label'] as const;
+const tracked = ['ct_state', 'ct_label', 'ct_mark'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
 const service = [
   'eth_dst',
@@ -181,33 +183,40 @@ export const tables = {
     id: 11,
     match: [source, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
     load: [flags],
+    next: ['egress_known', 'egress_asks', 'egress_qos'],
+  },
+  /** Of a sender on record: while nobody has answered, rules judge, and count, whole packets again. */
+  egress_known: {
+    id: 12,
+    match: ['eth_type', 'ip_frag', 'ct_state'],
+    load: [],
     next: ['egress_asks', 'egress_qos'],
   },
   /** What the rules of the sender's set ask of the packet. */
-  egress_asks: { id: 12, match: [sourceSet, 'eth_type'], load: [asks], next: ['egress_whole'] },
+  egress_asks: { id: 13, match: [sourceSet, 'eth_type'], load: [asks], next: ['egress_whole'] },
   /** Un-wildcards what they ask for (see stages/asks.ts). */
   egress_whole: {
-    id: 13,
+    id: 14,
     match: [asks, 'eth_type', 'ip_proto', 'udp_dst'],
     load: [],
     next: ['egress_peer', 'egress_rules'],
   },
   egress_peer: {
-    id: 14,
+    id: 15,
     match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
     load: [peer],
     next: ['egress_addresses'],
   },
   egress_addresses: {
-    id: 15,
+    id: 16,
     match: ['eth_type', 'ip_dst', 'ipv6_dst'],
     load: [addresses],
     next: ['egress_rules'],
   },
   egress_rules: {
-    id: 16,
-    match: [source, sourceSet, peer, addresses, asks, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
-    load: [flags],
+    id: 17,
+    match: [source, sourceSet, peer, addresses, flags, asks, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    load: [],
     next: ['egress_qos'],
   },
   /** Answers for neighbours whose addresses are known. */
@@ -248,59 +257,83 @@ export const tables = {
   },
   /** As guard_type, for what the receiving side looks at. */
   ingress_type: {
-    id: 39,
+    id: 37,
     match: ['eth_type', 'ip_proto', 'udp_dst'],
     load: [dhcp],
     next: ['ingress_guard'],
   },
   /** A port hears its own addresses, broadcast and multicast. */
   ingress_guard: {
-    id: 40,
+    id: 38,
     match: [source, network, destination, 'vlan_vid', 'eth_type', 'ip_dst', 'ipv6_dst'],
     load: [],
     next: ['ingress_ct', 'commit'],
   },
   ingress_ct: {
-    id: 41,
+    id: 39,
     match: [destination, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
     load: [],
     next: ['ingress_state', 'ingress_asks', 'commit'],
   },
   ingress_state: {
-    id: 42,
+    id: 40,
     match: [destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
     load: [flags],
+    next: ['ingress_known', 'ingress_asks', 'commit'],
+  },
+  ingress_known: {
+    id: 41,
+    match: ['eth_type', 'ip_frag', 'ct_state'],
+    load: [],
     next: ['ingress_asks', 'commit'],
   },
-  ingress_asks: { id: 43, match: [destinationSet, 'eth_type'], load: [asks], next: ['ingress_whole'] },
+  ingress_asks: { id: 42, match: [destinationSet, 'eth_type'], load: [asks], next: ['ingress_whole'] },
   ingress_whole: {
-    id: 44,
+    id: 43,
     match: [asks, 'eth_type', 'ip_proto'],
     load: [],
     next: ['ingress_peer', 'ingress_rules'],
   },
   ingress_peer: {
-    id: 45,
+    id: 44,
     match: [network, 'eth_type', 'ip_src', 'ipv6_src'],
     load: [peer],
     next: ['ingress_addresses'],
   },
   ingress_addresses: {
-    id: 46,
+    id: 45,
     match: ['eth_type', 'ip_src', 'ipv6_src'],
     load: [addresses],
     next: ['ingress_rules'],
   },
   ingress_rules: {
-    id: 47,
-    match: [destination, destinationSet, peer, addresses, asks, 'conj_id', 'ip_src', 'ipv6_src', ...service],
-    load: [flags],
+    id: 46,
+    match: [
+      destination,
+      destinationSet,
+      peer,
+      addresses,
+      flags,
+      asks,
+      'conj_id',
+      'ip_src',
+      'ipv6_src',
+      ...service,
+    ],
+    load: [],
     next: ['commit'],
   },
-  /** After the last verdict on this host: a connection is remembered with the two ports that admitted it. */
+  /** After the last verdict on this host: whether there is anything to be remembered. */
   commit: {
-    id: 49,
+    id: 48,
     match: [flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    load: [],
+    next: ['remember', 'ingress_qos'],
+  },
+  /** The connection's record gets the ports that have just admitted it. Records are read here only, where it is needed. */
+  remember: {
+    id: 49,
+    match: [flags, copy, 'eth_type', 'ip_frag', 'ct_state', 'ct_label'],
     load: [],
     next: ['committed', 'ingress_qos'],
   },

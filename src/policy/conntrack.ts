@@ -1,6 +1,9 @@
 /**
- * A small model of connection tracking: 5-tuples, one zone a network, and for each connection the two ports that
- * admitted it. Values, not state: every change gives a new tracker. TCP windows and timeouts are not modelled.
+ * A small model of connection tracking: 5-tuples, one zone a network, and for each connection the ports that admitted
+ * it. Values, not state: every change gives a new tracker. TCP windows and timeouts are not modelled.
+ *
+ * One connection may be admitted by several ports of a side: a guest forwards its packets in the same network, or
+ * several ports get copies of them. A record has room for two originators and three receivers.
  */
 import { type Cidr, formatIp } from '../net/cidr.ts';
 import { type Ip, parseQuoted, type Upper } from '../net/packet/frame.ts';
@@ -9,10 +12,14 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { protocols, tcpFlags } from '../net/packet/transport.ts';
 import type { Direction, NetworkId, PortId } from './world.ts';
 
+/** The ports that admitted a connection on one side, each in its place; null is a place that is free. */
+export type Places = readonly (PortId | null)[];
+
 export interface Connection {
-  /** The port that sent its first packet, and the one that this was delivered to. */
-  readonly originator: PortId;
-  readonly receiver: PortId;
+  /** Ports that sent packets like its first. */
+  readonly originators: Places;
+  /** Ports that packets like its first were delivered to. */
+  readonly receivers: Places;
   readonly replied: boolean;
 }
 
@@ -159,23 +166,65 @@ export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Loo
   return { lookup, tracker: new Map(tracker).set(key, connection) };
 }
 
+export const isEstablished = (lookup: Lookup): boolean => lookup.state === 'known' && lookup.established;
+
 /**
- * Whether the connection's record lets `port` send (egress) or be given (ingress) this packet without its rules.
- * Not for SCTP of the originator: what is on record may be another port's.
+ * Whether `port` is on record to send (egress) or be given (ingress) packets like this. Never for SCTP of the
+ * originator: what is on record may be another port's.
  */
-export function vouches(lookup: Lookup, port: PortId, direction: Direction, protocol: number): boolean {
-  if (lookup.state !== 'known' || !lookup.established) return false;
+export function isOnRecord(lookup: Lookup, port: PortId, direction: Direction, protocol: number): boolean {
+  if (lookup.state !== 'known') return false;
   const { connection, reply } = lookup;
   if (protocol === protocols.sctp && !reply) return false;
   const sends = direction === 'egress';
-  return port === (sends === reply ? connection.receiver : connection.originator);
+  return (sends === reply ? connection.receivers : connection.originators).includes(port);
 }
 
-/** Records who admitted a delivered packet; of a reply, in the direction of the connection's first packet. */
-export function commit(tracker: Tracker, lookup: Lookup, sender: PortId, receiver: PortId): Tracker {
+const nobody = {
+  originators: [null, null],
+  receivers: [null, null, null],
+  replied: false,
+} as const satisfies Connection;
+
+/** Which ends of a packet's way are to be put on its connection's record. */
+export interface Newcomers {
+  readonly sender: boolean;
+  readonly receiver: boolean;
+}
+
+/** The port in the place, or in the last when there are no more. */
+const put = (places: Places, at: number, port: PortId): Places =>
+  places.with(Math.min(at, places.length - 1), port);
+
+/**
+ * Puts on record who is new on it and has admitted a packet; of a reply, in the direction of the connection's first
+ * packet. `copy` counts the copies of a packet from 0, all of which were looked up together.
+ *
+ * The first pass of a connection has the first places for good, whoever its ports are. A later originator gets the
+ * second place, a later receiver the first that is free, and each further copy a place further.
+ */
+export function commit(
+  tracker: Tracker,
+  lookup: Lookup,
+  [sender, receiver]: readonly [PortId, PortId],
+  newcomers: Newcomers,
+  copy: number,
+): Tracker {
   if (lookup.state === 'invalid' || (lookup.state === 'known' && lookup.related)) return tracker;
-  const next = new Map(tracker);
-  if (lookup.state === 'new') return next.set(lookup.key, { originator: sender, receiver, replied: false });
-  const [originator, other] = lookup.reply ? [receiver, sender] : [sender, receiver];
-  return next.set(lookup.key, { ...lookup.connection, originator, receiver: other });
+  const reply = lookup.state === 'known' && lookup.reply;
+  const found = lookup.state === 'known' ? lookup.connection : nobody;
+  const further = reply ? 0 : copy;
+  const first = found.originators[0] === null && found.receivers[0] === null;
+  const isNew = {
+    originator: first || (reply ? newcomers.receiver : newcomers.sender),
+    receiver: first || (reply ? newcomers.sender : newcomers.receiver),
+  };
+  const [originator, other] = reply ? [receiver, sender] : [sender, receiver];
+  const later = further > 0 || found.receivers[1] !== null ? 2 : 1;
+  const { originators, receivers, replied } = tracker.get(lookup.key) ?? nobody;
+  return new Map(tracker).set(lookup.key, {
+    originators: isNew.originator ? put(originators, first ? 0 : 1, originator) : originators,
+    receivers: isNew.receiver ? put(receivers, first ? further : later, other) : receivers,
+    replied,
+  });
 }

@@ -6,7 +6,15 @@ import { isMulticastMac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
-import { commit, type Lookup, lookUp, type Tracker, vouches } from './conntrack.ts';
+import {
+  commit,
+  isEstablished,
+  isOnRecord,
+  type Lookup,
+  lookUp,
+  type Newcomers,
+  type Tracker,
+} from './conntrack.ts';
 import { reassemble } from './datagram.ts';
 import { addressees, replyTo } from './delivery.ts';
 import { guardReceiver, guardSender } from './guard.ts';
@@ -30,8 +38,8 @@ interface Passage {
    * pieces cannot wait for the verdict on the first, as those of a connection of two do.
    */
   detailed: boolean;
-  /** Whether a rule, not an earlier verdict, has let the packet on: then the connection is committed. */
-  admitted: boolean;
+  /** Who has let the packet on without being on its connection's record. */
+  newcomers: Newcomers;
 }
 
 /**
@@ -55,10 +63,14 @@ function judge(
     passage.lookup = lookup;
     passage.tracker = tracker;
   }
-  if (passage.lookup.state === 'invalid') return 'ct-invalid';
-  if (!untracked && vouches(passage.lookup, port.id, direction, ip.protocol)) return null;
+  const { lookup } = passage;
+  if (lookup.state === 'invalid') return 'ct-invalid';
+  const known = !untracked && isOnRecord(lookup, port.id, direction, ip.protocol);
+  // While nobody has answered, rules judge on. Of pieces only the first shows what they ask for.
+  if (known && (isEstablished(lookup) || fragmented)) return null;
   if (!admits(world, port, direction, ip, passage.detailed)) return refusal;
-  passage.admitted = true;
+  if (!known)
+    passage.newcomers = { ...passage.newcomers, [direction === 'egress' ? 'sender' : 'receiver']: true };
   return null;
 }
 
@@ -80,8 +92,14 @@ function leave(world: World, sender: Port, subject: Subject, passage: Passage): 
   return judge(world, sender, 'egress', subject, passage);
 }
 
-/** Each receiver decides for itself, on what one lookup said before any of them committed. */
-function arrive(world: World, sender: Port, receiver: Port, subject: Subject, passage: Passage): Outcome {
+/** Each receiver of a copy decides for itself, on what one lookup said before any of them committed. */
+function arrive(
+  world: World,
+  sender: Port,
+  [copy, receiver]: readonly [number, Port],
+  subject: Subject,
+  passage: Passage,
+): Outcome {
   if (!receiver.adminUp) return dropped('admin-down');
   const own: Passage = { ...passage };
   const { frame } = subject;
@@ -96,9 +114,12 @@ function arrive(world: World, sender: Port, receiver: Port, subject: Subject, pa
     }
   }
   const forgotten = isMulticastMac(frame.ethernet.dst) || (subject.fragmented && !own.detailed);
-  if (own.lookup !== null && own.admitted && !forgotten) {
-    passage.tracker = commit(own.tracker, own.lookup, sender.id, receiver.id);
-  }
+  const { newcomers, lookup } = own;
+  if (lookup === null || forgotten || !(newcomers.sender || newcomers.receiver)) return passed;
+  // Pieces are let go by the record of their connection alone, so it names the receiver; an error changes no record.
+  if (subject.fragmented && lookup.state === 'known' && lookup.related) return dropped('ct-invalid');
+  const recorded = subject.fragmented && newcomers.sender ? { sender: true, receiver: true } : newcomers;
+  passage.tracker = commit(own.tracker, lookup, [sender.id, receiver.id], recorded, copy);
   return passed;
 }
 
@@ -114,7 +135,7 @@ function evaluateSubject(
     tracker,
     lookup: null,
     detailed: !(subject.fragmented && multicast),
-    admitted: false,
+    newcomers: { sender: false, receiver: false },
   };
   const receivers = new Map<PortId, Outcome>();
   const end = (outcome: Outcome, reply: Verdict['reply'] = null): Verdict => ({
@@ -128,14 +149,17 @@ function evaluateSubject(
   const reply = subject.fragmented ? null : replyTo(world, sender, subject.frame);
   if (reply !== null) return end(passed, reply);
   const meant = addressees(world, host, sender, subject.frame);
-  const ports = meant.filter(({ id }) => id !== sender.id);
+  const ports = [...meant.entries()].filter(([, { id }]) => id !== sender.id);
   if (ports.length === 0 && !multicast) return end(dropped('unknown-destination'));
   const several = multicast || meant.length > 1;
   if (subject.fragmented && several) passage.detailed = false;
   // One lookup serves all of several receivers, those too that need none for themselves.
   const held = several && subject.frame.ip !== null && subject.frame.ip.fragment !== null;
-  for (const port of ports)
-    receivers.set(port.id, held ? dropped('ct-invalid') : arrive(world, sender, port, subject, passage));
+  for (const [copy, port] of ports)
+    receivers.set(
+      port.id,
+      held ? dropped('ct-invalid') : arrive(world, sender, [copy, port], subject, passage),
+    );
   return end(passed);
 }
 

@@ -8,7 +8,7 @@ import { protocols, tcpFlags } from '../net/packet/transport.ts';
 import { emptyTracker } from './conntrack.ts';
 import { evaluate } from './evaluator.ts';
 import { identityOf } from './identity.ts';
-import { type Connection, stands } from './standing.ts';
+import { type Connection, standing, stands } from './standing.ts';
 import type { NetworkId, Port, PortId, World } from './world.ts';
 
 const a: PortText = { id: 'a', mac: '02:00:00:00:00:0a', ips: ['10.0.0.10', '2001:db8::a'], groups: ['a'] };
@@ -157,6 +157,53 @@ describe('a connection stands', () => {
     expect(judge({ rules: [out] }, answer)).toBe(false);
     expect(judge({ rules: [out], a: { dhcpServer: true } }, answer)).toBe(true);
     expect(judge({ rules: [into], a: { dhcpServer: true } }, answer)).toBe(false);
+  });
+});
+
+describe('of several ports that admitted a connection', () => {
+  const router: PortText = { id: 'r', mac: '02:00:00:00:00:0f', mode: 'off' };
+  const gate: PortText = { id: 'g', mac: '02:00:00:00:00:0e', mode: 'mac-only', groups: ['g'] };
+  const twin: PortText = { id: 'c', mac: '02:00:00:00:00:0c', pairs: [['10.0.0.11']], groups: ['c'] };
+  const others = [router, gate, twin];
+  const through: readonly RuleText[] = [
+    { group: 'g', direction: 'egress' },
+    { group: 'g', direction: 'ingress' },
+  ];
+  const intoTwin: RuleText = { group: 'c', direction: 'ingress' };
+  const { originator: _, responder: __, ...tuple } = web;
+  const left = (rules: readonly RuleText[], originators: string, responders: string): string | null => {
+    const admission = {
+      originators: originators.split('') as PortId[],
+      responders: responders.split('') as PortId[],
+    };
+    const still = standing(world({ others, rules }), tuple, admission);
+    return still === null ? null : `${still.originators.join('')} ${still.responders.join('')}`;
+  };
+
+  test('all are left while they stand', () => {
+    expect(left([out, into], 'a', 'b')).toBe('a b');
+    expect(left([out, into], 'ar', 'rb')).toBe('ar rb');
+    expect(left([out, into, ...through], 'ag', 'gb')).toBe('ag gb');
+    expect(left([out, into, intoTwin], 'a', 'bc')).toBe('a bc');
+    expect(left([], '', '')).toBe(' ');
+  });
+
+  test('it ends with those who begin it, or whom it is for', () => {
+    expect(left([into], 'a', 'b')).toBeNull();
+    expect(left([into], 'ar', 'rb')).toBeNull();
+    expect(left([out], 'ar', 'rb')).toBeNull();
+    expect(left([out, ...through], 'ag', 'gb')).toBeNull();
+    expect(left([into, ...through], 'ag', 'gb')).toBeNull();
+    expect(left([out], 'a', 'bc')).toBeNull();
+  });
+
+  test('others are only taken out of it', () => {
+    expect(left([out, into], 'a', 'bc')).toBe('a b');
+    expect(left([out, intoTwin], 'a', 'bc')).toBe('a c');
+    expect(left([out, into], 'ag', 'gb')).toBe('a b');
+    expect(left([out, into, ...through.slice(0, 1)], 'ag', 'gb')).toBe('ag b');
+    expect(left([out, into], 'ax', 'b')).toBe('a b');
+    expect(left([out, into], 'a', 'xb')).toBe('a b');
   });
 });
 

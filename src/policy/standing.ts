@@ -1,6 +1,6 @@
 /**
- * Whether present rules still admit a connection that was admitted before: what its originator may send and what its
- * responder may be sent, by the same guards and rules that judge its packets. Knows no connection table.
+ * Whether present rules still admit a connection that was admitted before: what its originators may send and what its
+ * responders may be sent, by the same guards and rules that judge its packets. Knows no connection table.
  */
 import type { Cidr } from '../net/cidr.ts';
 import type { Ip, Upper } from '../net/packet/frame.ts';
@@ -13,7 +13,7 @@ import type { NetworkId, Port, PortId, World } from './world.ts';
 import { rulesOf } from './world-index.ts';
 
 /** A connection in the direction of its first packet. */
-export interface Connection {
+export interface Tuple {
   readonly network: NetworkId;
   readonly protocol: number;
   readonly src: Cidr;
@@ -23,14 +23,23 @@ export interface Connection {
     | { readonly kind: 'ports'; readonly src: number; readonly dst: number }
     | { readonly kind: 'icmp'; readonly type: number; readonly code: number }
     | null;
-  /** The ports that admitted it; null is nobody of this host, who asks nothing here. */
+}
+
+/** Between two of the ports that admitted it; null is nobody of this host, who asks nothing here. */
+export interface Connection extends Tuple {
   readonly originator: PortId | null;
   readonly responder: PortId | null;
 }
 
+/** Ports that admitted a connection, by their side. Of a side without any, nobody of this host did. */
+export interface Admission {
+  readonly originators: readonly PortId[];
+  readonly responders: readonly PortId[];
+}
+
 const payload = Buffer.alloc(0);
 
-function upperOf({ detail }: Connection): Upper {
+function upperOf({ detail }: Tuple): Upper {
   if (detail === null) return { kind: 'other' };
   if (detail.kind === 'icmp')
     return { kind: 'icmp', type: detail.type, code: detail.code, rest: 0, body: payload, sound: true };
@@ -38,7 +47,7 @@ function upperOf({ detail }: Connection): Upper {
 }
 
 /** The packet that would begin the connection now. */
-function firstPacket(connection: Connection): Ip {
+function firstPacket(connection: Tuple): Ip {
   const { protocol, src, dst } = connection;
   const { family } = src;
   const upper = upperOf(connection);
@@ -98,4 +107,38 @@ export function stands(world: World, connection: Connection): boolean {
     if (sent && (receiver === null || mayHear(world, receiver, packet))) return true;
   }
   return false;
+}
+
+const isGuarded = (world: World, id: PortId): boolean => world.ports.get(id)?.mode !== 'off';
+
+/** Whether one of these has fallen, and none is left that asks for anything. */
+function isLost(world: World, ports: readonly PortId[], standing: readonly PortId[]): boolean {
+  const left = ports.filter((id) => standing.includes(id));
+  return left.length < ports.length && !left.some((id) => isGuarded(world, id));
+}
+
+/**
+ * Those of the ports that admitted a connection who still do; null when it is to end. Who is both an originator and a
+ * responder forwards it. Where one of them falls, its own passes end and no others; without anybody who begins it, or
+ * anybody whom it is for, nothing is left to be forwarded.
+ */
+export function standing(world: World, connection: Tuple, admission: Admission): Admission | null {
+  const { originators, responders } = admission;
+  const sides = (ports: readonly PortId[]): readonly (PortId | null)[] =>
+    ports.length === 0 ? [null] : ports;
+  const pairs = sides(originators).flatMap((originator) =>
+    sides(responders)
+      .filter((responder) => responder === null || responder !== originator)
+      .map((responder) => ({ originator, responder })),
+  );
+  const able = pairs.filter((pair) => stands(world, { ...connection, ...pair }));
+  if (able.length === 0) return null;
+  if (able.length === pairs.length) return admission;
+  const still = {
+    originators: originators.filter((id) => able.some(({ originator }) => originator === id)),
+    responders: responders.filter((id) => able.some(({ responder }) => responder === id)),
+  };
+  const begin = originators.filter((id) => !responders.includes(id));
+  const end = responders.filter((id) => !originators.includes(id));
+  return isLost(world, begin, still.originators) || isLost(world, end, still.responders) ? null : still;
 }

@@ -29,6 +29,7 @@ import { talkersArbitrary } from './arbitrary-steps.ts';
 import { nextDatagram, type Pair, turned } from './arbitrary-talks.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import type { Step } from './driver.ts';
+import { forwarded } from './forwarding.ts';
 import { generous, host } from './worlds.ts';
 
 /** What happens to a world, as numbers that are taken modulo what there is to choose from. */
@@ -253,10 +254,10 @@ function framesOf({ speech, port }: Thread, layer: Network, line: Line): Buffer[
   }
 }
 
-/** The step that a line is in a world; null when who should say it is not here. */
-function stepOf(world: World, threads: readonly Thread[], line: Line): Step | null {
+/** What a line is in a world, those who forward it included; nothing when who should say it is not here. */
+function stepsOf(world: World, threads: readonly Thread[], line: Line): Step[] {
   const thread = pick(threads, line.thread);
-  if (thread === undefined) return null;
+  if (thread === undefined) return [];
   const layer = line.back ? turned(thread.there) : thread.there;
   const own = world.ports.get(line.back ? thread.b : thread.a);
   const others = [...world.ports.values()].filter(
@@ -264,9 +265,14 @@ function stepOf(world: World, threads: readonly Thread[], line: Line): Step | nu
   );
   const heir = line.heir === null ? undefined : pick(others, line.heir);
   const sender = heir ?? own;
-  if (sender === undefined || sender.host !== host) return null;
+  if (sender === undefined || sender.host !== host) return [];
   const from = heir === undefined ? layer.from : heir.mac;
-  return { sender: sender.id, frames: framesOf(thread, { ...layer, from }, line) };
+  const step = { sender: sender.id, frames: framesOf(thread, { ...layer, from }, line) };
+  const hops = thread.route[line.back ? 'back' : 'there'];
+  return forwarded(
+    step,
+    hops.filter(({ id }) => id !== sender.id && world.ports.get(id)?.host === host),
+  );
 }
 
 export interface Phase {
@@ -307,7 +313,7 @@ function phasesOf(
   drawn: readonly { readonly changes: readonly Change[]; readonly lines: readonly Line[] }[],
 ): Phase[] {
   let world = first;
-  const say = (lines: readonly Line[]): Step[] => lines.flatMap((line) => stepOf(world, threads, line) ?? []);
+  const say = (lines: readonly Line[]): Step[] => lines.flatMap((line) => stepsOf(world, threads, line));
   const phases: Phase[] = [{ world, changes: [], steps: say(beginnings(threads)) }];
   for (const { changes, lines } of drawn) {
     for (const change of changes) world = changed(world, first, change);

@@ -38,6 +38,7 @@ import {
 } from '../lib/frames.ts';
 import { nextDatagram, type Pair as Talk, talkArbitrary } from './arbitrary-talks.ts';
 import { Driver, type Step } from './driver.ts';
+import { direct, routeArbitrary } from './forwarding.ts';
 import { host } from './worlds.ts';
 
 const nowhere = mac('02:00:00:00:00:99');
@@ -248,18 +249,41 @@ function neighbourArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
   );
 }
 
-/** Two local ports of a network, each under a name of its own or, if nothing holds it, of anybody's. */
-function pairArbitrary(world: World, sender: Port, receiver: Port): fc.Arbitrary<Talk> {
+/**
+ * Two local ports of a network, each under a name of its own or, if nothing holds it, of anybody's; mostly directly,
+ * else by way of others, such as those who are not held to their addresses.
+ */
+function pairArbitrary(
+  world: World,
+  sender: Port,
+  receiver: Port,
+  others: readonly Port[],
+): fc.Arbitrary<Talk> {
+  const free = others.filter(({ mode }) => mode !== 'strict');
+  const route = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(direct) },
+    { weight: 2, arbitrary: routeArbitrary(free) },
+    { weight: 1, arbitrary: routeArbitrary(others) },
+  );
   return fc.constantFrom(4 as const, 6 as const).chain((family) =>
     fc
       .tuple(
         fc.constantFrom(...names(world, sender, family)),
         fc.constantFrom(...names(world, receiver, family)),
+        route,
       )
-      .map(([me, you]) => ({
+      .map(([me, you, way]) => ({
         a: sender.id,
         b: receiver.id,
         there: { from: me.mac, to: you.mac, src: me.ip, dst: you.ip },
+        namesakes: others
+          .filter((other) =>
+            identities(world, other, family).some(
+              ({ mac, ip }) => mac === you.mac && ip.bits === you.ip.bits,
+            ),
+          )
+          .map(({ id }) => id),
+        route: way,
       })),
   );
 }
@@ -271,7 +295,10 @@ export function talkersArbitrary(world: World): fc.Arbitrary<Talk> | null {
     locals.filter((b) => a !== b && a.network === b.network).map((b) => [a, b] as const),
   );
   if (pairs.length === 0) return null;
-  return fc.constantFrom(...pairs).chain(([a, b]) => pairArbitrary(world, a, b));
+  return fc.constantFrom(...pairs).chain(([a, b]) => {
+    const others = locals.filter((port) => port !== a && port !== b && port.network === a.network);
+    return pairArbitrary(world, a, b, others);
+  });
 }
 
 function stepArbitrary(

@@ -8,6 +8,7 @@ import { tcpFlags } from '../../src/net/packet/transport.ts';
 import type { PortId } from '../../src/policy/world.ts';
 import { echoFrame, fragmentsOf, type Network, sctpFrame, tcpFrame, udpFrame } from '../lib/frames.ts';
 import type { Step } from './driver.ts';
+import { forwarded, type Route } from './forwarding.ts';
 
 const { syn, ack, fin, rst } = tcpFlags;
 
@@ -16,6 +17,9 @@ export interface Pair {
   readonly a: PortId;
   readonly b: PortId;
   readonly there: Network;
+  /** Others who may answer under the name of `b`. */
+  readonly namesakes: readonly PortId[];
+  readonly route: Route;
 }
 
 export const turned = ({ from, to, src, dst, ...rest }: Network): Network => ({
@@ -145,7 +149,18 @@ export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> 
       { weight: 3, arbitrary: tcp },
       { weight: 1, arbitrary: sctp },
     )
-    .map((lines) =>
-      lines.map(({ back, frame, cut }): Step => ({ sender: back ? pair.b : pair.a, frames: cut(frame) })),
+    .chain((lines) =>
+      fc
+        .tuple(
+          ...lines.map(({ back }) => fc.constantFrom(...(back ? [pair.b, ...pair.namesakes] : [pair.a]))),
+        )
+        .map((speakers) =>
+          lines.flatMap(({ back, frame, cut }, at) =>
+            forwarded(
+              { sender: speakers[at] ?? pair.a, frames: cut(frame) },
+              pair.route[back ? 'back' : 'there'],
+            ),
+          ),
+        ),
     );
 }

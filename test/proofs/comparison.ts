@@ -5,11 +5,16 @@
 import { etherTypes } from '../../src/net/packet/ethernet.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
 import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
-import { emptyTracker, type Connection as Tracked, type Tracker } from '../../src/policy/conntrack.ts';
+import {
+  emptyTracker,
+  type Places,
+  type Connection as Tracked,
+  type Tracker,
+} from '../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../src/policy/evaluator.ts';
-import type { Connection } from '../../src/policy/standing.ts';
+import type { Admission, Tuple } from '../../src/policy/standing.ts';
 import type { Outcome, Reply, Verdict } from '../../src/policy/verdict.ts';
-import type { NetworkId, World } from '../../src/policy/world.ts';
+import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 import { ip } from '../lib/frames.ts';
 import type { Observation, Step } from './driver.ts';
 import { stepText } from './telling.ts';
@@ -36,8 +41,10 @@ export function verdictsOn(world: World, steps: readonly Step[], start: Tracker 
   });
 }
 
+const listed = (places: Places): PortId[] => [...new Set(places.filter((port) => port !== null))];
+
 /** What a record of the tracker says, in the words of those who judge it. */
-export function liveConnection(key: string, { originator, receiver }: Tracked): Connection {
+export function liveConnection(key: string, { originators, receivers }: Tracked): Tuple & Admission {
   const [network = '', protocol = '', src = '', from = '', dst = '', to = ''] = key.split('|');
   const [, query] = from.split('/');
   const ports = { kind: 'ports', src: Number(from), dst: Number(to) } as const;
@@ -47,8 +54,8 @@ export function liveConnection(key: string, { originator, receiver }: Tracked): 
     src: ip(src),
     dst: ip(dst),
     detail: from === '' ? null : query === undefined ? ports : { kind: 'icmp', type: Number(query), code: 0 },
-    originator,
-    responder: receiver,
+    originators: listed(originators),
+    responders: listed(receivers),
   };
 }
 

@@ -8,8 +8,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cidr, formatIp } from '../../src/net/cidr.ts';
 import { parseConntrack } from '../../src/ovsdb/index.ts';
 import { preferredId } from '../../src/pipeline/ids.ts';
-import { emptyTracker, type Tracker } from '../../src/policy/conntrack.ts';
-import { type Connection, stands } from '../../src/policy/standing.ts';
+import {
+  emptyTracker,
+  type Places,
+  type Connection as Tracked,
+  type Tracker,
+} from '../../src/policy/conntrack.ts';
+import { type Admission, standing, type Tuple } from '../../src/policy/standing.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
 import { historyArbitrary, type Phase } from './arbitrary-histories.ts';
 import { differences, differenceText, liveConnection, verdictsOn } from './comparison.ts';
@@ -32,55 +37,91 @@ afterAll(async () => {
   await driver.stop();
 });
 
-const half = 0xffffffffn;
 const ends = (src: Cidr, dst: Cidr): string =>
   [src, dst].map(({ family, bits }) => formatIp(family, bits)).join(' > ');
+
+const lineOf = (
+  zone: number,
+  { protocol, src, dst, detail }: Pick<Tuple, 'protocol' | 'src' | 'dst' | 'detail'>,
+  places: readonly number[],
+): string => {
+  const details =
+    detail === null ? [0, 0] : detail.kind === 'icmp' ? [detail.type, detail.code] : [detail.src, detail.dst];
+  return `${zone}: ${protocol} ${ends(src, dst)} ${details.join(' ')}, ${places.join(' ')}`;
+};
 
 /** The switch's connections, with the ports that admitted each, one a line. */
 async function connections(): Promise<string[]> {
   const { entries, unreadable } = parseConntrack(await driver.at.control.dumpConntrack());
   expect(unreadable).toEqual([]);
   return entries
-    .map(({ zone, protocol, original: { src, dst, layer4 }, label }) => {
-      const details = layer4.kind === 'icmp' ? [layer4.type, layer4.code] : [layer4.src, layer4.dst];
-      return `${zone}: ${protocol} ${ends(src, dst)} ${details.join(' ')} ${label & half} ${label >> 32n}`;
+    .map(({ zone, protocol, original: { src, dst, layer4 }, label, mark }) => {
+      const place = (at: bigint): number => Number((label >> at) & 0xffffffffn);
+      const places = [place(0n), place(64n), place(32n), place(96n), mark];
+      return lineOf(zone, { protocol, src, dst, detail: layer4 }, places);
     })
     .sort();
 }
 
 /** One of the evaluator's, in the same words. */
-function lineOf({ network, protocol, src, dst, detail, originator, responder }: Connection): string {
-  const details =
-    detail === null ? [0, 0] : detail.kind === 'icmp' ? [detail.type, detail.code] : [detail.src, detail.dst];
-  const owners = [originator, responder].map((id) => preferredId(id ?? ''));
-  return `${pipeline.zoneOf(network)}: ${protocol} ${ends(src, dst)} ${details.join(' ')} ${owners.join(' ')}`;
+function lineOfRecord([key, record]: readonly [string, Tracked]): string {
+  const places = [...record.originators, ...record.receivers];
+  const tuple = liveConnection(key, record);
+  return lineOf(
+    pipeline.zoneOf(tuple.network),
+    tuple,
+    places.map((id) => (id === null ? 0 : preferredId(id))),
+  );
 }
 
-const isHere = (world: World, id: PortId | null): boolean =>
-  id !== null && world.ports.get(id)?.host === host;
+const isHere = (world: World, id: PortId): boolean => world.ports.get(id)?.host === host;
 
 /**
- * Whether it is left open when a connection ends that does not stand. What only a port refuses that is not here waits
- * until that comes back, since nothing here can reach it. And who takes over an address and speaks first, as if it
- * answered, has a connection that its rules let it begin but would not let others begin with it.
+ * Whether it is left open when a connection ends, or is taken from a port, that does not stand. What only a port
+ * refuses that is not here waits until that comes back, since nothing here can reach it. And who takes over an address
+ * and speaks first, as if it answered, has a connection that its rules let it begin but would not let others begin
+ * with it.
  */
-function isOpen(connection: Connection, world: World, before: World): boolean {
-  const { originator, responder } = connection;
-  const owners = [originator, responder];
-  const away = (id: PortId | null): boolean =>
-    !isHere(world, id) && ((id !== null && world.ports.has(id)) || !isHere(before, id));
-  if (owners.some(away)) {
-    const [from, to] = owners.map((id) => (away(id) ? null : id));
-    return stands(world, { ...connection, originator: from ?? null, responder: to ?? null });
+function isOpen(connection: Tuple & Admission, world: World, before: World): boolean {
+  const { originators, responders } = connection;
+  const away = (id: PortId): boolean => !isHere(world, id) && (world.ports.has(id) || !isHere(before, id));
+  const here = (ids: readonly PortId[]): PortId[] => ids.filter((id) => !away(id));
+  if ([...originators, ...responders].some(away)) {
+    const rest = { originators: here(originators), responders: here(responders) };
+    return standing(world, connection, rest) === rest;
   }
-  return owners.every((id) => isHere(before, id)) && !stands(before, connection);
+  const stood = standing(before, connection, connection);
+  const fell = standing(world, connection, connection);
+  const fallen = (side: 'originators' | 'responders'): readonly PortId[] =>
+    connection[side].filter((id) => fell?.[side].includes(id) !== true);
+  // Whoever falls now had fallen before.
+  return stood === null || sides.every((side) => fallen(side).every((id) => !stood[side].includes(id)));
 }
 
-/** What is left of a tracker behind a change: the connections that stand, and of those left open what the switch has. */
-function standing(tracker: Tracker, world: World, before: World, left: ReadonlySet<string>): Tracker {
-  const kept = [...tracker].filter(([key, record]) => {
-    const connection = liveConnection(key, record);
-    return stands(world, connection) || (isOpen(connection, world, before) && left.has(lineOf(connection)));
+const sides = ['originators', 'responders'] as const;
+
+/** What a record is behind a change; null when its connection has ended. */
+function recordBehind(key: string, record: Tracked, world: World): Tracked | null {
+  const connection = liveConnection(key, record);
+  const left = standing(world, connection, connection);
+  if (left === null) return null;
+  const still = (places: Places, ids: readonly PortId[]): Places =>
+    places.map((id) => (id !== null && ids.includes(id) ? id : null));
+  return {
+    originators: still(record.originators, left.originators),
+    receivers: still(record.receivers, left.responders),
+    replied: record.replied,
+  };
+}
+
+/** What is left of a tracker behind a change: who stands, and of those left open what the switch has. */
+function standingIn(tracker: Tracker, world: World, before: World, left: ReadonlySet<string>): Tracker {
+  const kept = [...tracker].flatMap(([key, record]): [string, Tracked][] => {
+    const behind = recordBehind(key, record, world);
+    if (behind !== null && left.has(lineOfRecord([key, behind]))) return [[key, behind]];
+    const open = isOpen(liveConnection(key, record), world, before) && left.has(lineOfRecord([key, record]));
+    if (open) return [[key, record]];
+    return behind === null ? [] : [[key, behind]];
   });
   return new Map(kept);
 }
@@ -94,8 +135,8 @@ async function live(phases: readonly Phase[]): Promise<void> {
     else await driver.change(world, pipeline.change);
     told.push(`-- ${changes.join(', ') || 'the beginning'}`, worldText(world));
     const left = await connections();
-    tracker = standing(tracker, world, phases[at - 1]?.world ?? world, new Set(left));
-    const wanted = [...tracker].map(([key, record]) => lineOf(liveConnection(key, record))).sort();
+    tracker = standingIn(tracker, world, phases[at - 1]?.world ?? world, new Set(left));
+    const wanted = [...tracker].map(lineOfRecord).sort();
     if (left.join() !== wanted.join())
       throw new Error([...told, 'left:', ...left, 'expected to be left:', ...wanted].join('\n'));
     const seen = await driver.run(steps);

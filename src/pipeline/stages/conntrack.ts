@@ -3,9 +3,9 @@
  * both; one commit, after the last verdict on this host. Committing between the two verdicts would let the
  * reverse direction of a connection that the receiver refused look established.
  *
- * A connection's label names the two ports that admitted it (originator low, responder high). The established
- * bypass asks for the port at hand in the right half, so a re-used address or another holder of a shared one
- * inherits nothing. It matches metadata only: established traffic of two ports is one megaflow.
+ * A connection's record (record.ts) names the ports that admitted it. The bypass asks for the port at hand on its side,
+ * so a re-used address or another holder of a shared one inherits nothing. It matches metadata only: established traffic
+ * of two ports is one megaflow. What is put on record, and where, is in remember.ts.
  *
  * The userspace datapath puts a datagram together for each ct() and takes it apart again behind it, and a later
  * fragment then shows no ports, not even its connection's. So of a new connection the first fragment is judged,
@@ -20,36 +20,30 @@
 import type { Family } from '../../net/cidr.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
-import type { Action } from '../../openflow/index.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort, Untracked } from '../local-port.ts';
 import {
   anyFragment,
   ctState,
   dhcp,
-  groupAddress,
   icmp4,
   icmp6,
   ipOf,
   ipv4,
   ipv6,
   laterFragment,
-  originator,
-  responder,
+  noCopy,
+  original,
+  reply,
   unicastAddress,
   wholePacket,
 } from '../matches.ts';
-import { flag, register, tables } from '../tables.ts';
+import { names, originatorPlaces, responderPlaces } from '../record.ts';
+import { flag, register } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
 import { lookUp } from './lookup.ts';
 
-/** Established and related alike: a reply or an error belongs to the connection that was admitted. */
-const original = ctState(['tracked'], ['new', 'invalid', 'reply']);
-const reply = ctState(['tracked', 'reply'], ['new', 'invalid']);
 const invalid = ctState(['tracked', 'invalid']);
-/** The same two, connections that begin included. */
-const valid = ctState(['tracked'], ['invalid', 'reply']);
-const validReply = ctState(['tracked', 'reply'], ['invalid']);
 
 /** The families in which a port's packets are tracked, as matches; one match for both. */
 function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: number }[] {
@@ -57,17 +51,26 @@ function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: n
   return [...(untracked[4] ? [] : [ipv4]), ...(untracked[6] ? [] : [ipv6])];
 }
 
+/** The connections in which packets of a direction are a port's to send, or to be given; the likeliest place first. */
+const asOriginator = (key: number) => originatorPlaces.map((place) => names(place, key));
+const asResponder = (key: number) => responderPlaces.map((place) => names(place, key));
+
+/** Each place has a priority of its own: what the first finds is not held against the others, and stays as wide. */
 function bypass({ port, key }: LocalPort, family: { readonly eth_type?: number }): Draft[] {
   const from = { ...family, [register.source]: key };
   const to = { ...family, [register.destination]: key };
   const because = { reason: 'established', port: port.id };
-  const sent = { goto: 'egress_qos' } as const;
-  const heard = { goto: 'commit' } as const;
+  const sent = { goto: 'egress_known' } as const;
+  const heard = { goto: 'ingress_known' } as const;
   return [
-    flow('egress_state', 300, { ...from, ct_state: original, ct_label: originator(key) }, sent, because),
-    flow('egress_state', 300, { ...from, ct_state: reply, ct_label: responder(key) }, sent, because),
-    flow('ingress_state', 300, { ...to, ct_state: original, ct_label: responder(key) }, heard, because),
-    flow('ingress_state', 300, { ...to, ct_state: reply, ct_label: originator(key) }, heard, because),
+    ...asOriginator(key).flatMap((record, at) => [
+      flow('egress_state', 300 - at, { ...from, ct_state: original, ...record }, sent, because),
+      flow('ingress_state', 300 - at, { ...to, ct_state: reply, ...record }, heard, because),
+    ]),
+    ...asResponder(key).flatMap((record, at) => [
+      flow('egress_state', 300 - at, { ...from, ct_state: reply, ...record }, sent, because),
+      flow('ingress_state', 300 - at, { ...to, ct_state: original, ...record }, heard, because),
+    ]),
   ];
 }
 
@@ -92,25 +95,13 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
   ];
 }
 
-/** Pieces whose commit has just said that they are for the port. */
-function own({ port, key }: LocalPort): Draft[] {
-  const to = { [register.destination]: key };
-  const because = { reason: 'committed', port: port.id };
-  const then = { goto: 'ingress_qos' } as const;
-  return [
-    flow('committed', 100, { ...to, ct_state: valid, ct_label: responder(key) }, then, because),
-    flow('committed', 100, { ...to, ct_state: validReply, ct_label: originator(key) }, then, because),
-  ];
-}
-
 export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   const { port, up, key } = local;
   if (!up) return [];
-  if (port.mode === 'off') return own(local);
+  if (port.mode === 'off') return [];
   const from = { [register.source]: key };
   const to = { [register.destination]: key };
   const drafts: Draft[] = [
-    ...own(local),
     drop('egress_state', 250, { ...from, ct_state: invalid }, 'ct-invalid', 'egress', port.id),
     drop('ingress_state', 250, { ...to, ct_state: invalid }, 'ct-invalid', 'ingress', port.id),
     ...trackedFamilies(untracked).flatMap((family) => bypass(local, family)),
@@ -122,7 +113,7 @@ export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   const redirect = { ...icmp4, ...from, ip_frag: anyFragment, ct_state: ctState(['tracked', 'related']) };
   drafts.push(drop('egress_state', 310, redirect, 'redirect', 'egress', port.id));
   if (port.dhcpServer) return drafts;
-  const whole = { ...from, ip_frag: anyFragment, ct_state: valid, ct_nw_proto: protocols.udp };
+  const whole = { ...from, ip_frag: anyFragment, ct_state: original, ct_nw_proto: protocols.udp };
   for (const [family, source, destination] of [
     [ipv4, 67, 68],
     [ipv6, 547, 546],
@@ -133,42 +124,9 @@ export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   return drafts;
 }
 
-/** Writes who admitted the connection: `low` is the register of its originator. */
-const remember = (low: 'reg0' | 'reg3', high: 'reg0' | 'reg3'): Action & { readonly type: 'ct' } => ({
-  type: 'ct',
-  commit: true,
-  zone: { field: register.network, offset: 0, bits: 16 },
-  exec: [
-    {
-      type: 'move',
-      from: { field: low, offset: 0, bits: 32 },
-      to: { field: 'ct_label', offset: 0, bits: 32 },
-    },
-    {
-      type: 'move',
-      from: { field: high, offset: 0, bits: 32 },
-      to: { field: 'ct_label', offset: 32, bits: 32 },
-    },
-  ],
-});
-
-function commitOf(family: Family): Draft[] {
-  const asked = { ...ipOf(family), [register.flags]: { value: flag.commit, mask: flag.commit } };
-  const because = { reason: 'commit' };
-  return [
-    { ct_state: ctState(['tracked'], ['reply']), action: remember('reg0', 'reg3') },
-    { ct_state: ctState(['tracked', 'reply']), action: remember('reg3', 'reg0') },
-  ].flatMap(({ ct_state, action }) => {
-    const whole = { ...asked, ct_state, ip_frag: wholePacket };
-    const pieces = { ...asked, ct_state, ip_frag: anyFragment };
-    const aside: Action = { type: 'clone', actions: [action] };
-    const held: Action = { ...action, table: tables.committed.id };
-    return [
-      flow('commit', 100, whole, { actions: [aside], goto: 'ingress_qos' }, because),
-      flow('commit', 100, pieces, { actions: [held] }, because),
-    ];
-  });
-}
+/** Loaded where a packet's port is not found on the connection's record; the receiver's beside what is known of the sender. */
+const senderIsNew = { [register.flags]: flag.senderIsNew };
+const receiverIsNew = { [register.flags]: { value: flag.receiverIsNew, mask: flag.receiverIsNew } };
 
 const untracked = { reason: 'untracked' } as const;
 /** What a guarded sender may say whatever its security groups say; the guards have vetted it. */
@@ -220,8 +178,6 @@ export const conntrackDefaults: readonly Draft[] = [
     ),
     flow('ingress_ct', 100, family, { actions: [lookUp('ingress_state')] }, { reason: 'lookup' }),
   ]),
-  ...([4, 6] as const).flatMap(commitOf),
-  drop('committed', 0, {}, 'stray-fragment', 'ingress'),
   ...[ipv4, ipv6].flatMap((family) => {
     const later = {
       ...family,
@@ -229,14 +185,19 @@ export const conntrackDefaults: readonly Draft[] = [
       eth_dst: unicastAddress,
       ct_state: ctState(['tracked']),
     };
-    const load = { [register.flags]: flag.commit };
     return [
-      flow('egress_state', 200, later, { load, goto: 'egress_qos' }, { reason: 'later-fragment' }),
+      flow(
+        'egress_state',
+        200,
+        later,
+        { load: senderIsNew, goto: 'egress_qos' },
+        { reason: 'later-fragment' },
+      ),
       flow(
         'ingress_state',
         200,
-        { ...later, [register.copy]: 0 },
-        { load, goto: 'commit' },
+        { ...later, [register.copy]: noCopy },
+        { load: receiverIsNew, goto: 'commit' },
         { reason: 'later-fragment' },
       ),
     ];
@@ -245,22 +206,19 @@ export const conntrackDefaults: readonly Draft[] = [
   ...[ipv4, ipv6].flatMap((family) => {
     const sctp = { ...family, ip_proto: protocols.sctp, ct_state: original };
     return [
-      flow('egress_state', 305, sctp, { goto: 'egress_asks' }, { reason: 'rules' }),
-      flow('ingress_state', 305, sctp, { goto: 'ingress_asks' }, { reason: 'rules' }),
+      flow('egress_state', 305, sctp, { load: senderIsNew, goto: 'egress_asks' }, { reason: 'rules' }),
+      flow('ingress_state', 305, sctp, { load: receiverIsNew, goto: 'ingress_asks' }, { reason: 'rules' }),
     ];
   }),
-  flow('egress_state', 0, {}, { goto: 'egress_asks' }, { reason: 'rules' }),
-  flow('ingress_state', 0, {}, { goto: 'ingress_asks' }, { reason: 'rules' }),
-  // A group address never answers, so a connection to one could only be misused.
-  flow('commit', 200, { eth_dst: groupAddress }, { goto: 'ingress_qos' }, { reason: 'multicast' }),
-  ...[ipv4, ipv6].map((family) =>
-    flow(
-      'commit',
-      150,
-      { ...family, [register.copy]: 1, ip_frag: anyFragment },
-      { goto: 'ingress_qos' },
-      { reason: 'copied-fragment' },
-    ),
-  ),
-  flow('commit', 0, {}, { goto: 'ingress_qos' }, { reason: 'no-commit' }),
+  flow('egress_state', 0, {}, { load: senderIsNew, goto: 'egress_asks' }, { reason: 'rules' }),
+  flow('ingress_state', 0, {}, { load: receiverIsNew, goto: 'ingress_asks' }, { reason: 'rules' }),
+  ...[ipv4, ipv6].flatMap((family) => {
+    const unanswered = { ...family, ip_frag: wholePacket, ct_state: ctState(['tracked', 'new']) };
+    return [
+      flow('egress_known', 100, unanswered, { goto: 'egress_asks' }, { reason: 'unanswered' }),
+      flow('ingress_known', 100, unanswered, { goto: 'ingress_asks' }, { reason: 'unanswered' }),
+    ];
+  }),
+  flow('egress_known', 0, {}, { goto: 'egress_qos' }, { reason: 'established' }),
+  flow('ingress_known', 0, {}, { goto: 'commit' }, { reason: 'established' }),
 ];

@@ -7,7 +7,7 @@ import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { anyFragment, ctState, groupAddress, ipv4, ipv6 } from '../matches.ts';
+import { anyFragment, copyAt, ctState, groupAddress, ipv4, ipv6, noCopy } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 import { lookUp } from './lookup.ts';
 
@@ -26,7 +26,7 @@ const untracked = [flag.unguarded, flag.untracked].flatMap((bit) =>
  */
 const pieces = [ipv4, ipv6].map((family) => ({
   ...family,
-  [register.copy]: 0,
+  [register.copy]: noCopy,
   ip_frag: anyFragment,
   ct_state: ctState(['tracked']),
 }));
@@ -40,8 +40,13 @@ const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? 'commit' : 'ingre
 const inOrder = (ports: Iterable<LocalPort>): LocalPort[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
 
-const toEach = (receivers: Iterable<LocalPort>, copy: { readonly reg7?: 1 } = {}): Action[] =>
-  inOrder(receivers).map((local) => branch<'l2'>({ ...loadsOf(local), ...copy }, nextOf(local)));
+const toEach = (
+  receivers: Iterable<LocalPort>,
+  copyOf: (before: number) => { readonly [register.copy]?: number } = () => ({}),
+): Action[] =>
+  inOrder(receivers).map((local, before) =>
+    branch<'l2'>({ ...loadsOf(local), ...copyOf(before) }, nextOf(local)),
+  );
 
 /** A port that is down hides no other holder of its MAC; what is for it alone ends as its own drop. */
 export function unicast(zone: number, mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Draft[] {
@@ -54,14 +59,15 @@ export function unicast(zone: number, mac: bigint, held: ReadonlyMap<unknown, Lo
   }
   if (others.length > 0) {
     const why = { reason: 'shared-mac' };
+    const copies = toEach(holders, (before) => ({ [register.copy]: copyAt(before) }));
     return [
-      flow('l2', 100, match, { actions: toEach(holders, { [register.copy]: 1 }) }, why),
+      flow('l2', 100, match, { actions: copies }, why),
       ...pieces.map((state) =>
         flow(
           'l2',
           160,
           { ...match, ...state },
-          { load: { [register.copy]: 1 }, actions: [lookUp('l2')] },
+          { load: { [register.copy]: copyAt(0) }, actions: [lookUp('l2')] },
           { reason: 'shared-mac' },
         ),
       ),

@@ -11,7 +11,7 @@ import { portMasks } from '../../net/port-range.ts';
 import type { Masked } from '../../openflow/index.ts';
 import type { Service } from '../../policy/world.ts';
 import type { MatchIn } from '../draft.ts';
-import { anyFragment, ctState, ipOf, unicastAddress, wholePacket } from '../matches.ts';
+import { anyFragment, ctState, ipOf, noCopy, unicastAddress, wholePacket } from '../matches.ts';
 import { register } from '../tables.ts';
 
 export type ServiceMatch = Pick<
@@ -54,7 +54,7 @@ const fragment = (family: Family, protocol: number) => ({
  * The first piece can only be told apart by ports or types where the later ones wait for its verdict: not when it
  * goes to several, who would get a beginning without an end.
  */
-const toOne = { eth_dst: unicastAddress, [register.copy]: 0 } as const;
+const toOne = { eth_dst: unicastAddress, [register.copy]: noCopy } as const;
 const firstFragment = (family: Family, protocol: number) => ({ ...fragment(family, protocol), ...toOne });
 const answerFragment = (family: Family, protocol: number) => ({
   ...firstFragment(family, protocol),

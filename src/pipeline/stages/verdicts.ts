@@ -1,16 +1,16 @@
 /**
  * The verdicts of security-group rules: one that needs no peer and no service is decided for a set of groups or a
  * port at once, any other where its conjunction is complete. Each says which rule it was, so that its counters
- * are the rule's; a twin that asks for an empty connection label counts the packets that begin a connection.
+ * are the rule's; a twin counts the packets that begin a connection of a port that is not on record yet.
  *
  * While a group is small, verdicts are said for each of its ports apart, so that their counters tell rule and
  * port; beyond that once for all, since counting must not multiply rules with ports.
  */
 import type { Read } from '../../base/dataflow.ts';
 import type { GroupId, Rule } from '../../policy/world.ts';
-import { type Draft, flow, type MatchIn, type Then } from '../draft.ts';
+import { type Draft, flow, type MatchIn } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { anyFragment, ipOf, wholePacket } from '../matches.ts';
+import { ctState, ipOf } from '../matches.ts';
 import type { Ids, Relations } from '../relations.ts';
 import { flag, register } from '../tables.ts';
 
@@ -21,26 +21,18 @@ const priority = { conjunction: 100, direct: 200, ofPort: 10, opening: 5 } as co
 export const isDirect = ({ service, remote }: Rule): boolean =>
   service.kind === 'any' && remote.kind === 'any';
 
-/** A rule's packets are committed, or, when nothing tracks them, only their pieces are, to come together again. */
+/** Of a rule whose packets are not tracked none begins a connection. */
 type Tracking = 'tracked' | 'untracked';
 
-interface Variant {
-  readonly match: Pick<MatchIn<'egress_rules'>, 'ct_label' | 'ip_frag'>;
-  readonly load: NonNullable<Then<'egress_rules'>['load']>;
-  readonly opens: boolean;
-}
-
-const commit = { [register.flags]: flag.commit };
-const variants: Readonly<Record<Tracking, readonly Variant[]>> = {
-  tracked: [
-    { match: { ct_label: 0n }, load: commit, opens: true },
-    { match: {}, load: commit, opens: false },
-  ],
-  untracked: [
-    { match: { ip_frag: wholePacket }, load: {}, opens: false },
-    { match: { ip_frag: anyFragment }, load: commit, opens: false },
-  ],
+const openings: Readonly<Record<Tracking, readonly boolean[]>> = {
+  tracked: [true, false],
+  untracked: [false],
 };
+
+const begins = (bit: number) => ({
+  ct_state: ctState(['tracked', 'new']),
+  [register.flags]: { value: bit, mask: bit },
+});
 
 type Place = Pick<MatchIn<'egress_rules'> & MatchIn<'ingress_rules'>, 'conj_id' | 'eth_type'>;
 /** Whose packets a verdict is for: a port, a set of groups, or whoever completed the conjunction. */
@@ -49,7 +41,7 @@ type Whose = { readonly local: LocalPort } | { readonly set: number } | null;
 function verdict(rule: Rule, tracking: Tracking, level: number, place: Place, whose: Whose): Draft[] {
   const local = whose !== null && 'local' in whose ? whose.local : null;
   const set = whose !== null && 'set' in whose ? whose.set : null;
-  return variants[tracking].map(({ match: variant, load, opens }) => {
+  return openings[tracking].map((opens) => {
     const why = {
       reason: 'rule',
       rule: rule.id,
@@ -57,23 +49,24 @@ function verdict(rule: Rule, tracking: Tracking, level: number, place: Place, wh
       ...(opens ? { opens } : {}),
     };
     const at = level + (local === null ? 0 : priority.ofPort) + (opens ? priority.opening : 0);
-    const match = { ...place, ...variant };
     if (rule.direction === 'egress') {
       const sender = {
         ...(local === null ? {} : { [register.source]: local.key }),
         ...(set === null ? {} : { [register.sourceSet]: set }),
       };
-      return flow('egress_rules', at, { ...match, ...sender }, { load, goto: 'egress_qos' }, why);
+      const match = { ...place, ...sender, ...(opens ? begins(flag.senderIsNew) : {}) };
+      return flow('egress_rules', at, match, { goto: 'egress_qos' }, why);
     }
     const receiver = {
       ...(local === null ? {} : { [register.destination]: local.key }),
       ...(set === null ? {} : { [register.destinationSet]: set }),
     };
-    return flow('ingress_rules', at, { ...match, ...receiver }, { load, goto: 'commit' }, why);
+    const match = { ...place, ...receiver, ...(opens ? begins(flag.receiverIsNew) : {}) };
+    return flow('ingress_rules', at, match, { goto: 'commit' }, why);
   });
 }
 
-/** Whether the group's rules are ever committed. */
+/** Whether the group's connections are remembered. */
 const trackingOf = (group: GroupId, relations: Relations, read: Read): Tracking =>
   read(relations.stateless, group) === true ? 'untracked' : 'tracked';
 
