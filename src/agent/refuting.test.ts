@@ -45,5 +45,6 @@ test.each([
   const { src, dst } = quoted?.header ?? {};
   expect([src, dst].map((end) => end && formatIp(end.family, end.bits))).toEqual([from, to]);
   expect(upper.body.at(from.includes(':') ? 6 : 9)).toBe(protocol);
-  expect(upper.body.subarray(-8).toString('hex')).toBe(beginning);
+  // As long as a TCP header, without which the userspace datapath takes no error over IPv6.
+  expect(upper.body.subarray(-20).toString('hex')).toBe(beginning.padEnd(40, '0'));
 });
