@@ -42,9 +42,10 @@ export interface Drop {
 // A process is ours while its command line names our data directory, a namespace when it begins with our tag.
 const reaperScript = `
 dir=$1; tag=$2
-for entry in /proc/[0-9]*; do
-  [ "$entry" = "/proc/$$" ] && continue
-  tr '\\0' ' ' <"$entry/cmdline" 2>/dev/null | grep -qF "$dir" && kill -9 "\${entry#/proc/}"
+for line in $(grep -alsF "$dir" /proc/[0-9]*/cmdline); do
+  pid=\${line#/proc/}
+  pid=\${pid%/cmdline}
+  [ "$pid" = "$$" ] || kill -9 "$pid"
 done
 for space in $(ip netns list | cut -d' ' -f1 | grep "^$tag-"); do
   for pid in $(ip netns pids "$space"); do kill -9 "$pid"; done
