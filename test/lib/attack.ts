@@ -23,10 +23,11 @@ export interface Attacker {
   readonly destinations: readonly Cidr[];
 }
 
-export const attacks = ['ports', 'protocols', 'lies', 'link'] as const;
+export const attacks = ['ports', 'protocols', 'lies', 'link', 'pieces'] as const;
 /**
  * `ports`: UDP with random ports, TTL and TOS. `protocols`: the same, and TCP, SCTP, ICMP, and protocols without ports.
- * `lies`: the same from random MAC and IP addresses. `link`: ARP, neighbour discovery, pieces, tags and other ethertypes.
+ * `lies`: the same from random MAC and IP addresses. `link`: ARP, neighbour discovery, tags and other ethertypes.
+ * `pieces`: single fragments of datagrams.
  */
 export type Attack = (typeof attacks)[number];
 
@@ -76,7 +77,7 @@ function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker)
   };
   const [src, dst] = [addressIn(sources), addressIn(destinations)];
   const link = { dst: target, src: mac, tags: [] };
-  switch (random.pick(['address', 'piece', 'tag', 'type'] as const)) {
+  switch (random.pick(['address', 'address', 'tag', 'type'] as const)) {
     case 'address': {
       if (family === 4) {
         const arp = { op: random.below(5), sha: from, spa: src, tha: target, tpa: dst };
@@ -97,11 +98,6 @@ function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker)
         buildIpv6(header, buildIcmp(src, dst, message)),
       );
     }
-    case 'piece': {
-      const layer = { from: mac, to, src, dst };
-      const frame = udpFrame(layer, random.below(0x10000), random.below(0x10000), Buffer.alloc(64));
-      return random.pick(fragmentsOf(frame, [16, 40], random.below(0x10000)));
-    }
     case 'tag':
       return tagged(udpFrame({ from: mac, to, src, dst }, 1, 2), etherTypes.vlan, random.below(0x10000));
     case 'type':
@@ -109,8 +105,17 @@ function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker)
   }
 }
 
+function piece(random: Random, { mac, sources, to, destinations }: Attacker): Buffer {
+  const dst = random.pick(destinations);
+  const src = random.pick(sources.filter(({ family }) => family === dst.family));
+  const layer = { from: mac, to, src: within(random, src), dst: within(random, dst) };
+  const frame = udpFrame(layer, random.below(0x10000), random.below(0x10000), Buffer.alloc(64));
+  return random.pick(fragmentsOf(frame, [16, 40], random.below(0x10000)));
+}
+
 export function attackFrame(random: Random, attack: Attack, attacker: Attacker): Buffer {
   if (attack === 'link') return linkFrame(random, attacker);
+  if (attack === 'pieces') return piece(random, attacker);
   const lies = attack === 'lies';
   const to = random.pick(attacker.destinations);
   const anywhere = cidr(to.family, 0n, 0);

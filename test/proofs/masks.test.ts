@@ -14,10 +14,10 @@ import { pipelineInstall } from './installation.ts';
 import { type PortText, type RuleText, type WorldText, worldFrom } from './worlds.ts';
 
 /**
- * Together: ARP, neighbour discovery and each protocol of both families, before and behind conntrack; also pieces that the
- * switch lets go when it has held them for long, as it does on a busy machine.
+ * Together: ARP, neighbour discovery and each protocol of both families, before and behind conntrack. Pieces come last:
+ * the switch lets them go when it has held them for long, among whatever it handles then.
  */
-const mostMasks = { 'one by one': 32, together: 48 } as const;
+const mostMasks = { 'one by one': 32, together: 56 } as const;
 const pipeline = pipelineInstall();
 let driver: Driver;
 beforeAll(async () => {
@@ -130,6 +130,7 @@ test.each(entries)('a guest causes few masks: %s, attacks %s', async (name, how)
   const destinations = name.endsWith('forwarder') ? toForwarder : [neighbour[4], neighbour[6]];
   const attacker = { mac: macs.a, to: macs.b, sources, destinations };
   for (const attack of attacks) {
+    if (how === 'one by one' && attack === 'pieces') continue;
     if (how === 'one by one') await driver.at.appctl('revalidator/purge');
     const frames = attackFrames(frameCount, attack, attacker);
     await driver.runBatch(frames.map((frame) => ({ sender: 'a' as PortId, frames: [frame] })));
