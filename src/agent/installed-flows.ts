@@ -14,6 +14,8 @@ import {
   type Session,
 } from '../openflow/index.ts';
 
+type FlowReader = Pick<Session, 'dumpFlows'>;
+
 type TimedFlow = Flow & {
   readonly idleTimeout?: number;
   readonly hardTimeout?: number;
@@ -103,7 +105,7 @@ export class InstalledFlows {
   }
 
   /** Begins what `read` will give: other questions to a switch that has just started go out at the same time. */
-  begin(session: Session): void {
+  begin(session: FlowReader): void {
     this.#told.clear();
     const reading = this.#dump(session);
     reading.catch(() => undefined);
@@ -146,7 +148,7 @@ export class InstalledFlows {
   }
 
   /** Reads all; gives what differs from what was known, if anything was. */
-  async read(session: Session): Promise<{ flows: Map<string, InstalledFlow>; strays: Stray[] }> {
+  async read(session: FlowReader): Promise<{ flows: Map<string, InstalledFlow>; strays: Stray[] }> {
     const before = this.#flows;
     this.#doubted = false;
     // What is told from here on is newer than what is read, or the same.
@@ -159,7 +161,7 @@ export class InstalledFlows {
   }
 
   /** Reads a part, another at each call, and notes what differs as if it had been told. */
-  async look(session: Session): Promise<void> {
+  async look(session: FlowReader): Promise<void> {
     const flows = this.known;
     if (flows === null) return;
     const parts = 2 ** Math.max(0, Math.ceil(Math.log2(flows.size / flowsALook)));
@@ -172,7 +174,7 @@ export class InstalledFlows {
   }
 
   async #dump(
-    session: Session,
+    session: FlowReader,
     filter: { readonly cookie?: bigint; readonly cookieMask?: bigint } = {},
   ): Promise<Map<string, InstalledFlow>> {
     const flows = new Map<string, InstalledFlow>();
