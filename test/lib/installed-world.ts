@@ -33,12 +33,12 @@ export class InstalledWorld {
   constructor(
     target: string,
     refusals: 'fail' | 'leave out' = 'fail',
-    features: Pick<Features, 'mostCountedApart'> = {},
+    features: Partial<Pick<Features, 'mostCountedApart' | 'answersNd'>> = {},
   ) {
     this.#refusals = refusals;
     this.pipeline = new Pipeline({
-      ...features,
       answersNd: true,
+      ...features,
       puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
     });
     this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
