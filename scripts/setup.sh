@@ -64,7 +64,7 @@ need_packages() {
 # What tests use beside Open vSwitch itself.
 need_test_packages() {
   need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping \
-    'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc python3 python3-keystone
+    'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc isc-dhcp-client python3 python3-keystone
 }
 
 # isolated COMMAND...: every datapath owns a device or a name of its network namespace. In one of its own COMMAND

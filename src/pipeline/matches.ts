@@ -10,14 +10,17 @@ export const ipv4 = { eth_type: etherTypes.ipv4 } as const;
 export const ipv6 = { eth_type: etherTypes.ipv6 } as const;
 export const udp4 = { ...ipv4, ip_proto: protocols.udp } as const;
 export const udp6 = { ...ipv6, ip_proto: protocols.udp } as const;
+export const igmp = { ...ipv4, ip_proto: protocols.igmp } as const;
 export const icmp4 = { ...ipv4, ip_proto: protocols.icmp } as const;
 export const icmp6 = { ...ipv6, ip_proto: protocols.icmpv6 } as const;
 /** Neighbour discovery (RFC 4861): the switch reads its fields only where the code is 0. */
 export const discovery = { ...icmp6, icmpv6_code: 0 } as const;
 export const ipOf = (family: Cidr['family']) => (family === 4 ? ipv4 : ipv6);
 
-/** DHCP by who speaks; unfragmented only, since fragments show no ports. */
+/** DHCP by who speaks, or by who will listen; unfragmented only, since fragments show no ports. */
 export const dhcp = {
+  toClient4: { ...udp4, udp_dst: 68 },
+  toClient6: { ...udp6, udp_dst: 546 },
   client4: { ...udp4, udp_src: 68, udp_dst: 67 },
   server4: { ...udp4, udp_src: 67, udp_dst: 68 },
   client6: { ...udp6, udp_src: 546, udp_dst: 547 },

@@ -14,6 +14,7 @@ import { asksDefaults, setAsks } from './stages/asks.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
 import { guardArp } from './stages/guard-arp.ts';
+import { guardIgmp, guardIgmpDefaults } from './stages/guard-igmp.ts';
 import { guardIp } from './stages/guard-ip.ts';
 import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
@@ -68,6 +69,7 @@ export class Pipeline {
       ...classifyDefaults,
       ...takenDefaults,
       ...guardTypeDefaults,
+      ...guardIgmpDefaults,
       ...conntrackDefaults,
       ...asksDefaults,
       ...rememberDefaults,
@@ -87,7 +89,13 @@ export class Pipeline {
         return [
           ...classify(local),
           ...(guarded
-            ? [...guardMac(local), ...guardArp(local), ...guardNd(local, punt), ...guardIp(local)]
+            ? [
+                ...guardMac(local),
+                ...guardArp(local),
+                ...guardNd(local, punt),
+                ...guardIgmp(local),
+                ...guardIp(local),
+              ]
             : []),
           ...portDenials(local),
           ...ownQuestions(local),

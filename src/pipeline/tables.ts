@@ -114,7 +114,7 @@ export const tables = {
     id: 4,
     match: [source, 'eth_type', 'ip_proto', 'icmpv6_type', 'udp_dst'],
     load: [dhcp],
-    next: ['guard_arp', 'guard_nd', 'guard_ip'],
+    next: ['guard_arp', 'guard_nd', 'guard_igmp', 'guard_ip'],
   },
   /** ARP and RARP: eth_src, sha and spa of one pair. */
   guard_arp: {
@@ -155,6 +155,8 @@ export const tables = {
     load: [],
     next: ['guard_ip', 'services'],
   },
+  /** IGMP, by where it goes. */
+  guard_igmp: { id: 7, match: [source, 'eth_type', 'ip_proto', 'ip_dst'], load: [], next: ['guard_ip'] },
   guard_ip: {
     id: 9,
     match: [

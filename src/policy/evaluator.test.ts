@@ -220,7 +220,7 @@ describe('connections', () => {
     const t = talk(ports, [...wideGroup('a'), ...wideGroup('b')]);
     const l = layer('a', 'b');
     expect(t.send('a', echoFrame(l, 'reply'))).toBe('ct-invalid');
-    expect(t.send('a', icmpFrame(l, { type: 9, code: 0, rest: 0, body: Buffer.alloc(8) }))).toBe(
+    expect(t.send('a', icmpFrame(l, { type: 40, code: 0, rest: 0, body: Buffer.alloc(8) }))).toBe(
       'ct-invalid',
     );
     expect(t.send('a', udpFrame(l, 0, 5))).toBe('ct-invalid');

@@ -10,6 +10,7 @@ import {
   groupMac,
   icmpFrame,
   ip,
+  ipFrame,
   mac,
   noMac,
   rarpFrame,
@@ -273,6 +274,32 @@ describe('neighbour discovery', () => {
     }
   });
 
+  test('a port that may serve DHCP advertises from its own address, and redirects nobody', () => {
+    for (const mode of [{}, macOnly]) {
+      const trusted = { ...mode, dhcpServer: true };
+      const advertisement = routerAdvertisement(1800, []);
+      expect(send(icmpFrame(nd, advertisement), trusted, { groups: [] })).toBe('delivered');
+      expect(send(icmpFrame({ ...nd, hopLimit: 64 }, advertisement), trusted)).toBe('nd-spoof');
+      expect(send(icmpFrame(nd, { ...advertisement, code: 1 }), trusted)).toBe('nd-spoof');
+      expect(send(icmpFrame(nd, redirect(ipA6, ipB6, [])), trusted)).toBe('redirect');
+    }
+    const trusted = { dhcpServer: true };
+    expect(send(icmpFrame({ ...nd, src: ipB6 }, routerAdvertisement(1800, [])), trusted)).toBe('nd-spoof');
+  });
+
+  test.each([
+    ['router renumbering', 138, 'router-message'],
+    ['inverse solicitation', 141, 'nd-spoof'],
+    ['inverse advertisement', 142, 'nd-spoof'],
+    ['multicast router advertisement', 151, 'router-message'],
+    ['multicast router termination', 153, 'router-message'],
+    ['RPL control', 155, 'router-message'],
+  ] as const)('%s does not pass, whoever sends it', (_, type, reason) => {
+    const message = { type, code: 0, rest: 0, body: Buffer.alloc(32) };
+    for (const mode of [{}, macOnly, { dhcpServer: true }])
+      expect(send(icmpFrame(nd, message), mode)).toBe(reason);
+  });
+
   test('behind extension headers it is the same', () => {
     const body = Buffer.alloc(6);
     for (const header of [0, 60, 43] as const) {
@@ -346,8 +373,45 @@ describe('IP and DHCP', () => {
     expect(send(udpFrame(v6, 547, 546))).toBe('dhcp-server');
     expect(whole({})).toBe('dhcp-server');
     expect(send(answer, macOnly)).toBe('dhcp-server');
+    for (const port of [67, 68, 4000, 1]) expect(send(udpFrame(v4, port, 68))).toBe('dhcp-server');
+    for (const port of [547, 546, 4000, 1]) expect(send(udpFrame(v6, port, 546))).toBe('dhcp-server');
+    expect(send(udpFrame(v4, 4000, 68), { dhcpServer: true })).toBe('delivered');
+    // Without rules a receiver hears those alone that come from the port of servers.
+    expect(send(udpFrame(v4, 4000, 68), { dhcpServer: true }, { groups: [] })).toBe('ingress-rules');
+    expect(send(udpFrame(v4, 4000, 546))).toBe('delivered');
+    expect(send(udpFrame(v6, 4000, 68))).toBe('delivered');
     expect(send(answer, { dhcpServer: true }, { groups: [] })).toBe('delivered');
     expect(whole({ dhcpServer: true }, { groups: [] })).toBe('delivered');
+  });
+
+  test('nor may a guest answer in a connection that a client opened', () => {
+    const world = worldWith();
+    const asked = udpFrame({ from: b, to: a, src: ipB, dst: ipA }, 68, 4000);
+    const { tracker, receivers } = evaluate(world, host, emptyTracker, 'b' as PortId, asked);
+    expect(receivers.get('a' as PortId)).toEqual({ outcome: 'passed' });
+    const verdict = evaluate(world, host, tracker, 'a' as PortId, udpFrame(v4, 4000, 68));
+    expect(tell(verdict)).toBe('dhcp-server');
+  });
+
+  test('ICMP router advertisements do not pass', () => {
+    const message = { type: 9, code: 0, rest: 0x01020708, body: Buffer.alloc(8) };
+    for (const mode of [{}, macOnly, { dhcpServer: true }])
+      expect(send(icmpFrame(v4, message), mode)).toBe('ra');
+  });
+
+  test('IGMP queries and what multicast routers say do not pass, reports do', () => {
+    const igmp = (dst: string, over: Partial<PortText> = {}) => {
+      const to = ip(dst);
+      return send(ipFrame({ ...v4, to: groupMac(to) ?? b, dst: to, hopLimit: 1 }, 2, Buffer.alloc(8)), over);
+    };
+    for (const mode of [{}, macOnly, { dhcpServer: true }]) {
+      expect(igmp('224.0.0.1', mode)).toBe('igmp-query');
+      expect(igmp('10.0.0.11', mode)).toBe('igmp-query');
+      expect(igmp('255.255.255.255', mode)).toBe('igmp-query');
+      expect(igmp('224.0.0.106', mode)).toBe('router-message');
+      for (const group of ['224.0.0.2', '224.0.0.22', '239.1.2.3'])
+        expect(igmp(group, mode)).toBe('delivered');
+    }
   });
 
   test('ICMP redirects do not pass', () => {

@@ -10,6 +10,7 @@ import { type Arp, arpOps } from '../net/packet/arp.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame, Ip } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import { protocols } from '../net/packet/transport.ts';
 import {
   coversAddress,
   type Identity,
@@ -23,8 +24,9 @@ import { guardNeighbour } from './neighbour-guard.ts';
 import {
   icmpv6TypeOf,
   isDhcpFromClient,
-  isDhcpFromServer,
+  isForDhcpClient,
   isIcmpRedirect,
+  isIcmpRouterAdvertisement,
   isListenerReport,
   isNeighbourDiscovery,
   type Subject,
@@ -77,25 +79,55 @@ function isOwnDhcp(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
   return booting || ownsAddress(own, ip.src, mac);
 }
 
+const allHosts4 = prefix('224.0.0.1');
+const allSnoopers4 = prefix('224.0.0.106');
+
+/** ICMPv6 that a guest has no business with, whatever is in it. */
+const neverSent: ReadonlyMap<number, DropReason> = new Map([
+  [icmpv6Types.listenerQuery, 'mld-query'],
+  [icmpv6Types.routerRenumbering, 'router-message'],
+  // On Ethernet nobody asks which address a MAC has, and who believes an answer is misled.
+  [icmpv6Types.inverseSolicitation, 'nd-spoof'],
+  [icmpv6Types.inverseAdvertisement, 'nd-spoof'],
+  [icmpv6Types.multicastRouterAdvertisement, 'router-message'],
+  [icmpv6Types.multicastRouterTermination, 'router-message'],
+  [icmpv6Types.rplControl, 'router-message'],
+]);
+
+/**
+ * IGMP is told apart by where it goes, since the switch does not see its types: nobody reports to all hosts or to one
+ * (RFC 3376 4.2.14), and only multicast routers speak to all snoopers (RFC 4286). A query about one group goes to the
+ * group, like a report on it, and is left to the rules.
+ */
+function guardIgmp({ family, protocol, dst }: Ip): DropReason | null {
+  if (family !== 4 || protocol !== protocols.igmp) return null;
+  if (sameIp(dst, allSnoopers4)) return 'router-message';
+  return sameIp(dst, allHosts4) || !contains(multicast4, dst) ? 'igmp-query' : null;
+}
+
 /** Of an IP packet from one of the port's own MACs. */
 export function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
   const { mode } = port;
   if (!fragmented) {
     const type = icmpv6TypeOf(ip);
     if (isNeighbourDiscovery(type)) {
-      const reason = guardNeighbour(own, mode, mac, ip, type);
+      const reason = guardNeighbour(port, own, mac, ip, type);
       return reason === null ? bypass : drop(reason);
     }
-    if (type === icmpv6Types.listenerQuery) return drop('mld-query');
+    const never = neverSent.get(type ?? -1);
+    if (never !== undefined) return drop(never);
     if (isListenerReport(type)) {
       if (isMalformedReport(ip)) return drop('nd-spoof');
       if (isOwnReport(own, mode, mac, ip)) return bypass;
     }
     if (isOwnDhcp(own, mode, mac, ip)) return bypass;
   }
+  const igmp = guardIgmp(ip);
+  if (igmp !== null) return drop(igmp);
   if (mode === 'strict' && !ownsAddress(own, ip.src, mac)) return drop('ip-spoof');
-  if (isDhcpFromServer(ip) && !port.dhcpServer) return drop('dhcp-server');
+  if (isForDhcpClient(ip) && !port.dhcpServer) return drop('dhcp-server');
   if (isIcmpRedirect(ip)) return drop('redirect');
+  if (isIcmpRouterAdvertisement(ip)) return drop('ra');
   return pass;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The sender's guard for neighbour discovery (RFC 4861): addresses, target and link-layer options must agree with
- * one identity. Router advertisements and redirects come from nobody who is guarded.
+ * one identity. Redirects come from nobody who is guarded, router advertisements only from who may serve DHCP.
  */
 import { contains, linkLocalPrefix } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -8,7 +8,7 @@ import type { Ip } from '../net/packet/frame.ts';
 import { icmpv6Types, type Neighbour, parseNeighbour } from '../net/packet/icmpv6.ts';
 import { type Identity, isNamed, ownsAddress, sameIp, unspecified6 } from './identity.ts';
 import type { DropReason } from './verdict.ts';
-import type { GuardMode } from './world.ts';
+import type { GuardMode, Port } from './world.ts';
 
 /** A zero address in an option cannot be told from an absent one on the switch, and misleads about nobody else. */
 const zeroMac = '00:00:00:00:00:00';
@@ -48,21 +48,25 @@ function advertisement(
   return ownsAddress(own, ip.src, mac) && ownsAddress(own, message.target, mac) ? null : 'nd-spoof';
 }
 
+/** A port that hands out addresses also says whether hosts make their own, and where DHCPv6 is to be asked. */
+const mayAdvertise = (port: Port): boolean => port.dhcpServer;
+
 /** Null lets the packet pass. `type` is its ICMPv6 type; `mac` its Ethernet source, already known to be own. */
 export function guardNeighbour(
+  port: Port,
   own: Identity,
-  mode: GuardMode,
   mac: Mac,
   ip: Ip,
   type: 133 | 134 | 135 | 136 | 137,
 ): DropReason | null {
-  if (type === icmpv6Types.routerAdvertisement) return 'ra';
+  const { mode } = port;
+  if (type === icmpv6Types.routerAdvertisement && !mayAdvertise(port)) return 'ra';
   if (type === icmpv6Types.redirect) return 'redirect';
   // RFC 4861 6.1 and 7.1: receivers ignore other hop limits, which a router may have forwarded, and other codes.
   if (ip.hopLimit !== 255 || ip.upper?.kind !== 'icmp' || ip.upper.code !== 0) return 'nd-spoof';
-  if (type === icmpv6Types.routerSolicitation) {
-    const open = mode === 'mac-only' || sameIp(ip.src, unspecified6);
-    return open || ownsAddress(own, ip.src, mac) ? null : 'nd-spoof';
+  if (type === icmpv6Types.routerSolicitation || type === icmpv6Types.routerAdvertisement) {
+    const asks = type === icmpv6Types.routerSolicitation && sameIp(ip.src, unspecified6);
+    return mode === 'mac-only' || asks || ownsAddress(own, ip.src, mac) ? null : 'nd-spoof';
   }
   const message = parseNeighbour(ip.upper);
   if (message === null || sameIp(message.target, unspecified6)) return 'nd-spoof';

@@ -1,5 +1,5 @@
 /**
- * The few kinds of packets that policy names: neighbour discovery, listener reports, DHCP, redirects.
+ * The few kinds of packets that policy names: neighbour discovery, listener reports, DHCP, and what only routers say.
  */
 
 import { dhcpPorts } from '../net/packet/dhcp.ts';
@@ -51,8 +51,20 @@ export const isDhcpFromServer = (ip: Ip): boolean =>
     ? isUdp(ip, dhcpPorts.server, dhcpPorts.client)
     : isUdp(ip, dhcpPorts.server6, dhcpPorts.client6);
 
-export const isIcmpRedirect = (ip: Ip): boolean =>
-  ip.family === 4 &&
-  ip.protocol === protocols.icmp &&
-  ip.upper?.kind === 'icmp' &&
-  ip.upper.type === icmpTypes.redirect;
+/**
+ * What a DHCP client takes for an answer: clients look at the port that a packet is for, and few of them at the one
+ * that it is from.
+ */
+export function isForDhcpClient({ family, protocol, upper }: Ip): boolean {
+  const port = family === 4 ? dhcpPorts.client : dhcpPorts.client6;
+  return protocol === protocols.udp && upper?.kind === 'segment' && upper.dstPort === port;
+}
+
+function icmpTypeOf({ family, protocol, upper }: Ip): number | null {
+  return family === 4 && protocol === protocols.icmp && upper?.kind === 'icmp' ? upper.type : null;
+}
+
+export const isIcmpRedirect = (ip: Ip): boolean => icmpTypeOf(ip) === icmpTypes.redirect;
+
+export const isIcmpRouterAdvertisement = (ip: Ip): boolean =>
+  icmpTypeOf(ip) === icmpTypes.routerAdvertisement;

@@ -18,6 +18,9 @@ export type DropReason =
   | 'ra'
   | 'redirect'
   | 'mld-query'
+  | 'igmp-query'
+  /** What only routers say to each other or to switches: renumbering, RPL, multicast router discovery. */
+  | 'router-message'
   | 'ip-spoof'
   | 'dhcp-server'
   /** Held back until the controller has judged the link-local address that is being claimed. */

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { type Cidr, cidr, isHost, linkLocalOf, widthOf } from '../../src/net/cidr.ts';
-import { broadcastMac, type Mac } from '../../src/net/mac.ts';
+import { broadcastMac, isMulticastMac, type Mac } from '../../src/net/mac.ts';
 import {
   listenerReport2,
   neighbourMessage,
@@ -140,6 +140,14 @@ function layerArbitrary(world: World, pool: Pool, sender: Port, family: 4 | 6): 
 
 type Frames = readonly Buffer[];
 
+const body = Buffer.alloc(24);
+const routerTypes = [138, 141, 142, 151, 153, 155] as const;
+const protocolIgmp = 2;
+
+function igmpFrame(layer: Network, dst: Cidr): Buffer {
+  return ipFrame({ ...layer, to: groupMac(dst) ?? layer.to, dst }, protocolIgmp, Buffer.alloc(8));
+}
+
 function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames> {
   const six = layer.src.family === 6;
   const hidden = six ? ([{ kind: 'plain', header: 60, body: Buffer.alloc(6) }] as const) : [];
@@ -171,6 +179,24 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
     {
       weight: 1,
       arbitrary: fc.constant([six ? udpFrame(layer, 547, 546) : dhcpFrame(layer, 'server', layer.from)]),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(fc.constantFrom(4000, 53), fc.boolean()).map(([from, cut]) => {
+        const answer = (size: number) =>
+          udpFrame({ ...layer, id: srcPort }, from, six ? 546 : 68, Buffer.alloc(size));
+        // Of pieces to several each is judged by itself: the later ones of what is forbidden arrive, and are nothing.
+        const pieces = cut && !isMulticastMac(layer.to);
+        return pieces ? fragmentsOf(answer(1800), [1248], nextDatagram()) : [answer(8)];
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: six
+        ? fc.constantFrom(...routerTypes).map((type) => [icmpFrame(layer, { type, code: 0, rest: 0, body })])
+        : fc
+            .constantFrom('224.0.0.1', '224.0.0.106', '224.0.0.22', '239.1.2.3', null)
+            .map((group) => [igmpFrame(layer, group === null ? layer.dst : ip(group))]),
     },
   );
 }

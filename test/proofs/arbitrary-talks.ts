@@ -134,6 +134,12 @@ export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> 
       pair,
     ).chain((lines) => withCuts(lines)),
   );
+  const client = pair.there.src.family === 4 ? 68 : 546;
+  /** Of a DHCP client's port: nobody but a server may answer to it. */
+  const dhcp = datagrams((layer, back, size) => {
+    const [from, to] = [client, 20_000 + number];
+    return udpFrame(layer, back ? to : from, back ? from : to, Buffer.alloc(size));
+  }, pair).chain((lines) => withCuts(lines));
   const echo = datagrams(
     (layer, back, size) => echoFrame(layer, back ? 'reply' : 'request', port, size),
     pair,
@@ -148,6 +154,7 @@ export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> 
       { weight: 3, arbitrary: echo },
       { weight: 3, arbitrary: tcp },
       { weight: 1, arbitrary: sctp },
+      { weight: 1, arbitrary: dhcp },
     )
     .chain((lines) =>
       fc

@@ -35,12 +35,12 @@ async function wrong(entries: readonly Entry[]): Promise<Entry[]> {
 }
 
 /**
- * An escape is one the first time. A loss of pieces is looked at again: torn datagrams that the switch gives up after
- * 15 s come out among somebody else's pieces and may take their place.
+ * An escape is one the first time. A loss is looked at again: torn datagrams that the switch gives up after 15 s come
+ * out among the packets of another lookup and may take their place.
  */
 async function wrongAtLast(entries: readonly Entry[]): Promise<string[]> {
   const first = await wrong(entries);
-  const lost = first.filter(({ expected, frames }) => expected === 'pass' && frames.length > 1);
+  const lost = first.filter(({ expected }) => expected === 'pass');
   const stillLost = new Set(lost.length === 0 ? [] : await wrong(lost));
   return first
     .filter((entry) => !lost.includes(entry) || stillLost.has(entry))

@@ -6,7 +6,15 @@ import type { Cidr } from '../cidr.ts';
 import { checksum, segmentChecksum } from './checksum.ts';
 import { protocols } from './transport.ts';
 
-export const icmpTypes = { echoReply: 0, unreachable: 3, redirect: 5, echo: 8, timeExceeded: 11 } as const;
+export const icmpTypes = {
+  echoReply: 0,
+  unreachable: 3,
+  redirect: 5,
+  echo: 8,
+  /** RFC 1256. */
+  routerAdvertisement: 9,
+  timeExceeded: 11,
+} as const;
 
 export interface Icmp {
   readonly type: number;

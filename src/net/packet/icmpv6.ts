@@ -22,7 +22,17 @@ export const icmpv6Types = {
   neighbourSolicitation: 135,
   neighbourAdvertisement: 136,
   redirect: 137,
+  /** RFC 2894. */
+  routerRenumbering: 138,
+  /** RFC 3122. */
+  inverseSolicitation: 141,
+  inverseAdvertisement: 142,
   listenerReport2: 143,
+  /** RFC 4286. */
+  multicastRouterAdvertisement: 151,
+  multicastRouterTermination: 153,
+  /** RFC 6550. */
+  rplControl: 155,
 } as const;
 
 export const naFlags = { router: 0x80000000, solicited: 0x40000000, override: 0x20000000 } as const;

@@ -18,6 +18,7 @@
  */
 
 import type { Family } from '../../net/cidr.ts';
+import { dhcpPorts } from '../../net/packet/dhcp.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import { type Draft, drop, flow } from '../draft.ts';
@@ -113,14 +114,19 @@ export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   const redirect = { ...icmp4, ...from, ip_frag: anyFragment, ct_state: ctState(['tracked', 'related']) };
   drafts.push(drop('egress_state', 310, redirect, 'redirect', 'egress', port.id));
   if (port.dhcpServer) return drafts;
-  const whole = { ...from, ip_frag: anyFragment, ct_state: original, ct_nw_proto: protocols.udp };
-  for (const [family, source, destination] of [
-    [ipv4, 67, 68],
-    [ipv6, 547, 546],
-  ] as const) {
-    const server = { ...family, ...whole, ct_tp_src: source, ct_tp_dst: destination };
-    drafts.push(drop('egress_state', 310, server, 'dhcp-server', 'egress', port.id));
-  }
+  // What a DHCP client would take for an answer: pieces show no port, the tuple of their connection does.
+  const pieces = { ...from, ip_frag: anyFragment, ct_nw_proto: protocols.udp };
+  for (const [family, client] of [
+    [ipv4, dhcpPorts.client],
+    [ipv6, dhcpPorts.client6],
+  ] as const)
+    for (const way of [
+      { ct_state: original, ct_tp_dst: client },
+      { ct_state: reply, ct_tp_src: client },
+    ])
+      drafts.push(
+        drop('egress_state', 310, { ...family, ...pieces, ...way }, 'dhcp-server', 'egress', port.id),
+      );
   return drafts;
 }
 
@@ -133,6 +139,7 @@ const untracked = { reason: 'untracked' } as const;
 const alwaysSent = [
   ...[
     icmpv6Types.routerSolicitation,
+    icmpv6Types.routerAdvertisement,
     icmpv6Types.neighbourSolicitation,
     icmpv6Types.neighbourAdvertisement,
     ...reportTypes,

@@ -1,6 +1,7 @@
 /**
  * IP sources of a guarded port: eth_src and source address are one pair of the port. DHCP clients may speak
- * before they have an address; DHCP servers (unless trusted) and redirects are nobody's.
+ * before they have an address. What their clients take for an answer is UDP for their port, whatever port it is
+ * from; only a port that may serve DHCP sends it. Redirects and router advertisements of ICMP are nobody's.
  * Fragments show no ports here, so what must not be said in fragments either is caught again after conntrack
  * has put them together.
  */
@@ -29,13 +30,14 @@ export function guardIp({ port, key, macs, named, prefixes }: LocalPort): Draft[
 
   const drafts: Draft[] = [
     never({ ...icmp4, icmp_type: icmpTypes.redirect }, 'redirect'),
+    never({ ...icmp4, icmp_type: icmpTypes.routerAdvertisement }, 'ra'),
     ...sources.map(({ family, field }) =>
       flow('guard_ip', 1, { ...family, ...from }, { actions: [wholeField(field)] }, spoof),
     ),
   ];
   if (!port.dhcpServer)
-    for (const server of [dhcp.server4, dhcp.server6])
-      drafts.push(never({ ...server, [register.dhcp]: 1 }, 'dhcp-server'));
+    for (const answer of [dhcp.toClient4, dhcp.toClient6])
+      drafts.push(never({ ...answer, [register.dhcp]: 1 }, 'dhcp-server'));
 
   if (port.mode === 'mac-only') {
     for (const family of [ipv4, ipv6])

@@ -1,7 +1,6 @@
 /**
  * Layer 2 of port security: a guarded port sends untagged frames from its own MACs, of four ethertypes.
- * ICMPv6 that speaks for the link (neighbour and listener discovery) is told apart here, by types that a
- * fragment never shows.
+ * ICMPv6 that speaks for the link or for routers is told apart here, by types that a fragment never shows.
  */
 import { macToBits } from '../../net/mac.ts';
 import { type Draft, drop, flow } from '../draft.ts';
@@ -9,7 +8,7 @@ import type { LocalPort } from '../local-port.ts';
 import { arp, groupAddress, icmp4, icmp6, ipv4, ipv6, rarp, tagged } from '../matches.ts';
 import { register } from '../tables.ts';
 import { udpByPort, udpToDhcp, wholeField } from '../whole.ts';
-import { listenerTypes, neighbourTypes } from './icmpv6-types.ts';
+import { guardedTypes } from './icmpv6-types.ts';
 
 export function guardMac({ port, key, macs, prefixes }: LocalPort): Draft[] {
   const from = { [register.source]: key };
@@ -32,7 +31,7 @@ const wholeNd = (['eth_dst', 'ipv6_src', 'ipv6_dst', 'nw_ttl'] as const).map(who
 export const guardTypeDefaults: readonly Draft[] = [
   flow('guard_type', 100, arp, { actions: wholeArp, goto: 'guard_arp' }, { reason: 'arp' }),
   flow('guard_type', 100, rarp, { actions: wholeArp, goto: 'guard_arp' }, { reason: 'rarp' }),
-  ...[...neighbourTypes, ...listenerTypes].map((type) =>
+  ...[...guardedTypes].map((type) =>
     flow(
       'guard_type',
       110,

@@ -1,7 +1,8 @@
 /**
  * Neighbour and listener discovery of a guarded port: targets and link-layer options must be its own, the code 0
  * and the hop limit 255 (RFC 4861 §7.1; 1 for listener reports). Source addresses are left to guard_ip, which every
- * packet with one passes next. Router advertisements, redirects and listener queries never come from a guest.
+ * packet with one passes next. Router advertisements come from ports that may serve DHCP: they tell
+ * hosts whether to ask for addresses. Redirects, listener queries and what routers say never come from a guest.
  *
  * The option fields read 0 where the option is absent, so "absent or own" is two flows. They and the target read
  * 0 also in a message that cannot be read, such as one that repeats an option: no target, no passage.
@@ -14,7 +15,7 @@ import { type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, discovery, icmp6, multicast6 } from '../matches.ts';
 import { register } from '../tables.ts';
-import { reportTypes } from './icmpv6-types.ts';
+import { forbiddenTypes, reportTypes } from './icmpv6-types.ts';
 
 /** Marks the packet-in of a duplicate-address probe for a link-local address that nobody is known to hold. */
 export const linkLocalProbe = 'link-local-probe';
@@ -29,9 +30,8 @@ export function guardNd(
   const ends = (type: number, reason: string): Draft =>
     drop('guard_nd', 50, { ...from, icmpv6_type: type }, reason, 'egress', port.id);
   const drafts: Draft[] = [
-    ends(types.routerAdvertisement, 'ra'),
-    ends(types.redirect, 'redirect'),
-    ends(types.listenerQuery, 'mld-query'),
+    ...forbiddenTypes.map(([type, reason]) => ends(type, reason)),
+    ...(port.dhcpServer ? [] : [ends(types.routerAdvertisement, 'ra')]),
     ...[types.neighbourSolicitation, types.neighbourAdvertisement].map((type) =>
       drop(
         'guard_nd',
@@ -60,6 +60,8 @@ export function guardNd(
     }
     const routers = { ...neighbour, icmpv6_type: types.routerSolicitation };
     drafts.push(flow('guard_nd', 100, routers, verified, because('rs')));
+    const router = { ...neighbour, icmpv6_type: types.routerAdvertisement };
+    if (port.dhcpServer) drafts.push(flow('guard_nd', 100, router, verified, because('ra')));
     for (const type of reportTypes) {
       const report = { ...from, eth_src: bits, nw_ttl: 1, icmpv6_type: type, ipv6_dst: multicast6 };
       drafts.push(

@@ -181,6 +181,24 @@ function* routers(): Generator<Entry> {
     }
 }
 
+/** What only routers say, and what nobody says on Ethernet. */
+const routerMessages: readonly (readonly [name: string, type: number, dst: Cidr, reason: DropReason])[] = [
+  ['router renumbering', 138, allNodes, 'router-message'],
+  ['inverse NS', 141, allNodes, 'nd-spoof'],
+  ['inverse NA', 142, addresses6.peer, 'nd-spoof'],
+  ['multicast router advertisement', 151, ip('ff02::6a'), 'router-message'],
+  ['multicast router termination', 153, ip('ff02::6a'), 'router-message'],
+  ['RPL control', 155, ip('ff02::1a'), 'router-message'],
+];
+
+function* others(): Generator<Entry> {
+  const body = Buffer.alloc(32);
+  for (const scene of scenes([255, 1]))
+    for (const wrapping of wrappings6)
+      for (const [name, type, dst, reason] of routerMessages)
+        yield make(name, scene, wrapping, dst, { type, code: 0, rest: 0, body }, reason);
+}
+
 /** RFC 4861: of a code other than 0 nothing is discovery, and who would read it as such is misled by any content. */
 function* codes(): Generator<Entry> {
   const messages: readonly Named<Icmp>[] = [
@@ -205,7 +223,11 @@ const reports: readonly Named<Icmp>[] = [
 function* listeners(): Generator<Entry> {
   for (const scene of scenes([1, 64]))
     for (const wrapping of wrappings6) {
-      yield make('MLD query', scene, wrapping, allNodes, listenerMessage(130, ip('::')), 'mld-query');
+      const query = listenerMessage(130, ip('::'));
+      yield make('MLD query', scene, wrapping, allNodes, query, 'mld-query');
+      // RFC 2710 3.2: receivers ignore the code.
+      yield make('MLD query of code 1', scene, wrapping, allNodes, { ...query, code: 1 }, 'mld-query');
+      yield make('MLD query to one', scene, wrapping, addresses6.peer, query, 'mld-query');
       const { from, src, hopLimit } = scene;
       const own = isOwn(src[1], from[1]);
       for (const dst of [ip('ff02::16'), addresses6.peer]) {
@@ -220,4 +242,10 @@ function* listeners(): Generator<Entry> {
     }
 }
 
-export const ndMatrix = (): Entry[] => [...neighbours(), ...codes(), ...routers(), ...listeners()];
+export const ndMatrix = (): Entry[] => [
+  ...neighbours(),
+  ...codes(),
+  ...routers(),
+  ...others(),
+  ...listeners(),
+];
