@@ -18,8 +18,8 @@ import { ndMatrix } from './matrix/nd-matrix.ts';
 const bridge = 'br0';
 /** Entries of each kind that one neighbourhood takes; more would be more of the same. */
 const mostOfKind = 40;
-/** Milliseconds; a datapath in an emulated machine decides a hundred times slower. */
-const deciding = { timeout: 60_000, interval: 50 };
+/** Milliseconds. */
+const deciding = { timeout: 10_000, interval: 50 };
 
 interface Letter {
   readonly name: string;
@@ -128,7 +128,10 @@ describeRoot('what the datapath has cached', () => {
         return uncovered.length === 0;
       },
       { ...deciding, what: `decisions on ${what} are cached` },
-    );
+    ).catch((error: Error) => {
+      const texts = cached.map(({ text }) => text).join('\n');
+      throw new Error(`${error.message}: not on ${uncovered[0]?.name}; cached are\n${texts}`);
+    });
     return cached;
   }
 
