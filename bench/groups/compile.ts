@@ -3,7 +3,7 @@
  * world's records. What is timed is what the agent does between a batch of the store and the bundle to the switch:
  * records read, relations derived, changed flows looked up.
  */
-import { meterOf } from '../../src/agent/metering.ts';
+import { answerMeterOf, puntMeterOf } from '../../src/agent/metering.ts';
 import { Topology } from '../../src/agent/topology.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';
@@ -33,7 +33,8 @@ export class Compiler {
     this.#world = world;
     const pipeline = new Pipeline({
       answersNd: true,
-      puntMeter: (port) => meterOf(pipeline.ids.ports.of(port)),
+      puntMeter: (port) => puntMeterOf(pipeline.ids.ports.of(port)),
+      answerMeter: (port) => answerMeterOf(pipeline.ids.ports.of(port)),
     });
     this.#pipeline = pipeline;
     this.#topology = new Topology(pipeline.facts, (key) => {

@@ -22,7 +22,7 @@ import { removeForeignGroups } from './groups.ts';
 import { Hits } from './hits.ts';
 import { LinkLocals } from './link-locals.ts';
 import { Looks } from './looks.ts';
-import { Metering, meterOf, meterSupport } from './metering.ts';
+import { answerMeterOf, Metering, meterSupport, puntMeterOf } from './metering.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
 import { SwitchLinks } from './switch-links.ts';
@@ -70,7 +70,7 @@ interface Running {
   readonly bindings: Bindings;
   readonly linkLocals: LinkLocals;
   readonly answersNd: boolean;
-  readonly puntSpread: number;
+  readonly meterSpread: number;
 }
 
 const usualHitsInterval = 15_000;
@@ -366,10 +366,10 @@ export class Agent {
         'the switch has no flow monitor: changes by others are found by comparing alone',
       );
     this.#metering.meet(support);
-    const { puntSpread } = support;
+    const { spread: meterSpread } = support;
     const answersNd = answers ?? this.#running?.answersNd ?? false;
-    if (this.#running?.answersNd !== answersNd || this.#running.puntSpread !== puntSpread)
-      this.#begin(answersNd, puntSpread);
+    if (this.#running?.answersNd !== answersNd || this.#running.meterSpread !== meterSpread)
+      this.#begin(answersNd, meterSpread);
     // Rules may have gone while nobody watched this switch.
     this.#running?.core.pipeline.suspicion.suspectAll();
     this.#named = false;
@@ -384,7 +384,7 @@ export class Agent {
     });
   }
 
-  #begin(answersNd: boolean, puntSpread: number): void {
+  #begin(answersNd: boolean, meterSpread: number): void {
     const { store, host, log } = this.#options;
     this.#running?.core.close();
     const core = new Core({
@@ -392,7 +392,9 @@ export class Agent {
       features: {
         answersNd,
         puntMeter: (port) =>
-          puntSpread === 0 ? null : meterOf(core.pipeline.ids.ports.of(port), puntSpread),
+          meterSpread === 0 ? null : puntMeterOf(core.pipeline.ids.ports.of(port), meterSpread),
+        answerMeter: (port) =>
+          meterSpread === 0 ? null : answerMeterOf(core.pipeline.ids.ports.of(port), meterSpread),
       },
       answers: this.#answers,
       onChange: () => this.#rounds.wake(),
@@ -402,7 +404,7 @@ export class Agent {
     this.#running = {
       core,
       answersNd,
-      puntSpread,
+      meterSpread,
       applier: new Applier({ desired, log, drift: this.#drift, watch: this.#hits }),
       bindings: new Bindings(store, core.topology, host),
       linkLocals: new LinkLocals({ store, facts, relations, log }),

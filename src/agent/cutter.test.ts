@@ -33,7 +33,7 @@ function cutterOf(
 }
 
 function pipelineOf(...networks: readonly string[]): Pipeline {
-  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null });
+  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null, answerMeter: () => null });
   for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network as NetworkId, at + 1);
   pipeline.suspicion.take();
   pipeline.suspicion.suspect(networks as NetworkId[]);
@@ -45,7 +45,7 @@ const orphan = (name: string, zone: number, ports = 'sport=0,dport=0') =>
   `${name},orig=(src=10.0.0.1,dst=10.0.0.2,${ports}),reply=(src=10.0.0.2,dst=10.0.0.1,${ports}),zone=${zone},labels=0x7`;
 
 test('what becomes suspect while connections are being judged is judged together', async () => {
-  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null });
+  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null, answerMeter: () => null });
   const networks = ['n1', 'n2', 'n3'] as NetworkId[];
   for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network, at + 1);
   const read: (number | undefined)[][] = [];

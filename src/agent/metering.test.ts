@@ -5,7 +5,7 @@ import { Session } from '../openflow/index.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import { tables } from '../pipeline/tables.ts';
 import type { NetworkId, Port, PortId, QosPolicyId } from '../policy/world.ts';
-import { Metering, meterOf } from './metering.ts';
+import { answerMeterOf, Metering } from './metering.ts';
 
 const network = 'n' as NetworkId;
 const policy = 'q' as QosPolicyId;
@@ -31,7 +31,7 @@ function portNamed(id: string): Port {
 }
 
 function pipelineWith(puntMeter: (port: PortId) => number | null): Pipeline {
-  const pipeline = new Pipeline({ answersNd: true, puntMeter });
+  const pipeline = new Pipeline({ answersNd: true, puntMeter, answerMeter: puntMeter });
   const { facts } = pipeline;
   facts.networks.set(network, { id: network, adminUp: true, lendsReserved: false, qosPolicy: null });
   facts.zones.set(network, 1);
@@ -67,7 +67,7 @@ test('a switch without meters is asked for none, and everything but limits is as
   const pipeline = pipelineWith(() => null);
   expect(actionsOf(pipeline).filter(({ type }) => type === 'meter')).toHaveLength(10);
   const metering = new Metering(log);
-  metering.meet({ meters: 0, puntSpread: 0 });
+  metering.meet({ meters: 0, spread: 0 });
   expect(lines.map(({ level }) => level)).toEqual([50]);
   await metering.prepare(session, pipeline);
   await metering.prune(session);
@@ -94,7 +94,7 @@ test('limits have meters apart from each other’s and from all others', () => {
     budgets.map(({ meter }) => meter),
   );
   expect(new Set(meters).size).toBe(6);
-  for (const meter of meters) expect(meter).toBeGreaterThan(meterOf(0xffff_ffff));
+  for (const meter of meters) expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff));
   const again = pipelineWith(() => 1);
   expect(
     [...again.relations.qos.granted.entries()].flatMap(([, { budgets }]) =>

@@ -1,10 +1,10 @@
 /**
- * Which meters the switch is to have: one that bounds what a port can make the agent read, and one for each limit
- * of a QoS policy. When there are fewer than that, limits go unenforced, which is said loudly, and nothing else
- * suffers: their flows are derived without them.
+ * Which meters the switch is to have: one that bounds what a port can make the agent read, one that bounds how many
+ * of its questions the switch answers, and one for each limit of a QoS policy. When there are fewer than that, limits
+ * go unenforced, which is said loudly, and nothing else suffers: their flows are derived without them.
  *
- * Two ports may share a budget of packets to the agent, so these meters' numbers are the ports' keys folded;
- * limits never share, and their numbers are apart (see pipeline/qos.ts).
+ * Two ports may share the first two kinds, so these meters' numbers are the ports' keys folded; limits never share,
+ * and their numbers are apart (see pipeline/qos.ts).
  */
 import type { Logger } from 'pino';
 import { Fault } from '../base/errors.ts';
@@ -15,25 +15,30 @@ import type { PortId } from '../policy/world.ts';
 import type { Drift } from './drift.ts';
 import { type Meter, Meters, readMeters } from './meters.ts';
 
-/** Numbers that meters for packets to the agent have at most. */
-const mostPuntMeters = 60_000;
+/** Numbers that the meters of one shared kind have at most. */
+const mostShared = 30_000;
 /** Packets a second, and how many at once. */
 const punts: Meter = { unit: 'pktps', rate: 5, burst: 10 };
+/** A guest that meets hundreds of neighbours at once has its answers; a flood has no more. */
+const answers: Meter = { unit: 'pktps', rate: 200, burst: 400 };
 
-/** In [1, spread]. */
-export const meterOf = (portKey: number, spread = mostPuntMeters): number => 1 + (portKey % spread);
+/** In [1, spread]: for a port's packets to the agent. */
+export const puntMeterOf = (portKey: number, spread = mostShared): number => 1 + (portKey % spread);
+/** In [spread + 1, 2 * spread]: for a port's questions that the switch answers. */
+export const answerMeterOf = (portKey: number, spread = mostShared): number =>
+  spread + puntMeterOf(portKey, spread);
 
-/** How many meters the switch has, and how many of them may bound packets to the agent; both 0 where there are none. */
+/** How many meters the switch has, and how many of them each shared kind may use; both 0 where there are none. */
 export interface MeterSupport {
   readonly meters: number;
-  readonly puntSpread: number;
+  readonly spread: number;
   /** What meters there are; null when they have not been read. */
   readonly present?: Awaited<ReturnType<typeof readMeters>>;
 }
 
 /** Asks the switch. */
 export async function meterSupport(session: Session): Promise<MeterSupport> {
-  const none = { meters: 0, puntSpread: 0 };
+  const none = { meters: 0, spread: 0 };
   try {
     const [[features], present] = await Promise.all([
       session.multipart({ kind: 'meter_features' }, 'meter_features'),
@@ -41,7 +46,7 @@ export async function meterSupport(session: Session): Promise<MeterSupport> {
     ]);
     if (features === undefined || (features.bandTypes & (1 << meterBands.drop)) === 0) return none;
     const { maxMeters } = features;
-    return { meters: maxMeters, puntSpread: Math.min(mostPuntMeters, Math.floor(maxMeters / 2)), present };
+    return { meters: maxMeters, spread: Math.min(mostShared, Math.floor(maxMeters / 4)), present };
   } catch (error) {
     if (error instanceof Fault && error.name === 'Refused') return none;
     throw error;
@@ -57,7 +62,7 @@ const textOf = ({ meter, limit }: Budget): string => `${meter}|${limit.rate}|${l
 export class Metering {
   readonly #log: Logger;
   readonly #meters = new Meters();
-  #support: MeterSupport = { meters: 0, puntSpread: 0 };
+  #support: MeterSupport = { meters: 0, spread: 0 };
   /** Limits that this switch refused, as long as nothing gives reason to think it would take them now. */
   readonly #refused = new Set<string>();
   #wanted: ReadonlyMap<number, Meter> = new Map();
@@ -71,7 +76,7 @@ export class Metering {
     this.#support = support;
     this.#meters.know(support.present ?? null);
     this.#refused.clear();
-    if (support.puntSpread === 0)
+    if (support.spread === 0)
       this.#log.error(
         'the switch has no meters: no QoS limit is enforced, and link-local addresses that guests make up are not learnt',
       );
@@ -90,7 +95,7 @@ export class Metering {
    */
   async prepare(session: Session, pipeline: Pipeline): Promise<void> {
     for (;;) {
-      const wanted = this.#puntMeters(pipeline);
+      const wanted = this.#sharedMeters(pipeline);
       this.#withhold(pipeline, this.#support.meters - wanted.size);
       const budgets = new Map<number, Budget>();
       for (const [, { budgets: granted }] of pipeline.relations.qos.granted.entries())
@@ -118,12 +123,16 @@ export class Metering {
     if (removed > 0) this.#refused.clear();
   }
 
-  #puntMeters({ relations, ids }: Pipeline): Map<number, Meter> {
-    const { puntSpread } = this.#support;
+  #sharedMeters({ relations, ids }: Pipeline): Map<number, Meter> {
+    const { spread } = this.#support;
     const wanted = new Map<number, Meter>();
-    if (puntSpread === 0) return wanted;
+    if (spread === 0) return wanted;
     for (const [id, { up }] of relations.locals.entries())
-      if (up) wanted.set(meterOf(ids.ports.of(id), puntSpread), punts);
+      if (up) {
+        const key = ids.ports.of(id);
+        wanted.set(puntMeterOf(key, spread), punts);
+        wanted.set(answerMeterOf(key, spread), answers);
+      }
     return wanted;
   }
 

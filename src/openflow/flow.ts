@@ -27,6 +27,7 @@ export type Action =
   | { readonly type: 'meter'; readonly meter: number }
   | { readonly type: 'push_vlan'; readonly ethertype: number }
   | { readonly type: 'pop_vlan' }
+  | { readonly type: 'push_mpls' | 'pop_mpls'; readonly ethertype: number }
   | { readonly type: 'dec_ttl' }
   /** OF 1.5 masked set-field; also how registers are loaded (OVS turns NXAST_REG_LOAD into it). */
   | {

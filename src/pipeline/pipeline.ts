@@ -22,7 +22,7 @@ import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/in
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
 import { qosDefaults, qosFlows } from './stages/qos.ts';
 import { ownPieces, rememberDefaults } from './stages/remember.ts';
-import { answer, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
+import { answer, answerLimit, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
 import {
   addressFlow,
   classClauses,
@@ -43,6 +43,8 @@ export interface Features {
   readonly answersNd: boolean;
   /** Meter that bounds a port's packets to the controller; null where there is none, and then no such packets. */
   readonly puntMeter: (port: PortId) => number | null;
+  /** Meter that bounds the questions of a port that the switch answers; null where there is none. */
+  readonly answerMeter: (port: PortId) => number | null;
   /** Pairs of rule and port up to which a group's verdicts are told by port; a usual number unless given. */
   readonly mostCountedApart?: number;
 }
@@ -95,6 +97,7 @@ export class Pipeline {
                 ...guardNd(local, punt),
                 ...guardIgmp(local),
                 ...guardIp(local),
+                ...answerLimit(local, features.answerMeter(id)),
               ]
             : []),
           ...portDenials(local),

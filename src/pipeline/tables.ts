@@ -245,8 +245,17 @@ export const tables = {
     load: [],
     next: ['egress_qos', 'answer_nd'],
   },
-  /** Second half of a neighbour advertisement, which only a packet that is one already can get. */
-  answer_nd: { id: 21, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
+  /** The solicitation becomes an advertisement. */
+  answer_nd: {
+    id: 21,
+    match: [network, 'eth_type', 'ip_proto', 'icmpv6_type', 'icmpv6_code', 'nd_target'],
+    load: [],
+    next: ['answer_tll'],
+  },
+  /** What only a packet that is an advertisement already can get. */
+  answer_tll: { id: 22, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
+  /** Visited on the way to an answer and left again: how many a port may have. */
+  answer_limit: { id: 23, match: [source], load: [], next: [] },
   /** What the sender's policy says of how much and how marked, once it is known that it may be sent at all. */
   egress_qos: { id: 30, match: [source, 'eth_type'], load: [], next: ['egress_packets', 'l2'] },
   egress_packets: { id: 31, match: [source], load: [], next: ['l2'] },

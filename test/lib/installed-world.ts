@@ -6,7 +6,7 @@ import { type Logger, pino } from 'pino';
 import { Applier } from '../../src/agent/applier.ts';
 import { Cutter } from '../../src/agent/cutter.ts';
 import { Drift } from '../../src/agent/drift.ts';
-import { Metering, meterOf, meterSupport } from '../../src/agent/metering.ts';
+import { answerMeterOf, Metering, meterSupport, puntMeterOf } from '../../src/agent/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
@@ -25,6 +25,7 @@ export class InstalledWorld {
 
   #cutter: Cutter | null = null;
   readonly #refusals: 'fail' | 'leave out';
+  #spread = 1;
 
   /**
    * `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow;
@@ -39,7 +40,8 @@ export class InstalledWorld {
     this.pipeline = new Pipeline({
       answersNd: true,
       ...features,
-      puntMeter: (port) => meterOf(this.pipeline.ids.ports.of(port)),
+      puntMeter: (port) => puntMeterOf(this.pipeline.ids.ports.of(port), this.#spread),
+      answerMeter: (port) => answerMeterOf(this.pipeline.ids.ports.of(port), this.#spread),
     });
     this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
     this.#applier = new Applier({
@@ -63,10 +65,12 @@ export class InstalledWorld {
    * the switch refused any flow of it.
    */
   async install(world: World, ofports: ReadonlyMap<PortId, number>): Promise<void> {
+    await this.session.ready();
+    const support = await meterSupport(this.session);
+    this.#spread = support.spread;
     this.set(world, ofports);
     this.pipeline.run();
-    await this.session.ready();
-    this.#metering.meet(await meterSupport(this.session));
+    this.#metering.meet(support);
     await this.#metering.prepare(this.session, this.pipeline);
     await this.#applier.apply(this.session);
     this.#checkTroubles();

@@ -10,6 +10,7 @@ export const etherTypes = {
   rarp: 0x8035,
   vlan: 0x8100,
   ipv6: 0x86dd,
+  mpls: 0x8847,
   serviceVlan: 0x88a8,
 } as const;
 

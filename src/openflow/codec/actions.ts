@@ -92,6 +92,8 @@ const writers: { readonly [T in Action['type']]: (w: Writer, action: ActionOf<T>
   meter: (w, { meter }) => void w.u16(actionTypes.meter).u16(0).u32(meter),
   push_vlan: (w, { ethertype }) => void w.u16(actionTypes.push_vlan).u16(0).u16(ethertype),
   pop_vlan: (w) => void w.u16(actionTypes.pop_vlan).u16(0),
+  push_mpls: (w, { ethertype }) => void w.u16(actionTypes.push_mpls).u16(0).u16(ethertype),
+  pop_mpls: (w, { ethertype }) => void w.u16(actionTypes.pop_mpls).u16(0).u16(ethertype),
   dec_ttl: (w) => void w.u16(actionTypes.dec_ttl).u16(0),
   set_field: (w, { field, value, mask }) => {
     w.u16(actionTypes.set_field).u16(0);
@@ -258,6 +260,8 @@ const readers = new Map<number, ActionReader>([
   [actionTypes.meter, (r) => ({ type: 'meter', meter: r.u32() })],
   [actionTypes.push_vlan, (r) => ({ type: 'push_vlan', ethertype: r.u16() })],
   [actionTypes.pop_vlan, () => ({ type: 'pop_vlan' })],
+  [actionTypes.push_mpls, (r) => ({ type: 'push_mpls', ethertype: r.u16() })],
+  [actionTypes.pop_mpls, (r) => ({ type: 'pop_mpls', ethertype: r.u16() })],
   [actionTypes.dec_ttl, () => ({ type: 'dec_ttl' })],
   [actionTypes.set_field, readSetField],
   [actionTypes.copy_field, readMove],

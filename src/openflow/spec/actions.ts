@@ -6,6 +6,8 @@ export const actionTypes = {
   output: 0,
   push_vlan: 17,
   pop_vlan: 18,
+  push_mpls: 19,
+  pop_mpls: 20,
   group: 22,
   dec_ttl: 24,
   set_field: 25,

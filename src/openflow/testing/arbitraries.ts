@@ -90,7 +90,7 @@ const plainActions: fc.Arbitrary<Action> = fc.oneof(
   }),
   fc.record({ type: fc.constant('group' as const), group: u32 }),
   fc.record({ type: fc.constant('meter' as const), meter: u32 }),
-  fc.record({ type: fc.constant('push_vlan' as const), ethertype: u16 }),
+  fc.record({ type: fc.constantFrom('push_vlan', 'push_mpls', 'pop_mpls'), ethertype: u16 }),
   fc.constantFrom<Action>({ type: 'pop_vlan' }, { type: 'dec_ttl' }, { type: 'ct_clear' }),
   fc.constantFrom<Action>(
     { type: 'clone', actions: [{ type: 'dec_ttl' }, { type: 'resubmit', table: 3 }] },

@@ -6,13 +6,14 @@
  */
 import { broadcastMac, macToBits } from '../../net/mac.ts';
 import { arpOps } from '../../net/packet/arp.ts';
+import { etherTypes } from '../../net/packet/ethernet.ts';
 import { icmpv6Types, naFlags, solicitedNodePrefix } from '../../net/packet/icmpv6.ts';
 import { type Action, type FieldBits, type FieldName, ports } from '../../openflow/index.ts';
 import { type Draft, flow } from '../draft.ts';
 import type { Holder } from '../holders.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, arp, discovery, icmp6 } from '../matches.ts';
-import { flag, register } from '../tables.ts';
+import { flag, register, tables } from '../tables.ts';
 
 const set = (field: FieldName, value: FieldBits): Action => ({ type: 'set_field', field, value });
 const copy = (from: FieldName, to: FieldName, bits: number): Action => ({
@@ -49,6 +50,29 @@ const ndReply = [
   set('nd_options_type', 2),
 ] as const;
 
+/**
+ * Rewriting ARP and neighbour discovery is done by ovs-vswitchd itself, so a guest's questions would be bounded by
+ * nothing but its processor. The limit works before they come there: to stop questions in the datapath it must be in
+ * a decision of its own, and a packet that was MPLS, if only for a moment, is looked at again before its next layers
+ * are touched. A group that hashes does that too, but is one more thing to keep; a meter beside the rewriting is
+ * asked by ovs-vswitchd, behind the burden.
+ */
+const within = (ethertype: number): readonly Action[] => [
+  { type: 'resubmit', table: tables.answer_limit.id },
+  { type: 'push_mpls', ethertype: etherTypes.mpls },
+  { type: 'pop_mpls', ethertype },
+];
+const withinArp = within(etherTypes.arp);
+const withinNd = within(etherTypes.ipv6);
+
+/** How many questions of a port are answered; `meter` is null where the switch has none. */
+export function answerLimit({ port, key }: LocalPort, meter: number | null): Draft[] {
+  if (meter === null) return [];
+  const actions: Action[] = [{ type: 'meter', meter }];
+  const why = { reason: 'answer-limit', port: port.id };
+  return [flow('answer_limit', 100, { [register.source]: key }, { actions }, why)];
+}
+
 /** `answersNd`: whether the datapath can rewrite neighbour-discovery options. */
 export function answer(zone: number, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
   const why = { reason: 'answer', network: port.network };
@@ -56,13 +80,18 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
   if (ip.family === 4) {
     const match = { ...request, [register.network]: zone, arp_tpa: address(ip) };
     const named = [set('eth_src', bits), set('arp_sha', bits), set('arp_spa', Number(ip.bits))];
-    return [flow('services', 200, match, { actions: [turned, arpReply, ...arpAsker, ...named, back] }, why)];
+    const actions = [...withinArp, turned, arpReply, ...arpAsker, ...named, back];
+    return [flow('services', 200, match, { actions }, why)];
   }
   if (!answersNd) return [];
-  const match = { ...solicitation, [register.network]: zone, nd_target: ip.bits };
+  const of = { [register.network]: zone, nd_target: ip.bits };
   const named = [set('eth_src', bits), set('ipv6_src', ip.bits)];
   const actions = [turned, ndAsker, ...named, ...ndReply];
-  return [flow('services', 200, match, { actions, goto: 'answer_nd' }, why)];
+  const known = { ...discovery, icmpv6_type: icmpv6Types.neighbourSolicitation, ...of };
+  return [
+    flow('services', 200, { ...solicitation, ...of }, { actions: withinNd, goto: 'answer_nd' }, why),
+    flow('answer_nd', 100, known, { actions, goto: 'answer_tll' }, why),
+  ];
 }
 
 /** Questions about addresses that the asker itself may hold go to the others. */
@@ -107,7 +136,7 @@ export const responderDefaults: readonly Draft[] = [
   ),
   flow('services', 0, {}, { goto: 'egress_qos' }, { reason: 'no-service' }),
   flow(
-    'answer_nd',
+    'answer_tll',
     100,
     { ...icmp6, icmpv6_type: icmpv6Types.neighbourAdvertisement },
     { actions: [copy('eth_src', 'nd_tll', 48), back] },
