@@ -199,7 +199,7 @@ export const tables = {
   /** Un-wildcards what they ask for (see stages/asks.ts). */
   egress_whole: {
     id: 14,
-    match: [asks, 'eth_type', 'ip_proto', 'udp_dst'],
+    match: [asks, 'eth_type', 'ip_proto'],
     load: [],
     next: ['egress_peer', 'egress_rules'],
   },
