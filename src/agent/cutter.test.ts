@@ -131,3 +131,14 @@ test("the host's own connections and other zones are left alone, whatever is in 
   expect(cutter.counts.connections).toBe(1);
   expect(lines).toEqual([]);
 });
+
+test('what went from many networks is looked for in one more reading', async () => {
+  const networks = ['n1', 'n2', 'n3', 'n4', 'n5'];
+  const dumps = [networks.map((_, at) => orphan('udp', at + 1, 'sport=5,dport=53')).join('\n'), ''];
+  let readings = 0;
+  const { cutter, asked } = cutterOf([], { connections: async () => dumps[readings++] ?? '' });
+  await cutter.cut(pipelineOf(...networks));
+  expect(readings).toBe(2);
+  expect(asked.flushes).toBe(5);
+  expect(cutter.counts.connections).toBe(5);
+});

@@ -7,15 +7,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import type { Action, Session } from '../openflow/index.ts';
+import type { Session } from '../openflow/index.ts';
 import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../ovsdb/index.ts';
-import { preferredId } from '../pipeline/ids.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { forget, type Keys, keysOf } from '../pipeline/record.ts';
 import { worldOf } from '../pipeline/world-of.ts';
-import { type Admission, standing, type Tuple } from '../policy/standing.ts';
-import type { NetworkId, PortId, World } from '../policy/world.ts';
-import { type Narrowing, narrow } from './narrowing.ts';
+import type { NetworkId } from '../policy/world.ts';
+import { type Judged, judge } from './judging.ts';
+import { narrow } from './narrowing.ts';
 import { sever } from './severing.ts';
 
 export interface CutterOptions {
@@ -47,8 +45,6 @@ const fewZones = 3;
 /** Milliseconds after which cached decisions have been looked at again, unless the switch itself can tell. */
 const unseenRevalidation = 500;
 
-/** The port that a record names by its key. */
-type Owner = (key: number) => PortId;
 type Read = ConntrackDump['entries'];
 
 /** A connection and who admitted it: the same ends may have begun another one since. */
@@ -56,12 +52,6 @@ const identityOf = ({ protocol, original: { src, dst, layer4 }, label, mark }: C
   const detail = layer4.kind === 'ports' ? [layer4.src, layer4.dst] : [layer4.id, layer4.type, layer4.code];
   return [protocol, src.bits, dst.bits, ...detail, label, mark].join(' ');
 };
-
-interface Verdicts {
-  readonly forbidden: ConntrackEntry[];
-  /** Those that go on for some of the ports that admitted them. */
-  readonly narrowings: readonly Narrowing[];
-}
 
 export class Cutter {
   readonly #options: CutterOptions;
@@ -134,14 +124,16 @@ export class Cutter {
     const read = await this.#read([...zones.values()]);
     if (read === null) await delay(unseenRevalidation);
     const world = worldOf(pipeline.facts);
+    const judged: Judged[] = [];
     for (const [network, zone] of zones) {
       // A zone that has another network by now was emptied for it.
       if (zoneOf(network) !== zone) continue;
       const entries = read?.get(zone) ?? null;
-      if (read !== null && entries !== null) await this.#judge(pipeline, world, network, entries);
+      if (read !== null && entries !== null) judged.push(judge(pipeline, world, network, zone, entries));
       else if (read === null || read.has(zone))
         await this.#endAll(network, zone, 'connections cannot be told apart');
     }
+    await this.#end(pipeline, judged);
     this.#milliseconds += performance.now() - began;
     return true;
   }
@@ -179,72 +171,71 @@ export class Cutter {
     return null;
   }
 
-  async #judge(pipeline: Pipeline, world: World, network: NetworkId, entries: Read): Promise<void> {
-    const { session, log } = this.#options;
+  /** Narrows and severs until a reading shows that nothing forbidden is left, and counts what went. */
+  async #end(pipeline: Pipeline, judged: readonly Judged[]): Promise<void> {
+    const { session, onKernel } = this.#options;
     const began = performance.now();
-    const ownerOf = ownersIn(pipeline, world, network);
-    const verdicts = (now: World, of: Read): Verdicts => {
-      const forbidden: ConntrackEntry[] = [];
-      const narrowings: Narrowing[] = [];
-      for (const entry of of) {
-        const keys = keysOf(entry);
-        const admission = {
-          originators: keys.originators.map(ownerOf),
-          responders: keys.responders.map(ownerOf),
-        };
-        const still = standing(now, tupleOf(network, entry), admission);
-        if (still === null) {
-          forbidden.push(entry);
-          continue;
-        }
-        if (still !== admission)
-          narrowings.push({ entry, writes: withoutFallen(entry, keys, still, ownerOf) });
-        for (const port of [...still.originators, ...still.responders])
-          if (pipeline.relations.locals.get(port) === undefined) pipeline.suspicion.isAway(port);
-      }
-      return { forbidden, narrowings };
-    };
-    const { forbidden, narrowings } = verdicts(world, entries);
-    // What was allowed again meanwhile may have come again.
-    const isForbiddenNow = (entry: ConntrackEntry): boolean => {
-      const now = verdicts(worldOf(pipeline.facts), [entry]);
-      return now.forbidden.length + now.narrowings.length > 0;
-    };
-    if (narrowings.length > 0) {
-      await narrow(session, narrowings);
-      const narrowed = narrowings.map(({ entry }) => entry);
-      forbidden.push(...(await this.#left(narrowed, isForbiddenNow)));
-    }
-    let left: Read = forbidden;
+    const narrowings = judged.flatMap(({ narrowings }) => narrowings);
+    await narrow(session, narrowings);
+    const wide = new Map(
+      (await this.#left(pipeline, judged, narrowed)).map((one) => [one.network, one.forbidden]),
+    );
+    const all = judged.map((one) => ({
+      ...one,
+      forbidden: [...one.forbidden, ...(wide.get(one.network) ?? [])],
+    }));
+    let left: readonly Judged[] = all.filter(({ forbidden }) => forbidden.length > 0);
     // What was on its way by an old decision may bring one back, once.
     for (let attempt = 1; attempt <= 2 && left.length > 0; attempt++) {
-      await sever(session, left, this.#options.onKernel());
-      left = await this.#left(left, isForbiddenNow);
+      await sever(
+        session,
+        left.flatMap(({ forbidden }) => forbidden),
+        onKernel(),
+      );
+      left = await this.#left(pipeline, left, severed);
     }
-    const [first] = left;
-    if (first !== undefined) {
-      await this.#endAll(network, first.zone, 'forbidden connections did not go');
-      if ((await this.#left(left, isForbiddenNow)).length > 0)
-        throw new Error(`the switch keeps forbidden connections of network ${network}`);
-    }
+    for (const { network, zone } of left)
+      await this.#endAll(network, zone, 'forbidden connections did not go');
+    left = await this.#left(pipeline, left, severed);
+    const kept = new Set(left.map(({ network }) => network));
+    for (const one of all) if (!kept.has(one.network)) this.#count(one, performance.now() - began);
+    if (kept.size > 0) throw new Error(`the switch keeps forbidden connections of ${[...kept].join(', ')}`);
+  }
+
+  /** Of which networks the switch still has some of these connections, forbidden as they are. Rejects when it does not tell. */
+  async #left(
+    pipeline: Pipeline,
+    judged: readonly Judged[],
+    which: (one: Judged) => Read,
+  ): Promise<readonly Judged[]> {
+    const asked = judged.filter((one) => which(one).length > 0);
+    if (asked.length === 0) return [];
+    const read = await this.#read(asked.map(({ zone }) => zone));
+    const present = asked.flatMap((one) => {
+      const entries = read?.get(one.zone) ?? null;
+      if (entries === null) throw new Error('the switch does not tell which connections are left');
+      const wanted = new Set(which(one).map(identityOf));
+      const found = entries.filter((entry) => wanted.has(identityOf(entry)));
+      return found.length > 0 ? [{ one, found }] : [];
+    });
+    if (present.length === 0) return [];
+    // What was allowed again meanwhile may have come again.
+    const now = worldOf(pipeline.facts);
+    return present.flatMap(({ one: { network, zone }, found }) => {
+      const again = judge(pipeline, now, network, zone, found);
+      const forbidden = [...again.forbidden, ...narrowed(again)];
+      return forbidden.length > 0 ? [{ ...again, forbidden }] : [];
+    });
+  }
+
+  #count({ network, looked, forbidden, narrowings }: Judged, duration: number): void {
+    const { log } = this.#options;
     this.#connections += forbidden.length;
-    const ms = Math.round(performance.now() - began);
-    const told = { network, looked: entries.length, cut: forbidden.length, narrowed: narrowings.length, ms };
+    const ms = Math.round(duration);
+    const told = { network, looked, cut: forbidden.length, narrowed: narrowings.length, ms };
     if (forbidden.length + narrowings.length > 0)
       log.info(told, 'connections that are no longer allowed were cut');
     else log.debug(told, 'all connections are still allowed');
-  }
-
-  /** Those of them that the switch still has and that are forbidden still. Rejects when it does not tell. */
-  async #left(entries: Read, isForbidden: (entry: ConntrackEntry) => boolean): Promise<Read> {
-    const zones = [...new Set(entries.map(({ zone }) => zone))];
-    const severed = new Set(entries.map(identityOf));
-    const read = await this.#read(zones);
-    return zones.flatMap((zone) => {
-      const present = read?.get(zone) ?? null;
-      if (present === null) throw new Error('the switch does not tell which connections are left');
-      return present.filter((entry) => severed.has(identityOf(entry)) && isForbidden(entry));
-    });
   }
 
   async #endAll(network: NetworkId, zone: number, why: string): Promise<void> {
@@ -256,35 +247,5 @@ export class Cutter {
   }
 }
 
-function tupleOf(network: NetworkId, { protocol, original: { src, dst, layer4 } }: ConntrackEntry): Tuple {
-  const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
-  return { network, protocol, src, dst, detail };
-}
-
-/** What takes those out of a connection's record who no longer admit it. */
-function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, ownerOf: Owner): Action[] {
-  const fallen = (side: readonly number[], kept: readonly PortId[]): number[] =>
-    side.filter((key) => !kept.includes(ownerOf(key)));
-  return forget(entry, {
-    originators: fallen(keys.originators, still.originators),
-    responders: fallen(keys.responders, still.responders),
-  });
-}
-
-/** Whom a network's connections name: ports of this host, else ports that may come back to it, else ports that are gone. */
-function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
-  const locals = new Map<number, PortId>();
-  for (const [id, { key, port }] of relations.locals.entries())
-    if (port.network === network) locals.set(key, id);
-  let others: Map<number, PortId> | null = null;
-  return (key) => {
-    const local = locals.get(key);
-    if (local !== undefined) return local;
-    if (others === null) {
-      others = new Map();
-      for (const port of world.ports.values())
-        if (port.network === network) others.set(preferredId(port.id), port.id);
-    }
-    return others.get(key) ?? (`gone-${key}` as PortId);
-  };
-}
+const severed = ({ forbidden }: Judged): Read => forbidden;
+const narrowed = ({ narrowings }: Judged): Read => narrowings.map(({ entry }) => entry);
