@@ -42,7 +42,8 @@ esac
 
 # CI asks for what differs most on kernels: neighbour discovery and the cutting of connections.
 if [ "${KERNEL:-}" = 1 ]; then
-  step 'kernel datapath' bash scripts/test-kernel.sh test/e2e/tightening.test.ts test/e2e/other-protocols.test.ts
+  step 'kernel datapath' bash scripts/test-kernel.sh \
+    test/proofs/cached-decisions.test.ts test/e2e/tightening.test.ts test/e2e/other-protocols.test.ts
 fi
 
 isolated npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$results/vitest.json" "$@"
