@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CountersAnswer } from '../../src/model/records.ts';
+import { tables } from '../../src/pipeline/tables.ts';
 import { arpRequest, echoFrame, ip, ipFrame, mac, tcpFrame, udpFrame } from '../lib/frames.ts';
 import { networkWrites, putPort } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
@@ -27,7 +28,7 @@ describe('sync', () => {
       const asked = lab.sync();
       await change;
       await asked;
-      expect(await lab.flows(`table=7,arp,arp_spa=${address}`)).not.toEqual([]);
+      expect(await lab.flows(`table=${tables.guard_arp.id},arp,arp_spa=${address}`)).not.toEqual([]);
     }
   });
 

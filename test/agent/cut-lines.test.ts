@@ -1,6 +1,7 @@
 /** Connections that break at any moment, in the middle of a change above all: the end is the same. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { tables } from '../../src/pipeline/tables.ts';
 import { ip, mac, udpFrame } from '../lib/frames.ts';
 import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
@@ -100,7 +101,7 @@ test('OpenFlow that breaks after any number of bytes of a change', async () => {
     openflow.dropAfter(Number.POSITIVE_INFINITY);
     expect(openflow.cuts).toBeGreaterThan(10);
     await lab.sync();
-    const text = (await lab.flows('table=7')).join('\n');
+    const text = (await lab.flows(`table=${tables.guard_arp.id}`)).join('\n');
     for (const last of [47, 48, 49]) expect(text).toContain(`arp_spa=10.0.0.${last},`);
   });
 });
