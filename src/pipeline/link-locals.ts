@@ -6,6 +6,7 @@
 import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
 import { type Cidr, contains, linkLocalPrefix } from '../net/cidr.ts';
 import { gatewaysOf, macsOf, metadataAddresses, namedAddresses } from '../policy/address-owners.ts';
+import { sameIp } from '../policy/identity.ts';
 import type { LinkLocal, NetworkId, PortId, Subnet, SubnetId } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 
@@ -20,8 +21,6 @@ export interface LinkLocalRelations {
 /** Every port has at least one, so it is not the address's text, which takes longer. */
 const nameKey = (network: NetworkId, { bits }: Cidr): string => `${network}|${bits.toString(16)}`;
 
-const sameAddress = (a: Cidr, b: Cidr): boolean => a.family === b.family && a.bits === b.bits;
-
 /** Whose a link-local address is rather than the port's: a port's id, or what of the network; null for nobody's. */
 export function otherOwner(
   { named, subnetsOf }: Omit<LinkLocalRelations, 'granted'>,
@@ -30,7 +29,7 @@ export function otherOwner(
   network: NetworkId,
   address: Cidr,
 ): string | null {
-  const same = (other: Cidr): boolean => sameAddress(other, address);
+  const same = (other: Cidr): boolean => sameIp(other, address);
   if (metadataAddresses.some(same)) return 'metadata';
   if (gatewaysOf(read(subnetsOf, network)?.values() ?? []).some(same)) return 'gateway';
   for (const other of read(named, nameKey(network, address))?.keys() ?? []) if (other !== port) return other;

@@ -6,6 +6,7 @@ import { type Cidr, contains, type Family, isHost, linkLocalOf } from '../net/ci
 import type { Mac } from '../net/mac.ts';
 import { isUnusable } from '../net/unusable-addresses.ts';
 import { macsOf } from '../policy/address-owners.ts';
+import { sameIp } from '../policy/identity.ts';
 import type { LinkLocal, Pair, Port } from '../policy/world.ts';
 
 export interface LocalPort {
@@ -44,18 +45,15 @@ const distinct = (pairs: readonly Pair[]): Pair[] => [
 ];
 
 /** Fixed IPs with the port's MAC, then the allowed pairs, each once. */
-export const pairsOf = (port: Port): Pair[] =>
+const pairsOf = (port: Port): Pair[] =>
   distinct([...port.fixedIps.map((ip): Pair => ({ mac: port.mac, ip })), ...port.pairs]);
-
-const sameAddress = (a: Cidr, b: Cidr): boolean => a.family === b.family && a.bits === b.bits;
 
 /** Addresses that the port has by name; where a prefix pair covers one, with that pair's MAC too. */
 function namedPairs(port: Port, held: readonly Pair[], withheld: readonly Cidr[]): Pair[] {
   // What it has been given, and what its own MAC makes, cannot be withheld.
   const own = [...port.fixedIps, linkLocalOf(port.mac)];
-  const isOwn = (ip: Cidr): boolean => own.some((given) => sameAddress(given, ip));
-  const isWithheld = (ip: Cidr): boolean =>
-    isUnusable(ip) || withheld.some((other) => sameAddress(other, ip));
+  const isOwn = (ip: Cidr): boolean => own.some((given) => sameIp(given, ip));
+  const isWithheld = (ip: Cidr): boolean => isUnusable(ip) || withheld.some((other) => sameIp(other, ip));
   const named = held.filter(({ ip }) => isHost(ip) && (isOwn(ip) || !isWithheld(ip)));
   const covered = prefixPairs(port).flatMap(({ mac, ip: prefix }) =>
     named.filter(({ ip }) => contains(prefix, ip)).map(({ ip }) => ({ mac, ip })),

@@ -16,6 +16,7 @@ import {
   targetOption,
 } from '../../src/net/packet/icmpv6.ts';
 import { buildUdp, tcpFlags } from '../../src/net/packet/transport.ts';
+import { isUnusable } from '../../src/net/unusable-addresses.ts';
 import { identityOf } from '../../src/policy/identity.ts';
 import type { Pair, Port, World } from '../../src/policy/world.ts';
 import {
@@ -44,11 +45,15 @@ import { host } from './worlds.ts';
 const nowhere = mac('02:00:00:00:00:99');
 const dstPorts = [1, 22, 80, 443, 2000, 2001, 65535];
 
-/** Some address of a prefix that is not its first, the same every time. */
-const inside = (prefix: Cidr): Cidr =>
-  isHost(prefix)
-    ? prefix
-    : cidr(prefix.family, prefix.bits + (3n % (1n << BigInt(widthOf(prefix.family) - prefix.length))));
+/** Some address of a prefix that a guest can have and that is not its first, the same every time. */
+function inside(prefix: Cidr): Cidr {
+  if (isHost(prefix)) return prefix;
+  const third = cidr(
+    prefix.family,
+    prefix.bits + (3n % (1n << BigInt(widthOf(prefix.family) - prefix.length))),
+  );
+  return isUnusable(third) ? ip('203.0.113.3') : third;
+}
 
 /** Every name that occurs in the world, and a few that do not. */
 function poolOf(world: World) {
