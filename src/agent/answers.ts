@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
+import { isObject } from '../model/checks.ts';
 import { keys, prefixes } from '../model/keys.ts';
 import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../model/records.ts';
 import type { PortId } from '../policy/world.ts';
@@ -45,11 +46,9 @@ export class Answers {
 
   #take(key: string, value: string): void {
     if (!key.startsWith(prefixes.asks)) return;
-    try {
-      this.#open.set(key.slice(prefixes.asks.length), JSON.parse(value) as AskRecord);
-    } catch {
-      this.#options.log.warn({ key }, 'a question cannot be read');
-    }
+    const ask = readAsk(value);
+    if (ask === null) this.#options.log.warn({ key }, 'a question cannot be read');
+    else this.#open.set(key.slice(prefixes.asks.length), ask);
   }
 
   /** The questions that are open now; hand them to `settle` once what was known at this moment is applied. */
@@ -98,5 +97,15 @@ export class Answers {
     if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);
+  }
+}
+
+/** Null for what is no question; one of a kind that is not known here is answered too, with nothing. */
+function readAsk(value: string): AskRecord | null {
+  try {
+    const ask: unknown = JSON.parse(value);
+    return isObject(ask) && typeof ask['kind'] === 'string' ? (ask as AskRecord) : null;
+  } catch {
+    return null;
   }
 }
