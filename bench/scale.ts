@@ -8,11 +8,18 @@ import { bridge, type DataDirectory, makeDataDirectory, metric, startController 
 import { watchFlows } from './flow-watch.ts';
 import { HttpConnection } from './http-connection.ts';
 import type { SectionOptions } from './machine.ts';
-import { cpuSeconds } from './process-usage.ts';
+import { threadNanoseconds } from './process-usage.ts';
 import { emit, type Limit, median, progress, quantile, round } from './report.ts';
 import { createNetwork, createPorts, type Network, type Port } from './world.ts';
 
 const local = 20;
+/** CPU of the controller and of the switch's two processes together, in milliseconds. */
+const cpuOf = (controller: number, at: Switch): number =>
+  [
+    controller,
+    ...(['ovs-vswitchd', 'ovsdb-server'] as const).map((daemon) => at.pidOf(daemon)),
+  ].reduce<number>((sum, pid) => sum + (pid === null ? 0 : threadNanoseconds(pid)), 0) / 1e6;
+
 /** Ports of one remote hypervisor. */
 const density = 20;
 /** Milliseconds without a change after which one member's flows count as complete. */
@@ -96,7 +103,7 @@ async function oneMore(
       await create();
       await watch.settled(before, quiet);
     }
-    const cpuBefore = cpuSeconds(controller.pid);
+    const cpuBefore = cpuOf(controller.pid, at);
     for (let turn = 0; turn < turns; turn++) {
       const before = watch.events;
       const begin = performance.now();
@@ -108,8 +115,11 @@ async function oneMore(
       fromRequest.push(watch.lastAt - begin);
       changed.push(watch.events - before);
     }
-    cpuPerMember = ((cpuSeconds(controller.pid) - cpuBefore) / turns) * 1000;
-    const limits = [{ figure: 'answer_to_switch_p50_ms', atMost: 10 }];
+    cpuPerMember = (cpuOf(controller.pid, at) - cpuBefore) / turns;
+    const limits = [
+      { figure: 'answer_to_switch_p50_ms', atMost: 10 },
+      { figure: 'cpu_ms_per_member', atMost: 8 },
+    ];
     for (let turn = 0; turn < 10; turn++) {
       await create();
       const answered = performance.now();
