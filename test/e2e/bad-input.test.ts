@@ -127,7 +127,8 @@ describeRoot('bad input', () => {
       'SecurityGroupInvalidIcmpValue',
     );
     await post('security-group-rule', { ...rule, remote_ip_prefix: '192.0.2.0/33' }, 400, 'InvalidCIDR');
-    await post('network', { mtu: 67 }, 400, 'HTTPBadRequest');
+    await post('network', { mtu: -1 }, 400, 'HTTPBadRequest');
+    await post('network', { mtu: 65_536 }, 400, 'HTTPBadRequest');
     await post('subnet', { network_id: net, cidr: '198.51.100.0/24', ip_version: 5 }, 400, 'HTTPBadRequest');
   });
 
