@@ -223,7 +223,9 @@ export class Cutter {
     const now = worldOf(pipeline.facts);
     return present.flatMap(({ one: { network, zone }, found }) => {
       const again = judge(pipeline, now, network, zone, found);
-      const forbidden = [...again.forbidden, ...narrowed(again)];
+      // Who is on record by what it answers is there again as soon as it is taken out, and wins nothing by it.
+      const kept = again.narrowings.filter(({ comesBack }) => !comesBack).map(({ entry }) => entry);
+      const forbidden = [...again.forbidden, ...kept];
       return forbidden.length > 0 ? [{ ...again, forbidden }] : [];
     });
   }

@@ -7,7 +7,7 @@ import type { ConntrackEntry } from '../ovsdb/index.ts';
 import { preferredId } from '../pipeline/ids.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { forget, type Keys, keysOf } from '../pipeline/record.ts';
-import { type Admission, standing, type Tuple } from '../policy/standing.ts';
+import { type Admission, comesBack, standing, type Tuple } from '../policy/standing.ts';
 import type { NetworkId, PortId, World } from '../policy/world.ts';
 import type { Narrowing } from './narrowing.ts';
 
@@ -23,6 +23,8 @@ export interface Judged {
   /** Those that go on for some of the ports that admitted them. */
   readonly narrowings: readonly Narrowing[];
 }
+
+const sides = ['originators', 'responders'] as const;
 
 /** Tells the connections of a network that are forbidden, altogether or for some who admitted them. */
 export function judge(
@@ -41,12 +43,20 @@ export function judge(
       originators: keys.originators.map(ownerOf),
       responders: keys.responders.map(ownerOf),
     };
-    const still = standing(world, tupleOf(network, entry), admission);
+    const tuple = tupleOf(network, entry);
+    const still = standing(world, tuple, admission);
     if (still === null) {
       forbidden.push(entry);
       continue;
     }
-    if (still !== admission) narrowings.push({ entry, writes: withoutFallen(entry, keys, still, ownerOf) });
+    if (still !== admission)
+      narrowings.push({
+        entry,
+        writes: withoutFallen(entry, keys, still, ownerOf),
+        comesBack: sides.every((side) =>
+          admission[side].every((id) => still[side].includes(id) || comesBack(world, tuple, id, side)),
+        ),
+      });
     for (const port of [...still.originators, ...still.responders])
       if (pipeline.relations.locals.get(port) === undefined) pipeline.suspicion.isAway(port);
   }

@@ -10,6 +10,8 @@ export interface Narrowing {
   readonly entry: ConntrackEntry;
   /** What is to be written to its record. */
   readonly writes: readonly Action[];
+  /** Whoever is taken out may be back at once, by an answer that its rules let it give: then nothing else is to be done. */
+  readonly comesBack: boolean;
 }
 
 /** Resolves when the switch has been told all of it. */

@@ -72,6 +72,11 @@ const queries4: ReadonlyMap<number, number> = new Map([
   [15, 16],
 ]);
 const queries6: ReadonlyMap<number, number> = new Map([[icmpv6Types.echo, icmpv6Types.echoReply]]);
+
+/** The type of the answer to a query of ICMP or ICMPv6. */
+export const answerTypeOf = (family: Cidr['family'], query: number): number | undefined =>
+  (family === 4 ? queries4 : queries6).get(query);
+
 const errors4: ReadonlySet<number> = new Set([3, 4, 5, 11, 12]);
 const errors6: ReadonlySet<number> = new Set([1, 2, 3, 4]);
 

@@ -1,14 +1,14 @@
 /** Which connections present rules still admit: case by case, and as the evaluator judges a first packet. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { echoFrame, ip, ipFrame, tcpFrame, udpFrame } from '../../test/lib/frames.ts';
+import { echoFrame, ip, ipFrame, mac, tcpFrame, udpFrame } from '../../test/lib/frames.ts';
 import { fixed4, fixed6, worldArbitrary } from '../../test/proofs/arbitrary-worlds.ts';
 import { host, type PortText, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
 import { protocols, tcpFlags } from '../net/packet/transport.ts';
 import { emptyTracker } from './conntrack.ts';
 import { evaluate } from './evaluator.ts';
 import { identityOf } from './identity.ts';
-import { type Connection, standing, stands } from './standing.ts';
+import { type Connection, comesBack, standing, stands } from './standing.ts';
 import type { NetworkId, Port, PortId, World } from './world.ts';
 
 const a: PortText = { id: 'a', mac: '02:00:00:00:00:0a', ips: ['10.0.0.10', '2001:db8::a'], groups: ['a'] };
@@ -169,6 +169,7 @@ describe('of several ports that admitted a connection', () => {
     { group: 'g', direction: 'egress' },
     { group: 'g', direction: 'ingress' },
   ];
+  const ofTcp = { kind: 'ports', protocol: protocols.tcp } as const;
   const intoTwin: RuleText = { group: 'c', direction: 'ingress' };
   const { originator: _, responder: __, ...tuple } = web;
   const left = (rules: readonly RuleText[], originators: string, responders: string): string | null => {
@@ -204,6 +205,38 @@ describe('of several ports that admitted a connection', () => {
     expect(left([out, into, ...through.slice(0, 1)], 'ag', 'gb')).toBe('ag b');
     expect(left([out, into], 'ax', 'b')).toBe('a b');
     expect(left([out, into], 'a', 'xb')).toBe('a b');
+  });
+
+  test('who fell comes back where its rules let it give, or hear, an answer as if nobody had asked', () => {
+    const back = (id: string, side: 'originators' | 'responders', ...more: RuleText[]): boolean =>
+      comesBack(world({ others, rules: [out, into, ...more] }), tuple, id as PortId, side);
+    const answers: RuleText = {
+      group: 'c',
+      direction: 'egress',
+      service: { ...ofTcp, min: 40000, max: 40000 },
+    };
+    expect(back('c', 'responders')).toBe(false);
+    expect(back('c', 'responders', intoTwin)).toBe(false);
+    expect(back('c', 'responders', answers)).toBe(true);
+    expect(back('c', 'originators', answers)).toBe(false);
+    expect(back('g', 'originators', ...through.slice(0, 1))).toBe(false);
+    expect(back('g', 'originators', ...through)).toBe(true);
+    for (const id of ['r', 'x']) expect(back(id, 'responders', answers, ...through)).toBe(false);
+    // What the switch puts on record is what is said to come back.
+    const given = world({ others, rules: [out, into, answers] });
+    const there = { from: mac(a.mac), to: mac(b.mac), src: web.src, dst: web.dst };
+    const again = { from: mac(twin.mac), to: mac(a.mac), src: web.dst, dst: web.src };
+    const asked = evaluate(
+      given,
+      host,
+      emptyTracker,
+      'a' as PortId,
+      tcpFrame(there, 40000, 80, tcpFlags.syn),
+    );
+    const answer = tcpFrame(again, 80, 40000, tcpFlags.syn | tcpFlags.ack);
+    const { tracker } = evaluate(given, host, asked.tracker, 'c' as PortId, answer);
+    expect([...tracker.values()].map(({ receivers }) => receivers)).toEqual([['b', 'c', null]]);
+    expect(left([out, into, answers], 'a', 'bc')).toBe('a b');
   });
 });
 

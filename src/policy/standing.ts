@@ -5,6 +5,7 @@
 import type { Cidr } from '../net/cidr.ts';
 import type { Ip, Upper } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
+import { answerTypeOf } from './conntrack.ts';
 import { guardIp, isForPort } from './guard.ts';
 import { identityOf } from './identity.ts';
 import { isDhcpFromServer } from './packet.ts';
@@ -77,7 +78,7 @@ function sideOf(world: World, network: NetworkId, id: PortId | null): Port | nul
 /** Rules may ask for ports that are not known: it stands when there is one that all of them admit. */
 function* candidates(
   world: World,
-  connection: Connection,
+  connection: Tuple,
   sender: Port | null,
   receiver: Port | null,
 ): Generator<Ip> {
@@ -141,4 +142,26 @@ export function standing(world: World, connection: Tuple, admission: Admission):
   const begin = originators.filter((id) => !responders.includes(id));
   const end = responders.filter((id) => !originators.includes(id));
   return isLost(world, begin, still.originators) || isLost(world, end, still.responders) ? null : still;
+}
+
+/** The connection that would begin with an answer to this one. */
+function answersOf({ network, protocol, src, dst, detail }: Tuple): Tuple {
+  const back = { network, protocol, src: dst, dst: src };
+  if (detail === null) return { ...back, detail };
+  if (detail.kind === 'ports') return { ...back, detail: { ...detail, src: detail.dst, dst: detail.src } };
+  return { ...back, detail: { ...detail, type: answerTypeOf(src.family, detail.type) ?? detail.type } };
+}
+
+/**
+ * Whether a port that has fallen is on record again with the next answer, since its rules let it give or hear that
+ * answer as if nobody had asked.
+ */
+export function comesBack(world: World, connection: Tuple, id: PortId, side: keyof Admission): boolean {
+  const port = sideOf(world, connection.network, id);
+  if (port === null || port === undefined) return false;
+  const gives = side === 'responders';
+  const answers = answersOf(connection);
+  for (const packet of candidates(world, answers, gives ? port : null, gives ? null : port))
+    if (gives ? maySend(world, port, packet) : mayHear(world, port, packet)) return true;
+  return false;
 }

@@ -132,3 +132,41 @@ test('of several holders of a MAC', async () => {
   expect(await without(3)).toMatchObject({ cut: said.length });
   expect(await records()).toEqual({});
 });
+
+test('who answers for another whose questions it refuses comes back at once, and costs nobody else anything', async () => {
+  const address = '10.0.0.88';
+  const macOf = (n: number) => mac(`02:00:00:00:00:0${n}`);
+  const askerMac = macOf(1);
+  const held = { allowed_address_pairs: [{ ip_address: address, mac_address: '02:00:00:00:00:06' }] };
+  await lab.write(
+    putPort({ id: 'p5', mac: '02:00:00:00:00:05', ips: [address], groups: ['holder-2'] }),
+    putPort({ id: 'p6', mac: '02:00:00:00:00:06', ips: ['10.0.0.6'], groups: ['out'], changes: held }),
+  );
+  for (const n of [5, 6]) await lab.plug(`p${n}`, `tap${n}`, 10 + n);
+  for (const n of [5, 6]) await lab.bound(`p${n}`, 'ACTIVE');
+  await lab.sync();
+
+  const ends = { src: ip('10.0.0.1'), dst: ip(address) };
+  const question = udpFrame({ from: askerMac, to: macOf(5), ...ends }, 4000, 80);
+  const answer = udpFrame({ from: macOf(6), to: askerMac, src: ends.dst, dst: ends.src }, 80, 4000);
+  const bystander = { from: askerMac, to: mac(sharedMac), src: ends.src, dst: ip('10.0.0.77') };
+  await lab.switch.inject('tap1', [udpFrame(bystander, 5000, 80)]);
+  const over = new AbortController();
+  const talk = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await lab.switch.control.receive('tap1', [question]);
+      await lab.switch.control.receive('tap6', [answer]);
+    }
+  };
+  const talking = talk();
+  try {
+    expect(await without(4)).toMatchObject({ cut: 0 });
+  } finally {
+    over.abort();
+    await talking;
+  }
+  expect(lab.logged('so all of the network were cut')).toEqual([]);
+  const { entries } = parseConntrack(await lab.switch.control.dumpConntrack());
+  const left = entries.map((entry) => keysOf(entry).responders);
+  expect(left).toContainEqual([2, 3].map((n) => preferredId(`p${n}`)));
+});
