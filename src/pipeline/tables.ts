@@ -41,6 +41,8 @@ export const flag = {
   untracked: 4,
   /** The same of the receiver. */
   receiverIsNew: 8,
+  /** It came in pieces: behind the lookup a kernel's datapath shows it as one whole packet. */
+  piece: 16,
 } as const;
 
 /** What rules may ask of a packet beside its protocol, as bits of a register. */
@@ -183,7 +185,7 @@ export const tables = {
   },
   egress_state: {
     id: 11,
-    match: [source, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
+    match: [source, flags, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
     load: [flags],
     next: ['egress_known', 'egress_asks', 'egress_qos'],
   },

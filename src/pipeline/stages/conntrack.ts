@@ -96,6 +96,9 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
   ];
 }
 
+/** That it came in pieces, whatever it looks like by now. */
+const piece = { [register.flags]: { value: flag.piece, mask: flag.piece } };
+
 export function portState(local: LocalPort, untracked: Untracked): Draft[] {
   const { port, up, key } = local;
   if (!up) return [];
@@ -111,11 +114,11 @@ export function portState(local: LocalPort, untracked: Untracked): Draft[] {
       .flatMap((family) => pastTracking(local, family)),
   ];
   // A fragmented redirect is "related" to its victim's connection, so it must fall before the bypass.
-  const redirect = { ...icmp4, ...from, ip_frag: anyFragment, ct_state: ctState(['tracked', 'related']) };
+  const redirect = { ...icmp4, ...from, ...piece, ct_state: ctState(['tracked', 'related']) };
   drafts.push(drop('egress_state', 310, redirect, 'redirect', 'egress', port.id));
   if (port.dhcpServer) return drafts;
   // What a DHCP client would take for an answer: pieces show no port, the tuple of their connection does.
-  const pieces = { ...from, ip_frag: anyFragment, ct_nw_proto: protocols.udp };
+  const pieces = { ...from, ...piece, ct_nw_proto: protocols.udp };
   for (const [family, client] of [
     [ipv4, dhcpPorts.client],
     [ipv6, dhcpPorts.client6],
@@ -175,6 +178,14 @@ export const conntrackDefaults: readonly Draft[] = [
   ...alwaysSent.map((match) => flow('egress_ct', 200, match, { goto: 'services' }, untracked)),
   ...alwaysHeard.map((match) => flow('ingress_ct', 300, match, { goto: 'commit' }, untracked)),
   ...[ipv4, ipv6].flatMap((family) => [
+    // Also above what cannot be read: the first extension header in a piece hides those behind it.
+    flow(
+      'egress_ct',
+      170,
+      { ...family, ip_frag: anyFragment },
+      { load: piece, actions: [lookUp('egress_state')] },
+      { reason: 'lookup-of-piece' },
+    ),
     flow('egress_ct', 100, family, { actions: [lookUp('egress_state')] }, { reason: 'lookup' }),
     flow(
       'ingress_ct',
