@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { type FlowUpdate, type PacketIn, ports } from '../openflow/index.ts';
-import type { DatapathStats } from '../ovsdb/index.ts';
+import { type DatapathStats, isKernelDatapath } from '../ovsdb/index.ts';
 import { tableNames } from '../pipeline/tables.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
@@ -142,7 +142,7 @@ export class Agent {
       log,
       session: links.session,
       connections: (zone) => links.connections(zone),
-      onKernel: () => links.datapathType === 'system' || links.datapathType === '',
+      onKernel: () => isKernelDatapath(links.datapathType),
       revalidated: () => links.revalidated(),
     });
     this.#hits = new Hits({

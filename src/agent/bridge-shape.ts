@@ -11,6 +11,7 @@ import {
   type Batch,
   bridgeDifferences,
   type Change,
+  datapathTypeOf,
   ensureBridge,
   findByName,
   type Ovsdb,
@@ -91,7 +92,7 @@ export class BridgeShape {
   #compareDatapath(): void {
     const { bridge, datapathType: wanted, log } = this.#options;
     const datapath = this.row?.datapath_type;
-    if (datapath !== undefined && (datapath || 'system') !== wanted)
+    if (datapath !== undefined && datapathTypeOf(datapath) !== wanted)
       log.warn({ bridge, datapath, wanted }, 'the bridge keeps its datapath type');
   }
 

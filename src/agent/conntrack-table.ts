@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { type Control, findSwitchProcess } from '../ovsdb/index.ts';
+import { type Control, findSwitchProcess, isKernelDatapath } from '../ovsdb/index.ts';
 
 export interface ConntrackTableOptions {
   readonly control: Control;
@@ -68,7 +68,7 @@ export class ConntrackTable {
     const type = datapathType();
     if (type === undefined) return null;
     try {
-      if (type !== 'system' && type !== '') return await control.connectionCounts(type);
+      if (!isKernelDatapath(type)) return await control.connectionCounts(type);
       const connections = entriesOf(await readFile(statFile(await findSwitchProcess(rundir)), 'utf8'));
       return connections === null ? null : { connections, max: Number(await readFile(maxFile, 'utf8')) };
     } catch (error) {

@@ -14,7 +14,7 @@ import {
   type PacketIn,
   Session,
 } from '../openflow/index.ts';
-import { Control, type DatapathStats, Ovsdb } from '../ovsdb/index.ts';
+import { Control, type DatapathStats, isKernelDatapath, Ovsdb } from '../ovsdb/index.ts';
 import { smallestPiece } from '../policy/datagram.ts';
 import { BridgeShape } from './bridge-shape.ts';
 import { ConntrackTable } from './conntrack-table.ts';
@@ -243,7 +243,7 @@ export class SwitchLinks {
    */
   async takeSmallPieces(): Promise<void> {
     const { datapathType } = this;
-    if (this.#control === null || datapathType === undefined || datapathType === 'system') return;
+    if (this.#control === null || datapathType === undefined || isKernelDatapath(datapathType)) return;
     try {
       for (const family of [4, 6] as const)
         await this.#control.setSmallestPiece(family, smallestPiece, datapathType);

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Fault, reasonOf } from '../base/errors.ts';
+import { datapathTypeOf } from './datapath-type.ts';
 import { type CallOptions, peerProtocol, Rpc } from './rpc.ts';
 
 export type ControlFault =
@@ -43,7 +44,7 @@ export async function findControlSocket(rundir = '/var/run/openvswitch'): Promis
 
 /** The name that a datapath of a bridge's `datapath_type` has in commands. */
 const datapathOf = (type: string): string => {
-  const known = type === '' ? 'system' : type;
+  const known = datapathTypeOf(type);
   return `${known}@ovs-${known}`;
 };
 

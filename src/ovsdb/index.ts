@@ -28,6 +28,7 @@ export {
   findSwitchProcess,
 } from './control.ts';
 export { type DatapathStats, readDatapathStats } from './datapath-stats.ts';
+export { datapathTypeOf, isKernelDatapath } from './datapath-type.ts';
 export { type MegaflowMasks, readMegaflowMasks } from './megaflow-masks.ts';
 export type { MonitorFault, Start } from './monitor.ts';
 export type { ReplicaFault } from './replica.ts';
