@@ -62,6 +62,8 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
 /** Valid packets of either direction, new, established and related alike: an error belongs to its connection. */
 export const original = ctState(['tracked'], ['invalid', 'reply']);
 export const reply = ctState(['tracked', 'reply'], ['invalid']);
+/** Not "tracked" too: pieces that the switch held in vain are invalid alone. */
+export const invalid = ctState(['invalid']);
 
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
 export const anyFragment: Masked = { value: ipFrag.any, mask: ipFrag.any };

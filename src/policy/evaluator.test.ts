@@ -304,6 +304,20 @@ describe('fragments are judged like their datagram', () => {
     }
   });
 
+  test('invalid ones to several reach nobody, where one to a single unguarded port would pass', () => {
+    const off = { mode: 'off', groups: [] } as const;
+    const vmac = '00:00:5e:00:01:07';
+    const holders = (['b', 'c'] as const).map((name) => port(name, { ...off, pairs: [['10.0.0.77', vmac]] }));
+    const t = talk([port('a', off), ...holders]);
+    for (const cuts of [[1240], [16]]) {
+      const to = (address: string) => fragmentsOf(udpTo(address), cuts);
+      const udpTo = (address: string) =>
+        ipFrame({ ...layer('a', 'b'), to: mac(address) }, 17, Buffer.alloc(2000));
+      expect(t.sendPieces('a', to(vmac))).toBe('b:ct-invalid c:ct-invalid');
+      expect(t.sendPieces('a', to(macs.b))).toBe('b');
+    }
+  });
+
   test('tiny, alone or with a gap they are invalid', () => {
     expect(talk(ports, rules).sendPieces('a', fragmentsOf(big(2000), [16]))).toBe('ct-invalid');
     const [first, second] = fragmentsOf(big(2000), [1240]);

@@ -4,7 +4,7 @@
  */
 import { isMulticastMac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
-import { parseFrame } from '../net/packet/frame.ts';
+import { type Ip, parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import {
   commit,
@@ -42,6 +42,15 @@ interface Passage {
   newcomers: Newcomers;
 }
 
+/** The one lookup of a packet, made where it is first asked for. */
+function track(passage: Passage, { network }: Port, ip: Ip): Lookup {
+  if (passage.lookup !== null) return passage.lookup;
+  const { lookup, tracker } = lookUp(passage.tracker, network, ip);
+  passage.lookup = lookup;
+  passage.tracker = tracker;
+  return lookup;
+}
+
 /**
  * Connection tracking and rules of one side. Tracks the packet unless the other side has done so, or unless the port
  * needs none: then only datagrams in pieces are, since that is how they are put together.
@@ -58,12 +67,7 @@ function judge(
   const refusal = direction === 'egress' ? 'egress-rules' : 'ingress-rules';
   const untracked = isUntracked(world, port, ip.family);
   if (untracked && !fragmented) return admits(world, port, direction, ip) ? null : refusal;
-  if (passage.lookup === null) {
-    const { lookup, tracker } = lookUp(passage.tracker, port.network, ip);
-    passage.lookup = lookup;
-    passage.tracker = tracker;
-  }
-  const { lookup } = passage;
+  const lookup = track(passage, port, ip);
   if (lookup.state === 'invalid') return 'ct-invalid';
   const known = !untracked && isOnRecord(lookup, port.id, direction, ip.protocol);
   // While nobody has answered, rules judge on. Of pieces only the first shows what they ask for.
@@ -153,12 +157,14 @@ function evaluateSubject(
   if (ports.length === 0 && !multicast) return end(dropped('unknown-destination'));
   const several = multicast || meant.length > 1;
   if (subject.fragmented && several) passage.detailed = false;
-  // One lookup serves all of several receivers, those too that need none for themselves.
-  const held = several && subject.frame.ip !== null && subject.frame.ip.fragment !== null;
+  // Where one lookup serves several, pieces that it finds invalid end with it: they may be anybody's.
+  const { fragmented, frame } = subject;
+  const stray =
+    fragmented && several && frame.ip !== null && track(passage, sender, frame.ip).state === 'invalid';
   for (const [copy, port] of ports)
     receivers.set(
       port.id,
-      held ? dropped('ct-invalid') : arrive(world, sender, [copy, port], subject, passage),
+      stray ? dropped('ct-invalid') : arrive(world, sender, [copy, port], subject, passage),
     );
   return end(passed);
 }

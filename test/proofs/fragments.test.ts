@@ -3,6 +3,7 @@
  * else would get the pieces.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { broadcastMac } from '../../src/net/mac.ts';
 import { buildUdp } from '../../src/net/packet/transport.ts';
 import type { PortId } from '../../src/policy/world.ts';
 import { fragmentsOf, ip, ipFrame, mac } from '../lib/frames.ts';
@@ -27,6 +28,7 @@ type Name = (typeof names)[number];
 const macs = { a: mac('02:00:00:00:00:0a'), b: mac('02:00:00:00:00:0b'), c: mac('02:00:00:00:00:0c') };
 const vmac = mac('00:00:5e:00:01:07');
 const ips = { a: ip('10.0.0.1'), b: ip('10.0.0.2'), c: ip('10.0.0.3'), vip: ip('10.0.0.77') };
+const off = { mode: 'off', groups: [] } as const;
 const port = (id: Name) => ({ id, mac: macs[id], ips: [`10.0.0.${names.indexOf(id) + 1}`] });
 
 let datagrams = 100;
@@ -95,7 +97,6 @@ test('pieces to a shared MAC are judged without ports, the first one too', async
 });
 
 test('a piece alone of an unguarded sender waits for its others where one lookup serves several', async () => {
-  const off = { mode: 'off', groups: [] } as const;
   const ports = [
     { ...port('a'), ...off },
     { ...port('b'), ...off, pairs: [['10.0.0.77', vmac]] as const },
@@ -110,4 +111,20 @@ test('a piece alone of an unguarded sender waits for its others where one lookup
     'b',
     'b',
   ]);
+});
+
+test('unguarded ports get pieces to several whole or not at all, those that are too small too', async () => {
+  const shared = { ...off, pairs: [['10.0.0.77', vmac]] as const };
+  const ports = [
+    { ...port('a'), ...off },
+    { ...port('b'), ...shared },
+    { ...port('c'), ...shared },
+  ];
+  const cut = (to: typeof vmac, cuts: readonly number[], dst = 2000): Step => {
+    const layer = { from: macs.a, to, src: ips.a, dst: ips.vip };
+    const frame = ipFrame(layer, 17, buildUdp(ips.a, ips.vip, 1000, dst, Buffer.alloc(1800)));
+    return { sender: 'a' as PortId, frames: fragmentsOf(frame, cuts, ++datagrams) };
+  };
+  const steps = [vmac, broadcastMac].flatMap((to) => [cut(to, [384]), cut(to, [376]), cut(to, [384], 0)]);
+  expect(await heard({ ports }, steps)).toEqual(['b c', '', '', 'b c', '', '']);
 });

@@ -29,6 +29,7 @@ import {
   dhcp,
   icmp4,
   icmp6,
+  invalid,
   ipOf,
   ipv4,
   ipv6,
@@ -43,8 +44,6 @@ import { names, originatorPlaces, responderPlaces } from '../record.ts';
 import { flag, register } from '../tables.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
 import { lookUp } from './lookup.ts';
-
-const invalid = ctState(['tracked', 'invalid']);
 
 /** The families in which a port's packets are tracked, as matches; one match for both. */
 function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: number }[] {

@@ -7,7 +7,7 @@ import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
-import { anyFragment, copyAt, ctState, groupAddress, ipv4, ipv6, noCopy } from '../matches.ts';
+import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../matches.ts';
 import { flag, register } from '../tables.ts';
 import { lookUp } from './lookup.ts';
 
@@ -84,9 +84,20 @@ export function flood(network: NetworkId, zone: number, members: ReadonlyMap<unk
   return [flow('l2', 200, match, { actions: toEach(receivers) }, { reason: 'flood', network })];
 }
 
-export const l2Defaults: readonly Draft[] = untracked.map((state) =>
-  flow('l2', 250, { ...state, eth_dst: groupAddress }, { actions: [lookUp('l2')] }, { reason: 'lookup' }),
+/**
+ * With the packets of a lookup the switch also lets go what it has held in vain, whoever sent it and in whatever network.
+ * Unguarded receivers would not refuse it, so invalid pieces end here, those of unguarded senders too.
+ */
+const strays = [ipv4, ipv6].map((family) =>
+  drop('l2', 300, { ...family, ip_frag: anyFragment, ct_state: invalid }, 'ct-invalid', 'ingress'),
 );
+
+export const l2Defaults: readonly Draft[] = [
+  ...strays,
+  ...untracked.map((state) =>
+    flow('l2', 250, { ...state, eth_dst: groupAddress }, { actions: [lookUp('l2')] }, { reason: 'lookup' }),
+  ),
+];
 
 export function unknownDestination({ port, up, key }: LocalPort): Draft[] {
   if (!up) return [];
