@@ -21,7 +21,7 @@ import { Drift, type DriftCounts } from './drift.ts';
 import { removeForeignGroups } from './groups.ts';
 import { Hits } from './hits.ts';
 import { LinkLocals } from './link-locals.ts';
-import { Looks } from './looks.ts';
+import { type LookScope, Looks } from './looks.ts';
 import { answerMeterOf, Metering, meterSupport, puntMeterOf } from './metering.ts';
 import { Presence } from './presence.ts';
 import { Rounds } from './rounds.ts';
@@ -221,7 +221,7 @@ export class Agent {
     this.#afterRound = [];
     let acknowledged = false;
     try {
-      await this.#looks.take(asked, () => this.#look(running));
+      await this.#looks.take(asked, (scope) => this.#look(running, scope));
       await this.#apply(running);
       // What a connection acknowledged that is over says nothing of the switch behind the next one.
       acknowledged = !this.#fresh;
@@ -242,11 +242,11 @@ export class Agent {
     void this.#answer(round.asks, cut);
   }
 
-  async #look({ applier }: Running): Promise<void> {
+  async #look({ applier }: Running, scope: LookScope): Promise<void> {
     const { session } = this.#links;
     await this.#metering.look(session, this.#drift);
     await removeForeignGroups(session, this.#drift);
-    await applier.look(session);
+    if (scope === 'flows too') await applier.look(session);
   }
 
   /** Flows that others changed are put right at once, but not more often than at intervals. */

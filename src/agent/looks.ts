@@ -5,8 +5,11 @@
  * monitor. Mends nothing.
  */
 
-/** Milliseconds; a question that waits for the switch has it looked at again after this. */
-const freshness = 1000;
+/** What a look compares: meters and groups, of which no message tells, or a part of the flows besides. */
+export type LookScope = 'untold' | 'flows too';
+
+/** Milliseconds between two comparisons of flows that questions ask for: a reading stops the switch for a moment. */
+const flowLookInterval = 1000;
 
 export class Looks {
   readonly #interval: number;
@@ -27,17 +30,19 @@ export class Looks {
     clearTimeout(this.#timer);
   }
 
-  /** Runs `look` when one is due, or when somebody waits for an answer and the last was long ago. */
-  async take(asked: boolean, look: () => Promise<void>): Promise<void> {
+  /** Runs `look` when one is due, and whenever somebody waits to hear that the switch is as it should be. */
+  async take(asked: boolean, look: (scope: LookScope) => Promise<void>): Promise<void> {
     const began = performance.now();
-    if (!this.#due && !(asked && began - this.#looked > freshness)) {
+    const withFlows = this.#due || (asked && began - this.#looked > flowLookInterval);
+    if (!withFlows) {
       if (this.#timer === undefined) this.#later();
+      if (asked) await look('untold');
       return;
     }
     this.#due = false;
     this.#looked = began;
     try {
-      await look();
+      await look('flows too');
     } finally {
       this.#later();
     }

@@ -131,6 +131,17 @@ describe('meters and groups', () => {
     await mended('meter');
   });
 
+  test('a meter changed between two syncs is right when the second is answered', async () => {
+    const had = await meters();
+    const [, number = ''] = /meter=(\d+)/.exec(had[0] ?? '') ?? [];
+    for (let turn = 0; turn < 3; turn++) {
+      await lab.sync();
+      await ofctl('mod-meter', `meter=${number},pktps,band=type=drop,rate=1`);
+      await lab.sync();
+      expect(await meters()).toEqual(had);
+    }
+  });
+
   test('a meter and a group of somebody else go', async () => {
     const had = await meters();
     await ofctl('add-meter', 'meter=3,pktps,band=type=drop,rate=1');
