@@ -1,4 +1,4 @@
-/** The facts as a world that policy can judge by: a copy of this moment, since a world must not change. */
+/** A copy of the facts as a world that policy judges by. Policy keeps indexes by world, so a world must not change. */
 import type { World } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 
@@ -10,4 +10,6 @@ export const worldOf = (facts: Facts): World => ({
   rules: new Map(facts.rules.entries()),
   addressGroups: new Map(facts.addressGroups.entries()),
   linkLocals: [...facts.linkLocals.entries()].map(([, linkLocal]) => linkLocal),
+  // The pipeline builds no tunnels.
+  connectedHosts: new Set(),
 });

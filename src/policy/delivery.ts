@@ -1,5 +1,5 @@
 /**
- * Where a frame goes on one host: the ports that hold its destination, or an answer by the switch itself.
+ * Where a frame goes: to the ports that hold its destination, or back to the sender as an answer of the switch.
  */
 
 import type { Cidr } from '../net/cidr.ts';
@@ -16,21 +16,27 @@ import type { Port, World } from './world.ts';
 import { portsOf } from './world-index.ts';
 
 /**
- * The local ports of the sender's network that a frame is for, itself included, in the order of their ids. Where all
- * holders of its destination are administratively down, the first of them stands for all.
+ * The ports on `hosts` that a frame is for, in the order of their ids; the sender is among them where it holds the
+ * destination itself. Where all holders of the destination are administratively down, the first stands for all.
  */
-export function addressees(world: World, host: string, sender: Port, { ethernet: { dst } }: Frame): Port[] {
+export function addressees(
+  world: World,
+  hosts: ReadonlySet<string>,
+  sender: Port,
+  { ethernet: { dst } }: Frame,
+): Port[] {
   const flooded = isMulticastMac(dst);
   const held = portsOf(world, sender.network)
-    .filter((port) => port.host === host && (flooded || identityOf(world, port).macs.has(dst)))
+    .filter(({ host }) => host !== null && hosts.has(host))
+    .filter((port) => flooded || identityOf(world, port).macs.has(dst))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   const up = held.filter(({ adminUp }) => adminUp);
   return up.length > 0 || flooded ? up : held.slice(0, 1);
 }
 
 /**
- * The only port that has an address, when it is a fixed IP and in use somewhere. A port that may hold the address
- * itself, if only by a prefix, may be looking for another user of it: that is for the others to answer.
+ * The only port that has an address, when it is a fixed IP and in use somewhere. A port that may claim the address
+ * itself, by a prefix at least, may be probing for another user of it. The switch must not answer that probe.
  */
 function soleOwner(world: World, asking: Port, address: Cidr): Port | null {
   const named = portsOf(world, asking.network).filter((port) => namesAddress(port, address));
@@ -55,7 +61,7 @@ function askedByNeighbour({ ethernet, ip }: Frame): Cidr | null {
   return answerable ? message.target : null;
 }
 
-/** The answer to a question that `sender`'s guards have let pass; null leaves it to the network. */
+/** The answer to a question that `sender`'s guards let pass. Null: the question goes to the network. */
 export function replyTo(world: World, sender: Port, frame: Frame): Reply | null {
   if (sender.mode !== 'strict') return null;
   const arp = askedByArp(frame);

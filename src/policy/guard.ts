@@ -1,6 +1,6 @@
 /**
- * Who a sender says it is, and what a receiver may be shown: the guards of both directions, without security
- * groups. Ports whose mode is off never come here.
+ * The guards of both directions: which addresses a sender may claim, and which packets a receiver may hear. They know
+ * no security groups. Callers do not ask them about ports whose port security is off.
  */
 
 import { bug } from '../base/errors.ts';
@@ -31,19 +31,19 @@ import {
   isNeighbourDiscovery,
   type Subject,
 } from './packet.ts';
-import type { DropReason } from './verdict.ts';
+import type { DropReason, PassReason } from './verdict.ts';
 import type { GuardMode, Port, World } from './world.ts';
 import { subnetsOf } from './world-index.ts';
 
-/** `bypass`: neither connection tracking nor the sender's security groups are asked. */
+/** `bypass`: the packet needs neither a connection nor a rule of the sender. */
 export type GuardAnswer =
   | { readonly answer: 'drop'; readonly reason: DropReason }
   | { readonly answer: 'pass' }
-  | { readonly answer: 'bypass' };
+  | { readonly answer: 'bypass'; readonly reason: PassReason };
 
 const drop = (reason: DropReason): GuardAnswer => ({ answer: 'drop', reason });
 const pass: GuardAnswer = { answer: 'pass' };
-const bypass: GuardAnswer = { answer: 'bypass' };
+const bypass = (reason: PassReason): GuardAnswer => ({ answer: 'bypass', reason });
 
 function prefix(text: string): Cidr {
   return parseCidr(text) ?? bug(`not a prefix: ${text}`);
@@ -59,13 +59,13 @@ function guardArp(own: Identity, mode: GuardMode, mac: Mac, arp: Arp): boolean {
   return arp.op === arpOps.request && sameIp(arp.spa, unspecified4) && ownsAddress(own, arp.tpa, mac);
 }
 
-/** A hypervisor's announcement for a guest that has just moved: nothing but the MAC is in it. */
+/** A hypervisor sends this for a guest that has just moved. It names the MAC and no address. */
 function guardRarp(mac: Mac, arp: Arp): boolean {
   const silent = sameIp(arp.spa, unspecified4) && sameIp(arp.tpa, unspecified4);
   return arp.op === arpOps.reverseRequest && arp.sha === mac && arp.tha === mac && silent;
 }
 
-/** A report that no router would take (RFC 2710 4, RFC 3810 5): nothing but confusion can come of it. */
+/** Routers ignore such reports (RFC 2710 4, RFC 3810 5), so no guest needs to send them. */
 const isMalformedReport = (ip: Ip): boolean => ip.hopLimit !== 1 || !contains(multicast6, ip.dst);
 
 function isOwnReport(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
@@ -82,11 +82,11 @@ function isOwnDhcp(own: Identity, mode: GuardMode, mac: Mac, ip: Ip): boolean {
 const allHosts4 = prefix('224.0.0.1');
 const allSnoopers4 = prefix('224.0.0.106');
 
-/** ICMPv6 that a guest has no business with, whatever is in it. */
+/** ICMPv6 types that no guest may send, whatever they contain. */
 const neverSent: ReadonlyMap<number, DropReason> = new Map([
   [icmpv6Types.listenerQuery, 'mld-query'],
   [icmpv6Types.routerRenumbering, 'router-message'],
-  // On Ethernet nobody asks which address a MAC has, and who believes an answer is misled.
+  // On Ethernet nobody asks which address a MAC has. An answer can only mislead.
   [icmpv6Types.inverseSolicitation, 'nd-spoof'],
   [icmpv6Types.inverseAdvertisement, 'nd-spoof'],
   [icmpv6Types.multicastRouterAdvertisement, 'router-message'],
@@ -95,9 +95,9 @@ const neverSent: ReadonlyMap<number, DropReason> = new Map([
 ]);
 
 /**
- * IGMP is told apart by where it goes, since the switch does not see its types: nobody reports to all hosts or to one
- * (RFC 3376 4.2.14), and only multicast routers speak to all snoopers (RFC 4286). A query about one group goes to the
- * group, like a report on it, and is left to the rules.
+ * The switch does not see IGMP's types, so the destination decides. No report goes to all hosts or to one host
+ * (RFC 3376 4.2.14). Only multicast routers send to all snoopers (RFC 4286). A query about one group goes to that
+ * group, like a report about it: rules decide.
  */
 function guardIgmp({ family, protocol, dst }: Ip): DropReason | null {
   if (family !== 4 || protocol !== protocols.igmp) return null;
@@ -105,22 +105,22 @@ function guardIgmp({ family, protocol, dst }: Ip): DropReason | null {
   return sameIp(dst, allHosts4) || !contains(multicast4, dst) ? 'igmp-query' : null;
 }
 
-/** Of an IP packet from one of the port's own MACs. */
+/** `mac` is the packet's Ethernet source, already known to be the port's own. */
 export function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
   const { mode } = port;
   if (!fragmented) {
     const type = icmpv6TypeOf(ip);
     if (isNeighbourDiscovery(type)) {
       const reason = guardNeighbour(port, own, mac, ip, type);
-      return reason === null ? bypass : drop(reason);
+      return reason === null ? bypass('neighbour-discovery') : drop(reason);
     }
     const never = neverSent.get(type ?? -1);
     if (never !== undefined) return drop(never);
     if (isListenerReport(type)) {
       if (isMalformedReport(ip)) return drop('nd-spoof');
-      if (isOwnReport(own, mode, mac, ip)) return bypass;
+      if (isOwnReport(own, mode, mac, ip)) return bypass('listener-report');
     }
-    if (isOwnDhcp(own, mode, mac, ip)) return bypass;
+    if (isOwnDhcp(own, mode, mac, ip)) return bypass('dhcp-client');
   }
   const igmp = guardIgmp(ip);
   if (igmp !== null) return drop(igmp);
@@ -139,12 +139,12 @@ export function guardSender(world: World, port: Port, { frame, fragmented }: Sub
   if (!own.macs.has(ethernet.src)) return drop('mac-spoof');
   switch (ethernet.type) {
     case etherTypes.arp:
-      return arp !== null && guardArp(own, port.mode, ethernet.src, arp) ? bypass : drop('arp-spoof');
+      return arp !== null && guardArp(own, port.mode, ethernet.src, arp) ? bypass('arp') : drop('arp-spoof');
     case etherTypes.rarp:
-      return arp !== null && guardRarp(ethernet.src, arp) ? bypass : drop('arp-spoof');
+      return arp !== null && guardRarp(ethernet.src, arp) ? bypass('rarp') : drop('arp-spoof');
     case etherTypes.ipv4:
     case etherTypes.ipv6:
-      // A header that cannot be read names no address; with any address allowed, tracking refuses it.
+      // A header that cannot be read names no address. Where any address is allowed, connection tracking refuses it.
       if (ip === null) return port.mode === 'strict' ? drop('ip-spoof') : drop('ct-invalid');
       return guardIp(port, own, ethernet.src, ip, fragmented);
     default:
@@ -152,7 +152,7 @@ export function guardSender(world: World, port: Port, { frame, fragmented }: Sub
   }
 }
 
-/** Whether an address is one that the port may hear. */
+/** Whether the port may get packets to an address. */
 export function isForPort(world: World, port: Port, dst: Cidr): boolean {
   if (coversAddress(identityOf(world, port), dst)) return true;
   if (dst.family === 6) return contains(multicast6, dst);
@@ -160,7 +160,7 @@ export function isForPort(world: World, port: Port, dst: Cidr): boolean {
   return subnetsOf(world, port.network).some(({ cidr }) => cidr.family === 4 && lastOf(cidr) === dst.bits);
 }
 
-/** Null shows the frame to the port, as far as its guard is concerned. */
+/** Null: the guard lets the frame pass. */
 export function guardReceiver(world: World, port: Port, { ethernet, ip }: Frame): DropReason | null {
   if (ethernet.tags.length > 0) return 'vlan-tagged';
   switch (ethernet.type) {

@@ -1,11 +1,11 @@
 /**
- * Security groups: whether the union of a port's rules admits a packet. A port without groups admits nothing.
+ * Security groups: whether any rule of any of a port's groups admits a packet. A port without groups admits nothing.
  */
 import { type Cidr, contains, type Family } from '../net/cidr.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { holdersOf } from './identity.ts';
-import type { Direction, NetworkId, Port, Remote, Service, World } from './world.ts';
+import type { Direction, NetworkId, Port, Remote, Rule, Service, World } from './world.ts';
 import { isInAddressGroup, rulesOf } from './world-index.ts';
 
 const withPorts: ReadonlySet<number> = new Set([protocols.tcp, protocols.udp, protocols.sctp]);
@@ -35,8 +35,8 @@ export function isRemote(world: World, network: NetworkId, remote: Remote, peer:
 }
 
 /**
- * Whether a port's packets of a family are judged one by one, without connections: all its groups are stateless, or
- * its rules admit everything both ways, which leaves nothing to remember.
+ * Whether rules judge each packet of a port by itself, without connections. That is so when all its groups are
+ * stateless, or when its rules admit everything in both directions, so that a connection would add nothing.
  */
 export function isUntracked(world: World, port: Port, family: Family): boolean {
   const { groups } = port;
@@ -52,14 +52,23 @@ export function isUntracked(world: World, port: Port, family: Family): boolean {
 const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
 
 /**
- * `direction` as the port sees it: the peer of an ingress packet is its source. Rules that ask for more than the
- * protocol count only when `detailed`.
+ * The first rule that admits a packet, or null. `direction` is the port's view: the peer of an ingress packet is its
+ * source. Rules that ask for more than the protocol count only when `detailed`.
  */
-export function admits(world: World, port: Port, direction: Direction, ip: Ip, detailed = true): boolean {
+export function admittingRule(
+  world: World,
+  port: Port,
+  direction: Direction,
+  ip: Ip,
+  detailed = true,
+): Rule | null {
   const peer = direction === 'egress' ? ip.dst : ip.src;
   for (const rule of rulesOf(world, port, direction, ip.family)) {
     if (!detailed && detailedKinds.has(rule.service.kind)) continue;
-    if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return true;
+    if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return rule;
   }
-  return false;
+  return null;
 }
+
+export const admits = (world: World, port: Port, direction: Direction, ip: Ip): boolean =>
+  admittingRule(world, port, direction, ip) !== null;

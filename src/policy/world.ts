@@ -138,4 +138,6 @@ export interface World {
   readonly rules: ReadonlyMap<RuleId, Rule>;
   readonly addressGroups: ReadonlyMap<AddressGroupId, AddressGroup>;
   readonly linkLocals: readonly LinkLocal[];
+  /** Hosts that have tunnels to each other. A host that is not here reaches its own ports only. */
+  readonly connectedHosts: ReadonlySet<string>;
 }

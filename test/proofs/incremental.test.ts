@@ -136,6 +136,7 @@ test('what is gone is forgotten: ids, and the reasons of flows', () => {
         rules: new Map(),
         addressGroups: new Map(),
         linkLocals: [],
+        connectedHosts: new Set<string>(),
       };
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
       pipeline.run();

@@ -71,6 +71,7 @@ export interface WorldText {
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
   readonly lendsReserved?: boolean;
+  readonly connectedHosts?: readonly string[];
   readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
 }
 
@@ -152,6 +153,7 @@ export function worldFrom(text: WorldText): World {
     ),
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
     linkLocals,
+    connectedHosts: new Set(text.connectedHosts ?? []),
   };
 }
 

@@ -1,0 +1,68 @@
+/**
+ * What a packet has gathered on one host: its connection, whom the connection record lacks, and its steps so far.
+ */
+import type { Cidr } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
+import type { Ip } from '../net/packet/frame.ts';
+import { isOnRecord, type Lookup, lookUp, type Newcomers, type Tracker } from './conntrack.ts';
+import type { DropReason, PassReason, Stage, Step } from './verdict.ts';
+import type { NetworkId, PortId, RuleId } from './world.ts';
+
+export interface Passage {
+  readonly host: string;
+  readonly network: NetworkId;
+  /** The sender where the packet came through a tunnel: another host has judged it. */
+  readonly remoteSender: PortId | null;
+  /** Shared by all copies of the packet, on all hosts. */
+  readonly steps: Step[];
+  tracker: Tracker;
+  /** Null until a port needed it. */
+  lookup: Lookup | null;
+  /**
+   * Whether rules may ask for ports and ICMP types. Not of a datagram in pieces that goes to several ports: its later
+   * pieces cannot wait for the verdict on the first, as the pieces of a connection of two ports do.
+   */
+  detailed: boolean;
+  /** Which sides let the packet on without being on its connection record. */
+  newcomers: Newcomers;
+}
+
+/** A packet is looked up once a host, when the first port needs it. */
+export function track(passage: Passage, ip: Ip): Lookup {
+  if (passage.lookup !== null) return passage.lookup;
+  const { lookup, tracker } = lookUp(passage.tracker, passage.network, ip);
+  passage.lookup = lookup;
+  passage.tracker = tracker;
+  const { remoteSender } = passage;
+  if (remoteSender !== null && !isOnRecord(lookup, remoteSender, 'egress', ip.protocol))
+    passage.newcomers = { ...passage.newcomers, sender: true };
+  return lookup;
+}
+
+/** What a step is about, beside its reason. */
+interface About {
+  readonly rule?: RuleId;
+  readonly address?: Cidr | Mac | null;
+}
+
+export function pass(
+  { host, steps }: Passage,
+  port: PortId,
+  stage: Stage,
+  reason: PassReason,
+  { rule, address = null }: About = {},
+): void {
+  steps.push({ host, port, stage, result: 'pass', reason, rule: rule ?? null, address });
+}
+
+/** Gives the reason back. */
+export function drop(
+  { host, steps }: Passage,
+  port: PortId,
+  stage: Stage,
+  reason: DropReason,
+  address: Cidr | Mac | null = null,
+): DropReason {
+  steps.push({ host, port, stage, result: 'drop', reason, rule: null, address });
+  return reason;
+}

@@ -1,0 +1,291 @@
+/**
+ * The reference evaluator: the way of one frame (or of the pieces of one datagram) from a port to its receivers.
+ *
+ * Idea: each host judges its own ports. A tunnel carries the frame, its network and its sender; the other host takes
+ * the sender's side as judged, looks the packet up in its own connections, and judges its receivers.
+ * Invariants: no OpenFlow here, so that the pipeline's flows can be measured against it. Each decision is a step.
+ */
+import { isMulticastMac } from '../net/mac.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
+import { type Frame, parseFrame } from '../net/packet/frame.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import { commit, emptyTracker, isOnRecord, type Tracker } from './conntrack.ts';
+import { reassemble } from './datagram.ts';
+import { addressees, replyTo } from './delivery.ts';
+import { guardReceiver, guardSender } from './guard.ts';
+import {
+  icmpv6TypeOf,
+  isDhcpFromServer,
+  isListenerReport,
+  isNeighbourDiscovery,
+  type Subject,
+} from './packet.ts';
+import { drop, type Passage, pass, track } from './passage.ts';
+import { checkRules } from './rule-check.ts';
+import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
+import { type DropReason, dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
+import type { Port, PortId, World } from './world.ts';
+
+/** Where a frame enters: a port, and the host that it is plugged into. */
+export interface Where {
+  readonly host: string;
+  readonly port: PortId;
+}
+
+/** The connections that each host knows; a host that is not here knows none. */
+export type Trackers = ReadonlyMap<string, Tracker>;
+
+/** One frame, or all pieces of one datagram. */
+export type Pieces = readonly [Buffer, ...Buffer[]];
+
+export interface Walk {
+  readonly steps: readonly Step[];
+  /** Whether the frame left the sender's side: a frame that no receiver accepts has still passed. */
+  readonly sender: Outcome;
+  /** Every port that the frame was taken to, on whichever host. */
+  readonly receivers: ReadonlyMap<PortId, Outcome>;
+  /** When set, the sender's switch answered and took the frame to nobody. */
+  readonly reply: Reply | null;
+  readonly trackers: Trackers;
+}
+
+/** Every receiver gets these whatever its rules say: without them, addresses are neither found nor leased. */
+function isAlwaysShown({ frame, fragmented }: Subject): boolean {
+  const { ethernet, ip } = frame;
+  if (ethernet.type === etherTypes.arp || ethernet.type === etherTypes.rarp) return true;
+  if (ip === null) return false;
+  if (isDhcpFromServer(ip)) return true;
+  const type = fragmented ? null : icmpv6TypeOf(ip);
+  return isNeighbourDiscovery(type) || type === icmpv6Types.listenerQuery || isListenerReport(type);
+}
+
+function leave(world: World, sender: Port, subject: Subject, passage: Passage): DropReason | null {
+  const { frame } = subject;
+  const address = speaksFrom(frame);
+  if (sender.mode === 'off') {
+    pass(passage, sender.id, 'egress-guard', 'port-security-off', { address });
+    return null;
+  }
+  const guard = guardSender(world, sender, subject);
+  if (guard.answer === 'drop')
+    return drop(passage, sender.id, 'egress-guard', guard.reason, claimedBy(frame, guard.reason));
+  const reason = guard.answer === 'bypass' ? guard.reason : groundOf(sender, frame);
+  pass(passage, sender.id, 'egress-guard', reason, { address });
+  if (guard.answer === 'bypass' || frame.ip === null) return null;
+  return checkRules(world, sender, 'egress', subject, passage);
+}
+
+/** Pieces pass by the record of their connection alone, and an ICMP error changes no record. */
+function isLostInPieces({ fragmented }: Subject, { lookup, newcomers }: Passage): boolean {
+  const related = lookup?.state === 'known' && lookup.related;
+  return fragmented && related && (newcomers.sender || newcomers.receiver);
+}
+
+/** Puts newcomers on the connection record. Packets to several ports by multicast, and their like, leave none. */
+function remember(
+  [sender, receiver]: readonly [PortId, PortId],
+  copy: number,
+  { frame, fragmented }: Subject,
+  own: Passage,
+): DropReason | null {
+  const { newcomers, lookup } = own;
+  if (lookup === null || isMulticastMac(frame.ethernet.dst) || (fragmented && !own.detailed)) return null;
+  if (!(newcomers.sender || newcomers.receiver)) return null;
+  if (isLostInPieces({ frame, fragmented }, own))
+    return drop(own, receiver, 'connection-record', 'ct-invalid');
+  const recorded = fragmented && newcomers.sender ? { sender: true, receiver: true } : newcomers;
+  const before = own.tracker;
+  own.tracker = commit(before, lookup, [sender, receiver], recorded, copy);
+  if (own.tracker !== before) pass(own, receiver, 'connection-record', 'recorded');
+  return null;
+}
+
+/** Each receiver of a copy decides for itself, on what one lookup said before any of them committed. */
+function arrive(
+  world: World,
+  sender: Port,
+  [copy, receiver]: readonly [number, Port],
+  subject: Subject,
+  passage: Passage,
+): DropReason | null {
+  const { id, mode } = receiver;
+  const { frame } = subject;
+  if (!receiver.adminUp) return drop(passage, id, 'port', 'admin-down');
+  const own: Passage = { ...passage };
+  if (mode === 'off') pass(own, id, 'ingress-guard', 'port-security-off');
+  else {
+    const reason = guardReceiver(world, receiver, frame);
+    if (reason !== null) return drop(own, id, 'ingress-guard', reason, claimedBy(frame, reason));
+    if (isAlwaysShown(subject)) pass(own, id, 'ingress-guard', 'address-resolution');
+    else {
+      pass(own, id, 'ingress-guard', heardAs(world, receiver, frame), { address: frame.ip?.dst ?? null });
+      const refused = checkRules(world, receiver, 'ingress', subject, own);
+      passage.tracker = own.tracker;
+      passage.lookup = own.lookup;
+      passage.newcomers = { ...passage.newcomers, sender: own.newcomers.sender };
+      if (refused !== null) return refused;
+    }
+  }
+  const lost = remember([sender.id, id], copy, subject, own);
+  passage.tracker = own.tracker;
+  if (lost !== null) return lost;
+  pass(own, id, 'output', 'delivered');
+  return null;
+}
+
+/** The sender's host remembers a remote receiver as it does its own; whether the packet arrives is for the other host. */
+function depart(
+  sender: Port,
+  [copy, receiver]: readonly [number, Port],
+  subject: Subject,
+  passage: Passage,
+): DropReason | null {
+  const own: Passage = { ...passage };
+  const { ip } = subject.frame;
+  const { lookup } = own;
+  if (lookup !== null && ip !== null && !isOnRecord(lookup, receiver.id, 'ingress', ip.protocol))
+    own.newcomers = { ...own.newcomers, receiver: true };
+  const lost = remember([sender.id, receiver.id], copy, subject, own);
+  passage.tracker = own.tracker;
+  return lost;
+}
+
+class Walking {
+  readonly #world: World;
+  readonly #sender: Port;
+  readonly #steps: Step[];
+  readonly #trackers: Map<string, Tracker>;
+  readonly #receivers = new Map<PortId, Outcome>();
+
+  constructor(world: World, sender: Port, steps: Step[], trackers: Trackers) {
+    this.#world = world;
+    this.#sender = sender;
+    this.#steps = steps;
+    this.#trackers = new Map(trackers);
+  }
+
+  end(sender: Outcome, reply: Reply | null = null): Walk {
+    return { steps: this.#steps, sender, receivers: this.#receivers, reply, trackers: this.#trackers };
+  }
+
+  /** The sender's host, and from there each other host that has a receiver. */
+  from(host: string, subject: Subject): Walk {
+    const sender = this.#sender;
+    const passage = this.#passage(host, null, subject);
+    const reason = leave(this.#world, sender, subject, passage);
+    this.#keep(passage);
+    if (reason !== null) return this.end(dropped(reason));
+    const reply = subject.fragmented ? null : replyTo(this.#world, sender, subject.frame);
+    if (reply !== null) {
+      pass(passage, sender.id, 'responder', 'answered', { address: reply.address });
+      return this.end(passed, reply);
+    }
+    const { dst } = subject.frame.ethernet;
+    const meant = addressees(this.#world, this.#reachedFrom(host), sender, subject.frame).sort(
+      (a, b) => Number(a.host !== host) - Number(b.host !== host),
+    );
+    if (meant.every(({ id }) => id === sender.id) && !isMulticastMac(dst))
+      return this.end(dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst)));
+    const way = isMulticastMac(dst) ? 'flooded' : 'known-destination';
+    pass(passage, sender.id, 'destination', way, { address: dst });
+    for (const other of this.#deliver(meant, subject, passage)) this.#on(other, subject);
+    return this.end(passed);
+  }
+
+  /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
+  #on(host: string, subject: Subject): void {
+    const passage = this.#passage(host, this.#sender.id, subject);
+    pass(passage, this.#sender.id, 'tunnel', 'remote-host');
+    const meant = addressees(this.#world, new Set([host]), this.#sender, subject.frame);
+    this.#deliver(meant, subject, passage);
+  }
+
+  #passage(host: string, remoteSender: PortId | null, { frame, fragmented }: Subject): Passage {
+    return {
+      host,
+      network: this.#sender.network,
+      remoteSender,
+      steps: this.#steps,
+      tracker: this.#trackers.get(host) ?? emptyTracker,
+      lookup: null,
+      detailed: !(fragmented && isMulticastMac(frame.ethernet.dst)),
+      newcomers: { sender: false, receiver: false },
+    };
+  }
+
+  #keep({ host, tracker }: Passage): void {
+    this.#trackers.set(host, tracker);
+  }
+
+  #reachedFrom(host: string): ReadonlySet<string> {
+    const { connectedHosts } = this.#world;
+    return connectedHosts.has(host) ? connectedHosts : new Set([host]);
+  }
+
+  /** Takes a copy to each port, and gives the other hosts that have some of them. */
+  #deliver(meant: readonly Port[], subject: Subject, passage: Passage): ReadonlySet<string> {
+    const { fragmented, frame } = subject;
+    const sender = this.#sender;
+    const others = new Set<string>();
+    const several = isMulticastMac(frame.ethernet.dst) || meant.length > 1;
+    if (fragmented && several) passage.detailed = false;
+    // Where one lookup serves several ports, pieces that it finds invalid end with it: they may be anybody's.
+    const stray = fragmented && several && frame.ip !== null && track(passage, frame.ip).state === 'invalid';
+    for (const [copy, port] of meant.entries()) {
+      if (port.id === sender.id) continue;
+      const refused = stray
+        ? drop(passage, port.id, 'ingress-connection', 'ct-invalid')
+        : port.host === passage.host
+          ? arrive(this.#world, sender, [copy, port], subject, passage)
+          : depart(sender, [copy, port], subject, passage);
+      if (refused === null && port.host !== null && port.host !== passage.host) others.add(port.host);
+      else this.#receivers.set(port.id, refused === null ? passed : dropped(refused));
+    }
+    this.#keep(passage);
+    return others;
+  }
+}
+
+/** The sending port, when it may send at all. */
+function senderOf(world: World, { host, port: id }: Where): Port | null {
+  const port = world.ports.get(id);
+  if (port === undefined || port.host !== host || !port.adminUp) return null;
+  return world.networks.get(port.network)?.adminUp === true ? port : null;
+}
+
+/** What does not come together is a row of lone pieces, and nobody whose packets are tracked gets any of them. */
+function subjectOf(first: Frame, frames: readonly Frame[]): Subject {
+  const whole = frames.length > 1 ? reassemble(frames) : null;
+  if (whole !== null) return { frame: whole, fragmented: true };
+  return { frame: first, fragmented: (first.ip?.fragment ?? null) !== null };
+}
+
+/**
+ * The way of what a port puts on its wire. "Passed" of a datagram in pieces means that every piece arrives: each must
+ * pass the sender's guard by itself, and tracking then judges the whole. A piece whose others are missing never
+ * passes connection tracking.
+ */
+export function walk(world: World, where: Where, trackers: Trackers, pieces: Pieces): Walk {
+  const steps: Step[] = [];
+  const nothing = { steps, receivers: new Map<PortId, Outcome>(), reply: null, trackers };
+  const first = parseFrame(pieces[0]);
+  const port = senderOf(world, where);
+  const refuse = (reason: DropReason): Walk => {
+    steps.push({ ...where, stage: 'port', result: 'drop', reason, rule: null, address: null });
+    return { ...nothing, sender: dropped(reason) };
+  };
+  if (port === null) return refuse('admin-down');
+  if (first === null) return refuse('mac-spoof');
+  const frames = pieces.map(parseFrame).filter((frame) => frame !== null);
+  const readable = frames.length === pieces.length ? frames : [first];
+  const walking = new Walking(world, port, steps, trackers);
+  for (const frame of port.mode === 'off' || readable.length === 1 ? [] : readable) {
+    const guard = guardSender(world, port, { frame, fragmented: true });
+    if (guard.answer !== 'drop') continue;
+    const { reason } = guard;
+    const address = claimedBy(frame, reason);
+    steps.push({ ...where, stage: 'egress-guard', result: 'drop', reason, rule: null, address });
+    return walking.end(dropped(reason));
+  }
+  return walking.from(where.host, subjectOf(first, readable));
+}
