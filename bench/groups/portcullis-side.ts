@@ -4,7 +4,7 @@
  */
 import { pino } from 'pino';
 import { Agent } from '../../src/agent/agent.ts';
-import { prefixes } from '../../src/model/keys.ts';
+import { keys } from '../../src/model/keys.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { type Switch, startSwitch } from '../../test/lib/switch.ts';
 import { until } from '../../test/lib/wait.ts';
@@ -63,7 +63,7 @@ export class PortcullisSide implements Side {
   async start(ports: number): Promise<void> {
     await this.#agent.start();
     await this.#agent.firstApplied;
-    const bound = async () => (await this.#store.range(prefixes.bindings)).entries.length === ports;
+    const bound = async () => (await this.#store.range(keys.binding.prefix)).entries.length === ports;
     await until(bound, { timeout: 60_000, what: 'all ports are bound' });
   }
 

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
 import { isObject } from '../model/checks.ts';
-import { keys, prefixes } from '../model/keys.ts';
+import { keys } from '../model/keys.ts';
 import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../model/records.ts';
 import type { PortId } from '../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../store/contract.ts';
@@ -40,15 +40,16 @@ export class Answers {
   apply({ events }: Batch): void {
     for (const event of events) {
       if (event.type === 'put') this.#take(event.entry.key, event.entry.value);
-      else if (event.key.startsWith(prefixes.asks)) this.#open.delete(event.key.slice(prefixes.asks.length));
+      else this.#open.delete(keys.ask.parse(event.key)?.id ?? '');
     }
   }
 
   #take(key: string, value: string): void {
-    if (!key.startsWith(prefixes.asks)) return;
+    const id = keys.ask.parse(key)?.id;
+    if (id === undefined) return;
     const ask = readAsk(value);
     if (ask === null) this.#options.log.warn({ key }, 'a question cannot be read');
-    else this.#open.set(key.slice(prefixes.asks.length), ask);
+    else this.#open.set(id, ask);
   }
 
   /** The questions that are open now; hand them to `settle` once what was known at this moment is applied. */

@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../base/errors.ts';
-import { prefixes } from '../model/keys.ts';
+import { keys } from '../model/keys.ts';
 import type { AskRecord } from '../model/records.ts';
 import { type Operation, type RowSource, setBridgeExternalIds } from '../ovsdb/index.ts';
 import type { Features } from '../pipeline/pipeline.ts';
@@ -15,7 +15,7 @@ import type { Store } from '../store/contract.ts';
 import { follow } from '../store/feed.ts';
 import type { Answers } from './answers.ts';
 import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
-import { Topology, topologyPrefixes } from './topology.ts';
+import { Topology } from './topology.ts';
 import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
 
 export interface CoreOptions {
@@ -60,7 +60,7 @@ export class Core {
       ),
     );
     this.topology = new Topology(this.pipeline.facts, (key) => log.warn({ key }, 'a record cannot be read'));
-    void follow(store, [...topologyPrefixes, prefixes.asks], {
+    void follow(store, [...this.topology.prefixes, keys.ask.prefix], {
       signal: this.#stop.signal,
       onReset: (snapshot) => {
         this.topology.reset(snapshot);

@@ -1,20 +1,12 @@
 /**
  * The store's records as the pipeline's facts: reads keys and JSON, sets inputs, nothing else.
- * A record that cannot be read is left out and reported; it must not stop what the others say.
+ * A record that cannot be read counts as absent and is reported, so that it stops no other record.
  */
 import type { Input, Key } from '../base/dataflow.ts';
-import { prefixes } from '../model/keys.ts';
-import type {
-  AddressGroupRecord,
-  BindingRecord,
-  LinkLocalRecord,
-  NetworkRecord,
-  PortRecord,
-  QosPolicyRecord,
-  SecurityGroupRecord,
-  SecurityGroupRuleRecord,
-  SubnetRecord,
-} from '../model/records.ts';
+import { KeyDispatch, type KeyHandler, on } from '../model/key-dispatch.ts';
+import type { AnyParts, Kind } from '../model/key-kind.ts';
+import { keys } from '../model/keys.ts';
+import type { BindingRecord, PortRecord } from '../model/records.ts';
 import type { Facts } from '../pipeline/facts.ts';
 import {
   addressGroupOf,
@@ -37,19 +29,6 @@ import type {
 } from '../policy/world.ts';
 import type { Batch, Entry, Snapshot } from '../store/contract.ts';
 
-/** The prefixes that the topology is made of. */
-export const topologyPrefixes: readonly string[] = [
-  prefixes.networks,
-  prefixes.subnets,
-  prefixes.ports,
-  prefixes.groups,
-  prefixes.rules,
-  prefixes.addressGroups,
-  prefixes.qosPolicies,
-  prefixes.bindings,
-  prefixes.linkLocals,
-];
-
 interface PortParts {
   readonly record?: PortRecord;
   readonly binding?: BindingRecord;
@@ -61,18 +40,38 @@ export class Topology {
   /** What each key said, to skip what has not changed and to find what a re-list no longer holds. */
   readonly #seen = new Map<string, string>();
   readonly #ports = new Map<string, PortParts>();
+  readonly #dispatch: KeyDispatch;
 
   constructor(facts: Facts, unreadable: (key: string) => void) {
     this.#facts = facts;
     this.#unreadable = unreadable;
+    this.#dispatch = new KeyDispatch([
+      factOf(keys.network, facts.networks, ({ id }) => id as NetworkId, networkOf),
+      factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
+      factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
+      factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
+      factOf(keys.qosPolicy, facts.qosPolicies, ({ id }) => id as QosPolicyId, qosPolicyOf),
+      factOf(keys.rule, facts.rules, ({ id }) => id as RuleId, ruleOf),
+      factOf(
+        keys.linkLocal,
+        facts.linkLocals,
+        ({ network, address }) => `${network}|${address}`,
+        (record, { network, address }) => linkLocalOf(network, address, record),
+      ),
+      on(keys.port, ({ parts, record }) => this.#setPort(parts.id, 'record', record)),
+      on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),
+    ]);
+  }
+
+  /** The prefixes of the store that it is made of. */
+  get prefixes(): readonly string[] {
+    return this.#dispatch.prefixes;
   }
 
   reset({ entries }: Snapshot): void {
     const present = new Set<string>();
     for (const { key, value } of inOrderOfAge(entries)) {
-      if (!topologyPrefixes.some((prefix) => key.startsWith(prefix))) continue;
-      present.add(key);
-      this.#put(key, value);
+      if (this.#put(key, value)) present.add(key);
     }
     for (const key of this.#seen.keys()) if (!present.has(key)) this.#delete(key);
   }
@@ -104,93 +103,59 @@ export class Topology {
     return this.#ports.get(port)?.record?.['binding:host_id'] ?? '';
   }
 
-  #put(key: string, value: string): void {
-    if (this.#seen.get(key) === value) return;
+  /** False for keys that say nothing here. */
+  #put(key: string, value: string): boolean {
+    if (this.#seen.get(key) === value) return true;
+    try {
+      if (!this.#dispatch.take(key, value)) return false;
+    } catch {
+      this.#dispatch.take(key, null);
+      this.#unreadable(key);
+    }
     this.#seen.set(key, value);
-    this.#take(key, parse(value));
+    return true;
   }
 
   #delete(key: string): void {
-    if (this.#seen.delete(key)) this.#take(key, undefined);
+    if (this.#seen.delete(key)) this.#dispatch.take(key, null);
   }
 
-  #take(key: string, record: unknown): void {
-    const facts = this.#facts;
-    const [kind = '', scope = '', name = ''] = key.split('/');
-    switch (`${kind}/`) {
-      case prefixes.networks:
-        return this.#set(key, facts.networks, scope as NetworkId, record, (r) =>
-          networkOf(r as NetworkRecord),
-        );
-      case prefixes.subnets:
-        return this.#set(key, facts.subnets, name as SubnetId, record, (r) => subnetOf(r as SubnetRecord));
-      case prefixes.groups:
-        return this.#set(key, facts.groups, scope as GroupId, record, (r) =>
-          groupOf(r as SecurityGroupRecord),
-        );
-      case prefixes.addressGroups:
-        return this.#set(key, facts.addressGroups, scope as AddressGroupId, record, (r) =>
-          addressGroupOf(r as AddressGroupRecord),
-        );
-      case prefixes.qosPolicies:
-        return this.#set(key, facts.qosPolicies, scope as QosPolicyId, record, (r) =>
-          qosPolicyOf(r as QosPolicyRecord),
-        );
-      case prefixes.rules:
-        return this.#set(key, facts.rules, name as RuleId, record, (r) =>
-          ruleOf(r as SecurityGroupRuleRecord),
-        );
-      case prefixes.ports:
-        return this.#setPort(key, name, 'record', record);
-      case prefixes.bindings:
-        return this.#setPort(key, name, 'binding', record);
-      case prefixes.linkLocals: {
-        const read = (r: unknown) => linkLocalOf(scope, name, r as LinkLocalRecord);
-        return this.#set(key, facts.linkLocals, `${scope}|${name}`, record, read);
-      }
-    }
-  }
-
-  #setPort(key: string, id: string, part: keyof PortParts, record: unknown): void {
+  #setPort<Part extends keyof PortParts>(id: string, part: Part, record: PortParts[Part] | null): void {
     const { [part]: _, ...others } = this.#ports.get(id) ?? {};
-    const parts: PortParts = record === undefined ? others : { ...others, [part]: record };
+    const parts: PortParts = record === null ? others : { ...others, [part]: record };
     if (Object.keys(parts).length === 0) this.#ports.delete(id);
     else this.#ports.set(id, parts);
-    this.#set(key, this.#facts.ports, id as PortId, parts.record, (r) =>
-      portOf(r as PortRecord, parts.binding),
-    );
+    setFact(this.#facts.ports, id as PortId, parts.record ?? null, (port) => portOf(port, parts.binding));
   }
+}
 
-  #set<K extends Key, V>(
-    key: string,
-    input: Input<K, V>,
-    id: K,
-    record: unknown,
-    read: (record: unknown) => V | null,
-  ): void {
-    const value = record === undefined ? null : attempt(() => read(record));
-    if (value !== null) return input.set(id, value);
-    input.delete(id);
-    if (record !== undefined) this.#unreadable(key);
-  }
+class Unreadable extends Error {}
+
+function factOf<R, P extends AnyParts, K extends Key, V>(
+  kind: Kind<R, P>,
+  input: Input<K, V>,
+  idOf: (parts: P) => K,
+  read: (record: R, parts: P) => V | null,
+): KeyHandler {
+  return on(kind, ({ parts, record }) => setFact(input, idOf(parts), record, (r) => read(r, parts)));
+}
+
+/** Throws for a record that cannot be read. */
+function setFact<R, K extends Key, V>(
+  input: Input<K, V>,
+  id: K,
+  record: R | null,
+  read: (record: R) => V | null,
+): void {
+  if (record === null) return input.delete(id);
+  const value = read(record);
+  if (value === null) throw new Unreadable();
+  input.set(id, value);
 }
 
 /** Of a port's link-locals the oldest go first, so facts must learn of them in the order they were made. */
 function inOrderOfAge(entries: readonly Entry[]): Entry[] {
-  const aged = entries.filter(({ key }) => key.startsWith(prefixes.linkLocals));
+  const aged = entries.filter(({ key }) => key.startsWith(keys.linkLocal.prefix));
   aged.sort((a, b) => a.createRevision - b.createRevision);
-  return [...entries.filter(({ key }) => !key.startsWith(prefixes.linkLocals)), ...aged];
-}
-
-/** Whatever a foreign writer put into the store reads as nothing rather than as a fault. */
-function attempt<V>(read: () => V | null): V | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
-}
-
-function parse(text: string): unknown {
-  return attempt(() => JSON.parse(text) as unknown) ?? null;
+  return [...entries.filter(({ key }) => !key.startsWith(keys.linkLocal.prefix)), ...aged];
 }

@@ -1,98 +1,108 @@
 /**
- * Where each thing lives in the store. Ports, subnets, bindings and link-locals sit under their network, rules
- * under their group, so that a hypervisor can follow just the prefixes that its ports need.
+ * The registry of key kinds: what each key in the store looks like and what its record is. Ports, subnets, bindings and
+ * link-locals lie under their network, rules under their group, so that an agent can follow just the prefixes that its
+ * ports need. Whoever builds, parses or walks keys asks a kind; no other file knows a layout.
  */
+import type { DefaultStatefulnessRecord } from './default-statefulness.ts';
+import { json, type Kind, marksAt, notesAt, recordsAt } from './key-kind.ts';
+import type { QuotaRecord } from './quota.ts';
+import type {
+  AddressGroupRecord,
+  AddressScopeRecord,
+  AgentNote,
+  AskRecord,
+  BindingRecord,
+  BridgeRecord,
+  DefaultGroupRuleRecord,
+  HitRecord,
+  HitWatchRecord,
+  HostRecord,
+  LinkLocalRecord,
+  NetworkRecord,
+  PortRecord,
+  QosPolicyRecord,
+  RbacPolicyRecord,
+  SecurityGroupRecord,
+  SecurityGroupRuleRecord,
+  SubnetPoolRecord,
+  SubnetRecord,
+  ToldRecord,
+} from './records.ts';
+import type { RouterRecord } from './router.ts';
+
 export const keys = {
-  network: (id: string) => `networks/${id}`,
-  subnet: (network: string, id: string) => `subnets/${network}/${id}`,
-  port: (network: string, id: string) => `ports/${network}/${id}`,
-  group: (id: string) => `groups/${id}`,
-  rule: (group: string, id: string) => `rules/${group}/${id}`,
-  /** The project's default group, once: the value is the group's id. */
-  defaultGroup: (project: string) => `default-groups/${project}`,
+  network: recordsAt('networks/:id', json<NetworkRecord>(), 'server'),
+  subnet: recordsAt('subnets/:network/:id', json<SubnetRecord>(), 'server'),
+  port: recordsAt('ports/:network/:id', json<PortRecord>(), 'server'),
+  group: recordsAt('groups/:id', json<SecurityGroupRecord>(), 'server'),
+  rule: recordsAt('rules/:group/:id', json<SecurityGroupRuleRecord>(), 'server'),
   /** A template of a rule that new groups begin with. */
-  defaultGroupRule: (id: string) => `default-rules/${id}`,
-  /** There once the first templates were made: without any, groups begin without rules. */
-  defaultGroupRulesPlanted: 'planted/default-rules',
-  /** Whether new groups are stateful; the second is the one setting of a project ('': of all), and its value the setting's id. */
-  defaultStatefulness: (id: string) => `default-statefulness/${id}`,
-  defaultStatefulnessOf: (project: string) =>
-    project === '' ? 'default-statefulness-of-all' : `default-statefulness-of/${project}`,
-  /** Something (a port, or a rule of another group) that names the group: what a group's removal must not overlook. */
-  groupUse: (group: string, user: string) => `uses/groups/${group}/${user}`,
-  groupUses: (group: string) => `uses/groups/${group}/`,
-  /** There while the group is stateless: what a port that mixes groups relies on. */
-  statelessGroup: (group: string) => `stateless/${group}`,
-  /** Uniqueness: the value is the port's id. */
-  takenIp: (network: string, address: string) => `taken/ip/${network}/${address}`,
-  takenMac: (network: string, mac: string) => `taken/mac/${network}/${mac}`,
-  /** A router, with the ids of the ports that it holds. */
-  router: (id: string) => `routers/${id}`,
-  addressGroup: (id: string) => `address-groups/${id}`,
-  /** A rule that names the address group. */
-  addressGroupUse: (group: string, user: string) => `uses/address-groups/${group}/${user}`,
-  addressGroupUses: (group: string) => `uses/address-groups/${group}/`,
-  /** A QoS policy, its rules included. */
-  qosPolicy: (id: string) => `qos/${id}`,
-  /** A port or network that has the policy. */
-  qosPolicyUse: (policy: string, user: string) => `uses/qos/${policy}/${user}`,
-  qosPolicyUses: (policy: string) => `uses/qos/${policy}/`,
-  /** The project's default policy, once: the value is the policy's id. */
-  defaultQosPolicy: (project: string) => `default-qos/${project}`,
+  defaultGroupRule: recordsAt('default-rules/:id', json<DefaultGroupRuleRecord>(), 'server'),
+  /** Whether new groups are stateful. */
+  defaultStatefulness: recordsAt('default-statefulness/:id', json<DefaultStatefulnessRecord>(), 'server'),
+  addressGroup: recordsAt('address-groups/:id', json<AddressGroupRecord>(), 'server'),
+  /** A QoS policy with its rules. */
+  qosPolicy: recordsAt('qos/:id', json<QosPolicyRecord>(), 'server'),
+  /** A router with the ids of its ports. */
+  router: recordsAt('routers/:id', json<RouterRecord>(), 'server'),
   /** The limits that a project was given. */
-  quota: (project: string) => `quotas/${project}`,
-  /** Written by whoever creates such a resource of the project under a limit. No other key begins so. */
-  quotaUse: (project: string, resource: string) => `uses/quotas/${resource}/${project}/`,
-  /** Once: the value is the network's id. */
-  defaultExternalNetwork: 'default-external-network',
-  addressScope: (id: string) => `address-scopes/${id}`,
+  quota: recordsAt('quotas/*project', json<QuotaRecord>(), 'server'),
+  addressScope: recordsAt('address-scopes/:id', json<AddressScopeRecord>(), 'server'),
+  subnetPool: recordsAt('subnet-pools/:id', json<SubnetPoolRecord>(), 'server'),
+  rbacPolicy: recordsAt('rbac/:id', json<RbacPolicyRecord>(), 'server'),
+  /** Written by the host that holds the port; `id` is the port's. */
+  binding: recordsAt('bindings/:network/:id', json<BindingRecord>(), 'agent'),
+  /** A link-local address that passed duplicate-address detection: the first port that claims it gets it. */
+  linkLocal: recordsAt('link-locals/:network/:address', json<LinkLocalRecord>(), 'agent'),
+  agentNote: recordsAt('agent-notes/:host', json<AgentNote>(), 'server'),
+  host: recordsAt('hosts/:host', json<HostRecord>(), 'agent'),
+  /** The bridge of a host: known also while its agent is away or has not met its switch. */
+  bridge: recordsAt('bridges/:host', json<BridgeRecord>(), 'agent'),
+  /** What a rule let in on a host, and since when the host counts. */
+  hits: recordsAt('hits/:host/:rule', json<HitRecord>(), 'agent'),
+  hitWatch: recordsAt('hit-watches/:host', json<HitWatchRecord>(), 'agent'),
+  /** A question to the agents, and each host's answer. The asker deletes both. */
+  ask: recordsAt('asks/:id', json<AskRecord>(), 'server'),
+  answer: recordsAt('answers/:ask/:host', json<object>(), 'agent'),
+  /** What the compute service was told of a port. */
+  novaTold: recordsAt('nova/told/:port', json<ToldRecord>(), 'server'),
+
+  /** A project's default group, at most one. The value is its id, as in all marks that begin with `default`. */
+  defaultGroup: marksAt('default-groups/*project'),
+  /** The one default-statefulness record of a project, and the one of all projects. */
+  defaultStatefulnessOf: marksAt('default-statefulness-of/*project'),
+  defaultStatefulnessOfAll: marksAt('default-statefulness-of-all'),
+  /** A port, or a rule of another group, that names the group: the removal of a group must not overlook one. */
+  groupUse: marksAt('uses/groups/:group/:user'),
+  /** A rule that names the address group. */
+  addressGroupUse: marksAt('uses/address-groups/:group/:user'),
+  /** A port or network that has the policy. */
+  qosPolicyUse: marksAt('uses/qos/:policy/:user'),
+  /** Exists while the group is stateless: a port that mixes groups relies on it. */
+  statelessGroup: marksAt('stateless/:group'),
+  /** Uniqueness of addresses and MACs in a network. The value is the port's id. */
+  takenIp: marksAt('taken/ip/:network/:address'),
+  takenMac: marksAt('taken/mac/:network/:mac'),
+  defaultQosPolicy: marksAt('default-qos/*project'),
+  defaultExternalNetwork: marksAt('default-external-network'),
   /** A pool of the scope. */
-  addressScopeUse: (scope: string, pool: string) => `uses/address-scopes/${scope}/${pool}`,
-  addressScopeUses: (scope: string) => `uses/address-scopes/${scope}/`,
-  subnetPool: (id: string) => `subnet-pools/${id}`,
-  /** A subnet that was cut from the pool. */
-  subnetPoolUse: (pool: string, subnet: string) => `uses/subnet-pools/${pool}/${subnet}`,
-  subnetPoolUses: (pool: string) => `uses/subnet-pools/${pool}/`,
-  /** Once for each version of IP: the value is the pool's id. */
-  defaultSubnetPool: (version: number | string) => `default-subnet-pools/${version}`,
-  rbacPolicy: (id: string) => `rbac/${id}`,
-  /** Written by the host that holds the port. */
-  binding: (network: string, port: string) => `bindings/${network}/${port}`,
-  /** A link-local address that passed duplicate-address detection, first come first served. */
-  linkLocal: (network: string, address: string) => `link-locals/${network}/${address}`,
-  agentNote: (host: string) => `agent-notes/${host}`,
-  host: (name: string) => `hosts/${name}`,
-  /** What a host plugs ports into (BridgeRecord): known also while its agent is away or has not met its switch. */
-  bridge: (host: string) => `bridges/${host}`,
-  /** What a rule let in on a host (HitRecord), and since when the host counts (HitWatchRecord). */
-  hits: (host: string, rule: string) => `hits/${host}/${rule}`,
-  hitWatch: (host: string) => `hit-watches/${host}`,
-  /** Which server tells the compute service, since when that is done at all, and what it knows of a port (ToldRecord). */
-  novaLease: 'nova/lease',
-  novaBegan: 'nova/began',
-  novaTold: (port: string) => `nova/told/${port}`,
-  /** A question to the agents (see AskRecord), and each host's answer; the asker deletes both. */
-  ask: (id: string) => `asks/${id}`,
-  answer: (id: string, host: string) => `answers/${id}/${host}`,
+  addressScopeUse: marksAt('uses/address-scopes/:scope/:pool'),
+  /** A subnet whose prefix comes from the pool. */
+  subnetPoolUse: marksAt('uses/subnet-pools/:pool/:subnet'),
+  /** One for each version of IP. */
+  defaultSubnetPool: marksAt('default-subnet-pools/:version'),
+
+  /** Written by each request that creates such a resource of the project under a limit; it stays afterwards. */
+  quotaUse: notesAt('uses/quotas/:resource/*project/'),
+  /** Exists once the first templates of rules were made: without any, new groups begin without rules. */
+  defaultGroupRulesPlanted: notesAt('planted/default-rules'),
+  /** Which server tells the compute service, and since when that is done at all. */
+  novaLease: notesAt('nova/lease'),
+  novaBegan: notesAt('nova/began'),
 } as const;
 
-export const prefixes = {
-  networks: 'networks/',
-  subnets: 'subnets/',
-  ports: 'ports/',
-  groups: 'groups/',
-  rules: 'rules/',
-  addressGroups: 'address-groups/',
-  qosPolicies: 'qos/',
-  addressScopes: 'address-scopes/',
-  subnetPools: 'subnet-pools/',
-  rbacPolicies: 'rbac/',
-  hits: 'hits/',
-  hitWatches: 'hit-watches/',
-  defaultGroups: 'default-groups/',
-  bindings: 'bindings/',
-  linkLocals: 'link-locals/',
-  hosts: 'hosts/',
-  asks: 'asks/',
-  answers: 'answers/',
-} as const;
+export const allKinds: readonly Kind<unknown>[] = Object.values(keys);
+
+/** The mark of a project's default-statefulness record; of all projects where it is empty. */
+export const defaultStatefulnessMark = (project: string): string =>
+  project === '' ? keys.defaultStatefulnessOfAll() : keys.defaultStatefulnessOf(project);

@@ -54,7 +54,7 @@ async function begin(changes: Partial<NotifierOptions> = {}, timeout = 5000): Pr
   notifier.start();
   await eventually(async () => {
     expect(notifier.status.telling).toBe(true);
-    expect(await under.store.get(keys.novaBegan)).not.toBe(null);
+    expect(await under.store.get(keys.novaBegan())).not.toBe(null);
   });
   return notifier;
 }
@@ -167,7 +167,7 @@ test('more than fits in one message comes in several, whole and once', async () 
   await eventually(() => expect(nova.events).toHaveLength(700));
   expect(nova.calls.map(({ events }) => events.length)).toEqual([500, 200]);
   await eventually(async () =>
-    expect((await under.store.range(keys.novaTold(''))).entries).toHaveLength(700),
+    expect((await under.store.range(keys.novaTold.prefix)).entries).toHaveLength(700),
   );
 });
 
@@ -276,7 +276,7 @@ describe('over ends and beginnings', () => {
     for (const port of [stays, goes, changes] as string[]) await held(port, 'h1', 'ACTIVE');
     await eventually(() => expect(nova.events).toHaveLength(3));
     await eventually(async () =>
-      expect((await under.store.range(keys.novaTold(''))).entries).toHaveLength(3),
+      expect((await under.store.range(keys.novaTold.prefix)).entries).toHaveLength(3),
     );
     await first.stop();
     await held(String(comes), 'h1', 'ACTIVE');
@@ -339,7 +339,7 @@ describe('over ends and beginnings', () => {
     await eventually(() => expect(nova.saidOf(port)).toHaveLength(1));
     await eventually(async () => expect(await under.store.get(keys.novaTold(port))).not.toBe(null));
     // As a taker would, once the first has been silent.
-    await under.store.txn([], [{ op: 'put', key: keys.novaLease, value: 'another' }]);
+    await under.store.txn([], [{ op: 'put', key: keys.novaLease(), value: 'another' }]);
     await eventually(() => expect(first.status.telling).toBe(false));
     await held(port, 'h1', 'DOWN');
     expect(first.status).toMatchObject({ taken: 1, pending: 0 });
@@ -358,7 +358,7 @@ test('records that are none are left out', async () => {
     [keys.binding(network, 'strange'), '[1]'],
     [keys.novaTold('odd'), 'null'],
     [keys.novaTold('odder'), '}'],
-    [keys.novaBegan, ''],
+    [keys.novaBegan(), ''],
   ];
   const { store } = under;
   await client.api.close();

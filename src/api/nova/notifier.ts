@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
-import { keys, prefixes } from '../../model/keys.ts';
+import { keys } from '../../model/keys.ts';
 import type { Entry, Snapshot, Store, Write } from '../../store/contract.ts';
 import { follow } from '../../store/feed.ts';
 import { Lease } from '../../store/lease.ts';
@@ -58,7 +58,7 @@ export class Notifier {
     const { store, log, lease = usualLease, alone = false } = options;
     this.#lease = new Lease({
       store,
-      key: keys.novaLease,
+      key: keys.novaLease(),
       holder: `${hostname()} ${process.pid} ${randomUUID()}`,
       ...lease,
       alone,
@@ -138,12 +138,16 @@ class Term {
       if (events.length === 0 && before === null && after !== null && isUntold(after)) return;
       this.outbox.add(port, events, after);
     });
-    this.#following = follow(store, [prefixes.ports, prefixes.bindings, keys.novaBegan, keys.novaTold('')], {
-      signal: this.#stop.signal,
-      onReset: (snapshot) => this.#reset(snapshot),
-      onBatch: (batch) => this.#states.apply(batch),
-      onTrouble: (error) => log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again'),
-    });
+    this.#following = follow(
+      store,
+      [keys.port.prefix, keys.binding.prefix, keys.novaBegan(), keys.novaTold.prefix],
+      {
+        signal: this.#stop.signal,
+        onReset: (snapshot) => this.#reset(snapshot),
+        onBatch: (batch) => this.#states.apply(batch),
+        onTrouble: (error) => log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again'),
+      },
+    );
   }
 
   async end(): Promise<void> {
@@ -156,7 +160,7 @@ class Term {
     if (!this.#begun) {
       this.#begun = true;
       // Servers that were there before the compute service was told of anything wait for nothing.
-      this.#baseline = !snapshot.entries.some(({ key }) => key === keys.novaBegan);
+      this.#baseline = !snapshot.entries.some(({ key }) => key === keys.novaBegan());
       for (const entry of snapshot.entries) this.#recall(entry);
     }
     this.#states.reset(snapshot);
@@ -166,16 +170,16 @@ class Term {
   }
 
   #recall({ key, value }: Entry): void {
-    const prefix = keys.novaTold('');
-    if (!key.startsWith(prefix)) return;
+    const port = keys.novaTold.parse(key)?.port;
+    if (port === undefined) return;
     const state = toldIn(value);
     if (state === null) this.#options.log.warn({ key }, 'a record cannot be read');
-    else this.#states.assume(key.slice(prefix.length), state);
+    else this.#states.assume(port, state);
   }
 
   async #keep(told: Told): Promise<void> {
     const writes = [...told].map(([port, state]): Write => {
-      if (port === began) return { op: 'put', key: keys.novaBegan, value: new Date().toISOString() };
+      if (port === began) return { op: 'put', key: keys.novaBegan(), value: new Date().toISOString() };
       const key = keys.novaTold(port);
       return state === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(state) };
     });
@@ -189,7 +193,7 @@ class Term {
       const { revision } = this.#lease;
       const lost = () => new Fault<NotifierFault>({ code: 'LeaseLost' }, 'another server has the lease');
       if (revision === null) throw lost();
-      const condition = { key: keys.novaLease, is: 'unchanged', modRevision: revision } as const;
+      const condition = { key: keys.novaLease(), is: 'unchanged', modRevision: revision } as const;
       const { ok } = await this.#options.store.txn([condition], writes);
       if (ok) return;
       // It may only have been renewed in between.

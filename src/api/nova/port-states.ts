@@ -3,7 +3,7 @@
  * before. Remembers of other ports only who holds them, since they may become a server's.
  */
 import { isObject } from '../../model/checks.ts';
-import { prefixes } from '../../model/keys.ts';
+import { keys } from '../../model/keys.ts';
 import type { BindingRecord } from '../../model/records.ts';
 import type { Batch, Snapshot, StoreEvent } from '../../store/contract.ts';
 import { type PortFacts, type PortState, stateOf } from './events.ts';
@@ -41,9 +41,7 @@ export class PortStates {
   reset({ entries }: Snapshot): void {
     this.#known.clear();
     for (const entry of entries) this.#learn({ type: 'put', entry });
-    const present = new Set(
-      entries.filter(({ key }) => key.startsWith(prefixes.ports)).map(({ key }) => idOf(key)),
-    );
+    const present = new Set(entries.flatMap(({ key }) => keys.port.parse(key)?.id ?? []));
     for (const port of new Set([...this.#known.keys(), ...this.#states.keys()]))
       this.#settle(port, !present.has(port));
   }
@@ -54,7 +52,7 @@ export class PortStates {
       const port = this.#learn(event);
       if (port === null) continue;
       const key = event.type === 'put' ? event.entry.key : event.key;
-      const gone = event.type === 'delete' && key.startsWith(prefixes.ports);
+      const gone = event.type === 'delete' && keys.port.parse(key) !== null;
       touched.set(port, gone || (touched.get(port) ?? false));
     }
     for (const [port, gone] of touched) this.#settle(port, gone);
@@ -63,12 +61,12 @@ export class PortStates {
   /** The port that the event is of, if it is of one. */
   #learn(event: StoreEvent): string | null {
     const key = event.type === 'put' ? event.entry.key : event.key;
-    const ofPort = key.startsWith(prefixes.ports);
-    if (!ofPort && !key.startsWith(prefixes.bindings)) return null;
-    const port = idOf(key);
+    const ofPort = keys.port.parse(key);
+    const port = (ofPort ?? keys.binding.parse(key))?.id;
+    if (port === undefined) return null;
     const value = event.type === 'put' ? parsed(event.entry.value) : null;
     const before = this.#known.get(port) ?? nothing;
-    const known = ofPort ? { ...before, facts: factsOf(value) } : { ...before, held: heldOf(value) };
+    const known = ofPort !== null ? { ...before, facts: factsOf(value) } : { ...before, held: heldOf(value) };
     if (known.facts === null && known.held === null) this.#known.delete(port);
     else this.#known.set(port, known);
     return port;
@@ -84,8 +82,6 @@ export class PortStates {
     this.#onChange(port, before, after, gone);
   }
 }
-
-const idOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
 /** Just what states follow from: the whole record of each port would be as much again as the server's own copy. */
 function factsOf(record: unknown): PortFacts | null {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keys, prefixes } from '../../model/keys.ts';
+import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
 import {
   type Client,
@@ -29,11 +29,11 @@ const host = (name: string, heartbeat = Date.now()) => put(keys.host(name), { na
 
 /** What an agent does with questions, as the contract of asks has it. */
 function agent(name: string, answer: (question: AskRecord) => Json): void {
-  const watch = under.store.watch(prefixes.asks, 1, {
+  const watch = under.store.watch(keys.ask.prefix, 1, {
     onBatch({ events }) {
       for (const event of events) {
         if (event.type !== 'put') continue;
-        const id = event.entry.key.slice(prefixes.asks.length);
+        const id = event.entry.key.slice(keys.ask.prefix.length);
         const value = JSON.stringify(answer(JSON.parse(event.entry.value) as AskRecord));
         const key = keys.answer(id, name);
         void under.store.txn([{ key: event.entry.key, is: 'present' }], [{ op: 'put', key, value }]);

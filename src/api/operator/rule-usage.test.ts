@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keys, prefixes } from '../../model/keys.ts';
+import { keys } from '../../model/keys.ts';
 import type { AskRecord, HitCount, HitRecord, HitWatchRecord } from '../../model/records.ts';
 import {
   type Client,
@@ -52,12 +52,12 @@ async function ruleOf(attributes: Json): Promise<string> {
 
 /** An agent that writes what it is told to when it is asked for hits. */
 function agent(name: string, look: () => Promise<unknown>): void {
-  const watching = under.store.watch(prefixes.asks, 1, {
+  const watching = under.store.watch(keys.ask.prefix, 1, {
     onBatch({ events }) {
       for (const event of events) {
         if (event.type !== 'put') continue;
         const { kind } = JSON.parse(event.entry.value) as AskRecord;
-        const id = event.entry.key.slice(prefixes.asks.length);
+        const id = event.entry.key.slice(keys.ask.prefix.length);
         if (kind === 'hits') void look().then(() => put(keys.answer(id, name), {}));
       }
     },

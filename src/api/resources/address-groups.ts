@@ -81,7 +81,7 @@ export class AddressGroups implements Resource<AddressGroupRecord> {
     const { id } = row.record;
     const { state } = this.#context.view;
     if (state.rules.by('addresses', id).size > 0) refuse({ code: 'AddressGroupInUse', id });
-    change.requireQuiet(keys.addressGroupUses(id));
+    change.requireQuiet(keys.addressGroupUse.under(id));
     removePolicies(change, state, id);
     change.remove(row.key);
   }

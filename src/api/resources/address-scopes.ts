@@ -77,7 +77,7 @@ export class AddressScopes implements Resource<AddressScopeRecord> {
     const { id } = row.record;
     const { state } = this.#context.view;
     if (state.subnetPools.by('scope', id).size > 0) refuse({ code: 'AddressScopeInUse', id });
-    change.requireQuiet(keys.addressScopeUses(id));
+    change.requireQuiet(keys.addressScopeUse.under(id));
     removePolicies(change, state, id);
     change.remove(row.key);
   }

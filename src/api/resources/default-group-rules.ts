@@ -21,8 +21,8 @@ import type { Row } from '../state/table.ts';
 export async function plantDefaultGroupRules({ committer, view, newId }: Context): Promise<void> {
   await committer.commit((change) => {
     if (view.state.hasDefaultGroupRules) return;
-    change.requireAbsent(keys.defaultGroupRulesPlanted);
-    change.put(keys.defaultGroupRulesPlanted, '');
+    change.requireAbsent(keys.defaultGroupRulesPlanted());
+    change.put(keys.defaultGroupRulesPlanted(), '');
     for (const rule of firstDefaultGroupRules(newId)) change.put(keys.defaultGroupRule(rule.id), rule);
   });
 }

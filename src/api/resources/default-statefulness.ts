@@ -6,7 +6,7 @@ import {
   defaultStatefulnessVerbs,
 } from '../../model/default-statefulness.ts';
 import { refuse } from '../../model/faults.ts';
-import { keys } from '../../model/keys.ts';
+import { defaultStatefulnessMark, keys } from '../../model/keys.ts';
 import { type Filters, rowsById } from '../http/filters.ts';
 import { type Context, ownerOf, type Resource } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
@@ -61,8 +61,8 @@ export class DefaultStatefulness implements Resource<DefaultStatefulnessRecord> 
       projects.add(project);
       const { stateful } = draft as unknown as Pick<DefaultStatefulnessRecord, 'stateful'>;
       const setting = { id: this.#context.newId(), project_id: project, stateful };
-      change.requireAbsent(keys.defaultStatefulnessOf(project));
-      change.put(keys.defaultStatefulnessOf(project), setting.id);
+      change.requireAbsent(defaultStatefulnessMark(project));
+      change.put(defaultStatefulnessMark(project), setting.id);
       change.put(keys.defaultStatefulness(setting.id), setting);
       return setting;
     });
@@ -77,7 +77,7 @@ export class DefaultStatefulness implements Resource<DefaultStatefulnessRecord> 
   }
 
   remove(change: Change, row: Row<DefaultStatefulnessRecord>): void {
-    change.remove(keys.defaultStatefulnessOf(row.record.project_id));
+    change.remove(defaultStatefulnessMark(row.record.project_id));
     change.remove(row.key);
   }
 }

@@ -80,7 +80,7 @@ export function writeDefault(
   before: NetworkRecord | null,
   after: NetworkRecord | null,
 ): void {
-  const key = keys.defaultExternalNetwork;
+  const key = keys.defaultExternalNetwork();
   const [was, is] = [before?.is_default === true, after?.is_default === true];
   if (was && !is) change.remove(key);
   if (was || !is || after === null) return;

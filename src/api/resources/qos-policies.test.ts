@@ -24,7 +24,7 @@ const put = (path: string, name: string, id: unknown, attributes: Json) =>
 const usesOf = async (policy: Json) =>
   (await under.content())
     .map(([key]) => key)
-    .filter((key) => key.startsWith(keys.qosPolicyUses(String(policy['id']))));
+    .filter((key) => key.startsWith(keys.qosPolicyUse.under(String(policy['id']))));
 
 describe('QoS policies', () => {
   it('are made, changed, found and removed', async () => {

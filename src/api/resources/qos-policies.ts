@@ -93,7 +93,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
   remove(change: Change, row: Row<QosPolicyRecord>, caller: Caller): void {
     const { id } = row.record;
     this.#requireUnused(id, caller);
-    change.requireQuiet(keys.qosPolicyUses(id));
+    change.requireQuiet(keys.qosPolicyUse.under(id));
     this.#writeDefault(change, row.record, null);
     removePolicies(change, this.#context.view.state, id);
     change.remove(row.key);
@@ -127,7 +127,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
       change.replace(row);
       change.remove(row.key);
     }
-    change.requireQuiet(keys.qosPolicyUses(policy.id));
+    change.requireQuiet(keys.qosPolicyUse.under(policy.id));
     const kept = policiesOf(this.#context.view.state, policy.id).filter(
       ({ target_tenant: target }) => target !== '*',
     );

@@ -67,7 +67,7 @@ export function takeQuota(
     const count = counts[resource] ?? 0;
     if (count === 0) continue;
     const limit = limits[resource];
-    const key = keys.quotaUse(project, resource);
+    const key = keys.quotaUse(resource, project);
     const taken = (change.taken.get(key) ?? 0) + count;
     change.taken.set(key, taken);
     if (limit === unlimited) continue;

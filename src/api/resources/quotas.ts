@@ -139,7 +139,7 @@ async function setQuotas(context: Context, project: string, { limits, checked }:
           `Quota limit ${limit} for ${resource} must be greater than or equal to already used ${used}`,
         );
       }
-      change.requireQuiet(keys.quotaUse(project, resource));
+      change.requireQuiet(keys.quotaUse(resource, project));
     }
     const after: QuotaRecord = { project_id: project, limits: { ...row?.record.limits, ...limits } };
     change.put(key, after);

@@ -48,23 +48,23 @@ const usesOfType: Readonly<Record<SharedType, Uses>> = {
     users: (state, id) => state.ports.by('network', id),
   },
   security_group: {
-    uses: keys.groupUses,
+    uses: keys.groupUse.under,
     users: (state, id) => state.ports.by('group', id),
   },
   address_group: {
-    uses: keys.addressGroupUses,
+    uses: keys.addressGroupUse.under,
     users: (state, id) => state.rules.by('addresses', id),
   },
   subnetpool: {
-    uses: keys.subnetPoolUses,
+    uses: keys.subnetPoolUse.under,
     users: (state, id) => state.subnets.by('pool', id),
   },
   address_scope: {
-    uses: keys.addressScopeUses,
+    uses: keys.addressScopeUse.under,
     users: (state, id) => state.subnetPools.by('scope', id),
   },
   qos_policy: {
-    uses: keys.qosPolicyUses,
+    uses: keys.qosPolicyUse.under,
     users: (state, id) => [...state.ports.by('qos', id), ...state.networks.by('qos', id)],
   },
 };

@@ -29,7 +29,7 @@ export function requireScopeOwner(state: State, caller: Caller, pool: SubnetPool
 function requireAffinity(change: Change, state: State, pool: SubnetPoolRecord): void {
   const networks = new Set([...state.subnets.by('pool', pool.id)].map(({ record }) => record.network_id));
   if (networks.size === 0) {
-    change.requireQuiet(keys.subnetPoolUses(pool.id));
+    change.requireQuiet(keys.subnetPoolUse.under(pool.id));
     return;
   }
   for (const network of networks) {
@@ -76,8 +76,8 @@ export function joinScope(
     }
     requireSpace(state, scope, after, others);
     change.requirePresent(keys.addressScope(id));
-    change.claim(keys.addressScopeUses(id));
-    change.requireQuiet(keys.addressScopeUses(id));
+    change.claim(keys.addressScopeUse.under(id));
+    change.requireQuiet(keys.addressScopeUse.under(id));
     change.put(keys.addressScopeUse(id, after.id), '');
   }
   if (moved && before !== null) requireAffinity(change, state, after);

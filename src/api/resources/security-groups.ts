@@ -119,7 +119,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
     const { ports, rules, groups } = state;
     if (group.is_default && !caller.admin) refuse({ code: 'SecurityGroupCannotRemoveDefault' });
     if (ports.by('group', group.id).size > 0) refuse({ code: 'SecurityGroupInUse', id: group.id });
-    change.requireQuiet(keys.groupUses(group.id));
+    change.requireQuiet(keys.groupUse.under(group.id));
     for (const rule of rules.by('group', group.id)) removeRule(change, rule);
     // Rules of other groups that name this one would otherwise admit nobody, silently.
     for (const rule of rules.by('remote', group.id)) {
@@ -139,7 +139,7 @@ export class SecurityGroups implements Resource<SecurityGroupRecord> {
   #turn(change: Change, group: SecurityGroupRecord): void {
     if (this.#context.view.state.ports.by('group', group.id).size > 0)
       refuse({ code: 'SecurityGroupInUse', id: group.id });
-    change.requireQuiet(keys.groupUses(group.id));
+    change.requireQuiet(keys.groupUse.under(group.id));
     if (group.stateful) change.remove(keys.statelessGroup(group.id));
     else change.put(keys.statelessGroup(group.id), '');
   }

@@ -74,7 +74,7 @@ export class SubnetPlacing {
 
   /** No two requests cut from one pool at a time. */
   #cut(draft: SubnetDraft, pool: SubnetPoolRecord, project: string): PlacedSubnetDraft {
-    const uses = keys.subnetPoolUses(pool.id);
+    const uses = keys.subnetPoolUse.under(pool.id);
     this.#change.claim(uses);
     this.#change.requireQuiet(uses);
     const present = [...this.#state.subnets.by('pool', pool.id)].map((row) => row.record);

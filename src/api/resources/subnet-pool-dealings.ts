@@ -78,8 +78,8 @@ export const onboarding = (context: Context): Dealing<SubnetPoolRecord> => ({
     requireScopeOwner(state, caller, pool);
     const after = withPrefixes(pool, subnets.map(prefixOf));
     joinScope(change, state, caller, pool, after);
-    change.claim(keys.subnetPoolUses(pool.id));
-    change.requireQuiet(keys.subnetPoolUses(pool.id));
+    change.claim(keys.subnetPoolUse.under(pool.id));
+    change.requireQuiet(keys.subnetPoolUse.under(pool.id));
     // No subnet comes to the network meanwhile that would stay outside.
     change.replace(network);
     change.put(network.key, touched(network.record, change.now));

@@ -51,7 +51,7 @@ export class SubnetPools implements Resource<SubnetPoolRecord> {
       }),
       remove_prefixes: prefixListing((change, { record }, body) => {
         const cut = [...context.view.state.subnets.by('pool', record.id)].map((row) => prefixOf(row.record));
-        change.requireQuiet(keys.subnetPoolUses(record.id));
+        change.requireQuiet(keys.subnetPoolUse.under(record.id));
         return withoutPrefixes(record, prefixesOfBody(body), cut);
       }),
       onboard_network_subnets: onboarding(context),
@@ -117,8 +117,8 @@ export class SubnetPools implements Resource<SubnetPoolRecord> {
     const { state } = this.#context.view;
     if (state.subnets.by('pool', record.id).size > 0)
       refuse({ code: 'SubnetPoolDeleteError', reason: 'Subnet pool has existing allocations' });
-    change.requireQuiet(keys.subnetPoolUses(record.id));
-    if (record.is_default) change.remove(keys.defaultSubnetPool(record.ip_version));
+    change.requireQuiet(keys.subnetPoolUse.under(record.id));
+    if (record.is_default) change.remove(keys.defaultSubnetPool(String(record.ip_version)));
     if (record.address_scope_id !== null)
       change.remove(keys.addressScopeUse(record.address_scope_id, record.id));
     removePolicies(change, state, record.id);
@@ -128,7 +128,7 @@ export class SubnetPools implements Resource<SubnetPoolRecord> {
   /** `was`: the pool is the default one up to now. */
   #settleDefault(change: Change, was: boolean, pool: SubnetPoolRecord): void {
     if (was === pool.is_default) return;
-    const key = keys.defaultSubnetPool(pool.ip_version);
+    const key = keys.defaultSubnetPool(String(pool.ip_version));
     if (was) {
       change.remove(key);
       return;

@@ -4,6 +4,9 @@
 
 import { zoneOf } from '../../model/availability-zone.ts';
 import type { DefaultStatefulnessRecord } from '../../model/default-statefulness.ts';
+import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
+import type { AnyParts, Kind } from '../../model/key-kind.ts';
+import { keys } from '../../model/keys.ts';
 import type { QuotaRecord } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
@@ -26,9 +29,9 @@ import type {
 import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts';
 import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
-import type { Entry, StoreEvent } from '../../store/contract.ts';
-import { RuleHits } from '../operator/rule-hits.ts';
+import type { StoreEvent } from '../../store/contract.ts';
 import { NetworkHosts } from './network-hosts.ts';
+import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
 
 /** An address of a subnet that no port has any more. */
@@ -40,13 +43,21 @@ const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonl
   return id === null ? [] : [id];
 };
 
-type Keep = (key: string, id: string, entry: Entry | null) => void;
+/** Keeps a table equal to its records in the store. `changed` is told what a record was and is. */
+function rowsOf<R extends Owned, P extends AnyParts & { readonly id: string }>(
+  kind: Kind<R, P>,
+  table: Table<R, string>,
+  changed?: (before: R | null, after: R | null, parts: P) => void,
+): KeyHandler {
+  return on(kind, ({ key, parts, record, modRevision }) => {
+    const before = record === null ? table.delete(parts.id) : table.put(key, record, modRevision);
+    changed?.(before, record, parts);
+  });
+}
 
-function keeperOf<R extends Owned, I extends string>(table: Table<R, I>): Keep {
-  return (key, id, entry) => {
-    if (entry === null) table.delete(id);
-    else table.put(key, JSON.parse(entry.value) as R, entry.modRevision);
-  };
+function keep<V>(map: Map<string, V>, key: string, value: V | null): void {
+  if (value === null) map.delete(key);
+  else map.set(key, value);
 }
 
 export class State {
@@ -125,16 +136,7 @@ export class State {
   defaultExternalNetwork: string | null = null;
   /** Project to the limits that it was given. */
   readonly quotas = new Map<string, Pick<Row<QuotaRecord>, 'key' | 'record' | 'modRevision'>>();
-  /** Tables whose rows nothing else shows, by the first part of their keys; the second is the row's id. */
-  readonly #plain: ReadonlyMap<string, Keep> = new Map([
-    ['groups', keeperOf(this.groups)],
-    ['qos', keeperOf(this.qosPolicies)],
-    ['address-groups', keeperOf(this.addressGroups)],
-    ['address-scopes', keeperOf(this.addressScopes)],
-    ['routers', keeperOf(this.routers)],
-    ['default-rules', keeperOf(this.defaultGroupRules)],
-    ['default-statefulness', keeperOf(this.defaultStatefulness)],
-  ]);
+  readonly #dispatch = new KeyDispatch(this.#handlers());
   readonly #onReleased: OnReleased;
 
   constructor(onReleased: OnReleased) {
@@ -146,95 +148,63 @@ export class State {
   }
 
   apply(event: StoreEvent): void {
-    const key = event.type === 'put' ? event.entry.key : event.key;
-    const [kind = '', first = '', second = ''] = key.split('/');
-    const entry = event.type === 'put' ? event.entry : null;
-    const keep = this.#plain.get(kind);
-    if (keep !== undefined) {
-      keep(key, first, entry);
-      return;
-    }
-    // What is found by more than its id, or shows in something else.
-    switch (kind) {
-      case 'networks':
-        this.#applyNetwork(key, first, entry);
-        break;
-      case 'subnets':
-        if (entry === null) this.subnets.delete(second);
-        else this.subnets.put(key, JSON.parse(entry.value) as SubnetRecord, entry.modRevision);
-        this.networks.outdate(first);
-        break;
-      case 'ports':
-        this.#applyPort(key, second, entry);
-        break;
-      case 'rules':
-        if (entry === null) this.rules.delete(second);
-        else this.rules.put(key, JSON.parse(entry.value) as SecurityGroupRuleRecord, entry.modRevision);
-        this.groups.outdate(first);
-        break;
-      case 'subnet-pools':
-        if (entry === null) this.subnetPools.delete(first);
-        else this.subnetPools.put(key, JSON.parse(entry.value) as SubnetPoolRecord, entry.modRevision);
+    if (event.type === 'delete') this.#dispatch.take(event.key, null);
+    else this.#dispatch.take(event.entry.key, event.entry.value, event.entry.modRevision);
+  }
+
+  #handlers(): readonly KeyHandler[] {
+    return [
+      rowsOf(keys.group, this.groups),
+      rowsOf(keys.qosPolicy, this.qosPolicies),
+      rowsOf(keys.addressGroup, this.addressGroups),
+      rowsOf(keys.addressScope, this.addressScopes),
+      rowsOf(keys.router, this.routers),
+      rowsOf(keys.defaultGroupRule, this.defaultGroupRules),
+      rowsOf(keys.defaultStatefulness, this.defaultStatefulness),
+      // Rows that other rows show something of.
+      rowsOf(keys.network, this.networks, (before, after) => this.#networkChanged(before, after)),
+      rowsOf(keys.subnet, this.subnets, (_before, _after, { network }) => this.networks.outdate(network)),
+      rowsOf(keys.port, this.ports, (before, after) => this.#portChanged(before, after)),
+      rowsOf(keys.rule, this.rules, (_before, _after, { group }) => this.groups.outdate(group)),
+      rowsOf(keys.subnetPool, this.subnetPools, (_before, _after, { id }) => {
         // Networks show the scopes of their subnets' pools.
-        for (const { record } of this.subnets.by('pool', first)) this.networks.outdate(record.network_id);
-        break;
-      case 'rbac':
-        this.#applyPolicy(key, first, entry);
-        break;
-      case 'bindings':
-        this.#applyBinding(first, second, entry === null ? null : (JSON.parse(entry.value) as BindingRecord));
-        break;
-      case 'link-locals':
-        this.#applyLinkLocal(key, entry === null ? null : (JSON.parse(entry.value) as LinkLocalRecord));
-        break;
-      case 'hosts':
-        if (entry === null) this.hostRevisions.delete(first);
-        else this.hostRevisions.set(first, entry.modRevision);
-        this.#applyHost(first, entry === null ? null : (JSON.parse(entry.value) as HostRecord));
-        break;
-      case 'agent-notes':
-        if (entry === null) this.agentNotes.delete(first);
-        else this.agentNotes.set(first, JSON.parse(entry.value) as AgentNote);
-        break;
-      case 'bridges':
-        if (entry === null) this.bridges.delete(first);
-        else this.bridges.set(first, JSON.parse(entry.value) as BridgeRecord);
+        for (const { record } of this.subnets.by('pool', id)) this.networks.outdate(record.network_id);
+      }),
+      rowsOf(keys.rbacPolicy, this.rbacPolicies, (before, after) => this.#grantChanged(after ?? before)),
+      // What rows show.
+      on(keys.binding, ({ parts, record }) => this.#applyBinding(parts.network, parts.id, record)),
+      on(keys.linkLocal, ({ key, record }) => this.#applyLinkLocal(key, record)),
+      on(keys.host, ({ parts: { host }, record, modRevision }) => {
+        keep(this.hostRevisions, host, record && modRevision);
+        this.#applyHost(host, record);
+      }),
+      on(keys.agentNote, ({ parts, record }) => keep(this.agentNotes, parts.host, record)),
+      on(keys.bridge, ({ parts, record }) => {
+        keep(this.bridges, parts.host, record);
         this.ports.outdateAll();
-        break;
-      case 'planted':
-        this.hasDefaultGroupRules = entry !== null;
-        break;
-      case 'default-external-network':
-        this.defaultExternalNetwork = entry?.value ?? null;
-        break;
-      case 'quotas':
-        this.#applyQuota(key, key.slice(kind.length + 1), entry);
-        break;
-      case 'default-groups':
-        if (entry === null) this.defaultGroups.delete(key.slice(kind.length + 1));
-        else this.defaultGroups.set(key.slice(kind.length + 1), entry.value);
-        break;
-      default:
-        this.hits.apply(key, entry?.value ?? null);
-    }
+      }),
+      on(keys.defaultGroupRulesPlanted, ({ record }) => {
+        this.hasDefaultGroupRules = record !== null;
+      }),
+      on(keys.defaultExternalNetwork, ({ record }) => {
+        this.defaultExternalNetwork = record;
+      }),
+      on(keys.quota, ({ key, parts, record, modRevision }) =>
+        keep(this.quotas, parts.project, record && { key, record, modRevision }),
+      ),
+      on(keys.defaultGroup, ({ parts, record }) => keep(this.defaultGroups, parts.project, record)),
+      ...this.hits.handlers,
+    ];
   }
 
-  #applyNetwork(key: string, id: string, entry: Entry | null): void {
-    if (entry === null) {
-      this.networks.delete(id);
-      return;
-    }
-    const after = JSON.parse(entry.value) as NetworkRecord;
-    const before = this.networks.put(key, after, entry.modRevision);
+  #networkChanged(before: NetworkRecord | null, after: NetworkRecord | null): void {
+    if (before === null || after === null) return;
     // Ports show their network's policy.
-    if (before === null || qosPolicyIds(before)[0] === qosPolicyIds(after)[0]) return;
-    for (const port of this.ports.by('network', id)) this.ports.outdate(port.record.id);
+    if (qosPolicyIds(before)[0] === qosPolicyIds(after)[0]) return;
+    for (const port of this.ports.by('network', after.id)) this.ports.outdate(port.record.id);
   }
 
-  #applyPort(key: string, id: string, entry: Entry | null): void {
-    const after = entry === null ? null : (JSON.parse(entry.value) as PortRecord);
-    const before =
-      after === null ? this.ports.delete(id) : this.ports.put(key, after, entry?.modRevision ?? 0);
+  #portChanged(before: PortRecord | null, after: PortRecord | null): void {
     // Routers show where their gateways are.
     if (after?.device_owner === gatewayOwner) this.routers.outdate(after.device_id);
     if (before === null || before.fixed_ips.length === 0) return;
@@ -244,34 +214,15 @@ export class State {
     }
   }
 
-  #applyPolicy(
-    key: string,
-    id: string,
-    entry: { readonly value: string; readonly modRevision: number } | null,
-  ): void {
-    const after = entry === null ? null : (JSON.parse(entry.value) as RbacPolicyRecord);
-    const before =
-      after === null
-        ? this.rbacPolicies.delete(id)
-        : this.rbacPolicies.put(key, after, entry?.modRevision ?? 0);
-    const object = (after ?? before)?.object_id ?? '';
+  #grantChanged(policy: RbacPolicyRecord | null): void {
     const { networks, groups, addressGroups, qosPolicies, subnetPools, addressScopes } = this;
     for (const table of [networks, groups, addressGroups, qosPolicies, subnetPools, addressScopes])
-      table.outdate(object);
-  }
-
-  #applyQuota(key: string, project: string, entry: Entry | null): void {
-    if (entry === null) this.quotas.delete(project);
-    else {
-      const record = JSON.parse(entry.value) as QuotaRecord;
-      this.quotas.set(project, { key, record, modRevision: entry.modRevision });
-    }
+      table.outdate(policy?.object_id ?? '');
   }
 
   #applyBinding(network: string, port: string, after: BindingRecord | null): void {
     const before = this.bindings.get(port) ?? null;
-    if (after === null) this.bindings.delete(port);
-    else this.bindings.set(port, after);
+    keep(this.bindings, port, after);
     this.ports.outdate(port);
     const moved = this.networkHosts.moved(network, before?.host ?? null, after?.host ?? null);
     // Networks show the zones of their hosts.
@@ -280,8 +231,7 @@ export class State {
 
   #applyHost(name: string, after: HostRecord | null): void {
     const before = this.hosts.get(name) ?? null;
-    if (after === null) this.hosts.delete(name);
-    else this.hosts.set(name, after);
+    keep(this.hosts, name, after);
     // A heartbeat is not seen in ports; that the host is there again is.
     const appeared = (before === null) !== (after === null);
     const revived = before !== null && after !== null && after.heartbeat - before.heartbeat >= before.ttl;

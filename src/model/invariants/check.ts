@@ -3,6 +3,8 @@
  * keep true stands here apart from the code that keeps it.
  */
 
+import { isObject } from '../checks.ts';
+import { allKinds } from '../keys.ts';
 import {
   addressGroupInvariant,
   defaultGroupRuleInvariant,
@@ -10,87 +12,70 @@ import {
   groupInvariant,
   ruleInvariant,
 } from './groups.ts';
-import type { AnyInvariant, Invariant } from './invariant.ts';
-import { Image, type Kind, type StoredEntry } from './kind.ts';
-import { allKinds, derivedMarks } from './kinds.ts';
+import type { Invariant, RequiredMark, Violation } from './invariant.ts';
 import { networkInvariant, subnetInvariant } from './networks.ts';
 import { pooledSubnetInvariant, subnetPoolInvariant } from './pools.ts';
 import { bindingInvariant, linkLocalInvariant, portInvariant } from './ports.ts';
 import { routerInvariant } from './routers.ts';
 import { qosPolicyInvariant, quotaInvariant, quotaUseInvariant, rbacPolicyInvariant } from './sharing.ts';
+import { SortedSnapshot, type StoredEntry } from './snapshot.ts';
 import { commonProblems } from './stamps.ts';
 
-export interface Violation {
-  readonly key: string;
-  /** What is wrong, as a sentence about what lies at the key. */
-  readonly problem: string;
-}
-
-const erased = <R>(invariant: Invariant<R>): AnyInvariant => invariant as unknown as AnyInvariant;
-
-const invariants: readonly AnyInvariant[] = [
-  erased(networkInvariant),
-  erased(subnetInvariant),
-  erased(pooledSubnetInvariant),
-  erased(subnetPoolInvariant),
-  erased(portInvariant),
-  erased(bindingInvariant),
-  erased(linkLocalInvariant),
-  erased(groupInvariant),
-  erased(ruleInvariant),
-  erased(addressGroupInvariant),
-  erased(defaultGroupRuleInvariant),
-  erased(defaultStatefulnessInvariant),
-  erased(rbacPolicyInvariant),
-  erased(qosPolicyInvariant),
-  erased(routerInvariant),
-  erased(quotaInvariant),
-  erased(quotaUseInvariant),
+const invariants: readonly Invariant[] = [
+  networkInvariant,
+  subnetInvariant,
+  pooledSubnetInvariant,
+  subnetPoolInvariant,
+  portInvariant,
+  bindingInvariant,
+  linkLocalInvariant,
+  groupInvariant,
+  ruleInvariant,
+  addressGroupInvariant,
+  defaultGroupRuleInvariant,
+  defaultStatefulnessInvariant,
+  rbacPolicyInvariant,
+  qosPolicyInvariant,
+  routerInvariant,
+  quotaInvariant,
+  quotaUseInvariant,
 ];
 
-function* recordViolations(image: Image): Iterable<Violation> {
+function* recordViolations(snapshot: SortedSnapshot): Iterable<Violation> {
   for (const kind of allKinds) {
-    if (kind.is === 'mark') continue;
-    for (const { key, parts, record } of image.all(kind as Kind<Readonly<Record<string, unknown>>>))
-      for (const problem of commonProblems(record, parts['id'])) yield { key, problem };
+    if (kind.holds !== 'record') continue;
+    for (const { key, parts, record } of snapshot.all(kind))
+      if (isObject(record)) for (const problem of commonProblems(record, parts['id'])) yield { key, problem };
   }
-  for (const { kind, problems, together } of invariants) {
-    const all = image.all(kind);
-    for (const found of all)
-      for (const problem of problems?.(found, image) ?? []) yield { key: found.key, problem };
-    for (const [key, problem] of together?.(all, image) ?? []) yield { key, problem };
-  }
+  for (const invariant of invariants) yield* invariant.violations(snapshot);
 }
 
-/** Every mark has a record that wants it, and every record its marks; two cannot have the same one. */
-function* markViolations(image: Image): Iterable<Violation> {
-  const wanted = new Map<string, { readonly value: string; readonly by: string }>();
-  for (const { kind, marks } of invariants) {
-    for (const { key: by, record } of image.all(kind)) {
-      for (const [key, value] of marks?.(record) ?? []) {
-        const other = wanted.get(key);
-        if (other !== undefined) yield { key, problem: `${other.by} and ${by} both lay claim to it` };
-        wanted.set(key, { value, by });
-      }
+/** Each mark has a record that requires it, and each record its marks. Two records cannot require the same mark. */
+function* markViolations(snapshot: SortedSnapshot): Iterable<Violation> {
+  const required = new Map<string, RequiredMark>();
+  for (const invariant of invariants) {
+    for (const mark of invariant.marks(snapshot)) {
+      const other = required.get(mark.key);
+      if (other !== undefined)
+        yield { key: mark.key, problem: `${other.by} and ${mark.by} both lay claim to it` };
+      required.set(mark.key, mark);
     }
   }
-  for (const kind of derivedMarks) {
-    for (const { key, record: value } of image.all(kind)) {
-      const mark = wanted.get(key);
-      wanted.delete(key);
+  for (const kind of allKinds) {
+    if (kind.holds !== 'mark') continue;
+    for (const { key, record: value } of snapshot.all(kind)) {
+      const mark = required.get(key);
+      required.delete(key);
       if (mark === undefined) yield { key, problem: 'nothing asks for it' };
       else if (mark.value !== value)
-        yield { key, problem: `it says '${value}' and ${mark.by} '${mark.value}'` };
+        yield { key, problem: `it says '${String(value)}' and ${mark.by} '${mark.value}'` };
     }
   }
-  for (const [key, { by }] of wanted) yield { key, problem: `it is missing: ${by} asks for it` };
+  for (const { key, by } of required.values()) yield { key, problem: `it is missing: ${by} asks for it` };
 }
 
 /** Empty for a store that is whole. `entries` are all of one snapshot. */
 export function violationsOf(entries: Iterable<StoredEntry>): readonly Violation[] {
-  const image = new Image(allKinds, entries);
-  return [...image.strange, ...recordViolations(image), ...markViolations(image)];
+  const snapshot = new SortedSnapshot(entries);
+  return [...snapshot.strange, ...recordViolations(snapshot), ...markViolations(snapshot)];
 }
-
-/** Whether keys like this one are looked at. */
-export const isKnownKey = (key: string): boolean => Image.knows(allKinds, key);

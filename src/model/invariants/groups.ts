@@ -2,20 +2,11 @@
 
 import { parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
-import type { DefaultStatefulnessRecord } from '../default-statefulness.ts';
-import { keys } from '../keys.ts';
-import type {
-  AddressGroupRecord,
-  DefaultGroupRuleRecord,
-  SecurityGroupRecord,
-  SecurityGroupRuleRecord,
-} from '../records.ts';
+import { defaultStatefulnessMark, keys } from '../keys.ts';
 import { addressGroupOf, ruleIdentity } from '../security-group-rule.ts';
-import { type Invariant, twins } from './invariant.ts';
-import { addressGroups, defaultGroupRules, defaultStatefulness, groups, planted, rules } from './kinds.ts';
+import { invariantOf, twins } from './invariant.ts';
 
-export const groupInvariant: Invariant<SecurityGroupRecord> = {
-  kind: groups,
+export const groupInvariant = invariantOf(keys.group, {
   *problems({ record }) {
     if (record.is_default !== (record.name.toLowerCase() === 'default'))
       yield `${record.is_default ? 'a' : 'no'} default group is called '${record.name}'`;
@@ -24,18 +15,17 @@ export const groupInvariant: Invariant<SecurityGroupRecord> = {
     if (group.is_default) yield [keys.defaultGroup(group.project_id), group.id];
     if (!group.stateful) yield [keys.statelessGroup(group.id), ''];
   },
-};
+});
 
-export const ruleInvariant: Invariant<SecurityGroupRuleRecord> = {
-  kind: rules,
-  *problems({ record, parts }, image) {
+export const ruleInvariant = invariantOf(keys.rule, {
+  *problems({ record, parts }, snapshot) {
     const { security_group_id: own, remote_group_id: remote, remote_ip_prefix: prefix } = record;
     const addresses = addressGroupOf(record);
-    if (parts['group'] !== own) yield `it lies under group ${parts['group']}`;
-    if (image.byId(groups, own) === undefined) yield `its group ${own} does not exist`;
-    if (remote !== null && image.byId(groups, remote) === undefined)
+    if (parts.group !== own) yield `it lies under group ${parts.group}`;
+    if (snapshot.byId(keys.group, own) === undefined) yield `its group ${own} does not exist`;
+    if (remote !== null && snapshot.byId(keys.group, remote) === undefined)
       yield `remote group ${remote} does not exist`;
-    if (addresses !== null && image.byId(addressGroups, addresses) === undefined)
+    if (addresses !== null && snapshot.byId(keys.addressGroup, addresses) === undefined)
       yield `address group ${addresses} does not exist`;
     if ([remote, addresses, prefix].filter((one) => one !== null).length > 1)
       yield 'it has more than one remote';
@@ -55,30 +45,27 @@ export const ruleInvariant: Invariant<SecurityGroupRuleRecord> = {
       (rule) => [ruleIdentity(rule)],
       (_, other) => `it says the same as ${other}`,
     ),
-};
+});
 
-export const addressGroupInvariant: Invariant<AddressGroupRecord> = {
-  kind: addressGroups,
+export const addressGroupInvariant = invariantOf(keys.addressGroup, {
   *problems({ record: { addresses } }) {
     if (new Set(addresses).size !== addresses.length) yield 'it has an address twice';
     for (const address of addresses)
       if (parseCidr(address) === null || toCanonicalCidr(address) !== address)
         yield `${address} is not how a prefix is written`;
   },
-};
+});
 
-export const defaultStatefulnessInvariant: Invariant<DefaultStatefulnessRecord> = {
-  kind: defaultStatefulness,
+export const defaultStatefulnessInvariant = invariantOf(keys.defaultStatefulness, {
   *marks({ id, project_id: project }) {
-    yield [keys.defaultStatefulnessOf(project), id];
+    yield [defaultStatefulnessMark(project), id];
   },
-};
+});
 
 /** What a template names may have gone. */
-export const defaultGroupRuleInvariant: Invariant<DefaultGroupRuleRecord> = {
-  kind: defaultGroupRules,
-  *problems(_found, image) {
-    if (image.all(planted).length === 0)
+export const defaultGroupRuleInvariant = invariantOf(keys.defaultGroupRule, {
+  *problems(_found, snapshot) {
+    if (snapshot.all(keys.defaultGroupRulesPlanted).length === 0)
       yield 'there are templates, and nothing says that the first were made';
   },
-};
+});

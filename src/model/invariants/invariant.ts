@@ -1,21 +1,52 @@
-/** What an invariant is: what must hold of each record of a kind beside the rest of the snapshot, and its marks. */
-import type { Found, Image, Kind } from './kind.ts';
+/** An invariant: what must hold of each record of a kind beside the rest of the snapshot, and which marks it requires. */
+import type { AnyParts, Kind } from '../key-kind.ts';
+import type { Found, SortedSnapshot } from './snapshot.ts';
 
-export interface Invariant<R> {
-  readonly kind: Kind<R>;
+export interface Violation {
+  readonly key: string;
+  /** What is wrong, as a sentence about the record at the key. */
+  readonly problem: string;
+}
+
+/** A mark that a record requires. */
+export interface RequiredMark {
+  readonly key: string;
+  readonly value: string;
+  /** The record's key. */
+  readonly by: string;
+}
+
+export interface Invariant {
+  violations(snapshot: SortedSnapshot): Iterable<Violation>;
+  marks(snapshot: SortedSnapshot): Iterable<RequiredMark>;
+}
+
+interface Rules<R, P extends AnyParts> {
   /** What is wrong with one record; sentences without the key. */
-  readonly problems?: (found: Found<R>, image: Image) => Iterable<string>;
+  readonly problems?: (found: Found<R, P>, snapshot: SortedSnapshot) => Iterable<string>;
   /** The marks that must be there because of the record: keys and values. */
   readonly marks?: (record: R) => Iterable<readonly [key: string, value: string]>;
   /** What is wrong with all of them together: keys and sentences. */
   readonly together?: (
-    all: readonly Found<R>[],
-    image: Image,
+    all: readonly Found<R, P>[],
+    snapshot: SortedSnapshot,
   ) => Iterable<readonly [key: string, problem: string]>;
 }
 
-/** An invariant whose record type is nobody's business any more. */
-export type AnyInvariant = Invariant<never>;
+export function invariantOf<R, P extends AnyParts>(kind: Kind<R, P>, rules: Rules<R, P>): Invariant {
+  return {
+    *violations(snapshot) {
+      const all = snapshot.all(kind);
+      for (const found of all)
+        for (const problem of rules.problems?.(found, snapshot) ?? []) yield { key: found.key, problem };
+      for (const [key, problem] of rules.together?.(all, snapshot) ?? []) yield { key, problem };
+    },
+    *marks(snapshot) {
+      for (const { key: by, record } of snapshot.all(kind))
+        for (const [key, value] of rules.marks?.(record) ?? []) yield { key, value, by };
+    },
+  };
+}
 
 /** Keys of records that have the same text, which no two may. */
 export function* twins<R>(

@@ -3,24 +3,22 @@
 import { type Cidr, overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
 import { hostRange, poolRange } from '../address-pools.ts';
 import { keys } from '../keys.ts';
-import type { NetworkRecord, RbacPolicyRecord, SubnetRecord } from '../records.ts';
-import type { Invariant } from './invariant.ts';
-import { networks, qosPolicies, rbacPolicies, subnets } from './kinds.ts';
+import type { RbacPolicyRecord, SubnetRecord } from '../records.ts';
+import { invariantOf } from './invariant.ts';
 import { qosPolicyOf } from './sharing.ts';
 
 const external = 'router:external';
 const smallestMtu = { 4: 68, 6: 1280 } as const;
 
-export const networkInvariant: Invariant<NetworkRecord> = {
-  kind: networks,
-  *problems({ record }, image) {
+export const networkInvariant = invariantOf(keys.network, {
+  *problems({ record }, snapshot) {
     const policy = qosPolicyOf(record);
-    if (policy !== null && image.byId(qosPolicies, policy) === undefined)
+    if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
   },
-  *together(all, image) {
+  *together(all, snapshot) {
     const openings = new Map<string, readonly RbacPolicyRecord[]>();
-    for (const { record } of image.all(rbacPolicies)) {
+    for (const { record } of snapshot.all(keys.rbacPolicy)) {
       if (record.action !== 'access_as_external') continue;
       openings.set(record.object_id, [...(openings.get(record.object_id) ?? []), record]);
     }
@@ -37,9 +35,9 @@ export const networkInvariant: Invariant<NetworkRecord> = {
     const { id } = network;
     const policy = qosPolicyOf(network);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
-    if (network.is_default === true) yield [keys.defaultExternalNetwork, id];
+    if (network.is_default === true) yield [keys.defaultExternalNetwork(), id];
   },
-};
+});
 
 function* poolProblems(subnet: SubnetRecord): Iterable<string> {
   const prefix = parseCidr(subnet.cidr);
@@ -60,11 +58,10 @@ function* poolProblems(subnet: SubnetRecord): Iterable<string> {
   }
 }
 
-export const subnetInvariant: Invariant<SubnetRecord> = {
-  kind: subnets,
-  *problems({ record, parts }, image) {
-    const network = image.byId(networks, record.network_id);
-    if (parts['network'] !== record.network_id) yield `it lies under network ${parts['network']}`;
+export const subnetInvariant = invariantOf(keys.subnet, {
+  *problems({ record, parts }, snapshot) {
+    const network = snapshot.byId(keys.network, record.network_id);
+    if (parts.network !== record.network_id) yield `it lies under network ${parts.network}`;
     if (network === undefined) yield `its network ${record.network_id} does not exist`;
     else if (network.mtu < smallestMtu[record.ip_version])
       yield `its network is too narrow for IPv${record.ip_version}`;
@@ -92,4 +89,4 @@ export const subnetInvariant: Invariant<SubnetRecord> = {
       byNetwork.set(record.network_id, [...siblings, { key, prefix }]);
     }
   },
-};
+});

@@ -4,10 +4,8 @@ import { covers, meet, prefixesOf, rangesOf } from '../../net/address-ranges.ts'
 import { type Cidr, formatCidr, parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
 import { keys } from '../keys.ts';
-import type { SubnetPoolRecord, SubnetRecord } from '../records.ts';
-import type { Invariant } from './invariant.ts';
-import type { Found } from './kind.ts';
-import { addressScopes, subnetPools, subnets } from './kinds.ts';
+import { invariantOf } from './invariant.ts';
+import type { Found } from './snapshot.ts';
 
 const parsed = (prefixes: readonly string[]): readonly Cidr[] =>
   prefixes.flatMap((prefix) => parseCidr(prefix) ?? []);
@@ -31,9 +29,8 @@ function* overlapping<R>(
   }
 }
 
-export const subnetPoolInvariant: Invariant<SubnetPoolRecord> = {
-  kind: subnetPools,
-  *problems({ record }, image) {
+export const subnetPoolInvariant = invariantOf(keys.subnetPool, {
+  *problems({ record }, snapshot) {
     const { ip_version: version, prefixes, address_scope_id: scopeId } = record;
     const list = parsed(prefixes);
     const proper = prefixes.every((prefix) => toCanonicalCidr(prefix) === prefix);
@@ -44,13 +41,13 @@ export const subnetPoolInvariant: Invariant<SubnetPoolRecord> = {
     const { min_prefixlen: min, default_prefixlen: usual, max_prefixlen: max } = record;
     if (!(0 <= min && min <= usual && usual <= max && max <= (version === 4 ? 32 : 128)))
       yield `lengths ${min}, ${usual}, ${max} do not go together`;
-    const scope = scopeId === null ? null : image.byId(addressScopes, scopeId);
+    const scope = scopeId === null ? null : snapshot.byId(keys.addressScope, scopeId);
     if (scope === undefined) yield `its address scope ${scopeId} does not exist`;
     else if (scope !== null && scope.ip_version !== version) yield 'its address scope is of another family';
   },
   *marks({ id, address_scope_id: scope, is_default: usual, ip_version: version }) {
     if (scope !== null) yield [keys.addressScopeUse(scope, id), ''];
-    if (usual) yield [keys.defaultSubnetPool(version), id];
+    if (usual) yield [keys.defaultSubnetPool(String(version)), id];
   },
   together: (all) =>
     overlapping(
@@ -58,13 +55,12 @@ export const subnetPoolInvariant: Invariant<SubnetPoolRecord> = {
       (pool) => pool.address_scope_id,
       (pool) => parsed(pool.prefixes),
     ),
-};
+});
 
-export const pooledSubnetInvariant: Invariant<SubnetRecord> = {
-  kind: subnets,
-  *problems({ record: { subnetpool_id: id, cidr } }, image) {
+export const pooledSubnetInvariant = invariantOf(keys.subnet, {
+  *problems({ record: { subnetpool_id: id, cidr } }, snapshot) {
     if (id === undefined) return;
-    const pool = image.byId(subnetPools, id);
+    const pool = snapshot.byId(keys.subnetPool, id);
     if (pool === undefined) yield `its pool ${id} does not exist`;
     else if (!covers(rangesOf(parsed(pool.prefixes)), rangesOf(parsed([cidr]))))
       yield `${cidr} is not in its pool ${id}`;
@@ -72,7 +68,7 @@ export const pooledSubnetInvariant: Invariant<SubnetRecord> = {
   *marks({ id, subnetpool_id: pool }) {
     if (pool !== undefined) yield [keys.subnetPoolUse(pool, id), ''];
   },
-  *together(all, image) {
+  *together(all, snapshot) {
     yield* overlapping(
       all,
       (subnet) => subnet.subnetpool_id ?? null,
@@ -82,7 +78,7 @@ export const pooledSubnetInvariant: Invariant<SubnetRecord> = {
     const places = new Map<string, string>();
     for (const { key, record } of all) {
       const pool = record.subnetpool_id ?? null;
-      const scope = pool === null ? null : (image.byId(subnetPools, pool)?.address_scope_id ?? null);
+      const scope = pool === null ? null : (snapshot.byId(keys.subnetPool, pool)?.address_scope_id ?? null);
       const source = scope === null ? `pool ${pool}` : `scope ${scope}`;
       const place = `${record.network_id} ${record.ip_version}`;
       const other = places.get(place);
@@ -90,4 +86,4 @@ export const pooledSubnetInvariant: Invariant<SubnetRecord> = {
       places.set(place, source);
     }
   },
-};
+});

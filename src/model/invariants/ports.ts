@@ -5,15 +5,14 @@ import { parseMac } from '../../net/mac.ts';
 import { isHostAddress } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import { isTrustedOwner } from '../port.ts';
-import type { BindingRecord, FixedIp, LinkLocalRecord, PortRecord } from '../records.ts';
-import type { Invariant } from './invariant.ts';
-import type { Image } from './kind.ts';
-import { bindings, groups, linkLocals, networks, ports, qosPolicies, subnets } from './kinds.ts';
+import type { FixedIp, PortRecord } from '../records.ts';
+import { invariantOf } from './invariant.ts';
 import { qosPolicyOf } from './sharing.ts';
+import type { SortedSnapshot } from './snapshot.ts';
 
-function* addressProblems(port: PortRecord, ip: FixedIp, image: Image): Iterable<string> {
+function* addressProblems(port: PortRecord, ip: FixedIp, snapshot: SortedSnapshot): Iterable<string> {
   const { subnet_id: id, ip_address: text } = ip;
-  const subnet = image.byId(subnets, id);
+  const subnet = snapshot.byId(keys.subnet, id);
   const address = parseIp(text);
   if (subnet === undefined) {
     yield `subnet ${id} of ${text} does not exist`;
@@ -28,11 +27,12 @@ function* addressProblems(port: PortRecord, ip: FixedIp, image: Image): Iterable
   if (prefix !== null && !isHostAddress(prefix, address)) yield `${text} is no host of ${subnet.cidr}`;
 }
 
-function* guardProblems(port: PortRecord, image: Image): Iterable<string> {
+function* guardProblems(port: PortRecord, snapshot: SortedSnapshot): Iterable<string> {
   const held = port.security_groups;
   if (new Set(held).size !== held.length) yield 'it has a group twice';
-  for (const id of held) if (image.byId(groups, id) === undefined) yield `its group ${id} does not exist`;
-  const stateful = held.map((id) => image.byId(groups, id)?.stateful ?? true);
+  for (const id of held)
+    if (snapshot.byId(keys.group, id) === undefined) yield `its group ${id} does not exist`;
+  const stateful = held.map((id) => snapshot.byId(keys.group, id)?.stateful ?? true);
   if (new Set(stateful).size > 1) yield 'it mixes stateful and stateless groups';
   if (port.port_security_enabled) {
     // One that was given to a router stays guarded.
@@ -52,21 +52,20 @@ function* bindingProblems(port: PortRecord): Iterable<string> {
   if (port.binding_removed === true && host !== '') yield `it has no active binding and is at ${host}`;
 }
 
-export const portInvariant: Invariant<PortRecord> = {
-  kind: ports,
-  *problems({ record, parts }, image) {
-    if (parts['network'] !== record.network_id) yield `it lies under network ${parts['network']}`;
-    if (image.byId(networks, record.network_id) === undefined)
+export const portInvariant = invariantOf(keys.port, {
+  *problems({ record, parts }, snapshot) {
+    if (parts.network !== record.network_id) yield `it lies under network ${parts.network}`;
+    if (snapshot.byId(keys.network, record.network_id) === undefined)
       yield `its network ${record.network_id} does not exist`;
     if (parseMac(record.mac_address) !== record.mac_address)
       yield `${record.mac_address} is not how a MAC is written`;
-    for (const ip of record.fixed_ips) yield* addressProblems(record, ip, image);
-    yield* guardProblems(record, image);
+    for (const ip of record.fixed_ips) yield* addressProblems(record, ip, snapshot);
+    yield* guardProblems(record, snapshot);
     yield* bindingProblems(record);
     const pairs = record.allowed_address_pairs.map((pair) => `${pair.mac_address} ${pair.ip_address}`);
     if (new Set(pairs).size !== pairs.length) yield 'it has an allowed pair twice';
     const policy = qosPolicyOf(record);
-    if (policy !== null && image.byId(qosPolicies, policy) === undefined)
+    if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
   },
   *marks({ id, network_id: network, ...port }) {
@@ -76,20 +75,22 @@ export const portInvariant: Invariant<PortRecord> = {
     const policy = qosPolicyOf(port);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
   },
-};
+});
 
-function* holderProblems(network: string | undefined, port: string, image: Image): Iterable<string> {
-  const record = image.byId(ports, port);
+function* holderProblems(
+  network: string | undefined,
+  port: string,
+  snapshot: SortedSnapshot,
+): Iterable<string> {
+  const record = snapshot.byId(keys.port, port);
   if (record === undefined) yield `port ${port} does not exist`;
   else if (record.network_id !== network) yield `port ${port} is of another network`;
 }
 
-export const bindingInvariant: Invariant<BindingRecord> = {
-  kind: bindings,
-  problems: ({ parts }, image) => holderProblems(parts['network'], parts['id'] ?? '', image),
-};
+export const bindingInvariant = invariantOf(keys.binding, {
+  problems: ({ parts }, snapshot) => holderProblems(parts.network, parts.id, snapshot),
+});
 
-export const linkLocalInvariant: Invariant<LinkLocalRecord> = {
-  kind: linkLocals,
-  problems: ({ parts, record }, image) => holderProblems(parts['network'], record.port, image),
-};
+export const linkLocalInvariant = invariantOf(keys.linkLocal, {
+  problems: ({ parts, record }, snapshot) => holderProblems(parts.network, record.port, snapshot),
+});

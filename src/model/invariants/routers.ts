@@ -1,17 +1,17 @@
 /** What holds of routers and of the ports that they hold. */
 
 import { overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
+import { keys } from '../keys.ts';
 import type { PortRecord, SubnetRecord } from '../records.ts';
 import type { RouterRecord } from '../router.ts';
-import { type Invariant, twins } from './invariant.ts';
-import type { Image } from './kind.ts';
-import { networks, ports, routers, subnets } from './kinds.ts';
+import { invariantOf, twins } from './invariant.ts';
+import type { SortedSnapshot } from './snapshot.ts';
 
 const heldBy = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
   gateway === null ? interfaces : [...interfaces, gateway];
 
-function* holdProblems(router: RouterRecord, id: string, image: Image): Iterable<string> {
-  const port = image.byId(ports, id);
+function* holdProblems(router: RouterRecord, id: string, snapshot: SortedSnapshot): Iterable<string> {
+  const port = snapshot.byId(keys.port, id);
   if (port === undefined) {
     yield `its port ${id} does not exist`;
     return;
@@ -19,17 +19,17 @@ function* holdProblems(router: RouterRecord, id: string, image: Image): Iterable
   const leadsOut = id === router.gateway;
   const owner = leadsOut ? 'network:router_gateway' : 'network:router_interface';
   if (port.device_id !== router.id || port.device_owner !== owner) yield `its port ${id} is another device's`;
-  if (leadsOut && image.byId(networks, port.network_id)?.['router:external'] !== true)
+  if (leadsOut && snapshot.byId(keys.network, port.network_id)?.['router:external'] !== true)
     yield `its gateway is on network ${port.network_id}, which is not external`;
 }
 
-const subnetsOf = (port: PortRecord | undefined, image: Image): readonly SubnetRecord[] =>
-  (port?.fixed_ips ?? []).flatMap((ip) => image.byId(subnets, ip.subnet_id) ?? []);
+const subnetsOf = (port: PortRecord | undefined, snapshot: SortedSnapshot): readonly SubnetRecord[] =>
+  (port?.fixed_ips ?? []).flatMap((ip) => snapshot.byId(keys.subnet, ip.subnet_id) ?? []);
 
 /** Of its interfaces alone: what an external network gets later is the operator's to know. */
-function* overlapProblems(router: RouterRecord, image: Image): Iterable<string> {
+function* overlapProblems(router: RouterRecord, snapshot: SortedSnapshot): Iterable<string> {
   const near = router.interfaces.flatMap((id) => {
-    const own = new Set(subnetsOf(image.byId(ports, id), image));
+    const own = new Set(subnetsOf(snapshot.byId(keys.port, id), snapshot));
     return [...own].map((subnet) => ({ id, prefix: parseCidr(subnet.cidr) }));
   });
   for (const [at, one] of near.entries()) {
@@ -40,11 +40,10 @@ function* overlapProblems(router: RouterRecord, image: Image): Iterable<string> 
   }
 }
 
-export const routerInvariant: Invariant<RouterRecord> = {
-  kind: routers,
-  *problems({ record }, image) {
-    for (const id of heldBy(record)) yield* holdProblems(record, id, image);
-    yield* overlapProblems(record, image);
+export const routerInvariant = invariantOf(keys.router, {
+  *problems({ record }, snapshot) {
+    for (const id of heldBy(record)) yield* holdProblems(record, id, snapshot);
+    yield* overlapProblems(record, snapshot);
     const texts = record.routes.map(({ destination, nexthop }) => `${destination} ${nexthop}`);
     if (texts.toSorted().join('\n') !== texts.join('\n') || new Set(texts).size !== texts.length)
       yield 'its routes are not in order';
@@ -55,4 +54,4 @@ export const routerInvariant: Invariant<RouterRecord> = {
   *together(all) {
     yield* twins(all, heldBy, (port, other) => `${other} has port ${port} too`);
   },
-};
+});

@@ -1,36 +1,24 @@
 /** What holds of policies that share, of QoS policies and of quotas. */
 
+import type { Kind } from '../key-kind.ts';
 import { keys } from '../keys.ts';
-import { type QuotaRecord, quotaResources } from '../quota.ts';
+import { quotaResources } from '../quota.ts';
 import { grantsSame } from '../rbac-policy.ts';
-import type { QosPolicyRecord, QosRuleRecord, RbacPolicyRecord } from '../records.ts';
-import { type Invariant, twins } from './invariant.ts';
-import type { Kind } from './kind.ts';
-import {
-  addressGroups,
-  addressScopes,
-  groups,
-  networks,
-  qosPolicies,
-  quotas,
-  quotaUses,
-  rbacPolicies,
-  subnetPools,
-} from './kinds.ts';
+import type { QosRuleRecord, RbacPolicyRecord } from '../records.ts';
+import { invariantOf, twins } from './invariant.ts';
 
 const shared: Readonly<Record<RbacPolicyRecord['object_type'], Kind<unknown>>> = {
-  network: networks,
-  security_group: groups,
-  address_group: addressGroups,
-  qos_policy: qosPolicies,
-  subnetpool: subnetPools,
-  address_scope: addressScopes,
+  network: keys.network,
+  security_group: keys.group,
+  address_group: keys.addressGroup,
+  qos_policy: keys.qosPolicy,
+  subnetpool: keys.subnetPool,
+  address_scope: keys.addressScope,
 };
 
-export const rbacPolicyInvariant: Invariant<RbacPolicyRecord> = {
-  kind: rbacPolicies,
-  *problems({ record: { object_type: type, object_id: id } }, image) {
-    if (image.byId(shared[type], id) === undefined) yield `${type} ${id} does not exist`;
+export const rbacPolicyInvariant = invariantOf(keys.rbacPolicy, {
+  *problems({ record: { object_type: type, object_id: id } }, snapshot) {
+    if (snapshot.byId(shared[type], id) === undefined) yield `${type} ${id} does not exist`;
   },
   *together(all) {
     const byObject = new Map<string, { key: string; record: RbacPolicyRecord }[]>();
@@ -41,7 +29,7 @@ export const rbacPolicyInvariant: Invariant<RbacPolicyRecord> = {
       byObject.set(record.object_id, [...siblings, { key, record }]);
     }
   },
-};
+});
 
 /** None in records of before QoS. */
 export const qosPolicyOf = (user: { readonly qos_policy_id?: string | null }): string | null =>
@@ -50,8 +38,7 @@ export const qosPolicyOf = (user: { readonly qos_policy_id?: string | null }): s
 const kindOf = (rule: QosRuleRecord): string =>
   rule.type === 'dscp_marking' ? rule.type : `${rule.type} ${rule.direction}`;
 
-export const qosPolicyInvariant: Invariant<QosPolicyRecord> = {
-  kind: qosPolicies,
+export const qosPolicyInvariant = invariantOf(keys.qosPolicy, {
   *problems({ record: { rules } }) {
     const kinds = rules.map(kindOf);
     if (new Set(kinds).size !== kinds.length) yield 'it has two rules of one kind and direction';
@@ -65,21 +52,19 @@ export const qosPolicyInvariant: Invariant<QosPolicyRecord> = {
       ({ rules }) => rules.map(({ id }) => id),
       (id, other) => `rule ${id} is in ${other} too`,
     ),
-};
+});
 
 const counted: ReadonlySet<string> = new Set(quotaResources);
 
-export const quotaInvariant: Invariant<QuotaRecord> = {
-  kind: quotas,
+export const quotaInvariant = invariantOf(keys.quota, {
   *problems({ record, parts }) {
-    if (record.project_id !== parts['project']) yield `it speaks of project ${record.project_id}`;
+    if (record.project_id !== parts.project) yield `it speaks of project ${record.project_id}`;
     for (const name of Object.keys(record.limits)) if (!counted.has(name)) yield `${name} is not counted`;
   },
-};
+});
 
-export const quotaUseInvariant: Invariant<string> = {
-  kind: quotaUses,
+export const quotaUseInvariant = invariantOf(keys.quotaUse, {
   *problems({ parts }) {
-    if (!counted.has(parts['resource'] ?? '')) yield `${parts['resource']} is not counted`;
+    if (!counted.has(parts.resource)) yield `${parts.resource} is not counted`;
   },
-};
+});

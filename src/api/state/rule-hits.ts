@@ -1,5 +1,6 @@
-/** What hosts have told of rules' hits, as the API reads it. What only agents need of the records is left out. */
-import { prefixes } from '../../model/keys.ts';
+/** The hits of rules as hosts recorded them. Leaves out what only agents need of the records. */
+import { type KeyHandler, on } from '../../model/key-dispatch.ts';
+import { keys } from '../../model/keys.ts';
 import type { HitCount, HitRecord, HitWatchRecord } from '../../model/records.ts';
 
 /** By port, `''` where ports are not told apart or are gone. */
@@ -17,17 +18,17 @@ export class RuleHits {
     return this.#byRule.get(rule) ?? none;
   }
 
-  /** `value` null when the record is gone; keys of other records are passed over. */
-  apply(key: string, value: string | null): void {
-    const [kind = '', host = '', rule = ''] = key.split('/');
-    if (`${kind}/` === prefixes.hitWatches) {
-      if (value === null) this.watches.delete(host);
-      else this.watches.set(host, JSON.parse(value) as HitWatchRecord);
-    } else if (`${kind}/` === prefixes.hits) {
-      if (value === null) this.#forget(host, rule);
-      else this.#take(host, rule, JSON.parse(value) as HitRecord);
-    }
-  }
+  /** Keep these up to date with the store. */
+  readonly handlers: readonly KeyHandler[] = [
+    on(keys.hitWatch, ({ parts: { host }, record }) => {
+      if (record === null) this.watches.delete(host);
+      else this.watches.set(host, record);
+    }),
+    on(keys.hits, ({ parts: { host, rule }, record }) => {
+      if (record === null) this.#forget(host, rule);
+      else this.#take(host, rule, record);
+    }),
+  ];
 
   #take(host: string, rule: string, { ports }: HitRecord): void {
     const hosts = this.#byRule.get(rule) ?? new Map<string, HitsOnHost>();
