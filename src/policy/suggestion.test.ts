@@ -1,0 +1,132 @@
+/** Each suggestion is made in the world and walked again: the packet passes. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { arpRequest, ip, mac, tagged, tcpFrame, udpFrame } from '../../test/lib/frames.ts';
+import { stepsArbitrary } from '../../test/proofs/arbitrary-steps.ts';
+import { worldArbitrary } from '../../test/proofs/arbitrary-worlds.ts';
+import { stepText, worldText } from '../../test/proofs/telling.ts';
+import { host, type PortText, wideGroup, worldFrom } from '../../test/proofs/worlds.ts';
+import { tcpFlags } from '../net/packet/transport.ts';
+import { type Change, changed, refusalOf, suggest } from './suggestion.ts';
+import { type Trackers, walk } from './walk.ts';
+import type { PortId, World } from './world.ts';
+
+const a = mac('02:00:00:00:00:0a');
+const b = mac('02:00:00:00:00:0b');
+const port = (id: string, address: string, over: Partial<PortText> = {}): PortText => ({
+  id,
+  mac: id === 'a' ? a : b,
+  ips: [address],
+  groups: [id],
+  ...over,
+});
+const layer = { from: a, to: b, src: ip('10.0.0.10'), dst: ip('10.0.0.11') };
+const ask = (frame: Buffer, ports: Partial<Record<'a' | 'b', Partial<PortText>>> = {}, open = true) => {
+  const world = worldFrom({
+    ports: [port('a', '10.0.0.10', ports.a), port('b', '10.0.0.11', ports.b)],
+    rules: open ? [...wideGroup('a'), ...wideGroup('b')] : [],
+    gateways: ['10.0.0.1'],
+  });
+  return suggest(world, { host, port: 'a' as PortId }, new Map(), [frame]);
+};
+
+describe('the smallest change', () => {
+  test('none where the packet passes', () => {
+    expect(ask(udpFrame(layer, 1, 53))).toEqual([]);
+  });
+
+  test('a rule for this port and peer, on each side that lacks one', () => {
+    const rule = { family: 4, service: { kind: 'ports', protocol: 6, min: 443, max: 443 } };
+    expect(ask(tcpFrame(layer, 1, 443, tcpFlags.syn), {}, false)).toEqual([
+      {
+        kind: 'rule',
+        port: 'a',
+        group: 'a',
+        rule: { ...rule, direction: 'egress', remote: { kind: 'prefix', prefix: layer.dst } },
+      },
+      {
+        kind: 'rule',
+        port: 'b',
+        group: 'b',
+        rule: { ...rule, direction: 'ingress', remote: { kind: 'prefix', prefix: layer.src } },
+      },
+    ]);
+  });
+
+  test('a group where the port has none', () => {
+    expect(ask(udpFrame(layer, 1, 53), { b: { groups: [] } })).toMatchObject([{ kind: 'rule', group: null }]);
+  });
+
+  test('a pair for an address, the port-security mode where no pair gives it', () => {
+    const pair = { mac: a, ip: ip('10.0.0.77') };
+    expect(ask(udpFrame({ ...layer, src: pair.ip }, 1, 2))).toEqual([{ kind: 'pair', port: 'a', pair }]);
+    expect(ask(arpRequest(a, pair.ip, layer.dst))).toEqual([{ kind: 'pair', port: 'a', pair }]);
+    const gateway = { ...layer, src: ip('10.0.0.1') };
+    expect(ask(udpFrame(gateway, 1, 2))).toEqual([{ kind: 'mode', port: 'a', mode: 'mac-only' }]);
+  });
+
+  test('the role of a DHCP server, port security off, a port set up', () => {
+    expect(ask(udpFrame(layer, 67, 68))).toEqual([{ kind: 'dhcp-server', port: 'a' }]);
+    expect(ask(tagged(udpFrame(layer, 1, 2)))?.map((change) => change.kind)).toEqual(['mode', 'mode']);
+    expect(ask(udpFrame(layer, 1, 2), { b: { adminUp: false } })).toEqual([{ kind: 'port-up', port: 'b' }]);
+  });
+
+  test('nothing helps where nobody has the destination', () => {
+    expect(ask(udpFrame({ ...layer, to: mac('02:00:00:00:00:99') }, 1, 2))).toBeNull();
+  });
+});
+
+/**
+ * The same world without any guard or rule. Port security off takes pairs away, and with them MACs, so both ways count:
+ * no change of ports helps a packet that one of them drops.
+ */
+const open = (world: World, pairs: 'kept' | 'gone'): World => ({
+  ...world,
+  networks: new Map([...world.networks].map(([id, network]) => [id, { ...network, adminUp: true }])),
+  ports: new Map(
+    [...world.ports.values()]
+      .map((one) => (pairs === 'kept' ? one : { ...one, pairs: [] }))
+      .map((one) => [one.id, { ...one, mode: 'off', groups: [], adminUp: true }]),
+  ),
+});
+
+test('with the suggested changes made, every packet passes', () => {
+  let suggested = 0;
+  const kinds = new Set<Change['kind']>();
+  const result = fc.check(
+    fc.property(
+      worldArbitrary.chain((world) => stepsArbitrary(world, 30).map((steps) => ({ world, steps }))),
+      ({ world, steps }) => {
+        let trackers: Trackers = new Map();
+        for (const { sender, frames } of steps) {
+          const [first, ...others] = frames;
+          if (first === undefined) continue;
+          const where = { host, port: sender };
+          const pieces = [first, ...others] as const;
+          const walked = walk(world, where, trackers, pieces);
+          const refusal = refusalOf(walked);
+          const changes = suggest(world, where, trackers, pieces);
+          if (refusal === null) expect(changes).toEqual([]);
+          else if (changes === null) {
+            const helps = (['kept', 'gone'] as const).every(
+              (kind) => refusalOf(walk(open(world, kind), where, trackers, pieces)) === null,
+            );
+            if (helps)
+              throw new Error(
+                `no change found\n${worldText(world)}\n${stepText({ sender, frames })}\n${refusal.port} ${refusal.reason}`,
+              );
+          } else {
+            suggested += 1;
+            for (const { kind } of changes) kinds.add(kind);
+            expect(refusalOf(walk(changes.reduce(changed, world), where, trackers, pieces))).toBeNull();
+          }
+          trackers = walked.trackers;
+        }
+      },
+    ),
+    { numRuns: 60, seed: 1, endOnFailure: true },
+  );
+  if (result.failed) expect.fail(String(result.errorInstance));
+  expect(suggested).toBeGreaterThan(300);
+  expect([...kinds].sort()).toEqual(['dhcp-server', 'mode', 'network-up', 'pair', 'port-up', 'rule']);
+});
