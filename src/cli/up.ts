@@ -36,9 +36,18 @@ const heapGrowth = '--heap-growing-percent=50';
  */
 const youngAtFirst = '--no-allocation-site-pretenuring';
 
+/**
+ * Bytes of bytecode that a function runs before V8 considers it for optimization, during a start and V8's own default. A
+ * start runs most code a few hundred times, and optimizing it took more CPU than the optimized code saved: 1.0 s of CPU
+ * against 0.77 s at 1,000 ports. Starts of 5,000 ports, and of 1,000 local ports, gained too.
+ */
+const interruptBudget = { start: 1_000_000, usual: 67_584 } as const;
+const setInterruptBudget = (bytes: number): void => setFlagsFromString(`--interrupt-budget=${bytes}`);
+
 /** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
 export async function up(settings: Settings): Promise<void> {
   for (const flag of [heapGrowth, youngAtFirst]) setFlagsFromString(flag);
+  setInterruptBudget(interruptBudget.start);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
   const closers: (() => Promise<void>)[] = [];
@@ -95,6 +104,7 @@ export async function up(settings: Settings): Promise<void> {
     // Not held alive by it: a process that is told to end in its first seconds ends at once.
     const late = delay(switchPatience, 'late' as const, { ref: false });
     const first = await Promise.race([met, late, stopped]);
+    setInterruptBudget(interruptBudget.usual);
     if (first !== 'signal') {
       if (first === 'late')
         log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
