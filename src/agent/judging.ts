@@ -7,7 +7,7 @@ import type { ConntrackEntry } from '../ovsdb/index.ts';
 import { preferredId } from '../pipeline/ids.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { forget, type Keys, keysOf } from '../pipeline/record.ts';
-import { type Admission, comesBack, standing, type Tuple } from '../policy/standing.ts';
+import { type Admission, type ConnectionTuple, comesBack, standing } from '../policy/standing.ts';
 import type { NetworkId, PortId, World } from '../policy/world.ts';
 import type { Narrowing } from './narrowing.ts';
 
@@ -63,7 +63,10 @@ export function judge(
   return { network, zone, looked: entries.length, forbidden, narrowings };
 }
 
-function tupleOf(network: NetworkId, { protocol, original: { src, dst, layer4 } }: ConntrackEntry): Tuple {
+function tupleOf(
+  network: NetworkId,
+  { protocol, original: { src, dst, layer4 } }: ConntrackEntry,
+): ConnectionTuple {
   const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
   return { network, protocol, src, dst, detail };
 }

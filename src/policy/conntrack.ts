@@ -1,9 +1,9 @@
 /**
  * A small model of connection tracking: 5-tuples, one zone a network, and for each connection the ports that admitted
- * it. Values, not state: every change gives a new tracker. TCP windows and timeouts are not modelled.
+ * it. A tracker is a value: every change gives a new one. TCP windows and timeouts are not modelled.
  *
- * One connection may be admitted by several ports of a side: a guest forwards its packets in the same network, or
- * several ports get copies of them. A record has room for two originators and three receivers.
+ * Several ports of one side may admit a connection: a guest forwards its packets in the same network, or several
+ * ports get copies. A record has slots for two originators and three receivers.
  */
 import { type Cidr, formatIp } from '../net/cidr.ts';
 import { type Ip, parseQuoted, type Upper } from '../net/packet/frame.ts';
@@ -12,19 +12,20 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { protocols, tcpFlags } from '../net/packet/transport.ts';
 import type { Direction, NetworkId, PortId } from './world.ts';
 
-/** The ports that admitted a connection on one side, each in its place; null is a place that is free. */
-export type Places = readonly (PortId | null)[];
+/** The ports that admitted a connection on one side; null is a free slot. */
+export type RecordSlots = readonly (PortId | null)[];
 
-export interface Connection {
+/** What conntrack's label and mark say of a connection, and whether an answer was seen. */
+export interface ConnectionRecord {
   /** Ports that sent packets like its first. */
-  readonly originators: Places;
+  readonly originators: RecordSlots;
   /** Ports that packets like its first were delivered to. */
-  readonly receivers: Places;
+  readonly receivers: RecordSlots;
   readonly replied: boolean;
 }
 
 /** Keyed by zone and tuple in the direction of the first packet. */
-export type Tracker = ReadonlyMap<string, Connection>;
+export type Tracker = ReadonlyMap<string, ConnectionRecord>;
 
 export const emptyTracker: Tracker = new Map();
 
@@ -43,7 +44,7 @@ export type Lookup =
   | {
       readonly state: 'known';
       readonly key: string;
-      readonly connection: Connection;
+      readonly connection: ConnectionRecord;
       readonly reply: boolean;
       /** An ICMP error about the connection, not part of it. */
       readonly related: boolean;
@@ -52,6 +53,27 @@ export type Lookup =
     };
 
 const invalid: Lookup = { state: 'invalid' };
+
+/** The key of a connection in a tracker, from what a conntrack entry says of its original direction. */
+export function connectionKey(
+  zone: NetworkId,
+  { protocol, src, dst }: Pick<Tuple, 'protocol' | 'src' | 'dst'>,
+  layer4: { readonly src: number; readonly dst: number } | { readonly id: number; readonly type: number },
+): string {
+  if ('id' in layer4) {
+    const answer = answerTypeOf(src.family, layer4.type);
+    return keyOf(zone, {
+      protocol,
+      src,
+      dst,
+      from: `${layer4.id}/${layer4.type}`,
+      to: `${layer4.id}/${answer}`,
+    });
+  }
+  const hasPorts = protocol === protocols.tcp || protocol === protocols.udp;
+  const [from, to] = hasPorts ? [String(layer4.src), String(layer4.dst)] : ['', ''];
+  return keyOf(zone, { protocol, src, dst, from, to });
+}
 
 const keyOf = (zone: NetworkId, t: Tuple): string =>
   [
@@ -80,16 +102,17 @@ export const answerTypeOf = (family: Cidr['family'], query: number): number | un
 const errors4: ReadonlySet<number> = new Set([3, 4, 5, 11, 12]);
 const errors6: ReadonlySet<number> = new Set([1, 2, 3, 4]);
 
-interface Reading {
+/** A packet as connection tracking sees it. */
+interface TrackedPacket {
   readonly tuple: Tuple;
   readonly related: boolean;
-  /** Whether a packet like this may begin a connection. */
+  /** Whether such a packet may begin a connection. */
   readonly opens: boolean;
-  /** Whether a packet like this of the originator, before any reply, still counts as the beginning. */
+  /** Whether such a packet of the originator, before any reply, still counts as the beginning. */
   readonly begins: boolean;
 }
 
-function readTcp(tuple: Tuple, flags: number): Reading | null {
+function readTcp(tuple: Tuple, flags: number): TrackedPacket | null {
   const has = (flag: number) => (flags & flag) !== 0;
   const syn = has(tcpFlags.syn);
   if (syn && (has(tcpFlags.rst) || has(tcpFlags.fin))) return null;
@@ -99,7 +122,7 @@ function readTcp(tuple: Tuple, flags: number): Reading | null {
   return { tuple, related: false, opens: !halfOpen, begins: syn };
 }
 
-function readIcmp(ip: Ip, upper: Upper & { kind: 'icmp' }): Reading | null {
+function readIcmp(ip: Ip, upper: Upper & { kind: 'icmp' }): TrackedPacket | null {
   const errors = ip.family === 4 ? errors4 : errors6;
   if (errors.has(upper.type)) return readError(ip, upper.body);
   if (upper.code !== 0) return null;
@@ -116,7 +139,7 @@ function readIcmp(ip: Ip, upper: Upper & { kind: 'icmp' }): Reading | null {
 }
 
 /** The error runs against the packet that it quotes, which must have been sent to the address that it goes from. */
-function readError(ip: Ip, body: Buffer): Reading | null {
+function readError(ip: Ip, body: Buffer): TrackedPacket | null {
   const inner = parseQuoted(ip.family, body);
   if (inner === null || inner.fragment !== null || inner.payload.length < 8) return null;
   const { protocol, src, dst, payload } = inner;
@@ -134,7 +157,7 @@ function readError(ip: Ip, body: Buffer): Reading | null {
   return { tuple: reverse(tuple), related: true, opens: false, begins: false };
 }
 
-function read(ip: Ip): Reading | null {
+function read(ip: Ip): TrackedPacket | null {
   const { upper, protocol, src, dst } = ip;
   if (!ip.sound || upper === null || ip.fragment !== null) return null;
   if (upper.kind === 'other') {
@@ -142,7 +165,7 @@ function read(ip: Ip): Reading | null {
   }
   if (!upper.sound) return null;
   if (upper.kind === 'icmp') return readIcmp(ip, upper);
-  // SCTP is tracked by its addresses; its ports are nobody's business there.
+  // Connection tracking knows SCTP by its addresses only.
   if (protocol === protocols.sctp)
     return { tuple: { protocol, src, dst, from: '', to: '' }, related: false, opens: true, begins: true };
   if (upper.srcPort === 0 || upper.dstPort === 0) return null;
@@ -153,9 +176,9 @@ function read(ip: Ip): Reading | null {
 
 /** Finds a packet's connection; the new tracker knows that a reply was seen. */
 export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Lookup; tracker: Tracker } {
-  const reading = read(ip);
-  if (reading === null) return { lookup: invalid, tracker };
-  const { tuple, related, opens, begins } = reading;
+  const packet = read(ip);
+  if (packet === null) return { lookup: invalid, tracker };
+  const { tuple, related, opens, begins } = packet;
   const forward = keyOf(zone, tuple);
   const backward = keyOf(zone, reverse(tuple));
   const key = tracker.has(forward) ? forward : backward;
@@ -174,8 +197,8 @@ export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Loo
 export const isEstablished = (lookup: Lookup): boolean => lookup.state === 'known' && lookup.established;
 
 /**
- * Whether `port` is on record to send (egress) or be given (ingress) packets like this. Never for SCTP of the
- * originator: what is on record may be another port's.
+ * Whether the connection record names `port` as a sender (egress) or a receiver (ingress) of such packets. Never for
+ * SCTP of the originator: tracking knows no SCTP ports, so the record may be of another connection.
  */
 export function isOnRecord(lookup: Lookup, port: PortId, direction: Direction, protocol: number): boolean {
   if (lookup.state !== 'known') return false;
@@ -189,24 +212,24 @@ const nobody = {
   originators: [null, null],
   receivers: [null, null, null],
   replied: false,
-} as const satisfies Connection;
+} as const satisfies ConnectionRecord;
 
-/** Which ends of a packet's way are to be put on its connection's record. */
+/** Which sides of a packet admitted it without being on its connection record. */
 export interface Newcomers {
   readonly sender: boolean;
   readonly receiver: boolean;
 }
 
-/** The port in the place, or in the last when there are no more. */
-const put = (places: Places, at: number, port: PortId): Places =>
-  places.with(Math.min(at, places.length - 1), port);
+/** Puts the port into the slot, or into the last one when there are no more. */
+const put = (slots: RecordSlots, at: number, port: PortId): RecordSlots =>
+  slots.with(Math.min(at, slots.length - 1), port);
 
 /**
- * Puts on record who is new on it and has admitted a packet; of a reply, in the direction of the connection's first
- * packet. `copy` counts the copies of a packet from 0, all of which were looked up together.
+ * Puts newcomers on the record; the sender of a reply counts as a receiver. `copy` counts the copies of a packet from
+ * 0, all of which were looked up together.
  *
- * The first pass of a connection has the first places for good, whoever its ports are. A later originator gets the
- * second place, a later receiver the first that is free, and each further copy a place further.
+ * The first pass of a connection keeps the first slots, whichever its ports are. A later originator gets the second
+ * slot, a later receiver the first free one, and each further copy the slot after that.
  */
 export function commit(
   tracker: Tracker,

@@ -8,7 +8,7 @@ import { protocols, tcpFlags } from '../net/packet/transport.ts';
 import { emptyTracker } from './conntrack.ts';
 import { evaluate } from './evaluator.ts';
 import { identityOf } from './identity.ts';
-import { type Connection, comesBack, standing, stands } from './standing.ts';
+import { type ConnectionOfPorts, comesBack, standing, stands } from './standing.ts';
 import type { NetworkId, Port, PortId, World } from './world.ts';
 
 const a: PortText = { id: 'a', mac: '02:00:00:00:00:0a', ips: ['10.0.0.10', '2001:db8::a'], groups: ['a'] };
@@ -17,7 +17,7 @@ const out: RuleText = { group: 'a', direction: 'egress' };
 const into: RuleText = { group: 'b', direction: 'ingress' };
 
 const ports = (src: number, dst: number) => ({ kind: 'ports', src, dst }) as const;
-const web: Connection = {
+const web: ConnectionOfPorts = {
   network: 'n1' as NetworkId,
   protocol: protocols.tcp,
   src: ip('10.0.0.10'),
@@ -39,7 +39,7 @@ const world = ({ others = [], rules = [out, into], addressGroups = {}, ...change
     rules,
     addressGroups,
   });
-const judge = (changes: Changes, connection: Partial<Connection> = {}): boolean =>
+const judge = (changes: Changes, connection: Partial<ConnectionOfPorts> = {}): boolean =>
   stands(world(changes), { ...web, ...connection });
 
 describe('a connection stands', () => {
@@ -241,7 +241,7 @@ describe('of several ports that admitted a connection', () => {
 });
 
 /** What the evaluator says of the first packet, from whichever of the sender's MACs. */
-function begins(given: World, connection: Connection, from: Port, to: Port): boolean {
+function begins(given: World, connection: ConnectionOfPorts, from: Port, to: Port): boolean {
   return [...identityOf(given, from).macs].some((mac) => {
     const link = { from: mac, to: to.mac, src: connection.src, dst: connection.dst };
     const frame = frameOf(connection, link);
@@ -250,7 +250,7 @@ function begins(given: World, connection: Connection, from: Port, to: Port): boo
   });
 }
 
-function frameOf({ protocol, detail }: Connection, link: Parameters<typeof udpFrame>[0]): Buffer {
+function frameOf({ protocol, detail }: ConnectionOfPorts, link: Parameters<typeof udpFrame>[0]): Buffer {
   if (detail?.kind === 'icmp') return echoFrame(link, 'request');
   if (detail === null) return ipFrame(link, protocol, Buffer.alloc(8));
   return protocol === protocols.tcp
@@ -279,7 +279,7 @@ test('a connection stands exactly when its first packet would pass', () => {
             of.fixedIps.find((address) => address.family === version) ??
             (version === 4 ? fixed4(at) : fixed6(at));
           const icmp = { kind: 'icmp', type: version === 4 ? 8 : 128, code: 0 } as const;
-          const connection: Connection = {
+          const connection: ConnectionOfPorts = {
             network: from.network,
             src: own(from, m),
             dst: own(to, n),
@@ -331,7 +331,7 @@ test('ten thousand connections of a world of ten thousand ports are judged in th
   const large = worldFrom({ ports: members, rules, subnets: ['10.0.0.0/16'] });
   const connections = Array.from(
     { length: 10_000 },
-    (_, at): Connection => ({
+    (_, at): ConnectionOfPorts => ({
       ...web,
       src: ip(address(at)),
       dst: ip(address(at & ~1)),

@@ -1,6 +1,6 @@
 /**
- * Whether present rules still admit a connection that was admitted before: what its originators may send and what its
- * responders may be sent, by the same guards and rules that judge its packets. Knows no connection table.
+ * Whether present rules still admit a live connection: what its originators may send, and what its responders may get.
+ * The guards and rules that judge packets decide. Knows no connection table.
  */
 import type { Cidr } from '../net/cidr.ts';
 import type { Ip, Upper } from '../net/packet/frame.ts';
@@ -14,25 +14,25 @@ import type { NetworkId, Port, PortId, World } from './world.ts';
 import { rulesOf } from './world-index.ts';
 
 /** A connection in the direction of its first packet. */
-export interface Tuple {
+export interface ConnectionTuple {
   readonly network: NetworkId;
   readonly protocol: number;
   readonly src: Cidr;
   readonly dst: Cidr;
-  /** Null where nothing but the addresses is known, as of SCTP in the userspace datapath. */
+  /** Null where only the addresses are known, as for SCTP in the userspace datapath. */
   readonly detail:
     | { readonly kind: 'ports'; readonly src: number; readonly dst: number }
     | { readonly kind: 'icmp'; readonly type: number; readonly code: number }
     | null;
 }
 
-/** Between two of the ports that admitted it; null is nobody of this host, who asks nothing here. */
-export interface Connection extends Tuple {
+/** A connection between two of the ports that admitted it. Null: no port of this host, so nothing is checked. */
+export interface ConnectionOfPorts extends ConnectionTuple {
   readonly originator: PortId | null;
   readonly responder: PortId | null;
 }
 
-/** Ports that admitted a connection, by their side. Of a side without any, nobody of this host did. */
+/** The ports that admitted a connection. A side without any has no port on this host. */
 export interface Admission {
   readonly originators: readonly PortId[];
   readonly responders: readonly PortId[];
@@ -40,7 +40,7 @@ export interface Admission {
 
 const payload = Buffer.alloc(0);
 
-function upperOf({ detail }: Tuple): Upper {
+function upperOf({ detail }: ConnectionTuple): Upper {
   if (detail === null) return { kind: 'other' };
   if (detail.kind === 'icmp')
     return { kind: 'icmp', type: detail.type, code: detail.code, rest: 0, body: payload, sound: true };
@@ -48,7 +48,7 @@ function upperOf({ detail }: Tuple): Upper {
 }
 
 /** The packet that would begin the connection now. */
-function firstPacket(connection: Tuple): Ip {
+function firstPacket(connection: ConnectionTuple): Ip {
   const { protocol, src, dst } = connection;
   const { family } = src;
   const upper = upperOf(connection);
@@ -67,7 +67,7 @@ function mayHear(world: World, port: Port, packet: Ip): boolean {
   return isDhcpFromServer(packet) || admits(world, port, 'ingress', packet);
 }
 
-/** The port of a side; null when that side asks nothing, undefined when it can admit nothing any more. */
+/** The port of a side. Null: nothing is checked there. Undefined: the port can admit nothing any more. */
 function sideOf(world: World, network: NetworkId, id: PortId | null): Port | null | undefined {
   if (id === null) return null;
   const port = world.ports.get(id);
@@ -75,10 +75,10 @@ function sideOf(world: World, network: NetworkId, id: PortId | null): Port | nul
   return port.mode === 'off' ? null : port;
 }
 
-/** Rules may ask for ports that are not known: it stands when there is one that all of them admit. */
+/** Where the ports are not known, the connection stands when both sides admit at least one port. */
 function* candidates(
   world: World,
-  connection: Tuple,
+  connection: ConnectionTuple,
   sender: Port | null,
   receiver: Port | null,
 ): Generator<Ip> {
@@ -98,7 +98,7 @@ function* candidates(
 }
 
 /** Whether a packet like the connection's first would be admitted by both sides now. */
-export function stands(world: World, connection: Connection): boolean {
+export function stands(world: World, connection: ConnectionOfPorts): boolean {
   if (world.networks.get(connection.network)?.adminUp !== true) return false;
   const sender = sideOf(world, connection.network, connection.originator);
   const receiver = sideOf(world, connection.network, connection.responder);
@@ -112,18 +112,18 @@ export function stands(world: World, connection: Connection): boolean {
 
 const isGuarded = (world: World, id: PortId): boolean => world.ports.get(id)?.mode !== 'off';
 
-/** Whether one of these has fallen, and none is left that asks for anything. */
+/** Whether one of these ports no longer admits the connection, and no guarded port is left. */
 function isLost(world: World, ports: readonly PortId[], standing: readonly PortId[]): boolean {
   const left = ports.filter((id) => standing.includes(id));
   return left.length < ports.length && !left.some((id) => isGuarded(world, id));
 }
 
 /**
- * Those of the ports that admitted a connection who still do; null when it is to end. Who is both an originator and a
- * responder forwards it. Where one of them falls, its own passes end and no others; without anybody who begins it, or
- * anybody whom it is for, nothing is left to be forwarded.
+ * The ports that admitted a connection and still do; null when the connection must end. A port that is both an
+ * originator and a responder forwards it: when it falls, only its own passes end. When no port that begins the
+ * connection is left, or none that it is for, the connection ends.
  */
-export function standing(world: World, connection: Tuple, admission: Admission): Admission | null {
+export function standing(world: World, connection: ConnectionTuple, admission: Admission): Admission | null {
   const { originators, responders } = admission;
   const sides = (ports: readonly PortId[]): readonly (PortId | null)[] =>
     ports.length === 0 ? [null] : ports;
@@ -145,7 +145,7 @@ export function standing(world: World, connection: Tuple, admission: Admission):
 }
 
 /** The connection that would begin with an answer to this one. */
-function answersOf({ network, protocol, src, dst, detail }: Tuple): Tuple {
+function answersOf({ network, protocol, src, dst, detail }: ConnectionTuple): ConnectionTuple {
   const back = { network, protocol, src: dst, dst: src };
   if (detail === null) return { ...back, detail };
   if (detail.kind === 'ports') return { ...back, detail: { ...detail, src: detail.dst, dst: detail.src } };
@@ -153,10 +153,15 @@ function answersOf({ network, protocol, src, dst, detail }: Tuple): Tuple {
 }
 
 /**
- * Whether a port that has fallen is on record again with the next answer, since its rules let it give or hear that
- * answer as if nobody had asked.
+ * Whether the next answer would put a port that has fallen on record again: its rules admit that answer by itself, as
+ * the first packet of a new connection.
  */
-export function comesBack(world: World, connection: Tuple, id: PortId, side: keyof Admission): boolean {
+export function comesBack(
+  world: World,
+  connection: ConnectionTuple,
+  id: PortId,
+  side: keyof Admission,
+): boolean {
   const port = sideOf(world, connection.network, id);
   if (port === null || port === undefined) return false;
   const gives = side === 'responders';

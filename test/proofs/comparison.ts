@@ -6,13 +6,13 @@ import { etherTypes } from '../../src/net/packet/ethernet.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
 import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
 import {
+  type ConnectionRecord,
   emptyTracker,
-  type Places,
-  type Connection as Tracked,
+  type RecordSlots,
   type Tracker,
 } from '../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../src/policy/evaluator.ts';
-import type { Admission, Tuple } from '../../src/policy/standing.ts';
+import type { Admission, ConnectionTuple } from '../../src/policy/standing.ts';
 import type { Outcome, Reply, Verdict } from '../../src/policy/verdict.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 import { ip } from '../lib/frames.ts';
@@ -41,10 +41,13 @@ export function verdictsOn(world: World, steps: readonly Step[], start: Tracker 
   });
 }
 
-const listed = (places: Places): PortId[] => [...new Set(places.filter((port) => port !== null))];
+const listed = (slots: RecordSlots): PortId[] => [...new Set(slots.filter((port) => port !== null))];
 
 /** What a record of the tracker says, in the words of those who judge it. */
-export function liveConnection(key: string, { originators, receivers }: Tracked): Tuple & Admission {
+export function liveConnection(
+  key: string,
+  { originators, receivers }: ConnectionRecord,
+): ConnectionTuple & Admission {
   const [network = '', protocol = '', src = '', from = '', dst = '', to = ''] = key.split('|');
   const [, query] = from.split('/');
   const ports = { kind: 'ports', src: Number(from), dst: Number(to) } as const;

@@ -9,12 +9,12 @@ import { type Cidr, formatIp } from '../../src/net/cidr.ts';
 import { parseConntrack } from '../../src/ovsdb/index.ts';
 import { preferredId } from '../../src/pipeline/ids.ts';
 import {
+  type ConnectionRecord,
   emptyTracker,
-  type Places,
-  type Connection as Tracked,
+  type RecordSlots,
   type Tracker,
 } from '../../src/policy/conntrack.ts';
-import { type Admission, standing, type Tuple } from '../../src/policy/standing.ts';
+import { type Admission, type ConnectionTuple, standing } from '../../src/policy/standing.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
 import { historyArbitrary, type Phase } from './arbitrary-histories.ts';
 import { differences, differenceText, liveConnection, verdictsOn } from './comparison.ts';
@@ -42,7 +42,7 @@ const ends = (src: Cidr, dst: Cidr): string =>
 
 const lineOf = (
   zone: number,
-  { protocol, src, dst, detail }: Pick<Tuple, 'protocol' | 'src' | 'dst' | 'detail'>,
+  { protocol, src, dst, detail }: Pick<ConnectionTuple, 'protocol' | 'src' | 'dst' | 'detail'>,
   places: readonly number[],
 ): string => {
   const details =
@@ -64,7 +64,7 @@ async function connections(): Promise<string[]> {
 }
 
 /** One of the evaluator's, in the same words. */
-function lineOfRecord([key, record]: readonly [string, Tracked]): string {
+function lineOfRecord([key, record]: readonly [string, ConnectionRecord]): string {
   const places = [...record.originators, ...record.receivers];
   const tuple = liveConnection(key, record);
   return lineOf(
@@ -82,7 +82,7 @@ const isHere = (world: World, id: PortId): boolean => world.ports.get(id)?.host 
  * and speaks first, as if it answered, has a connection that its rules let it begin but would not let others begin
  * with it.
  */
-function isOpen(connection: Tuple & Admission, world: World, before: World): boolean {
+function isOpen(connection: ConnectionTuple & Admission, world: World, before: World): boolean {
   const { originators, responders } = connection;
   const away = (id: PortId): boolean => !isHere(world, id) && (world.ports.has(id) || !isHere(before, id));
   const here = (ids: readonly PortId[]): PortId[] => ids.filter((id) => !away(id));
@@ -101,11 +101,11 @@ function isOpen(connection: Tuple & Admission, world: World, before: World): boo
 const sides = ['originators', 'responders'] as const;
 
 /** What a record is behind a change; null when its connection has ended. */
-function recordBehind(key: string, record: Tracked, world: World): Tracked | null {
+function recordBehind(key: string, record: ConnectionRecord, world: World): ConnectionRecord | null {
   const connection = liveConnection(key, record);
   const left = standing(world, connection, connection);
   if (left === null) return null;
-  const still = (places: Places, ids: readonly PortId[]): Places =>
+  const still = (places: RecordSlots, ids: readonly PortId[]): RecordSlots =>
     places.map((id) => (id !== null && ids.includes(id) ? id : null));
   return {
     originators: still(record.originators, left.originators),
@@ -116,7 +116,7 @@ function recordBehind(key: string, record: Tracked, world: World): Tracked | nul
 
 /** What is left of a tracker behind a change: who stands, and of those left open what the switch has. */
 function standingIn(tracker: Tracker, world: World, before: World, left: ReadonlySet<string>): Tracker {
-  const kept = [...tracker].flatMap(([key, record]): [string, Tracked][] => {
+  const kept = [...tracker].flatMap(([key, record]): [string, ConnectionRecord][] => {
     const behind = recordBehind(key, record, world);
     if (behind !== null && left.has(lineOfRecord([key, behind]))) return [[key, behind]];
     const open = isOpen(liveConnection(key, record), world, before) && left.has(lineOfRecord([key, record]));
