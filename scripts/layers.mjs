@@ -14,23 +14,36 @@ const floors = [
   ['net'],
   ['base'],
 ];
+/** Rooms of the agent, from the one that may import all below it. */
+const agentRooms = [['report'], ['punts', 'hits', 'connections'], ['flows'], ['interest'], ['switch']];
 const pure = ['model', 'policy', 'pipeline', 'explain', 'openflow/spec'];
 const forbiddenInPure = ['fs', 'net', 'http', 'https', 'dgram', 'child_process', 'worker_threads', 'cluster'];
 
 const forbidden = [{ name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } }];
-floors.forEach((rooms, level) => {
-  for (const room of rooms) {
-    const above = floors.slice(0, level).flat();
-    const beside = rooms.filter((other) => other !== room);
-    const barred = [...above, ...beside];
-    if (barred.length === 0) continue;
-    forbidden.push({
-      name: `${room}-imports-down-only`,
-      severity: 'error',
-      from: { path: `^src/${room}/`, pathNot: '\\.test\\.ts$' },
-      to: { path: `^src/(${barred.join('|')})/` },
-    });
-  }
+/** Forbids imports under `folder` from a room to a room above it or beside it. */
+function pointDown(folder, levels) {
+  levels.forEach((rooms, level) => {
+    for (const room of rooms) {
+      const above = levels.slice(0, level).flat();
+      const beside = rooms.filter((other) => other !== room);
+      const barred = [...above, ...beside];
+      if (barred.length === 0) continue;
+      forbidden.push({
+        name: `${folder}${room}-imports-down-only`,
+        severity: 'error',
+        from: { path: `^src/${folder}${room}/`, pathNot: '\\.test\\.ts$' },
+        to: { path: `^src/${folder}(${barred.join('|')})/` },
+      });
+    }
+  });
+}
+pointDown('', floors);
+pointDown('agent/', agentRooms);
+forbidden.push({
+  name: 'agent-rooms-do-not-import-the-agent',
+  severity: 'error',
+  from: { path: '^src/agent/[^/]+/' },
+  to: { path: '^src/agent/[^/]+\\.ts$' },
 });
 for (const room of pure) {
   forbidden.push({

@@ -3,8 +3,9 @@
  * world's records. What is timed is what the agent does between a batch of the store and the bundle to the switch:
  * records read, relations derived, changed flows looked up.
  */
-import { answerMeterOf, puntMeterOf } from '../../src/agent/metering.ts';
-import { Topology } from '../../src/agent/topology.ts';
+
+import { Topology } from '../../src/agent/interest/topology.ts';
+import { answerMeterOf, puntMeterOf } from '../../src/agent/switch/metering.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';
 import type { Entry, Write } from '../../src/store/contract.ts';

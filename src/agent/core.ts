@@ -13,10 +13,10 @@ import { Pipeline } from '../pipeline/pipeline.ts';
 import type { NetworkId, PortId } from '../policy/world.ts';
 import type { Store } from '../store/contract.ts';
 import { follow } from '../store/feed.ts';
-import type { Answers } from './answers.ts';
-import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
-import { Topology } from './topology.ts';
-import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
+import { type PluggedInterface, PluggedInterfaces } from './interest/interfaces.ts';
+import { Topology } from './interest/topology.ts';
+import { allocateZones, recordedZones, zoneRecord } from './interest/zones.ts';
+import type { Answers } from './report/answers.ts';
 
 export interface CoreOptions {
   readonly store: Store;

@@ -1,8 +1,8 @@
 /** An agent's own figures on the metrics page, read when the page is asked for. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AgentStatus } from '../agent/agent.ts';
-import type { Fullness } from '../agent/conntrack-table.ts';
-import { driftKinds } from '../agent/drift.ts';
+import type { Fullness } from '../agent/switch/conntrack-table.ts';
+import { driftKinds } from '../agent/switch/drift.ts';
 import type { DatapathStats } from '../ovsdb/index.ts';
 
 export function registerAgentMetrics(

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DriftKind } from '../../src/agent/drift.ts';
+import type { DriftKind } from '../../src/agent/switch/drift.ts';
 import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';

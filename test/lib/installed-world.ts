@@ -3,10 +3,10 @@
  * What the proofs compare with the evaluator; also shows that a change by increments ends in the same flows.
  */
 import { type Logger, pino } from 'pino';
-import { Applier } from '../../src/agent/applier.ts';
-import { Cutter } from '../../src/agent/cutter.ts';
-import { Drift } from '../../src/agent/drift.ts';
-import { answerMeterOf, Metering, meterSupport, puntMeterOf } from '../../src/agent/metering.ts';
+import { Cutter } from '../../src/agent/connections/cutter.ts';
+import { Applier } from '../../src/agent/flows/applier.ts';
+import { Drift } from '../../src/agent/switch/drift.ts';
+import { answerMeterOf, Metering, meterSupport, puntMeterOf } from '../../src/agent/switch/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Topology } from '../../src/agent/topology.ts';
+import { Topology } from '../../src/agent/interest/topology.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { World } from '../../src/policy/world.ts';

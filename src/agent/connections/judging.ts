@@ -1,0 +1,100 @@
+/**
+ * Judges the live connections of one network by the rules of a moment: which are forbidden altogether, and which for some
+ * of the ports that admitted them. Asks and changes nothing on the switch.
+ */
+import type { Action } from '../../openflow/index.ts';
+import type { ConntrackEntry } from '../../ovsdb/index.ts';
+import { preferredId } from '../../pipeline/ids.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { forget, type Keys, keysOf } from '../../pipeline/record.ts';
+import { type Admission, type ConnectionTuple, comesBack, standing } from '../../policy/standing.ts';
+import type { NetworkId, PortId, World } from '../../policy/world.ts';
+import type { Narrowing } from './narrowing.ts';
+
+/** The port that a record names by its key. */
+type Owner = (key: number) => PortId;
+
+/** What came of judging a network's connections. */
+export interface Judged {
+  readonly network: NetworkId;
+  readonly zone: number;
+  readonly looked: number;
+  readonly forbidden: readonly ConntrackEntry[];
+  /** Those that go on for some of the ports that admitted them. */
+  readonly narrowings: readonly Narrowing[];
+}
+
+const sides = ['originators', 'responders'] as const;
+
+/** Tells the connections of a network that are forbidden, altogether or for some who admitted them. */
+export function judge(
+  pipeline: Pipeline,
+  world: World,
+  network: NetworkId,
+  zone: number,
+  entries: readonly ConntrackEntry[],
+): Judged {
+  const ownerOf = ownersIn(pipeline, world, network);
+  const forbidden: ConntrackEntry[] = [];
+  const narrowings: Narrowing[] = [];
+  for (const entry of entries) {
+    const keys = keysOf(entry);
+    const admission = {
+      originators: keys.originators.map(ownerOf),
+      responders: keys.responders.map(ownerOf),
+    };
+    const tuple = tupleOf(network, entry);
+    const still = standing(world, tuple, admission);
+    if (still === null) {
+      forbidden.push(entry);
+      continue;
+    }
+    if (still !== admission)
+      narrowings.push({
+        entry,
+        writes: withoutFallen(entry, keys, still, ownerOf),
+        comesBack: sides.every((side) =>
+          admission[side].every((id) => still[side].includes(id) || comesBack(world, tuple, id, side)),
+        ),
+      });
+    for (const port of [...still.originators, ...still.responders])
+      if (pipeline.relations.locals.get(port) === undefined) pipeline.suspicion.isAway(port);
+  }
+  return { network, zone, looked: entries.length, forbidden, narrowings };
+}
+
+function tupleOf(
+  network: NetworkId,
+  { protocol, original: { src, dst, layer4 } }: ConntrackEntry,
+): ConnectionTuple {
+  const detail = layer4.kind === 'ports' && layer4.src === 0 && layer4.dst === 0 ? null : layer4;
+  return { network, protocol, src, dst, detail };
+}
+
+/** What takes those out of a connection's record who no longer admit it. */
+function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, ownerOf: Owner): Action[] {
+  const fallen = (side: readonly number[], kept: readonly PortId[]): number[] =>
+    side.filter((key) => !kept.includes(ownerOf(key)));
+  return forget(entry, {
+    originators: fallen(keys.originators, still.originators),
+    responders: fallen(keys.responders, still.responders),
+  });
+}
+
+/** Whom a network's connections name: ports of this host, else ports that may come back to it, else ports that are gone. */
+function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
+  const locals = new Map<number, PortId>();
+  for (const [id, { key, port }] of relations.locals.entries())
+    if (port.network === network) locals.set(key, id);
+  let others: Map<number, PortId> | null = null;
+  return (key) => {
+    const local = locals.get(key);
+    if (local !== undefined) return local;
+    if (others === null) {
+      others = new Map();
+      for (const port of world.ports.values())
+        if (port.network === network) others.set(preferredId(port.id), port.id);
+    }
+    return others.get(key) ?? (`gone-${key}` as PortId);
+  };
+}

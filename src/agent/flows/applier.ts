@@ -1,0 +1,310 @@
+/**
+ * The one place that changes the switch. Keeps its flows equal to what the pipeline wants: after each
+ * (re)connection it reads the switch and sends the difference; from then on it sends what changed, and puts right what
+ * others changed. All of one change goes in one bundle. An outcome that is not known is found out by reading again.
+ *
+ * Flows that nobody wants are removed too: the bridge is ours. Forwarding is never interrupted: nothing is
+ * cleared first.
+ *
+ * A rule's flow that the switch cannot hold at all is left out, which only ever denies, so that one odd record
+ * does not keep every other change from the switch. Any other refusal fails the whole change.
+ */
+import type { Logger } from 'pino';
+import { Fault, reasonOf } from '../../base/errors.ts';
+import {
+  type Flow,
+  type FlowMod,
+  type FlowUpdate,
+  flowMod,
+  type Session,
+  type SessionFault,
+} from '../../openflow/index.ts';
+import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
+import { learntTables, tableNames, tables } from '../../pipeline/tables.ts';
+import type { Drift } from '../switch/drift.ts';
+import { type InstalledFlow, InstalledFlows, printOf, type Stray } from './installed-flows.ts';
+
+/** A verdict flow whose counters a change ends: it goes, or is replaced and begins anew. */
+export type Ending = Pick<InstalledFlow, 'table' | 'priority' | 'match' | 'cookie'>;
+
+/** Whoever counts by verdict flows hears what becomes of their counters. None of it may reject. */
+export interface CounterWatch {
+  /** The switch has been read, and had this many verdict flows. */
+  met(verdicts: number): void;
+  /** Before a change that ends counters, which waits for it. */
+  ending(flows: readonly Ending[]): Promise<void>;
+  /** After `ending`, or alone for flows that others removed; not `done` when they may still be as they were. */
+  ended(flows: readonly Ending[], done: boolean): void;
+}
+
+export interface Applied {
+  /** Flows added or replaced, and removed. */
+  readonly put: number;
+  readonly removed: number;
+}
+
+interface Difference {
+  readonly puts: readonly (readonly [key: string, flow: Flow, print: string])[];
+  readonly removals: readonly (readonly [key: string, flow: InstalledFlow])[];
+}
+
+const nothing: Applied = { put: 0, removed: 0 };
+const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
+
+/** OFPET_BAD_ACTION, OFPET_BAD_INSTRUCTION, OFPET_BAD_MATCH (OpenFlow 1.5.1 §7.5.4): no later attempt would fare better. */
+const hopeless: ReadonlySet<number> = new Set([2, 3, 4]);
+/** Tables whose every flow but the explicit drops lets something through: without one, less passes. */
+const permits: ReadonlySet<number> = new Set([tables.egress_rules.id, tables.ingress_rules.id]);
+/** What stands for a flow that no message can carry. */
+const unprintable = '';
+/** Refusals to look past in one change, beyond which something larger is wrong. */
+const mostExcluded = 32;
+/** Flows of one find that the log names. */
+const maxNamed = 5;
+
+export interface ApplierOptions {
+  readonly desired: DesiredFlows;
+  readonly log: Logger;
+  readonly drift: Drift;
+  readonly watch?: CounterWatch;
+  /** Tables that the switch itself fills; those of the pipeline when left out. */
+  readonly learnt?: ReadonlySet<number>;
+}
+
+export class Applier {
+  readonly #desired: DesiredFlows;
+  readonly #log: Logger;
+  readonly #drift: Drift;
+  readonly #watch: CounterWatch | null;
+  readonly #installed: InstalledFlows;
+  /** A bundle is under way. */
+  #changing = false;
+  /** What wanted flows do, worked out ahead; not of keys that have changed since. */
+  #rehearsed = new Map<string, string>();
+  /** What this switch cannot hold, by key. */
+  readonly #excluded = new Map<string, string>();
+
+  constructor({ desired, log, drift, watch, learnt = learntTables }: ApplierOptions) {
+    this.#desired = desired;
+    this.#log = log;
+    this.#drift = drift;
+    this.#watch = watch ?? null;
+    this.#installed = new InstalledFlows(learnt);
+  }
+
+  /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
+  forget(): void {
+    this.#installed.forget();
+    this.#rehearsed.clear();
+    this.#excluded.clear();
+  }
+
+  /** Another connection: forgets, and begins to read the switch behind it. */
+  meet(session: Session): void {
+    this.forget();
+    this.#installed.begin(session);
+  }
+
+  /**
+   * Before a reading of the whole switch: works out what it will be compared with, while the caller waits for
+   * something else.
+   */
+  rehearse(): void {
+    if (this.#installed.known !== null) return;
+    this.#desired.takeChanged();
+    for (const key of this.#desired.keys()) {
+      const wanted = this.#desired.get(key);
+      const printed = wanted && this.#printOf(key, wanted);
+      if (printed !== undefined) this.#rehearsed.set(key, printed);
+    }
+  }
+
+  /** Others may have changed much: the next call of `apply` reads the switch first. */
+  doubt(): void {
+    this.#installed.doubt();
+  }
+
+  /** What the flow monitor tells; true when `apply` may have something to put right. */
+  hear(update: FlowUpdate): boolean {
+    return this.#installed.hear(update, this.#changing);
+  }
+
+  /** Compares a part of the switch's flows with what they should be, another part at each call. */
+  async look(session: Session): Promise<void> {
+    return this.#installed.look(session);
+  }
+
+  /** False while flows are known, or suspected, to be other than they were left. */
+  get settled(): boolean {
+    return this.#installed.settled;
+  }
+
+  /** Flows are known to be other than they were left. */
+  get strayed(): boolean {
+    return this.#installed.strayed;
+  }
+
+  get installedFlows(): number {
+    return this.#installed.size;
+  }
+
+  /**
+   * Makes the switch equal to what is wanted now; resolves when the switch has acknowledged it.
+   * Rejects when it could not: the next call starts from a fresh reading.
+   */
+  async apply(session: Session): Promise<Applied> {
+    try {
+      const { known } = this.#installed;
+      const applied = known === null ? await this.#resync(session) : await this.#advance(session, known);
+      this.#desired.forgetFormer();
+      return applied;
+    } catch (error) {
+      this.forget();
+      if (error instanceof Fault && error.name === 'Refused')
+        this.#log.error({ error: reasonOf(error) }, 'the switch refused a change');
+      throw error;
+    }
+  }
+
+  async #resync(session: Session): Promise<Applied> {
+    const { flows, strays } = await this.#installed.read(session);
+    this.#watch?.met([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
+    for (const key of this.#desired.takeChanged()) this.#rehearsed.delete(key);
+    this.#account(strays);
+    const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));
+    this.#rehearsed.clear();
+    this.#log.info({ flows: flows.size, ...applied }, 'switch and pipeline are equal');
+    return applied;
+  }
+
+  async #advance(session: Session, installed: Map<string, InstalledFlow>): Promise<Applied> {
+    const strays = this.#installed.take(installed);
+    this.#account(strays);
+    const gone = strays.flatMap(({ was }) => (was !== null && isVerdict(was.cookie) ? [was] : []));
+    if (gone.length > 0) this.#watch?.ended(gone, true);
+    const changed = this.#desired.takeChanged();
+    if (strays.length === 0) return this.#send(session, installed, changed);
+    return this.#send(session, installed, new Set([...changed, ...strays.map(({ key }) => key)]));
+  }
+
+  /** Counts what others changed, unless it is what is wanted. */
+  #account(strays: readonly Stray[]): void {
+    const found = { missing: 0, foreign: 0, changed: 0 };
+    const named: object[] = [];
+    for (const { key, was, now } of strays) {
+      const wanted = this.#desired.get(key);
+      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
+      if (printed === now?.print) continue;
+      const what = now === null ? 'missing' : printed === undefined ? 'foreign' : 'changed';
+      found[what]++;
+      const flow = now ?? was;
+      if (flow === null || named.length === maxNamed) continue;
+      const { table, priority, cookie } = flow;
+      const why = this.#desired.provenanceOf(wanted?.cookie ?? cookie);
+      named.push({ what, table: tableNames.get(table) ?? table, priority, why });
+    }
+    const count = found.missing + found.foreign + found.changed;
+    if (count > 0) this.#drift.found('flow', count, { ...found, flows: named });
+  }
+
+  async #send(
+    session: Session,
+    installed: Map<string, InstalledFlow>,
+    keys: ReadonlySet<string>,
+  ): Promise<Applied> {
+    for (let excluded = 0; ; excluded++) {
+      const difference = this.#difference(installed, keys);
+      const { puts, removals } = difference;
+      if (puts.length === 0 && removals.length === 0) return nothing;
+      try {
+        await this.#commit(session, installed, difference);
+      } catch (error) {
+        if (excluded < mostExcluded && this.#exclude(error, difference)) continue;
+        throw error;
+      }
+      for (const [key, { table, priority, match, cookie }, printed] of puts)
+        installed.set(key, { table, priority, match, cookie, print: printed });
+      for (const [key] of removals) installed.delete(key);
+      return { put: puts.length, removed: removals.length };
+    }
+  }
+
+  async #commit(
+    session: Session,
+    installed: ReadonlyMap<string, InstalledFlow>,
+    { puts, removals }: Difference,
+  ): Promise<void> {
+    const endings: Ending[] = [];
+    const additions = puts.map(([key, flow]) => {
+      const present = installed.get(key);
+      if (present !== undefined && isVerdict(present.cookie)) endings.push(present);
+      return isVerdict(flow.cookie) ? flowMod.addCounted(flow) : flowMod.add(flow);
+    });
+    for (const [, flow] of removals) if (isVerdict(flow.cookie)) endings.push(flow);
+    const bundle = [...additions, ...removals.map(([, flow]) => flowMod.remove(flow))];
+    if (endings.length === 0) return this.#bundle(session, bundle);
+    let done = false;
+    try {
+      await this.#watch?.ending(endings);
+      await this.#bundle(session, bundle);
+      done = true;
+    } finally {
+      this.#watch?.ended(endings, done);
+    }
+  }
+
+  async #bundle(session: Session, members: readonly FlowMod[]): Promise<void> {
+    this.#changing = true;
+    try {
+      await session.bundle(members);
+    } finally {
+      this.#changing = false;
+    }
+  }
+
+  #difference(installed: ReadonlyMap<string, InstalledFlow>, keys: ReadonlySet<string>): Difference {
+    const puts: [string, Flow, string][] = [];
+    const removals: [string, InstalledFlow][] = [];
+    for (const key of keys) {
+      const wanted = this.#desired.get(key);
+      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
+      const present = installed.get(key);
+      if (wanted !== undefined && printed !== undefined && this.#excluded.get(key) !== printed) {
+        if (present?.print !== printed) puts.push([key, wanted, printed]);
+      } else if (present !== undefined) removals.push([key, present]);
+    }
+    return { puts, removals };
+  }
+
+  /** Undefined for a flow that no message can carry: it is left out like one that the switch refuses. */
+  #printOf(key: string, flow: Flow): string | undefined {
+    const rehearsed = this.#rehearsed.get(key);
+    if (rehearsed !== undefined) return rehearsed;
+    try {
+      return printOf(flow);
+    } catch (error) {
+      if (!(error instanceof Fault) || !this.#leaveOut(key, flow, unprintable, error)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Whether the change may be tried again without the flow that could not be sent, or that the switch refused. */
+  #exclude(error: unknown, { puts }: Difference): boolean {
+    if (!(error instanceof Fault) || (error.name !== 'Refused' && error.name !== 'Unencodable')) return false;
+    const fault = error.data as Extract<SessionFault, { code: 'Refused' | 'Unencodable' }>;
+    const refused = puts[fault.member ?? -1];
+    if (refused === undefined || (fault.code === 'Refused' && !hopeless.has(fault.errorType))) return false;
+    const [key, flow, printed] = refused;
+    return this.#leaveOut(key, flow, printed, error);
+  }
+
+  /** False for a flow without which more would pass. */
+  #leaveOut(key: string, flow: Flow, printed: string, error: Error): boolean {
+    const why = this.#desired.provenanceOf(flow.cookie);
+    if (!permits.has(flow.table) || why === undefined || why.drop !== undefined) return false;
+    if (this.#excluded.get(key) === printed) return true;
+    this.#excluded.set(key, printed);
+    this.#log.error({ error: reasonOf(error), why }, 'a rule that the switch cannot hold is left out');
+    return true;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The account of what each security-group rule let in on this host: looks at the switch's counters at intervals and
+ * when asked, and keeps the store's records of it. Changes no flow; the applier says when it ends one's counters.
+ *
+ * The switch counts a packet that its datapath forwards by itself only when it next looks at its cached decisions,
+ * up to half a second later, and then for the flow that the packet would meet by then. So before flows end whose
+ * rule lives on, and before an exact look, it is made to look (`counted`), which takes some milliseconds.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../../base/errors.ts';
+import type { FlowRemoved, Session } from '../../openflow/index.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { PortId, RuleId } from '../../policy/world.ts';
+import type { Store } from '../../store/contract.ts';
+import type { CounterWatch, Ending } from '../flows/applier.ts';
+import { HitAccounts, type Look } from './accounts.ts';
+import { HitEndings, type Rest } from './endings.ts';
+import { HitRecords } from './records.ts';
+import { Turns } from './turns.ts';
+import { HitFlows } from './verdict-flows.ts';
+
+export interface HitsOptions {
+  readonly store: Store;
+  readonly host: string;
+  readonly log: Logger;
+  /** Milliseconds between looks. */
+  readonly interval: number;
+  readonly session: () => Session;
+  /** Resolves when the switch's counters tell of all packets before the call. */
+  readonly counted: () => Promise<void>;
+}
+
+/** What is counted for; nothing may be concluded from rules and ports that are missing before it is fed. */
+export interface CountedFor {
+  readonly fed: boolean;
+  readonly pipeline: Pipeline;
+}
+
+/** Milliseconds that a look waits for the last counters of flows that a change has ended. */
+const lastWords = 100;
+/** Milliseconds that the last look may take at the end. */
+const lastPatience = 2000;
+
+export class Hits implements CounterWatch {
+  readonly #options: HitsOptions;
+  readonly #accounts = new HitAccounts();
+  readonly #records: HitRecords;
+  readonly #flows = new HitFlows();
+  readonly #endings = new HitEndings();
+  /** A look and a change that ends counters would each make the other's readings wrong. */
+  readonly #turns = new Turns();
+  #change: (() => void) | null = null;
+  #next: Promise<void> | null = null;
+  #source: CountedFor | null = null;
+  /** Verdict flows that were on the switch when it was last seen. */
+  #verdicts = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: HitsOptions) {
+    this.#options = options;
+    this.#records = new HitRecords(options.store, options.host, this.#accounts);
+  }
+
+  /** Goes on from what the store has of this host; rejects when the store does. */
+  async start(): Promise<void> {
+    await this.#records.restore((rule, flow) => this.#flows.recall(rule, flow));
+    this.#lookLater();
+  }
+
+  follow(source: CountedFor): void {
+    this.#source = source;
+  }
+
+  #lookLater(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      void this.#tryLook().then(() => this.#lookLater());
+    }, this.#options.interval);
+  }
+
+  async #tryLook(): Promise<void> {
+    if (this.#options.session().state !== 'up') return;
+    await this.look().catch((error: unknown) => {
+      this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be read or recorded');
+    });
+  }
+
+  /**
+   * Reads all verdict flows and records what is new; rejects when the switch or the store does. Whoever asks while
+   * a look waits for its turn shares it.
+   */
+  look(): Promise<void> {
+    this.#next ??= this.#lookInTurn();
+    return this.#next;
+  }
+
+  async #lookInTurn(): Promise<void> {
+    const done = await this.#turns.take();
+    this.#next = null;
+    try {
+      await this.#lookNow();
+    } finally {
+      done();
+    }
+    await this.#records.write();
+  }
+
+  async #lookNow(): Promise<void> {
+    const source = this.#source;
+    if (source === null || !source.fed) return;
+    await this.#endings.settled(lastWords);
+    const found = await this.#read(source.pipeline);
+    if (found > 0) this.#verdicts = found;
+  }
+
+  #prune({ facts }: Pipeline): void {
+    const rule = (id: string) => facts.rules.get(id as RuleId) !== undefined;
+    const port = (id: string) => facts.ports.get(id as PortId) !== undefined;
+    this.#accounts.prune(rule, port, Date.now());
+  }
+
+  /** Gives the number of flows that were read: all, or those of some cookies. */
+  async #read(pipeline: Pipeline, cookies?: ReadonlySet<bigint>): Promise<number> {
+    const { desired, facts } = pipeline;
+    const asked = performance.now();
+    const read = await this.#flows.read(this.#options.session(), desired, cookies);
+    // First, so that flows which went with their rules are not missed.
+    this.#prune(pipeline);
+    const readings = read.readings.filter(({ rule }) => facts.rules.get(rule as RuleId) !== undefined);
+    const times = { asked, heard: performance.now(), wall: Date.now() };
+    const look: Look = { readings, whole: cookies === undefined, ...times };
+    if (this.#accounts.fold(look)) this.#lost();
+    return read.flows;
+  }
+
+  /** Counts were lost, at most since the look before. */
+  #lost(): void {
+    this.#records.reset();
+    this.#options.log.info('the switch has lost counters of rules');
+  }
+
+  met(verdicts: number): void {
+    if (verdicts === 0 && (this.#verdicts > 0 || this.#accounts.based)) {
+      this.#lost();
+      this.#accounts.restart(Date.now());
+    }
+    this.#verdicts = verdicts;
+  }
+
+  async ending(flows: readonly Ending[]): Promise<void> {
+    const pipeline = this.#source?.pipeline;
+    if (pipeline === undefined) return;
+    const cookies = new Set(
+      flows.filter((flow) => this.#livesOn(flow, pipeline)).map(({ cookie }) => cookie),
+    );
+    if (cookies.size === 0) return;
+    this.#change = await this.#turns.take();
+    this.#endings.changeBegins();
+    try {
+      await this.#options.counted();
+      await this.#read(pipeline, cookies);
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'counters that end could not be read');
+    }
+  }
+
+  #livesOn(flow: Ending, { desired, facts }: Pipeline): boolean {
+    const counted = this.#flows.counted(flow, desired);
+    return counted !== null && facts.rules.get(counted.rule as RuleId) !== undefined;
+  }
+
+  ended(flows: readonly Ending[], done: boolean): void {
+    const pipeline = this.#source?.pipeline;
+    if (done && pipeline !== undefined) {
+      this.#verdicts = Math.max(0, this.#verdicts - flows.length);
+      for (const flow of flows) {
+        const counted = this.#flows.counted(flow, pipeline.desired);
+        if (counted === null) continue;
+        const base = this.#accounts.ended(counted.rule, counted.flow, Date.now());
+        if (this.#change !== null) this.#addRest(this.#endings.ended(flow, counted, base));
+      }
+      this.#prune(pipeline);
+    }
+    this.#endings.changeEnds();
+    this.#change?.();
+    this.#change = null;
+    void this.#records.write().catch((error: unknown) => {
+      this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be recorded');
+    });
+  }
+
+  /** The switch tells the last counters of a verdict flow that has gone. */
+  flowRemoved(removed: FlowRemoved): void {
+    this.#addRest(this.#endings.told(removed));
+  }
+
+  #addRest(rest: Rest | null): void {
+    if (rest !== null) this.#accounts.add(rest, rest.packets, rest.bytes, Date.now());
+  }
+
+  /** Looks a last time while the switch still answers, and no more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    let patience: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      patience = setTimeout(resolve, lastPatience);
+    });
+    const last = this.#options.session().state === 'up' ? this.#options.counted() : Promise.resolve();
+    await Promise.race([last.then(() => this.#tryLook()), late]);
+    clearTimeout(patience);
+  }
+}

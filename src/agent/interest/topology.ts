@@ -1,0 +1,161 @@
+/**
+ * The store's records as the pipeline's facts: reads keys and JSON, sets inputs, nothing else.
+ * A record that cannot be read counts as absent and is reported, so that it stops no other record.
+ */
+import type { Input, Key } from '../../base/dataflow.ts';
+import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
+import type { AnyParts, Kind } from '../../model/key-kind.ts';
+import { keys } from '../../model/keys.ts';
+import type { BindingRecord, PortRecord } from '../../model/records.ts';
+import type { Facts } from '../../pipeline/facts.ts';
+import {
+  addressGroupOf,
+  groupOf,
+  linkLocalOf,
+  networkOf,
+  portOf,
+  qosPolicyOf,
+  ruleOf,
+  subnetOf,
+} from '../../policy/records.ts';
+import type {
+  AddressGroupId,
+  GroupId,
+  NetworkId,
+  PortId,
+  QosPolicyId,
+  RuleId,
+  SubnetId,
+} from '../../policy/world.ts';
+import type { Batch, Entry, Snapshot } from '../../store/contract.ts';
+
+interface PortParts {
+  readonly record?: PortRecord;
+  readonly binding?: BindingRecord;
+}
+
+export class Topology {
+  readonly #facts: Facts;
+  readonly #unreadable: (key: string) => void;
+  /** What each key said, to skip what has not changed and to find what a re-list no longer holds. */
+  readonly #seen = new Map<string, string>();
+  readonly #ports = new Map<string, PortParts>();
+  readonly #dispatch: KeyDispatch;
+
+  constructor(facts: Facts, unreadable: (key: string) => void) {
+    this.#facts = facts;
+    this.#unreadable = unreadable;
+    this.#dispatch = new KeyDispatch([
+      factOf(keys.network, facts.networks, ({ id }) => id as NetworkId, networkOf),
+      factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
+      factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
+      factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
+      factOf(keys.qosPolicy, facts.qosPolicies, ({ id }) => id as QosPolicyId, qosPolicyOf),
+      factOf(keys.rule, facts.rules, ({ id }) => id as RuleId, ruleOf),
+      factOf(
+        keys.linkLocal,
+        facts.linkLocals,
+        ({ network, address }) => `${network}|${address}`,
+        (record, { network, address }) => linkLocalOf(network, address, record),
+      ),
+      on(keys.port, ({ parts, record }) => this.#setPort(parts.id, 'record', record)),
+      on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),
+    ]);
+  }
+
+  /** The prefixes of the store that it is made of. */
+  get prefixes(): readonly string[] {
+    return this.#dispatch.prefixes;
+  }
+
+  reset({ entries }: Snapshot): void {
+    const present = new Set<string>();
+    for (const { key, value } of inOrderOfAge(entries)) {
+      if (this.#put(key, value)) present.add(key);
+    }
+    for (const key of this.#seen.keys()) if (!present.has(key)) this.#delete(key);
+  }
+
+  apply({ events }: Batch): void {
+    for (const event of events) {
+      if (event.type === 'delete') this.#delete(event.key);
+      else this.#put(event.entry.key, event.entry.value);
+    }
+  }
+
+  /** The network of a port that the store knows. */
+  networkOf(port: PortId): NetworkId | undefined {
+    return this.#ports.get(port)?.record?.network_id as NetworkId | undefined;
+  }
+
+  *bindings(): Generator<readonly [PortId, NetworkId, BindingRecord]> {
+    for (const [port, { record, binding }] of this.#ports)
+      if (record !== undefined && binding !== undefined)
+        yield [port as PortId, record.network_id as NetworkId, binding];
+  }
+
+  bindingOf(port: PortId): BindingRecord | undefined {
+    return this.#ports.get(port)?.binding;
+  }
+
+  /** The host that a caller asked for; empty for any. */
+  requestedHost(port: PortId): string {
+    return this.#ports.get(port)?.record?.['binding:host_id'] ?? '';
+  }
+
+  /** False for keys that say nothing here. */
+  #put(key: string, value: string): boolean {
+    if (this.#seen.get(key) === value) return true;
+    try {
+      if (!this.#dispatch.take(key, value)) return false;
+    } catch {
+      this.#dispatch.take(key, null);
+      this.#unreadable(key);
+    }
+    this.#seen.set(key, value);
+    return true;
+  }
+
+  #delete(key: string): void {
+    if (this.#seen.delete(key)) this.#dispatch.take(key, null);
+  }
+
+  #setPort<Part extends keyof PortParts>(id: string, part: Part, record: PortParts[Part] | null): void {
+    const { [part]: _, ...others } = this.#ports.get(id) ?? {};
+    const parts: PortParts = record === null ? others : { ...others, [part]: record };
+    if (Object.keys(parts).length === 0) this.#ports.delete(id);
+    else this.#ports.set(id, parts);
+    setFact(this.#facts.ports, id as PortId, parts.record ?? null, (port) => portOf(port, parts.binding));
+  }
+}
+
+class Unreadable extends Error {}
+
+function factOf<R, P extends AnyParts, K extends Key, V>(
+  kind: Kind<R, P>,
+  input: Input<K, V>,
+  idOf: (parts: P) => K,
+  read: (record: R, parts: P) => V | null,
+): KeyHandler {
+  return on(kind, ({ parts, record }) => setFact(input, idOf(parts), record, (r) => read(r, parts)));
+}
+
+/** Throws for a record that cannot be read. */
+function setFact<R, K extends Key, V>(
+  input: Input<K, V>,
+  id: K,
+  record: R | null,
+  read: (record: R) => V | null,
+): void {
+  if (record === null) return input.delete(id);
+  const value = read(record);
+  if (value === null) throw new Unreadable();
+  input.set(id, value);
+}
+
+/** Of a port's link-locals the oldest go first, so facts must learn of them in the order they were made. */
+function inOrderOfAge(entries: readonly Entry[]): Entry[] {
+  const aged = entries.filter(({ key }) => key.startsWith(keys.linkLocal.prefix));
+  aged.sort((a, b) => a.createRevision - b.createRevision);
+  return [...entries.filter(({ key }) => !key.startsWith(keys.linkLocal.prefix)), ...aged];
+}

@@ -1,0 +1,46 @@
+/**
+ * Which conntrack zone each network has on this host. Zones outlive the agent and, with a kernel datapath, the
+ * switch, so they are written into the bridge's external_ids before they are used; a network that comes back
+ * finds its connections again. Pure: allocation from what is recorded.
+ */
+import { findByName, type RowSource } from '../../ovsdb/index.ts';
+import type { NetworkId } from '../../policy/world.ts';
+
+const prefix = 'portcullis-zone-';
+const lastZone = 65_535;
+
+export type Zones = ReadonlyMap<NetworkId, number>;
+
+/** The record of the bridge; entries that are no zones are not there, nor is a second network in one zone. */
+export function recordedZones(rows: RowSource, bridge: string): Map<NetworkId, number> {
+  const zones = new Map<NetworkId, number>();
+  const taken = new Set<number>();
+  for (const [key, value] of [...(findByName(rows, 'Bridge', bridge)?.row.external_ids ?? [])].sort()) {
+    const zone = Number(value);
+    if (!key.startsWith(prefix) || !Number.isInteger(zone) || zone < 1 || zone > lastZone) continue;
+    if (taken.has(zone)) continue;
+    taken.add(zone);
+    zones.set(key.slice(prefix.length) as NetworkId, zone);
+  }
+  return zones;
+}
+
+export const zoneRecord = (network: NetworkId): string => `${prefix}${network}`;
+
+/**
+ * Zones for the networks of `needed` that have none. A number that a network has is never moved, and none is
+ * given out while it is recorded for anyone.
+ */
+export function allocateZones(recorded: Zones, needed: Iterable<NetworkId>): Map<NetworkId, number> {
+  const fresh = new Map<NetworkId, number>();
+  const taken = new Set(recorded.values());
+  let next = 1;
+  for (const network of new Set(needed)) {
+    if (recorded.has(network)) continue;
+    while (taken.has(next)) next++;
+    if (next > lastZone) break;
+    taken.add(next);
+    fresh.set(network, next);
+  }
+  return fresh;
+}

@@ -1,0 +1,112 @@
+/**
+ * Answers to what the API asks through the store. A question seen at some revision is answered only after all
+ * before it is on the switch; the agent calls `settle` at such moments.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../../base/errors.ts';
+import { isObject } from '../../model/checks.ts';
+import { keys } from '../../model/keys.ts';
+import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../../model/records.ts';
+import type { PortId } from '../../policy/world.ts';
+import type { Batch, Snapshot, Store } from '../../store/contract.ts';
+
+export interface AnswersOptions {
+  readonly store: Store;
+  readonly host: string;
+  readonly log: Logger;
+  /** Connections that were cut since the agent began. */
+  readonly cut: () => number;
+  /** Records what rules have let in up to now. */
+  readonly hits: () => Promise<void>;
+  /** Null when the port is not on this host. */
+  readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
+}
+
+export class Answers {
+  readonly #options: AnswersOptions;
+  readonly #open = new Map<string, AskRecord>();
+  /** Of the connections that were cut, how many an answer has told. */
+  #cutTold = 0;
+
+  constructor(options: AnswersOptions) {
+    this.#options = options;
+  }
+
+  reset({ entries }: Snapshot): void {
+    this.#open.clear();
+    for (const { key, value } of entries) this.#take(key, value);
+  }
+
+  apply({ events }: Batch): void {
+    for (const event of events) {
+      if (event.type === 'put') this.#take(event.entry.key, event.entry.value);
+      else this.#open.delete(keys.ask.parse(event.key)?.id ?? '');
+    }
+  }
+
+  #take(key: string, value: string): void {
+    const id = keys.ask.parse(key)?.id;
+    if (id === undefined) return;
+    const ask = readAsk(value);
+    if (ask === null) this.#options.log.warn({ key }, 'a question cannot be read');
+    else this.#open.set(id, ask);
+  }
+
+  /** The questions that are open now; hand them to `settle` once what was known at this moment is applied. */
+  take(): ReadonlyMap<string, AskRecord> {
+    const taken = new Map(this.#open);
+    this.#open.clear();
+    return taken;
+  }
+
+  /** Puts questions back that could not be answered yet. */
+  restore(asks: ReadonlyMap<string, AskRecord>): void {
+    for (const [id, ask] of asks) if (!this.#open.has(id)) this.#open.set(id, ask);
+  }
+
+  /**
+   * Answers, when packets meet the flows of the round. Questions that cannot be answered now stay open, and the
+   * reason of one of them is given.
+   */
+  async settle(asks: ReadonlyMap<string, AskRecord>): Promise<string | null> {
+    const failures = await Promise.all([...asks].map(([id, ask]) => this.#answer(id, ask)));
+    return failures.find((failure) => failure !== null) ?? null;
+  }
+
+  async #answer(id: string, ask: AskRecord): Promise<string | null> {
+    const { store, host } = this.#options;
+    try {
+      const answer = await this.#answerTo(ask);
+      if (answer === null) return null;
+      const put = { op: 'put', key: keys.answer(id, host), value: JSON.stringify(answer) } as const;
+      // Nobody waits any more when the question is gone.
+      const { ok } = await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
+      if (ok && 'cut_total' in answer) this.#cutTold = Math.max(this.#cutTold, answer.cut_total);
+      return null;
+    } catch (error) {
+      this.restore(new Map([[id, ask]]));
+      return reasonOf(error);
+    }
+  }
+
+  async #answerTo(ask: AskRecord): Promise<SyncAnswer | CountersAnswer | object | null> {
+    if (ask.kind === 'sync') {
+      const total = this.#options.cut();
+      return { cut: total - this.#cutTold, cut_total: total } satisfies SyncAnswer;
+    }
+    if (ask.kind === 'hits') await this.#options.hits();
+    if (ask.kind !== 'counters') return {};
+    const drops = await this.#options.drops(ask.port as PortId);
+    return drops === null ? null : ({ drops } satisfies CountersAnswer);
+  }
+}
+
+/** Null for what is no question; one of a kind that is not known here is answered too, with nothing. */
+function readAsk(value: string): AskRecord | null {
+  try {
+    const ask: unknown = JSON.parse(value);
+    return isObject(ask) && typeof ask['kind'] === 'string' ? (ask as AskRecord) : null;
+  } catch {
+    return null;
+  }
+}

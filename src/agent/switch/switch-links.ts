@@ -1,0 +1,266 @@
+/**
+ * The agent's two lines to its switch: OVSDB, which says what is plugged where, and OpenFlow, which carries the
+ * flows. Makes the bridge when there is none and keeps it in the shape that flows rely on. Tells its owner when
+ * anything changed; decides nothing about flows.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { reasonOf } from '../../base/errors.ts';
+import {
+  type Flow,
+  type FlowRemoved,
+  type FlowUpdate,
+  flowMod,
+  type PacketIn,
+  Session,
+} from '../../openflow/index.ts';
+import { Control, type DatapathStats, isKernelDatapath, Ovsdb } from '../../ovsdb/index.ts';
+import { smallestPiece } from '../../policy/datagram.ts';
+import { BridgeShape } from './bridge-shape.ts';
+import { ConntrackTable } from './conntrack-table.ts';
+import { DatapathLoad } from './datapath-load.ts';
+import type { Drift } from './drift.ts';
+import { mixesUpDecisions } from './switch-faults.ts';
+
+export interface SwitchLinksOptions {
+  /** `unix:PATH` or `tcp:HOST:PORT`, of the database and of the bridge's OpenFlow service. */
+  readonly ovsdb: string;
+  readonly openflow: string;
+  /** Directory of the control socket; null when the switch is on another machine. */
+  readonly rundir: string | null;
+  readonly bridge: string;
+  /** For a bridge that has to be made; an existing one keeps its own. */
+  readonly datapathType: string;
+  /** Connections that one network may have on this host; 0 is any number. */
+  readonly maxPerNetwork: number;
+  readonly log: Logger;
+  readonly drift: Drift;
+  readonly onChange: () => void;
+  /** A new OpenFlow connection: what the switch has is unknown. */
+  readonly onSession: () => void;
+  /** Either line came up, after what else is told of it. */
+  readonly onUp: () => void;
+  readonly onPacketIn: (packet: PacketIn) => void;
+  readonly onFlowRemoved: (removed: FlowRemoved) => void;
+  readonly onFlowUpdate: (update: FlowUpdate) => void;
+  /** Flows may have gone with a change of the bridge. */
+  readonly onReshaped: () => void;
+}
+
+/**
+ * A flow that no packet meets. The switch looks at its cached decisions again after every change of flows, else
+ * only twice a second.
+ */
+const pulse: Flow = { table: 200, priority: 0, match: {}, actions: [], cookie: 0n };
+/** Milliseconds; a change may come before the question that waits for its round. */
+const pulseInterval = 3;
+
+/** Milliseconds between changes and the mending of cached decisions that nobody waits for. */
+const mendingRest = 100;
+
+export class SwitchLinks {
+  readonly #options: SwitchLinksOptions;
+  readonly #stop = new AbortController();
+  readonly ovsdb: Ovsdb;
+  readonly session: Session;
+  readonly #control: Control | null;
+  readonly #load: DatapathLoad | null;
+  /** Null where the switch is out of reach for such questions. */
+  readonly conntrack: ConntrackTable | null;
+  readonly #shape: BridgeShape;
+  #mending: NodeJS.Timeout | undefined;
+  /** How often flows may have changed, and up to which time cached decisions have been put right. */
+  #changes = 1;
+  #mended = 0;
+  #throwing: Promise<void> = Promise.resolve();
+  /** What the switch of this session says it is; null until it is asked. */
+  #version: Promise<string> | null = null;
+  #synced = false;
+
+  constructor(options: SwitchLinksOptions) {
+    this.#options = options;
+    const { log, onChange, rundir } = options;
+    this.#control = rundir === null ? null : new Control({ rundir });
+    const datapathType = () => this.datapathType;
+    this.conntrack =
+      this.#control === null || rundir === null
+        ? null
+        : new ConntrackTable({ ...options, control: this.#control, rundir, datapathType });
+    this.#load = this.#control === null ? null : new DatapathLoad(this.#control, datapathType);
+    this.#shape = new BridgeShape({ ...options, ovsdb: () => this.ovsdb });
+    this.ovsdb = new Ovsdb({
+      target: options.ovsdb,
+      signal: this.#stop.signal,
+      log,
+      onUpdate: (batch) => {
+        this.#shape.updated(batch);
+        onChange();
+      },
+      onUp: () => {
+        log.info('connected to the switch database');
+        this.#synced = true;
+        this.#shape.synced();
+        options.onUp();
+      },
+      onDown: (reason) => log.warn({ reason }, 'lost the switch database'),
+    });
+    this.session = Session.connect({
+      target: options.openflow,
+      signal: this.#stop.signal,
+      log: (text) => log.debug(text),
+      onUp: () => {
+        log.info('connected to the switch');
+        this.#version = null;
+        this.#changes += 1;
+        options.onSession();
+        options.onUp();
+      },
+      onDown: (reason) => log.warn({ reason }, 'lost the switch'),
+      onPacketIn: options.onPacketIn,
+      onFlowRemoved: options.onFlowRemoved,
+      onFlowUpdate: options.onFlowUpdate,
+    });
+  }
+
+  /** Both lines are up and the bridge is there. */
+  get ready(): boolean {
+    return this.#synced && this.session.state === 'up' && this.#shape.row !== undefined;
+  }
+
+  /** The bridge has the shape that flows rely on. */
+  get inShape(): boolean {
+    return this.#shape.kept;
+  }
+
+  /**
+   * Resolves when packets meet the flows that the switch has acknowledged: decisions cached before have been looked
+   * at again, and thrown away where the switch may have mended the wrong ones.
+   */
+  async revalidated(): Promise<void> {
+    clearTimeout(this.#mending);
+    this.#mending = undefined;
+    const changes = this.#changes;
+    await this.counted();
+    if (this.#mended < changes) {
+      this.#mended = changes;
+      this.#throwing = this.#throwAway();
+    }
+    await this.#throwing;
+  }
+
+  async #throwAway(): Promise<void> {
+    try {
+      if (await this.#mixesUp()) await this.#control?.call('revalidator/purge');
+    } catch (error) {
+      this.#changes += 1;
+      this.#options.log.warn({ error: reasonOf(error) }, 'cached decisions could not be thrown away');
+    }
+  }
+
+  /** Flows may have changed: cached decisions that need it are put right soon, also when nobody waits for that. */
+  changed(): void {
+    this.#changes += 1;
+    if (this.#control === null) return;
+    this.#mending ??= setTimeout(() => {
+      this.#mending = undefined;
+      void this.#mend();
+    }, mendingRest);
+  }
+
+  async #mend(): Promise<void> {
+    try {
+      if (await this.#mixesUp()) await this.revalidated();
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'the switch does not say what it is');
+    }
+  }
+
+  async #mixesUp(): Promise<boolean> {
+    if (this.#control === null) return false;
+    this.#version ??= this.#control.call('version');
+    const asked = this.#version;
+    try {
+      return mixesUpDecisions(await asked, this.datapathType);
+    } catch (error) {
+      if (this.#version === asked) this.#version = null;
+      throw error;
+    }
+  }
+
+  /** Resolves when flows show all that they have met up to now, and cached decisions have been looked at again. */
+  async counted(): Promise<void> {
+    const control = this.#control;
+    if (control === null) return;
+    try {
+      // The round that ends first may have begun before the flows changed; the second has not.
+      for (const _ of ['first', 'second']) {
+        const looked = control.call('revalidator/wait').then(() => true);
+        // It may fail while nobody waits for it yet; the race hears of that all the same.
+        looked.catch(() => undefined);
+        do await this.session.apply([flowMod.add(pulse), flowMod.remove(pulse)]);
+        while (!(await Promise.race([looked, delay(pulseInterval, false)])));
+      }
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'no control socket to wait for revalidation');
+    }
+  }
+
+  /** Live connections of the bridge's datapath, one a line; null when the switch is out of reach for the question. */
+  connections(zone?: number): Promise<string> | null {
+    return this.#control?.dumpConntrack(zone, this.datapathType) ?? null;
+  }
+
+  /** What the datapath has to look through for a packet; null when it cannot be asked. */
+  async datapathStats(): Promise<DatapathStats | null> {
+    try {
+      return (await this.#load?.read()) ?? null;
+    } catch (error) {
+      this.#options.log.debug({ error: reasonOf(error) }, 'the datapath could not be asked for its masks');
+      return null;
+    }
+  }
+
+  /** Of the bridge as it is; undefined while there is none. */
+  get datapathType(): string | undefined {
+    return this.#shape.row?.datapath_type;
+  }
+
+  /** Whether the datapath can rewrite neighbour-discovery options; null when it cannot be asked. */
+  async answersNd(): Promise<boolean | null> {
+    if (this.#control === null) return null;
+    try {
+      const features = await this.#control.datapathFeatures(this.#options.bridge);
+      return features.get('IPv6 ND Extension') === 'Yes';
+    } catch (error) {
+      this.#options.log.warn({ error: reasonOf(error) }, 'the datapath could not be asked for its features');
+      return null;
+    }
+  }
+
+  /**
+   * To be called at each connection, since a new datapath has its own idea. Networks may have an MTU below that, and
+   * guests may cut finer than they have to. The kernel's datapath takes pieces of any size.
+   */
+  async takeSmallPieces(): Promise<void> {
+    const { datapathType } = this;
+    if (this.#control === null || datapathType === undefined || isKernelDatapath(datapathType)) return;
+    try {
+      for (const family of [4, 6] as const)
+        await this.#control.setSmallestPiece(family, smallestPiece, datapathType);
+    } catch (error) {
+      const told = { error: reasonOf(error) };
+      this.#options.log.warn(
+        told,
+        'the datapath drops pieces of datagrams smaller than 1200 (IPv6: 1280) bytes',
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#shape.close();
+    clearTimeout(this.#mending);
+    this.#stop.abort();
+    this.#control?.close();
+    await Promise.all([this.session.close(), this.ovsdb.done]);
+  }
+}
