@@ -50,19 +50,22 @@ export interface Operation {
   readonly components?: Readonly<Record<string, Schema>>;
 }
 
+/** An operation, or what makes it when the document is built: most servers never build the document. */
+export type Described = Operation | (() => Operation);
+
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Null: whatever is asked here is refused, so that there is nothing to tell. */
-    operation?: Operation | null;
+    /** Null: the route refuses every request. The document leaves it out. */
+    operation?: Described | null;
   }
 }
 
 interface RouteOptions {
-  readonly config: { readonly operation: Operation | null };
+  readonly config: { readonly operation: Described | null };
 }
 
 /** The options of a route that does this. */
-export const does = (operation: Operation): RouteOptions => ({ config: { operation } });
+export const does = (operation: Described): RouteOptions => ({ config: { operation } });
 
 /** The options of a route that only ever refuses. */
 export const refuses: RouteOptions = { config: { operation: null } };

@@ -8,7 +8,7 @@ import { refuseMethod } from '../http/resource-router.ts';
 import { isOpen } from '../identity/request-caller.ts';
 import type { Chapter } from './attributes-page.ts';
 import { documentOf, type Route } from './document.ts';
-import { does } from './operation.ts';
+import { does, type Operation } from './operation.ts';
 
 interface Heard {
   readonly routes: RouteOptions[];
@@ -21,9 +21,14 @@ const methodsOf = ({ method }: RouteOptions): readonly string[] =>
   // HEAD comes with every GET.
   (typeof method === 'string' ? [method] : method).filter((one) => one !== 'HEAD');
 
+const operationOf = ({ config }: RouteOptions): Operation | null => {
+  const described = config?.operation ?? null;
+  return typeof described === 'function' ? described() : described;
+};
+
 function routesOf(options: RouteOptions): readonly Route[] {
-  const { url, config } = options;
-  const operation = config?.operation ?? null;
+  const { url } = options;
+  const operation = operationOf(options);
   if (operation === null) return [];
   return methodsOf(options).map((method) => ({ method, url, operation, open: isOpen(url) }));
 }
@@ -62,10 +67,11 @@ export const shapeOf = (app: FastifyInstance): string =>
 
 /** What lists of the server are of, in the order of their routes. */
 export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
-  routesHeardOf(app).flatMap(({ url, method, config }) => {
-    const subject = config?.operation?.subject;
-    // Every GET is heard of again as HEAD.
-    return subject === undefined || method === 'HEAD' ? [] : [{ path: url, subject }];
+  routesHeardOf(app).flatMap((options) => {
+    // Fastify adds a HEAD to every GET.
+    if (options.method === 'HEAD') return [];
+    const subject = operationOf(options)?.subject;
+    return subject === undefined ? [] : [{ path: options.url, subject }];
   });
 
 /** Routes that neither tell what they do nor refuse everything, as `GET /path`. */

@@ -1,4 +1,4 @@
-/** What the routes that every resource has tell of themselves; all of it follows from the resource's table and verbs. */
+/** The operations that every resource has, made from its table and verbs when the document is built. */
 import type { Rule } from '../../model/access.ts';
 import { arrayOf, enumSchema, objectOf, type Schema, stringSchema } from '../../model/schema.ts';
 import { tagsAttribute } from '../../model/tags.ts';
@@ -14,14 +14,17 @@ const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : r
 /** `schema` is what the components are called. */
 export function tableOperations({ name, collection, table, verbs, single }: Subject, schema = name) {
   const names = componentNames(schema);
-  const components = componentsOf(schema, table);
-  const common = { group: words(collection), components } as const;
+  let components: ReturnType<typeof componentsOf> | null = null;
+  const common = () => ({
+    group: words(collection),
+    components: (components ??= componentsOf(schema, table)),
+  });
   const revised = Object.hasOwn(table, 'revision_number') ? ({ conditional: true } as const) : {};
   const one = wrapped(name, refTo(names.whole));
   const oneOrMore = (alone: Schema, several: Schema): Schema =>
     single === true ? alone : { oneOf: [alone, wrapped(collection, several)] };
-  const list: Operation = {
-    ...common,
+  const list = (): Operation => ({
+    ...common(),
     subject: { name, collection, table, verbs },
     id: `list_${collection}`,
     summary: `Lists ${words(collection)}`,
@@ -36,18 +39,18 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
         required: [collection],
       },
     },
-  };
-  const show: Operation = {
-    ...common,
+  });
+  const show = (): Operation => ({
+    ...common(),
     id: `show_${name}`,
     summary: `Shows one ${words(name)}`,
     details: forWhom(verbs.read),
     query: [fieldsParameter(table)],
     answers: { 200: wrapped(name, refTo(names.shown)) },
-  };
-  const create: Operation | null = canBeMade(table)
-    ? {
-        ...common,
+  });
+  const create = canBeMade(table)
+    ? (): Operation => ({
+        ...common(),
         id: `create_${name}`,
         summary: `Makes one ${words(name)}${single === true ? '' : ', or several: all or none'}`,
         details: forWhom(verbs.create),
@@ -56,35 +59,37 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
           minItems: 1,
         }),
         answers: { 201: oneOrMore(one, arrayOf(refTo(names.whole))) },
-      }
+      })
     : null;
-  const update: Operation = {
-    ...common,
+  const update = (): Operation => ({
+    ...common(),
     ...revised,
     id: `update_${name}`,
     summary: `Changes one ${words(name)}`,
     details: forWhom(verbs.update),
     body: wrapped(name, refTo(names.update)),
     answers: { 200: one },
-  };
-  const remove: Operation = {
-    ...common,
+  });
+  const remove = (): Operation => ({
+    ...common(),
     ...revised,
     id: `delete_${name}`,
     summary: `Removes one ${words(name)}`,
     details: forWhom(verbs.delete),
     answers: { 204: null },
-  };
-  /** What is done to one by a PUT of its own; the body may be wrapped in the resource's name. */
-  const action = (verb: string, body: Schema, answer: Schema = one): Operation => ({
-    ...common,
-    ...revised,
-    id: `${verb}_${name}`,
-    summary: `${words(verb)}: ${words(name)}`,
-    details: forWhom(verbs.update),
-    body: { oneOf: [body, wrapped(name, body)] },
-    answers: { 200: answer },
   });
+  /** What is done to one by a PUT of its own; the body may be wrapped in the resource's name. */
+  const action =
+    (verb: string, body: Schema, answer: Schema = one) =>
+    (): Operation => ({
+      ...common(),
+      ...revised,
+      id: `${verb}_${name}`,
+      summary: `${words(verb)}: ${words(name)}`,
+      details: forWhom(verbs.update),
+      body: { oneOf: [body, wrapped(name, body)] },
+      answers: { 200: answer },
+    });
   return { list, show, create, update, remove, action } as const;
 }
 

@@ -62,12 +62,14 @@ const tells = tableOperations(
   },
   component,
 );
-const { body: _, ...activating } = tells.update;
-const activate: Operation = {
-  ...activating,
-  id: 'activate_binding',
-  summary: 'Makes it the one that is active',
-  answers: { 200: refTo(componentNames(component).whole) },
+const activate = (): Operation => {
+  const { body: _, ...activating } = tells.update();
+  return {
+    ...activating,
+    id: 'activate_binding',
+    summary: 'Makes it the one that is active',
+    answers: { 200: refTo(componentNames(component).whole) },
+  };
 };
 
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
