@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../model/faults.ts';
 import { arrayOf, objectOf, stringSchema, timeSchema } from '../model/schema.ts';
-import { does, type Operation, wrapped } from './openapi/operation.ts';
+import { describes, type Operation, wrapped } from './openapi/operation.ts';
 
 interface Extension {
   readonly alias: string;
@@ -186,10 +186,10 @@ const showOperation: Operation = {
 };
 
 export function registerExtensions(app: FastifyInstance): void {
-  app.get('/v2.0/extensions', does(listOperation), async () => ({ extensions: extensions.map(shown) }));
+  app.get('/v2.0/extensions', describes(listOperation), async () => ({ extensions: extensions.map(shown) }));
   app.get<{ Params: { alias: string } }>(
     '/v2.0/extensions/:alias',
-    does(showOperation),
+    describes(showOperation),
     async ({ params: { alias } }) => {
       const extension = extensions.find((one) => one.alias === alias);
       return extension === undefined

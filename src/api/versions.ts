@@ -1,7 +1,7 @@
 /** The version documents, from which clients find their way. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { arrayOf, objectOf, stringSchema } from '../model/schema.ts';
-import { does, type Operation } from './openapi/operation.ts';
+import { describes, type Operation } from './openapi/operation.ts';
 
 /** Scheme and authority as the client sees them; a proxy that ends TLS says so. */
 export function originOf({ headers }: FastifyRequest): string {
@@ -52,6 +52,6 @@ export function registerVersions(app: FastifyInstance, resources: readonly Resou
       links: [{ rel: 'self', href: `${originOf(request)}/v2.0/${path}` }],
     })),
   });
-  app.get('/', does(versionsOperation), async (request) => ({ versions: [version(request)] }));
-  app.get('/v2.0', does(resourcesOperation), resourceList);
+  app.get('/', describes(versionsOperation), async (request) => ({ versions: [version(request)] }));
+  app.get('/v2.0', describes(resourcesOperation), resourceList);
 }

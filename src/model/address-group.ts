@@ -1,7 +1,7 @@
 /** Address groups: attribute table, the record of a new one, and what adding and removing addresses means. */
 import { parseCidr } from '../net/cidr.ts';
-import type { AttributeTable } from './attribute.ts';
-import { type Check, ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
+import type { AttributeTable, Check, DraftOf } from './attribute.ts';
+import { ipSubnet, isObject, listOf, nullTo, toCanonicalCidr } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
@@ -43,13 +43,7 @@ export const addressGroupAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface AddressGroupDraft {
-  readonly name: string;
-  readonly description: string;
-  readonly addresses: readonly string[];
-}
-
-export type AddressGroupPatch = Partial<Pick<AddressGroupDraft, 'name' | 'description'>>;
+export type AddressGroupDraft = DraftOf<typeof addressGroupAttributes>;
 
 export function newAddressGroup(birth: Birth, draft: AddressGroupDraft): AddressGroupRecord {
   return {

@@ -1,15 +1,19 @@
 /** Lists of addresses and prefixes that clients send with subnets and routers: how they are read, what is wrong with them. */
 import { cidr, contains, parseCidr, parseIp } from '../net/cidr.ts';
+import type { Check } from './attribute.ts';
 import { ipAddress, isObject, toCanonicalCidr, toCanonicalIp } from './checks.ts';
 import { pythonText } from './python-text.ts';
-import { arrayOf, cidrSchema, ipSchema, objectOf, tells, toldBy } from './schema.ts';
+import { arrayOf, cidrSchema, ipSchema, objectOf, schemaOf, withSchema } from './schema.ts';
 
 /** A list of objects with exactly these keys, each an address or prefix; the reason otherwise. */
-function listOf(what: string, fields: Readonly<Record<string, (value: unknown) => string | null>>) {
+function listOf<F extends string>(
+  what: string,
+  fields: Readonly<Record<F, Check>>,
+): Check<readonly Readonly<Record<F, string>>[]> {
   const properties = Object.fromEntries(
-    Object.entries(fields).map(([field, check]) => [field, toldBy(check) ?? {}]),
+    Object.entries<Check>(fields).map(([field, check]) => [field, schemaOf(check) ?? {}]),
   );
-  return tells(arrayOf(objectOf(properties)), (value: unknown): string | null => {
+  return withSchema(arrayOf(objectOf(properties)), (value: unknown): string | null => {
     if (!Array.isArray(value)) return `Invalid data format for ${what}: '${pythonText(value)}'`;
     const seen = new Set<string>();
     for (const item of value) {
@@ -20,7 +24,7 @@ function listOf(what: string, fields: Readonly<Record<string, (value: unknown) =
       if (Object.keys(item).sort().join() !== Object.keys(fields).sort().join()) {
         return `Invalid data format for ${what}: '${pythonText(item)}'`;
       }
-      for (const [field, check] of Object.entries(fields)) {
+      for (const [field, check] of Object.entries<Check>(fields)) {
         const reason = check(item[field]);
         if (reason !== null) return reason;
       }
@@ -51,15 +55,18 @@ const canonicalFields =
       : item;
 
 export const toNameservers = eachIn(toCanonicalIp);
-export const nameserverList = tells(arrayOf(ipSchema), (value: unknown): string | null => {
-  if (!Array.isArray(value)) return `Invalid data format for nameserver: '${pythonText(value)}'`;
-  for (const host of value) {
-    const reason = ipAddress(host);
-    if (reason !== null) return `'${pythonText(host)}' is not a valid nameserver. ${reason}`;
-  }
-  const twice = value.find((host, at) => value.indexOf(host) !== at);
-  return twice === undefined ? null : `Duplicate nameserver '${pythonText(twice)}'`;
-});
+export const nameserverList: Check<readonly string[]> = withSchema(
+  arrayOf(ipSchema),
+  (value: unknown): string | null => {
+    if (!Array.isArray(value)) return `Invalid data format for nameserver: '${pythonText(value)}'`;
+    for (const host of value) {
+      const reason = ipAddress(host);
+      if (reason !== null) return `'${pythonText(host)}' is not a valid nameserver. ${reason}`;
+    }
+    const twice = value.find((host, at) => value.indexOf(host) !== at);
+    return twice === undefined ? null : `Duplicate nameserver '${pythonText(twice)}'`;
+  },
+);
 
 const eachPool = eachIn(canonicalFields({ start: toCanonicalIp, end: toCanonicalIp }));
 /** Null is no list of pools; an empty one asks for the usual. */
@@ -70,7 +77,7 @@ export const poolList = listOf('IP pool', { start: ipAddress, end: ipAddress });
 const loopback = [cidr(4, 0x7f000000n, 8), cidr(6, 1n)];
 
 /** Where routes lead: a prefix without host bits, with its length. */
-const routeCidr = tells(cidrSchema, (value: unknown): string | null => {
+const routeCidr = withSchema(cidrSchema, (value: unknown): string | null => {
   const text = typeof value === 'string' ? value : '';
   const prefix = parseCidr(text);
   if (prefix === null) return `'${pythonText(value)}' is not a valid CIDR`;

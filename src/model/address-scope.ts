@@ -1,5 +1,5 @@
 /** Address scopes: within one no two subnet pools have the same address. Attribute table and the record of a new one. */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { oneOf, toBoolean, toInteger } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
@@ -49,8 +49,8 @@ export const networkScopeAttributes = {
   ipv6_address_scope: { ...scopeOfNetwork, about: "The scope of its IPv6 subnets' pool." },
 } as const satisfies AttributeTable;
 
-export type AddressScopeDraft = Pick<AddressScopeRecord, 'name' | 'ip_version' | 'shared'>;
-export type AddressScopePatch = Partial<Pick<AddressScopeDraft, 'name' | 'shared'>>;
+export type AddressScopeDraft = DraftOf<typeof addressScopeAttributes>;
+export type AddressScopePatch = PatchOf<typeof addressScopeAttributes>;
 
 export const newAddressScope = (
   id: string,

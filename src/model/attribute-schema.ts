@@ -14,8 +14,8 @@ import {
   objectOf,
   orNullSchema,
   type Schema,
+  schemaOf,
   stringSchema,
-  toldBy,
   uuidSchema,
 } from './schema.ts';
 
@@ -31,10 +31,10 @@ const byFilter: Readonly<Partial<Record<FilterKind, Schema>>> = {
   ),
 };
 
-/** What readers get. Empty when nothing tells, which says that it may be anything. */
+/** What readers get. Empty when nothing withSchema, which says that it may be anything. */
 export function shownSchema({ type, validate, convert, filter }: Attribute): Schema {
   const guessed = filter === undefined ? undefined : byFilter[filter];
-  return type ?? toldBy(validate) ?? toldBy(convert) ?? guessed ?? {};
+  return type ?? schemaOf(validate) ?? schemaOf(convert) ?? guessed ?? {};
 }
 
 /** Whether the checks let null pass, which then means something of its own. */

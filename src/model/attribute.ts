@@ -51,6 +51,28 @@ export interface Attribute {
 export type AttributeTable = Readonly<Record<string, Attribute>>;
 export type Draft = Readonly<Record<string, unknown>>;
 
+/** A check that values of type V pass. The property exists in types alone: tables get the types of their drafts by it. */
+export type Check<V = unknown> = ((value: unknown) => string | null) & { readonly passes?: V };
+
+type Passing<A> = A extends { readonly validate: { readonly passes?: infer V } } ? V : unknown;
+type Converted<A> = A extends { readonly convert: (value: unknown) => infer V } ? V : unknown;
+/** The type of an attribute's values in drafts: what its check lets pass, or else what its conversion gives. */
+type ValueOf<A> = unknown extends Passing<A> ? Converted<A> : Passing<A>;
+
+type Settled = { readonly post: 'required' } | { readonly post: 'allowed'; readonly fallback: unknown };
+
+/** The draft of a new record, as `draftForCreate` makes it. */
+export type DraftOf<T extends AttributeTable> = {
+  readonly [K in keyof T as T[K] extends Settled ? K : never]: ValueOf<T[K]>;
+} & {
+  readonly [K in keyof T as T[K] extends Settled | { readonly post: 'refused' } ? never : K]?: ValueOf<T[K]>;
+};
+
+/** What an update asks for, as `draftForUpdate` makes it. */
+export type PatchOf<T extends AttributeTable> = {
+  readonly [K in keyof T as T[K] extends { readonly put: false } ? never : K]?: ValueOf<T[K]>;
+};
+
 export function attributeOf(table: AttributeTable, name: string): Attribute | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
@@ -84,7 +106,11 @@ function refuseUnknown(table: AttributeTable, sent: Draft): void {
 }
 
 /** The draft of a new resource: what was sent, converted, and defaults. */
-export function draftForCreate(table: AttributeTable, resource: string, body: unknown): Draft {
+export function draftForCreate<T extends AttributeTable>(
+  table: T,
+  resource: string,
+  body: unknown,
+): Draft & DraftOf<T> {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
   // What may and what must be there is asked before any value is looked at, as in Neutron.
@@ -100,11 +126,15 @@ export function draftForCreate(table: AttributeTable, resource: string, body: un
     if (Object.hasOwn(sent, name)) draft[name] = settle(name, attribute, sent[name]);
     else if (Object.hasOwn(attribute, 'fallback')) draft[name] = attribute.fallback;
   }
-  return draft;
+  return draft as Draft & DraftOf<T>;
 }
 
 /** What an update asks for; only attributes that were sent are in it. */
-export function draftForUpdate(table: AttributeTable, resource: string, body: unknown): Draft {
+export function draftForUpdate<T extends AttributeTable>(
+  table: T,
+  resource: string,
+  body: unknown,
+): Draft & PatchOf<T> {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
   const draft: Record<string, unknown> = {};
@@ -116,5 +146,5 @@ export function draftForUpdate(table: AttributeTable, resource: string, body: un
     const attribute = attributeOf(table, name);
     if (attribute !== undefined) draft[name] = settle(name, attribute, value);
   }
-  return draft;
+  return draft as Draft & PatchOf<T>;
 }

@@ -2,12 +2,12 @@
  * Availability zones: names that operators give to groups of hosts. A zone is there while one of its hosts is. Networks
  * may hint at zones, which asks nothing of anybody: each network is served on every host that has a port of it.
  */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, Check } from './attribute.ts';
 import { isLonger, listOf, text } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import type { AgentNote, HostRecord } from './records.ts';
-import { arrayOf, stringSchema, tells } from './schema.ts';
+import { arrayOf, stringSchema, withSchema } from './schema.ts';
 
 /** Where hosts are that say nothing of it, in Nova's and Neutron's word. */
 export const defaultZone = 'nova';
@@ -69,11 +69,14 @@ export function zonesOf(
 const hintsLength = 255;
 
 const strings = listOf(text(hintsLength));
-const hintList = tells({ ...arrayOf(stringSchema), uniqueItems: true }, (value: unknown): string | null => {
-  const reason = strings(value);
-  const long = isLonger(JSON.stringify(value), hintsLength);
-  return reason ?? (long ? 'Too many availability_zone_hints specified' : null);
-});
+const hintList: Check<readonly string[]> = withSchema(
+  { ...arrayOf(stringSchema), uniqueItems: true },
+  (value: unknown): string | null => {
+    const reason = strings(value);
+    const long = isLonger(JSON.stringify(value), hintsLength);
+    return reason ?? (long ? 'Too many availability_zone_hints specified' : null);
+  },
+);
 
 /** What networks show of zones. */
 export const networkZoneAttributes = {

@@ -4,6 +4,7 @@
  */
 import { formatCidr, parseCidr, parseIp, widthOf } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
+import type { Check } from './attribute.ts';
 import { invalidInput } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import {
@@ -15,12 +16,10 @@ import {
   macSchema,
   orNullSchema,
   type Schema,
-  tells,
-  toldBy,
+  schemaOf,
   uuidSchema,
+  withSchema,
 } from './schema.ts';
-
-export type Check = (value: unknown) => string | null;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -29,8 +28,8 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export const isLonger = (value: string, max: number): boolean =>
   value.length > max && (value.length > 2 * max || Array.from(value).length > max);
 
-export const text = (max: number): Check =>
-  tells({ type: 'string', maxLength: max }, (value) => {
+export const text = (max: number): Check<string> =>
+  withSchema({ type: 'string', maxLength: max }, (value) => {
     if (typeof value !== 'string') return `'${pythonText(value)}' is not a valid string`;
     return isLonger(value, max) ? `'${value}' exceeds maximum length of ${max}` : null;
   });
@@ -38,35 +37,36 @@ export const text = (max: number): Check =>
 const shortText = text(255);
 
 /** A project's id is part of a store key, so it is held to printable ASCII. */
-export const projectId: Check = tells(
+export const projectId: Check<string> = withSchema(
   { type: 'string', pattern: '^[!-~]{1,255}$' },
   (value) =>
     shortText(value) ??
     (/^[!-~]+$/.test(String(value)) ? null : `'${String(value)}' is not a valid project id`),
 );
 
-export const oneOf = (allowed: readonly unknown[]): Check =>
-  tells(enumSchema(allowed), (value) =>
-    allowed.includes(value) ? null : `${pythonText(value)} is not in valid_values`,
+export const oneOf = <const V>(allowed: readonly V[]): Check<V> =>
+  withSchema(enumSchema(allowed), (value) =>
+    allowed.some((one) => one === value) ? null : `${pythonText(value)} is not in valid_values`,
   );
 
-const told = (schema: Schema | null, check: Check): Check => (schema === null ? check : tells(schema, check));
+const told = <V>(schema: Schema | null, check: Check<V>): Check<V> =>
+  schema === null ? check : withSchema(schema, check);
 
-export const orNull = (check: Check): Check => {
-  const schema = toldBy(check);
+export const orNull = <V>(check: Check<V>): Check<V | null> => {
+  const schema = schemaOf(check);
   return told(schema === null ? null : orNullSchema(schema), (value) =>
     value === null ? null : check(value),
   );
 };
 
 const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
-export const uuid: Check = tells(uuidSchema, (value) =>
+export const uuid: Check<string> = withSchema(uuidSchema, (value) =>
   typeof value === 'string' && uuidPattern.test(value) ? null : `'${pythonText(value)}' is not a valid UUID`,
 );
 
 /** A list of such items, none of them twice. */
-export const listOf = (item: Check): Check =>
-  tells({ ...arrayOf(toldBy(item) ?? {}), uniqueItems: true }, (value) => {
+export const listOf = <V>(item: Check<V>): Check<readonly V[]> =>
+  withSchema({ ...arrayOf(schemaOf(item) ?? {}), uniqueItems: true }, (value) => {
     if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
     const items: readonly unknown[] = value;
     const known = new Set<unknown>();
@@ -80,10 +80,10 @@ export const listOf = (item: Check): Check =>
     return null;
   });
 
-export const uuidList: Check = listOf(uuid);
+export const uuidList = listOf(uuid);
 
-export const integerBetween = (min: number, max: number): Check =>
-  tells({ type: 'integer', minimum: min, maximum: max }, (value) => {
+export const integerBetween = (min: number, max: number): Check<number> =>
+  withSchema({ type: 'integer', minimum: min, maximum: max }, (value) => {
     if (typeof value !== 'number' || !Number.isInteger(value))
       return `'${pythonText(value)}' is not an integer`;
     if (value < min) return `'${value}' is too small - must be at least '${min}'`;
@@ -103,7 +103,7 @@ const trueWords: ReadonlySet<unknown> = new Set(['1', 't', 'true', 'on', 'y', 'y
 const falseWords: ReadonlySet<unknown> = new Set(['0', 'f', 'false', 'off', 'n', 'no']);
 
 /** Neutron takes the words and digits for booleans that its oldest clients send. */
-export const toBoolean = tells(booleanSchema, (value: unknown): boolean => {
+export const toBoolean = withSchema(booleanSchema, (value: unknown): boolean => {
   if (typeof value === 'boolean') return value;
   const word = typeof value === 'string' || typeof value === 'number' ? String(value) : null;
   const plain = word?.trim().toLowerCase();
@@ -115,7 +115,7 @@ export const toBoolean = tells(booleanSchema, (value: unknown): boolean => {
 /** Octets with leading zeros are octal to some and decimal to others. */
 const zeroPadded = /^0*\d{1,3}(\.0*\d{1,3}){3}$/;
 
-export const ipAddress: Check = tells(ipSchema, (value) => {
+export const ipAddress: Check<string> = withSchema(ipSchema, (value) => {
   if (typeof value === 'string' && parseIp(value) !== null) return null;
   const plain = typeof value === 'string' && zeroPadded.test(value) ? value.replace(/\b0+(?=\d)/g, '') : '';
   return parseIp(plain) === null
@@ -123,7 +123,7 @@ export const ipAddress: Check = tells(ipSchema, (value) => {
     : `'${pythonText(value)}' is not an accepted IP address, '${plain}' is recommended`;
 });
 
-export const ipSubnet: Check = tells(cidrSchema, (value) =>
+export const ipSubnet: Check<string> = withSchema(cidrSchema, (value) =>
   typeof value === 'string' && value.includes('/') && parseCidr(value) !== null
     ? null
     : typeof value === 'string' && parseIp(value) !== null
@@ -148,13 +148,13 @@ export function toCanonicalCidr(value: unknown): unknown {
 export const toMac = (value: unknown): unknown =>
   typeof value === 'string' ? (parseMac(value) ?? value) : value;
 
-export const macAddress: Check = tells(macSchema, (value) => {
+export const macAddress: Check<string> = withSchema(macSchema, (value) => {
   const mac = typeof value === 'string' ? parseMac(value) : null;
   const usable = mac !== null && mac !== '00:00:00:00:00:00' && mac !== 'ff:ff:ff:ff:ff:ff';
   return usable ? null : `'${pythonText(value)}' is not a valid MAC address`;
 });
 
-export const dictionary: Check = tells({ type: 'object' }, (value) =>
+export const dictionary: Check<Readonly<Record<string, unknown>>> = withSchema({ type: 'object' }, (value) =>
   isObject(value) ? null : `'${pythonText(value)}' is not a dictionary`,
 );
 

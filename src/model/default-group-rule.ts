@@ -2,12 +2,12 @@
  * The rules that new security groups begin with, kept as templates: attribute table, the four that every cloud starts
  * from, and the rules that a group gets of them.
  */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, Check, DraftOf } from './attribute.ts';
 import { toBoolean, uuid } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import type { DefaultGroupRuleRecord, SecurityGroupRecord, SecurityGroupRuleRecord } from './records.ts';
 import { enumSchema, uuidSchema } from './schema.ts';
-import { newRule, type RuleDraft, ruleIdentity, securityGroupRuleAttributes } from './security-group-rule.ts';
+import { newRule, ruleIdentity, securityGroupRuleAttributes } from './security-group-rule.ts';
 import { born, standardAttributes } from './standard-attributes.ts';
 
 /** Stands for the group that the rule will be in. */
@@ -32,6 +32,9 @@ export const defaultGroupRuleVerbs: Verbs = {
   delete: ['admin'],
 };
 
+const groupOrParent: Check<string | null> = (value) =>
+  value === null || value === parentGroup ? null : uuid(value);
+
 export const defaultGroupRuleAttributes = {
   id: standardAttributes.id,
   // Taken and forgotten, as in Neutron.
@@ -41,7 +44,7 @@ export const defaultGroupRuleAttributes = {
     post: 'allowed',
     put: false,
     fallback: null,
-    validate: (value) => (value === null || value === parentGroup ? null : uuid(value)),
+    validate: groupOrParent,
     type: { type: ['string', 'null'] },
     sent: { anyOf: [uuidSchema, enumSchema([parentGroup])] },
     filter: 'text',
@@ -65,7 +68,7 @@ export const defaultGroupRuleAttributes = {
 
 type Usage = Pick<DefaultGroupRuleRecord, 'used_in_default_sg' | 'used_in_non_default_sg'>;
 
-export type DefaultGroupRuleDraft = Omit<RuleDraft, 'security_group_id'> & Usage;
+export type DefaultGroupRuleDraft = DraftOf<typeof defaultGroupRuleAttributes>;
 
 /** Throws what a rule of a group that says the same would be refused with. */
 export function newDefaultGroupRule(id: string, draft: DefaultGroupRuleDraft): DefaultGroupRuleRecord {

@@ -5,7 +5,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { projectId, toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
-import { orNullSchema, stringSchema, toldBy } from './schema.ts';
+import { orNullSchema, schemaOf, stringSchema } from './schema.ts';
 import { standardAttributes } from './standard-attributes.ts';
 
 export interface DefaultStatefulnessRecord {
@@ -31,7 +31,7 @@ export const defaultStatefulnessAttributes = {
     convert: (value: unknown) => value ?? '',
     validate: (value: unknown) => (value === '' ? null : projectId(value)),
     type: orNullSchema(stringSchema),
-    sent: orNullSchema(toldBy(projectId) ?? stringSchema),
+    sent: orNullSchema(schemaOf(projectId) ?? stringSchema),
     about:
       "The project whose groups it is about: the caller's own unless another is named; null: all that have no setting of their own.",
   },

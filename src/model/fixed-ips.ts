@@ -1,4 +1,5 @@
 /** Fixed addresses as requests name them, of ports and of routers' gateways: how they are read, what is wrong with them. */
+import type { Check } from './attribute.ts';
 import { ipAddress, isObject, toCanonicalIp, uuid } from './checks.ts';
 import { pythonText } from './python-text.ts';
 
@@ -19,7 +20,7 @@ export function toFixedIps(value: unknown): unknown {
   });
 }
 
-export function fixedIps(value: unknown): string | null {
+export const fixedIps: Check<readonly FixedIpDraft[]> = (value) => {
   if (!Array.isArray(value)) return `Invalid data format for fixed IP: '${pythonText(value)}'`;
   const seen = new Set<unknown>();
   for (const item of value) {
@@ -36,4 +37,4 @@ export function fixedIps(value: unknown): string | null {
     seen.add(address);
   }
   return null;
-}
+};

@@ -1,13 +1,13 @@
 /** Networks: their attribute table and the record of a new one. */
 import { networkScopeAttributes } from './address-scope.ts';
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
-import { checkProvider, type ProviderDraft, providerAttributes } from './provider.ts';
-import type { NetworkRecord, PortSecurityMode } from './records.ts';
-import { arrayOf, toldBy, uuidSchema } from './schema.ts';
+import { checkProvider, providerAttributes } from './provider.ts';
+import type { NetworkRecord } from './records.ts';
+import { arrayOf, schemaOf, uuidSchema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -51,7 +51,7 @@ export const networkAttributes = {
     type: { type: 'integer', minimum: 1, maximum: 65_535 },
     filter: 'integer',
     sort: true,
-    sent: toldBy(mtuRange) ?? {},
+    sent: schemaOf(mtuRange) ?? {},
     about:
       'The largest packet in bytes; 0 asks for the largest that the cloud carries. Subnets need 68, those of IPv6 1280.',
   },
@@ -126,21 +126,8 @@ export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 |
       refuse({ code: 'NetworkMTUSubnetConflict', network: network.id, mtu: smallest });
 }
 
-export interface NetworkDraft extends ProviderDraft {
-  readonly name: string;
-  readonly description: string;
-  readonly admin_state_up: boolean;
-  readonly shared: boolean;
-  readonly mtu: number;
-  readonly port_security_enabled: boolean;
-  readonly port_security_mode: PortSecurityMode;
-  readonly dhcp_trusted: boolean;
-  readonly allow_reserved_pairs: boolean;
-  readonly qos_policy_id: string | null;
-  readonly [external]: boolean;
-  readonly is_default: boolean;
-  readonly availability_zone_hints: readonly string[];
-}
+export type NetworkDraft = DraftOf<typeof networkAttributes>;
+export type NetworkPatch = PatchOf<typeof networkAttributes>;
 
 export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
   checkProvider(draft);

@@ -2,7 +2,7 @@
  * Where a port is, and where it may go: its one active binding lies in the port's own attributes, those that wait for
  * a guest to arrive lie beside it. Pure; which hosts there are and what they hold is the API's to know.
  */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, PatchOf } from './attribute.ts';
 import { text } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
 import { portAttributes } from './port.ts';
@@ -60,13 +60,8 @@ export const portBindingAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface BindingDraft {
-  readonly host: string;
-  readonly vnic_type: string;
-  readonly profile: Readonly<Record<string, unknown>>;
-}
-
-export type BindingPatch = Partial<BindingDraft>;
+export type BindingDraft = Pick<InactiveBinding, 'host' | 'vnic_type' | 'profile'>;
+export type BindingPatch = PatchOf<typeof portBindingAttributes>;
 
 /** One binding of a port, before anything is known of its host. */
 export interface PortBinding extends BindingDraft {

@@ -2,15 +2,15 @@
  * What others note of a port and the switch does not read: compute services how a guest is to be built around it,
  * operators what they know of its wire. Kept and shown; nothing here follows from it.
  */
-import type { AttributeTable } from './attribute.ts';
-import { type Check, isObject, oneOf, orNull, text, toBoolean } from './checks.ts';
+import type { AttributeTable, Check } from './attribute.ts';
+import { isObject, oneOf, orNull, text, toBoolean } from './checks.ts';
 import { pythonText } from './python-text.ts';
 import type { PortNotes } from './records.ts';
-import { objectOf, tells, toldBy } from './schema.ts';
+import { objectOf, schemaOf, withSchema } from './schema.ts';
 
 /** An object that may have this one key. */
-const onlyWith = (key: string, check: Check): Check =>
-  tells(objectOf({ [key]: toldBy(check) ?? {} }, [key]), (value) => {
+const onlyWith = (key: string, check: Check): Check<Readonly<Record<string, unknown>>> =>
+  withSchema(objectOf({ [key]: schemaOf(check) ?? {} }, [key]), (value) => {
     if (!isObject(value)) return `'${pythonText(value)}' is not a dictionary`;
     const unexpected = Object.keys(value).filter((name) => name !== key);
     if (unexpected.length > 0) return `Unexpected keys supplied: ${unexpected.join(', ')}`;

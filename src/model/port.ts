@@ -3,8 +3,8 @@
  * the other ports and is the API's matter.
  */
 import type { Rule } from './access.ts';
-import { type PairDraft, toPairDrafts } from './address-pairs.ts';
-import type { AttributeTable } from './attribute.ts';
+import { toPairDrafts } from './address-pairs.ts';
+import type { AttributeTable, Check, DraftOf, PatchOf } from './attribute.ts';
 import {
   dictionary,
   isLonger,
@@ -18,11 +18,10 @@ import {
   uuid,
   uuidList,
 } from './checks.ts';
-import { type DhcpOptionDraft, toDhcpOptions } from './dhcp-options.ts';
-import { type FixedIpDraft, fixedIps, toFixedIps } from './fixed-ips.ts';
+import { toDhcpOptions } from './dhcp-options.ts';
+import { fixedIps, toFixedIps } from './fixed-ips.ts';
 import type { Verbs } from './policy.ts';
 import { portNoteAttributes } from './port-notes.ts';
-import type { PortNotes, PortSecurityMode } from './records.ts';
 import { arrayOf, enumSchema, macSchema, objectOf, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
@@ -64,7 +63,7 @@ const deviceText = { ...choice, fallback: '', validate: text(255) } as const;
 /** Neutron's own column is this wide; it also bounds what an error could have to print. */
 const maxProfile = 4095;
 
-function profile(value: unknown): string | null {
+const profile: Check<Readonly<Record<string, unknown>>> = (value) => {
   const reason = dictionary(value);
   if (reason !== null) return reason;
   try {
@@ -73,7 +72,7 @@ function profile(value: unknown): string | null {
     // Nested too deep to be written.
   }
   return 'binding:profile value too large';
-}
+};
 
 export const portAttributes = {
   ...standardAttributes,
@@ -255,31 +254,8 @@ export const portAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface PortDraft extends PortNotes {
-  readonly name: string;
-  readonly description: string;
-  readonly network_id: string;
-  readonly admin_state_up: boolean;
-  /** Null as well as absent: one is found. */
-  readonly mac_address?: string | null;
-  /** Absent: the network's choice; empty: none. */
-  readonly fixed_ips?: readonly FixedIpDraft[];
-  readonly tags: readonly string[];
-  readonly extra_dhcp_opts: readonly DhcpOptionDraft[];
-  readonly device_id: string;
-  readonly device_owner: string;
-  readonly security_groups?: readonly string[];
-  readonly allowed_address_pairs: readonly PairDraft[];
-  readonly port_security_enabled?: boolean;
-  readonly port_security_mode?: PortSecurityMode;
-  readonly dhcp_trusted?: boolean;
-  readonly 'binding:host_id': string;
-  readonly 'binding:vnic_type': string;
-  readonly 'binding:profile': Readonly<Record<string, unknown>>;
-  readonly qos_policy_id: string | null;
-}
-
-export type PortPatch = Partial<Omit<PortDraft, 'network_id' | 'tags'>>;
+export type PortDraft = DraftOf<typeof portAttributes>;
+export type PortPatch = PatchOf<typeof portAttributes>;
 
 /** Ports of the network's own services (routers, DHCP): never filtered, whatever the request says. */
 export const isTrustedOwner = (deviceOwner: string): boolean => deviceOwner.startsWith('network:');

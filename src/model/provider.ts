@@ -2,6 +2,7 @@
  * `provider:*` of networks: how a network is carried. Here by each host's own switch and nothing else, which Neutron
  * calls `local`; what would need a wire or a tunnel is refused as by a Neutron that has no driver for it.
  */
+import type { Check } from './attribute.ts';
 import { text, toInteger } from './checks.ts';
 import { invalidInput } from './faults.ts';
 import type { Schema } from './schema.ts';
@@ -23,11 +24,11 @@ const rights = { create: ['admin'], update: ['admin'], read: ['admin'] } as cons
 const row = { post: 'allowed', put: true, rights } as const;
 const nullable = (type: 'string' | 'integer'): Schema => ({ type: [type, 'null'] });
 const nameUpTo =
-  (max: number) =>
-  (value: unknown): string | null =>
+  (max: number): Check<string | null> =>
+  (value) =>
     value === null ? null : text(max)(value);
 
-function toNumber(value: unknown): unknown {
+function toNumber(value: unknown): number | null {
   return value === null ? null : toInteger(value);
 }
 

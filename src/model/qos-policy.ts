@@ -1,5 +1,5 @@
 /** QoS policies: their attribute table and the record of a new one. Rules are written through their own paths. */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import { anyQosRule } from './qos-rule.ts';
@@ -36,12 +36,7 @@ export const qosPolicyAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface QosPolicyDraft {
-  readonly name: string;
-  readonly description: string;
-  readonly shared: boolean;
-  readonly is_default: boolean;
-}
+export type QosPolicyDraft = DraftOf<typeof qosPolicyAttributes>;
 
 export function newQosPolicy(birth: Birth, draft: QosPolicyDraft): QosPolicyRecord {
   return {

@@ -134,7 +134,7 @@ export const refusedQosRuleTypes = ['minimum_bandwidth', 'minimum_packet_rate'] 
 
 /** `draft` comes from the kind's own table, which says all that the record needs. */
 export function newQosRule(kind: QosRuleKind, id: string, draft: Draft): QosRuleRecord {
-  return { id, type: kind.type, ...draft } as unknown as QosRuleRecord;
+  return { ...draft, id, type: kind.type } as QosRuleRecord;
 }
 
 const directionOf = (rule: QosRuleRecord): string | null =>

@@ -1,5 +1,5 @@
 /** Policies that share an object with a project: attribute table, the record of a new one, when two are the same. */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf } from './attribute.ts';
 import { projectId, text, uuid } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
@@ -10,20 +10,21 @@ import { standardAttributes } from './standard-attributes.ts';
 
 /** What can be shared here, in Neutron's words. */
 export type SharedType = RbacPolicyRecord['object_type'];
-const sharedTypes: readonly string[] = [
+const sharedTypes = [
   'network',
   'security_group',
   'address_group',
   'qos_policy',
   'subnetpool',
   'address_scope',
-] satisfies readonly SharedType[];
+] as const satisfies readonly SharedType[];
 
-function toObjectType(value: unknown): unknown {
+function toObjectType(value: unknown): SharedType {
   const word = typeof value === 'string' ? value.trim().toLowerCase() : '';
-  return sharedTypes.includes(word)
-    ? word
-    : invalidInput(`'${pythonText(value)}' is not a valid RBAC object type`);
+  return (
+    sharedTypes.find((type) => type === word) ??
+    invalidInput(`'${pythonText(value)}' is not a valid RBAC object type`)
+  );
 }
 
 const fixed = { post: 'required', put: false, filter: 'text', sort: true } as const;
@@ -61,14 +62,7 @@ export const rbacPolicyAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface RbacPolicyDraft {
-  readonly object_type: SharedType;
-  readonly object_id: string;
-  readonly target_tenant: string;
-  readonly action: string;
-}
-
-export type RbacPolicyPatch = Partial<Pick<RbacPolicyDraft, 'target_tenant'>>;
+export type RbacPolicyDraft = DraftOf<typeof rbacPolicyAttributes>;
 
 const actionsOf = (type: SharedType): readonly RbacPolicyRecord['action'][] =>
   type === 'network' ? ['access_as_shared', 'access_as_external'] : ['access_as_shared'];

@@ -4,7 +4,7 @@
  */
 import { type Cidr, contains, parseIp } from '../net/cidr.ts';
 import { routeList, toRoutes } from './address-lists.ts';
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { isObject, toBoolean, uuid } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
 import { type FixedIpDraft, fixedIps, toFixedIps } from './fixed-ips.ts';
@@ -18,9 +18,9 @@ import {
   objectOf,
   orNullSchema,
   type Schema,
-  tells,
-  toldBy,
+  schemaOf,
   uuidSchema,
+  withSchema,
 } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
@@ -107,7 +107,7 @@ const gatewayWish: Schema = orNullSchema(
 );
 
 /** An empty object says the same as null. */
-const toGateway = tells(gatewayWish, (value: unknown): GatewayDraft | null => {
+const toGateway = withSchema(gatewayWish, (value: unknown): GatewayDraft | null => {
   if (value === null) return null;
   const refused = (reason: string): never =>
     badRequest(`Invalid input for external_gateway_info. Reason: ${reason}.`);
@@ -181,14 +181,8 @@ export const routerAttributes = {
   ha: { ...kind, about: 'Whether several hosts stand by for each other.' },
 } as const satisfies AttributeTable;
 
-export interface RouterDraft {
-  readonly name: string;
-  readonly description: string;
-  readonly admin_state_up: boolean;
-  readonly external_gateway_info: GatewayDraft | null;
-}
-
-export type RouterPatch = Partial<RouterDraft & { readonly routes: readonly Route[] }>;
+export type RouterDraft = DraftOf<typeof routerAttributes>;
+export type RouterPatch = PatchOf<typeof routerAttributes>;
 
 /** Without ports. */
 export function newRouter(birth: Birth, draft: RouterDraft): RouterRecord {
@@ -211,7 +205,7 @@ export const orderedRoutes = (routes: readonly Route[]): readonly Route[] =>
     textOf(a) < textOf(b) ? -1 : 1,
   );
 
-export const routesBody: Schema = objectOf({ routes: toldBy(routeList) ?? {} });
+export const routesBody: Schema = objectOf({ routes: schemaOf(routeList) ?? {} });
 
 /** The routes that a body of `add_extraroutes` or `remove_extraroutes` names. */
 function routesOfBody(body: unknown): readonly Route[] {

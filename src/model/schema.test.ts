@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { text, uuid } from './checks.ts';
-import { notNullSchema, orNullSchema, type Schema, stringSchema, toldBy, uuidSchema } from './schema.ts';
+import { notNullSchema, orNullSchema, type Schema, schemaOf, stringSchema, uuidSchema } from './schema.ts';
 
 const either: Schema = { anyOf: [uuidSchema, { type: 'integer', minimum: 1 }] };
 
@@ -17,8 +17,8 @@ it.each<[string, Schema, Schema]>([
 });
 
 it('checks tell what they take', () => {
-  expect(toldBy(uuid)).toEqual(uuidSchema);
-  expect(toldBy(text(7))).toEqual({ type: 'string', maxLength: 7 });
-  expect(toldBy(() => null)).toBeNull();
-  expect(toldBy(undefined)).toBeNull();
+  expect(schemaOf(uuid)).toEqual(uuidSchema);
+  expect(schemaOf(text(7))).toEqual({ type: 'string', maxLength: 7 });
+  expect(schemaOf(() => null)).toBeNull();
+  expect(schemaOf(undefined)).toBeNull();
 });

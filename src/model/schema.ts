@@ -34,18 +34,18 @@ export interface Schema {
 }
 
 /** A check or converter that tells what it takes. */
-export interface Telling {
+export interface WithSchema {
   readonly schema: Schema;
 }
 
 /** Gives a fresh function its schema. */
-export function tells<F extends (value: unknown) => unknown>(schema: Schema, judge: F): F & Telling {
+export function withSchema<F extends (value: unknown) => unknown>(schema: Schema, judge: F): F & WithSchema {
   return Object.assign(judge, { schema });
 }
 
 /** What the function tells of itself, if it does. */
-export const toldBy = (judge: ((value: unknown) => unknown) | undefined): Schema | null =>
-  judge !== undefined && 'schema' in judge ? (judge as Telling).schema : null;
+export const schemaOf = (judge: ((value: unknown) => unknown) | undefined): Schema | null =>
+  judge !== undefined && 'schema' in judge ? (judge as WithSchema).schema : null;
 
 export const booleanSchema: Schema = { type: 'boolean' };
 export const integerSchema: Schema = { type: 'integer' };

@@ -1,6 +1,6 @@
 /** Security-group rules: attribute table, what one rule may say, and when two rules are the same. */
 import { formatCidr, isHost, parseCidr, parseIp } from '../net/cidr.ts';
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf } from './attribute.ts';
 import { oneOf, orNull, text } from './checks.ts';
 import { refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
@@ -147,18 +147,7 @@ export const securityGroupRuleAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface RuleDraft {
-  readonly description: string;
-  readonly security_group_id: string;
-  readonly direction: 'ingress' | 'egress';
-  readonly ethertype: 'IPv4' | 'IPv6';
-  readonly protocol: string | null;
-  readonly port_range_min: number | null;
-  readonly port_range_max: number | null;
-  readonly remote_ip_prefix: string | null;
-  readonly remote_group_id: string | null;
-  readonly remote_address_group_id: string | null;
-}
+export type RuleDraft = DraftOf<typeof securityGroupRuleAttributes>;
 
 /** IPv6 has its own ICMP, whatever it was called. */
 function canonicalProtocol(draft: RuleDraft): string | null {

@@ -1,5 +1,5 @@
 /** Security groups: attribute table and the record of a new group. */
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf } from './attribute.ts';
 import { toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
 import type { SecurityGroupRecord } from './records.ts';
@@ -42,16 +42,15 @@ export const securityGroupAttributes = {
   },
 } as const satisfies AttributeTable;
 
-export interface GroupDraft {
-  readonly name: string;
-  readonly description: string;
-  /** Absent: as by default. */
-  readonly stateful?: boolean;
-}
+export type GroupDraft = DraftOf<typeof securityGroupAttributes>;
 
 export const isDefaultName = (name: string): boolean => name.toLowerCase() === defaultGroupName;
 
-export function newGroup(birth: Birth, draft: Required<GroupDraft>, isDefault: boolean): SecurityGroupRecord {
+export function newGroup(
+  birth: Birth,
+  draft: GroupDraft & { readonly stateful: boolean },
+  isDefault: boolean,
+): SecurityGroupRecord {
   return {
     ...born(birth, draft.description),
     name: draft.name,

@@ -4,7 +4,7 @@
 import type { AttributeTable } from './attribute.ts';
 import { projectId, text } from './checks.ts';
 import type { StandardAttributes } from './records.ts';
-import { stringSchema, timeSchema, toldBy, uuidSchema } from './schema.ts';
+import { schemaOf, stringSchema, timeSchema, uuidSchema } from './schema.ts';
 
 export const nameAttribute = {
   post: 'allowed',
@@ -26,7 +26,7 @@ export const standardAttributes = {
     validate: projectId,
     // What the cloud itself makes is nobody's.
     type: stringSchema,
-    sent: toldBy(projectId) ?? stringSchema,
+    sent: schemaOf(projectId) ?? stringSchema,
     filter: 'text',
     sort: true,
     about: "The project that owns it: the caller's own unless an administrator names another.",

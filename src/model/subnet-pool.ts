@@ -4,13 +4,13 @@
  */
 import { covers, meet, prefixesOf, rangesOf, without } from '../net/address-ranges.ts';
 import { type Cidr, type Family, formatCidr, parseCidr, widthOf } from '../net/cidr.ts';
-import type { AttributeTable } from './attribute.ts';
-import { type Check, ipSubnet, listOf, orNull, text, toBoolean, toInteger, uuid } from './checks.ts';
+import type { AttributeTable, Check, DraftOf, PatchOf } from './attribute.ts';
+import { ipSubnet, listOf, orNull, text, toBoolean, toInteger, uuid } from './checks.ts';
 import { badRequest, refuse } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetPoolRecord } from './records.ts';
-import { integerSchema, type Schema, stringSchema, tells } from './schema.ts';
+import { integerSchema, type Schema, stringSchema, withSchema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
@@ -22,14 +22,14 @@ export const subnetPoolVerbs: Verbs = {
 };
 
 const maxLength = text(255);
-const filledText: Check = tells({ type: 'string', pattern: '\\S', maxLength: 255 }, (value) => {
+const filledText: Check<string> = withSchema({ type: 'string', pattern: '\\S', maxLength: 255 }, (value) => {
   const reason = maxLength(value);
   return reason === null && String(value).trim() === ''
     ? `'${String(value)}' Blank strings are not permitted`
     : reason;
 });
 
-const notNegative: Check = tells({ type: 'integer', minimum: 0 }, (value) =>
+const notNegative: Check = withSchema({ type: 'integer', minimum: 0 }, (value) =>
   Number(value) < 0 ? `'${pythonText(value)}' should be non-negative` : null,
 );
 
@@ -113,17 +113,8 @@ interface Lengths {
   readonly max_prefixlen: number;
 }
 
-export interface SubnetPoolDraft extends Partial<Lengths> {
-  readonly name: string;
-  readonly description: string;
-  readonly prefixes: readonly string[];
-  readonly default_quota?: number;
-  readonly address_scope_id: string | null;
-  readonly is_default: boolean;
-  readonly shared: boolean;
-}
-
-export type SubnetPoolPatch = Partial<Omit<SubnetPoolDraft, 'shared'>>;
+export type SubnetPoolDraft = DraftOf<typeof subnetPoolAttributes>;
+export type SubnetPoolPatch = PatchOf<typeof subnetPoolAttributes>;
 
 const leastLength = { 4: 8, 6: 64 } as const;
 

@@ -4,8 +4,7 @@
  */
 import { type Cidr, cidr, type Family, formatCidr, parseCidr } from '../net/cidr.ts';
 import { nameserverList, poolList, routeList, toNameservers, toPools, toRoutes } from './address-lists.ts';
-import type { AddressPool } from './address-pools.ts';
-import type { AttributeTable } from './attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import {
   ipAddress,
   ipSubnet,
@@ -21,7 +20,7 @@ import { invalidInput } from './faults.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
-import { arrayOf, cidrSchema, stringSchema, tells } from './schema.ts';
+import { arrayOf, cidrSchema, stringSchema, withSchema } from './schema.ts';
 import { toServiceTypes } from './service-types.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
@@ -36,7 +35,7 @@ export const subnetVerbs: Verbs = {
 
 const ipv6Modes = ['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac'];
 
-const prefixLength = tells({ type: 'integer', minimum: 0 }, (value: unknown): string | null =>
+const prefixLength = withSchema({ type: 'integer', minimum: 0 }, (value: unknown): string | null =>
   Number(value) < 0 ? `'${pythonText(value)}' should be non-negative` : null,
 );
 
@@ -177,43 +176,12 @@ export const subnetAttributes = {
   ipv6_address_mode: { ...mode, convert: nullTo(null), about: 'How hosts come by their IPv6 addresses.' },
 } as const satisfies AttributeTable;
 
-export interface SubnetDraft {
-  readonly name: string;
-  readonly description: string;
-  readonly network_id: string;
-  readonly ip_version: 4 | 6;
-  /** Absent or null: a pool is to tell. */
-  readonly cidr?: string | null;
-  readonly subnetpool_id: string | null;
-  readonly use_default_subnetpool: boolean;
-  readonly prefixlen?: number;
-  /** Absent: the first host address; null: none. */
-  readonly gateway_ip?: string | null;
-  readonly allocation_pools?: readonly AddressPool[];
-  readonly dns_nameservers: readonly string[];
-  readonly host_routes: SubnetRecord['host_routes'];
-  readonly enable_dhcp: boolean;
-  readonly ipv6_ra_mode: string | null;
-  readonly ipv6_address_mode: string | null;
-  readonly service_types: readonly string[];
-}
+export type SubnetDraft = DraftOf<typeof subnetAttributes>;
 
 /** A draft whose prefix is known, be it from a pool. */
 export type PlacedSubnetDraft = SubnetDraft & { readonly cidr: string };
 
-export type SubnetPatch = Partial<
-  Pick<
-    SubnetRecord,
-    | 'name'
-    | 'description'
-    | 'gateway_ip'
-    | 'allocation_pools'
-    | 'dns_nameservers'
-    | 'host_routes'
-    | 'enable_dhcp'
-    | 'service_types'
-  >
->;
+export type SubnetPatch = PatchOf<typeof subnetAttributes>;
 
 const unusable = {
   4: [cidr(4, 0xe0000000n, 4), cidr(4, 0x7f000000n, 8), cidr(4, 0n, 8)],

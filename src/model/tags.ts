@@ -2,6 +2,7 @@
  * Tags: short texts that users hang on what they own. Which lists of them are acceptable, and what a record is with
  * others. A record without any has no key for them, since most have none.
  */
+import type { Check } from './attribute.ts';
 import { isObject, text } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
@@ -15,7 +16,7 @@ const maxCount = 50;
 const tagText = text(maxLength);
 
 /** A list of different texts of acceptable length; the reason otherwise. */
-export function tagList(value: unknown): string | null {
+export const tagList: Check<readonly string[]> = (value) => {
   if (!Array.isArray(value)) return `'${pythonText(value)}' is not a list`;
   const items: readonly unknown[] = value;
   const twice = items.filter((item, at) => items.indexOf(item) < at);
@@ -26,7 +27,7 @@ export function tagList(value: unknown): string | null {
     if (reason !== null) return reason;
   }
   return null;
-}
+};
 
 /** How tags stand in the attribute table of what has them: they are written through paths of their own. */
 const row = {

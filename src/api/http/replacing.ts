@@ -50,8 +50,7 @@ export function replaceRecord<R extends Owned>(
     const after = decide(change, row);
     if (!differs(before, after)) return before;
     const stamped = restamped(after, change.now);
-    if (resource.write === undefined) change.put(row.key, stamped);
-    else resource.write(change, before, stamped);
+    resource.write(change, row, stamped);
     return stamped;
   });
 }

@@ -1,100 +1,170 @@
 /**
- * The routes that every resource has: list, show, create (one or many), update, delete. Knows HTTP and the table;
- * the resource knows its own rules.
+ * The routes that every resource and sub-resource has: list, show, create (one or many), update, actions, delete. Knows
+ * HTTP and the attribute table; the resource knows its own rules, its gate who may do what.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Draft, draftForCreate, draftForUpdate } from '../../model/attribute.ts';
+import { type AttributeTable, type Draft, draftForCreate, draftForUpdate } from '../../model/attribute.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
-import { Access } from '../identity/access.ts';
+import { Access, type Gate } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does, refuses } from '../openapi/operation.ts';
+import { describes, undescribed } from '../openapi/operation.ts';
 import { tableOperations } from '../openapi/table-operations.ts';
 import type { Change, Plan } from '../state/change.ts';
+import { quotaLane, takeQuotaForEach } from '../state/quota-use.ts';
 import type { Row } from '../state/table.ts';
 import { urlOf } from '../versions.ts';
 import { readAction, readResource, readResources, refuseBody } from './body.ts';
 import { matches, parseFilters } from './filters.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
-import { Reading } from './reading.ts';
 import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
 import { refuseRequest } from './request-faults.ts';
-import type { Answer, Context, Resource } from './resource.ts';
+import { type Answer, type Context, ownerOf, type Resource } from './resource.ts';
+import { RowView } from './row-view.ts';
 
-type ById = { Params: { id: string } };
+type Params = Readonly<Record<string, string>>;
+type Request = FastifyRequest<{ Params: Params }>;
 
-const json = 'application/json';
+/** A resource as one request meets it: the records of a sub-resource belong to the parent that its URL names. */
+interface Served<R extends Owned, T extends AttributeTable> {
+  readonly resource: Resource<R, T>;
+  readonly gate: Gate<R>;
+}
 
-export function registerResource<R extends Owned>(
+interface Routes<R extends Owned, T extends AttributeTable> {
+  readonly app: FastifyInstance;
+  readonly context: Context;
+  /** For what is the same for every request. */
+  readonly resource: Resource<R, T>;
+  readonly operations: ReturnType<typeof tableOperations>;
+  readonly serve: (params: Params) => Served<R, T>;
+  /** The name of the URL's part that has the record's id. */
+  readonly idPart: string;
+  /** Several cannot be created at once. */
+  readonly single: boolean;
+  /** Records have no revisions of their own, so that If-Match and markers of other lists mean nothing. */
+  readonly dependent: boolean;
+}
+
+export interface SubresourceOptions<R extends Owned, T extends AttributeTable> {
+  readonly serve: (params: Params) => Served<R, T>;
+  readonly idPart?: string;
+  readonly single?: true;
+  /** What documents call it; absent: as the resource is called. */
+  readonly documented?: { readonly component: string; readonly collection: string };
+  /** The URL of the collection is served elsewhere. */
+  readonly alias?: true;
+}
+
+export function registerResource<R extends Owned, T extends AttributeTable>(
   app: FastifyInstance,
   context: Context,
-  resource: Resource<R>,
+  resource: Resource<R, T>,
 ): void {
-  const { name, collection, table } = resource;
-  const many = `/v2.0/${resource.path}`;
-  const one = `${many}/:id`;
-  const tells = tableOperations(resource);
-  const access = new Access(resource, () => context.view.state);
-  /** The text of a record that was just written; the view has it unless somebody else was at it again. */
-  const textOfWritten = (record: R, caller: Caller): string => {
-    const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
-    return new Reading(resource, resource.find(record.id) ?? passed, access.sightOf(caller)).text(null);
+  const served = { resource, gate: new Access(resource, () => context.view.state) };
+  const operations = tableOperations(resource);
+  const routes = { app, context, resource, operations, serve: () => served };
+  registerRoutes({ ...routes, idPart: 'id', single: false, dependent: false });
+}
+
+export function registerSubresource<R extends Owned, T extends AttributeTable>(
+  app: FastifyInstance,
+  context: Context,
+  { serve, idPart = 'id', single, documented, alias }: SubresourceOptions<R, T>,
+): void {
+  const { resource } = serve({});
+  const { name, table, verbs } = resource;
+  const { component = name, collection = resource.collection } = documented ?? {};
+  const subject = { name, collection, table, verbs, ...(single === true ? { single } : {}) };
+  const operations = tableOperations(subject, component);
+  const routes = {
+    app,
+    context,
+    resource,
+    operations,
+    serve,
+    idPart,
+    single: single === true,
+    dependent: true,
   };
+  if (alias === true) registerRecord(routes);
+  else registerRoutes(routes);
+}
+
+function registerRoutes<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
+  registerCollection(routes);
+  registerRecord(routes);
+}
+
+/** The text of a record that was just written; the view has it unless another request changed it since. */
+function textOfWritten<R extends Owned, T extends AttributeTable>(
+  { resource, gate }: Served<R, T>,
+  record: R,
+  caller: Caller,
+): string {
+  const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
+  return new RowView(resource, resource.find(record.id) ?? passed, gate.visibilityOf(caller)).text(null);
+}
+
+function registerCollection<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
+  const { app, context, serve, single, dependent, operations } = routes;
+  const { name, collection, table, path, capabilities } = routes.resource;
+  const url = `/v2.0/${path}`;
 
   /** What a marker names. For networks and ports Neutron refuses one that names nothing; other lists end there. */
-  const markOf = (marker: string | null, caller: Caller): Reading<R> | undefined => {
-    if (marker === null) return undefined;
+  const markOf = ({ gate, resource }: Served<R, T>, marker: string | null, caller: Caller) => {
+    if (marker === null || dependent) return undefined;
     const strict = name === 'network' || name === 'port';
-    const row = strict ? access.found(caller, marker) : access.seen(caller, marker);
-    return row === undefined ? undefined : new Reading(resource, row, access.sightOf(caller));
+    const row = strict ? gate.found(caller, marker) : gate.seen(caller, marker);
+    return row === undefined ? undefined : new RowView(resource, row, gate.visibilityOf(caller));
   };
 
-  app.get(many, does(tells.list), async (request, reply) => {
-    const url = urlOf(request);
-    const query = url.searchParams;
+  app.get(url, describes(operations.list), async (request: Request, reply) => {
+    const asked = urlOf(request);
+    const query = asked.searchParams;
     const filters = parseFilters(table, query);
     const paging = parsePaging(table, query);
     const fields = parseFields(table, query);
     const caller = callerOf(request);
-    await resource.prepareList?.(filters, caller);
-    const sees = access.seer(caller);
-    const sight = access.sightOf(caller);
-    const matching: Reading<R>[] = [];
+    const served = serve(request.params);
+    const { resource, gate } = served;
+    await resource.capabilities.prepareList?.(filters, caller);
+    const isVisible = gate.visibleTo(caller);
+    const visibility = gate.visibilityOf(caller);
+    const matching: RowView<R>[] = [];
     for (const row of resource.candidates(filters, caller)) {
-      if (!sees(row.record)) continue;
-      const reading = new Reading(resource, row, sight);
-      if (matches(reading, filters)) matching.push(reading);
+      if (!isVisible(row.record)) continue;
+      const view = new RowView(resource, row, visibility);
+      if (matches(view, filters)) matching.push(view);
     }
-    const items = page(matching, paging, markOf(paging.marker, caller));
+    const items = page(matching, paging, markOf(served, paging.marker, caller));
     const texts = items.map((item) => item.text(fields));
-    const links = pageLinks(items, paging, url);
+    const links = pageLinks(items, paging, asked);
     const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
     return send(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
   });
 
-  app.get<ById>(one, does(tells.show), async (request, reply) => {
-    const query = urlOf(request).searchParams;
-    const fields = parseFields(table, query);
-    const caller = callerOf(request);
-    const row = access.found(caller, request.params.id);
-    const text = new Reading(resource, row, access.sightOf(caller)).text(fields);
-    return send(reply, 200, `{"${name}":${text}}`);
-  });
-
-  app.post(many, tells.create === null ? refuses : does(tells.create), async (request, reply) => {
-    const { bulk, items } = readResources(request, name, collection);
+  const creating = operations.create === null ? undescribed : describes(operations.create);
+  app.post(url, creating, async (request: Request, reply) => {
+    const { bulk, items } = single
+      ? { bulk: false, items: [readResource(request, name, collection)] }
+      : readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
+    const served = serve(request.params);
+    const { quota } = capabilities;
+    const owners = drafts.map((draft) => ownerOf(draft, caller));
     const plan: Plan<readonly R[]> = (change) => {
-      for (const draft of drafts) access.demandCreation(caller, draft);
-      return resource.create(change, drafts, caller);
+      for (const draft of drafts) served.gate.demandCreation(caller, draft);
+      if (quota !== undefined) takeQuotaForEach(change, context, quota.counts, owners);
+      return served.resource.create(change, drafts, caller);
     };
-    const [first] = drafts;
-    const lane = bulk || first === undefined ? undefined : resource.lane?.(first, caller);
-    const records = await (lane === undefined
-      ? context.committer.commit(plan)
-      : context.committer.commitInLane(lane, plan));
-    const texts = records.map((record) => textOfWritten(record, caller));
+    const [owner] = owners;
+    const batched = quota?.batched === true && !bulk && owner !== undefined;
+    const records = await (batched
+      ? context.committer.commitInLane(quotaLane(owner), plan)
+      : context.committer.commit(plan));
+    const texts = records.map((record) => textOfWritten(served, record, caller));
     return send(
       reply,
       201,
@@ -102,81 +172,94 @@ export function registerResource<R extends Owned>(
     );
   });
 
-  const replace = async (
-    request: FastifyRequest<ById>,
-    reply: FastifyReply,
-    draft: Draft,
-    decide: (change: Change, row: Row<R>) => R,
-    action?: string,
-  ): Promise<FastifyReply> => {
-    const expected = expectedRevision(request);
-    const caller = callerOf(request);
-    const find = (): Row<R> => access.toUpdate(caller, request.params.id, draft, action);
-    const record = await replaceRecord(context, resource, { find, expected, decide });
-    return send(reply, 200, `{"${name}":${textOfWritten(record, caller)}}`);
-  };
+  app.route({ method: ['PUT', 'DELETE', 'PATCH'], url, handler: refuseMethod });
+}
 
-  app.put<ById>(one, resource.update === undefined ? refuses : does(tells.update), async (request, reply) => {
-    if (resource.update === undefined) return refuseRequest({ code: 'WrongMethod', method: 'PUT' });
-    const draft = draftForUpdate(table, name, readResource(request, name, collection));
+function registerRecord<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
+  const { app, context, serve, idPart, dependent, operations } = routes;
+  const { name, collection, table, path, verbs, capabilities } = routes.resource;
+  const url = `/v2.0/${path}/:${idPart}`;
+  const idOf = (request: Request): string => request.params[idPart] ?? '';
+  const revisionOf = (request: Request): number | null => (dependent ? null : expectedRevision(request));
+
+  app.get(url, describes(operations.show), async (request: Request, reply) => {
+    const fields = parseFields(table, urlOf(request).searchParams);
     const caller = callerOf(request);
-    return replace(
-      request,
-      reply,
-      draft,
-      (change, row) => resource.update?.(change, row, draft, caller) ?? row.record,
-    );
+    const { resource, gate } = serve(request.params);
+    const row = gate.found(caller, idOf(request));
+    const text = new RowView(resource, row, gate.visibilityOf(caller)).text(fields);
+    return send(reply, 200, `{"${name}":${text}}`);
   });
 
-  for (const [action, act] of Object.entries(resource.actions ?? {})) {
-    const url = `${one}/${action}`;
-    const operation = tells.action(action, resource.actionBodies?.[action] ?? { type: 'object' });
-    app.put<ById>(url, does(operation), async (request, reply) => {
-      const body = readAction(request, name);
-      return replace(request, reply, {}, (_change, row) => act(row, body), action);
+  const replace = (
+    request: Request,
+    { resource, gate }: Served<R, T>,
+    draft: Draft,
+    decide: (change: Change, row: Row<R>, caller: Caller) => R,
+    verb?: string,
+  ): Promise<R> => {
+    const expected = revisionOf(request);
+    const caller = callerOf(request);
+    return replaceRecord(context, resource, {
+      find: () => gate.toUpdate(caller, idOf(request), draft, verb),
+      expected,
+      decide: (change, row) => decide(change, row, caller),
     });
-    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
-  }
+  };
 
-  for (const [word, dealing] of Object.entries(resource.dealings ?? {})) {
-    const url = `${one}/${word}`;
-    app.put<ById>(url, does(tells.action(word, dealing.body, dealing.answer)), async (request, reply) => {
-      const body = readAction(request, name);
-      const expected = expectedRevision(request);
-      const caller = callerOf(request);
-      const find = (): Row<R> => access.toUpdate(caller, request.params.id, {}, word);
-      let answer: Answer = {};
-      const decide = (change: Change, row: Row<R>): R => {
-        const outcome = dealing.deal(change, row, body, caller);
-        // That of the attempt which goes through is the last.
+  const updating = capabilities.update === undefined ? undescribed : describes(operations.update);
+  app.put(url, updating, async (request: Request, reply) => {
+    if (capabilities.update === undefined) return refuseMethod(request);
+    const patch = draftForUpdate(table, name, readResource(request, name, collection));
+    const served = serve(request.params);
+    const record = await replace(
+      request,
+      served,
+      patch,
+      (change, row, caller) =>
+        served.resource.capabilities.update?.(change, row, patch, caller) ?? row.record,
+    );
+    return send(reply, 200, `{"${name}":${textOfWritten(served, record, callerOf(request))}}`);
+  });
+
+  for (const [verb, action] of Object.entries(capabilities.actions ?? {})) {
+    const actionUrl = `${url}/${verb}`;
+    app.put(actionUrl, describes(operations.action(verb, action)), async (request: Request, reply) => {
+      const body = action.body === null ? undefined : readAction(request, name);
+      const served = serve(request.params);
+      const own = served.resource.capabilities.actions?.[verb] ?? action;
+      let answer: Answer | undefined;
+      const decide = (change: Change, row: Row<R>, caller: Caller): R => {
+        const outcome = own.run(change, row, body, caller);
+        // The answer of the attempt that goes through is the last.
         answer = outcome.answer;
         return outcome.record;
       };
-      await replaceRecord(context, resource, { find, expected, decide });
-      return send(reply, 200, JSON.stringify(answer));
+      const record = await replace(request, served, {}, decide, verb);
+      const text =
+        answer === undefined
+          ? `{"${name}":${textOfWritten(served, record, callerOf(request))}}`
+          : JSON.stringify(answer);
+      return send(reply, 200, text);
     });
-    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url, handler: refuseMethod });
+    app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url: actionUrl, handler: refuseMethod });
   }
 
-  app.delete<ById>(
-    one,
-    resource.verbs.delete.length === 0 ? refuses : does(tells.remove),
-    async (request, reply) => {
-      refuseBody(request);
-      const { id } = request.params;
-      const expected = expectedRevision(request);
-      const caller = callerOf(request);
-      await context.committer.commit((change) => {
-        const row = access.toRemove(caller, id);
-        requireExpected(change, row, expected);
-        resource.remove(change, row, caller);
-      });
-      return reply.code(204).send();
-    },
-  );
+  const removing = verbs.delete.length === 0 ? undescribed : describes(operations.remove);
+  app.delete(url, removing, async (request: Request, reply) => {
+    refuseBody(request);
+    const expected = revisionOf(request);
+    const caller = callerOf(request);
+    const { resource, gate } = serve(request.params);
+    await context.committer.commit((change) => {
+      const row = gate.toRemove(caller, idOf(request));
+      requireExpected(change, row, expected);
+      resource.remove(change, row, caller);
+    });
+    return reply.code(204).send();
+  });
 
-  app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
-  app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
+  app.route({ method: ['POST', 'PATCH'], url, handler: refuseMethod });
 }
 
 export function refuseMethod(request: FastifyRequest): never {
@@ -184,5 +267,5 @@ export function refuseMethod(request: FastifyRequest): never {
 }
 
 function send(reply: FastifyReply, status: number, text: string): FastifyReply {
-  return reply.code(status).header('content-type', json).send(text);
+  return reply.code(status).header('content-type', 'application/json').send(text);
 }

@@ -1,12 +1,12 @@
 /**
- * What the generic router needs to know of a resource: its table, where its rows are, and its own rules for
- * creating, changing and removing. A new resource is one more of these.
+ * A resource, as the generic router serves it: what every resource must have (the core), and capabilities that only some
+ * have. `resources/stored-resource.ts` implements most of the core for records of one table.
  */
 import type { Rule } from '../../model/access.ts';
-import type { AttributeTable, Draft } from '../../model/attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf } from '../../model/attribute.ts';
 import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
-import type { QuotaLimits } from '../../model/quota.ts';
+import type { QuotaLimits, QuotaResource } from '../../model/quota.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
 import type { Schema } from '../../model/schema.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
@@ -33,80 +33,90 @@ export interface Context {
   readonly quotas: QuotaLimits;
 }
 
-/** What records of a resource hang on, and the attribute that has its id. */
+/** What records of a resource belong to. */
 export interface Parent {
   readonly type: SharedType;
+  /** The attribute that has the parent's id. */
   readonly attribute: string;
 }
 
-/** What is told other than a record. */
+/** An answer that is no record. */
 export type Answer = Readonly<Record<string, unknown>> | readonly unknown[];
 
-/** What `PUT …/{id}/{name}` does where the client is told something else than the record. */
-export interface Dealing<R> {
-  /** What the client sends, and what it is told. */
-  readonly body: Schema;
-  readonly answer: Schema;
-  /** The changed record, not yet written, and the answer. The row's being unchanged is already a condition. */
-  deal(
+/** What `PUT …/{id}/{verb}` does. */
+export interface Action<R> {
+  /** Null: the body is not read. */
+  readonly body: Schema | null;
+  /** Absent: the client gets the record. */
+  readonly answer?: Schema;
+  /** For the API document; absent: made of the verb. */
+  readonly summary?: string;
+  /** The changed record, not yet written. That the row is unchanged is already a condition. */
+  run(
     change: Change,
     row: Row<R>,
     body: unknown,
     caller: Caller,
-  ): { readonly record: R; readonly answer: Answer };
+  ): { readonly record: R; readonly answer?: Answer };
 }
 
-export interface Resource<R extends Owned> {
+export interface Capabilities<R extends Owned, T extends AttributeTable> {
+  /** The changed record, not yet written. That the row is unchanged is already a condition. */
+  update?(change: Change, row: Row<R>, patch: PatchOf<T>, caller: Caller): R;
+  /** By verb. */
+  readonly actions?: Readonly<Record<string, Action<R>>>;
+  readonly tags?: {
+    /** Paths under which the tags are found beside the resource's own path. */
+    readonly aliases?: readonly string[];
+    /** Who may change them; absent: who may update the record. */
+    readonly rule?: Rule;
+  };
+  readonly sharing?: {
+    /** Whether members of the project see it as `shared`. */
+    isShared(record: R, project: string): boolean;
+    /** A project that only shares it gets 404 on update and 403 on actions, as in Neutron. */
+    readonly concealed?: true;
+  };
+  readonly parent?: Parent;
+  readonly quota?: {
+    readonly counts: QuotaResource;
+    /** Requests that create one each for the same project share a transaction. */
+    readonly batched?: true;
+  };
+  /** Attributes that are shown otherwise than the record has them, and that are had for less than all of `show`. */
+  readonly computed?: Readonly<Record<string, (record: R, reader: Caller) => unknown>>;
+  /** `show` gives bigints for numbers that exceed what a double holds exactly. */
+  readonly exact?: true;
+  /** Creates what must exist before a list is right. */
+  prepareList?(filters: Filters, caller: Caller): Promise<void>;
+}
+
+export interface Resource<R extends Owned, T extends AttributeTable = AttributeTable> {
   /** The key that wraps one in a body. */
   readonly name: string;
   /** The key that wraps several. */
   readonly collection: string;
-  /** The last part of the URL. */
+  /** What follows `/v2.0/` in the URL; a sub-resource has its parent's id there as `:name`. */
   readonly path: string;
-  readonly table: AttributeTable;
+  readonly table: T;
   readonly verbs: Verbs;
-  /** Paths under which its tags are found beside its own. */
-  readonly tagAliases?: readonly string[];
-  /** With whom it is only shared is told that there is none to update, as in Neutron; of actions, that they are not his. */
-  readonly concealed?: true;
-  /** Who may tag it; absent: who may update it. */
-  readonly tagging?: Rule;
-  readonly parent?: Parent;
   find(id: string): Row<R> | undefined;
-  /** Rows among which all are that match the filters and that the caller sees. */
+  /** A superset of the rows that match the filters and that the caller sees. */
   candidates(filters: Filters, caller: Caller): Iterable<Row<R>>;
   missing(id: string): ModelFault;
-  /** All of it; what the reader may not see is left out later. */
-  show(record: R, reader: Caller): Record<string, unknown>;
-  /** Attributes that take more than the record and less than all that `show` does. */
-  readonly computed?: Readonly<Record<string, (record: R, reader: Caller) => unknown>>;
-  /** Whether the record shows otherwise to readers of this project than to those of most: `shared`. */
-  readonly isShared?: (record: R, project: string) => boolean;
-  /** `show` gives bigints for numbers that may be larger than others can be. */
-  readonly exact?: true;
-  /** Attributes of the record that `show` replaces. */
-  readonly replaced?: ReadonlySet<string>;
+  /** All attributes; those that the reader may not see are left out later. */
+  show(record: R, reader: Caller): Readonly<Record<string, unknown>>;
   /** Plans all drafts of one request; returns the records in their order. */
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly R[];
-  /** What creating one contends for: requests of one lane share a transaction. Absent: nothing worth that. */
-  lane?(draft: Draft, caller: Caller): string;
-  /** The changed record, not yet written. Absent: the resource has no update. The row's being unchanged is already a condition. */
-  update?(change: Change, row: Row<R>, draft: Draft, caller: Caller): R;
-  /** What `PUT …/{id}/{name}` makes of the record and the request's body, by name; as `update` otherwise. */
-  readonly actions?: Readonly<Record<string, (row: Row<R>, body: unknown) => R>>;
-  /** What the bodies of actions are, by the same names. */
-  readonly actionBodies?: Readonly<Record<string, Schema>>;
-  readonly dealings?: Readonly<Record<string, Dealing<R>>>;
-  /** Writes a changed record with what hangs on it; absent: the record alone. */
-  write?(change: Change, before: R, after: R): void;
-  /** The row's being unchanged is already a condition. */
+  create(change: Change, drafts: readonly DraftOf<T>[], caller: Caller): readonly R[];
+  /** Writes a changed record with the marks that it requires. */
+  write(change: Change, before: Row<R>, after: R): void;
+  /** That the row is unchanged is already a condition. */
   remove(change: Change, row: Row<R>, caller: Caller): void;
-  /** What must exist before a list is right. */
-  prepareList?(filters: Filters, caller: Caller): Promise<void>;
+  readonly capabilities: Capabilities<R, T>;
 }
 
 /** The project that a draft is for. */
-export function ownerOf(draft: Draft, caller: Caller): string {
-  const named = draft['project_id'];
+export function ownerOf(draft: { readonly project_id?: unknown }, caller: Caller): string {
+  const named = draft.project_id;
   return typeof named === 'string' ? named : caller.project;
 }

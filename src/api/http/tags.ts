@@ -9,7 +9,7 @@ import type { Owned } from '../../model/standard-attributes.ts';
 import { checkTag, tagsOf, tagsOfBody, withTags } from '../../model/tags.ts';
 import { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does } from '../openapi/operation.ts';
+import { describes } from '../openapi/operation.ts';
 import { tagOperations } from '../openapi/table-operations.ts';
 import type { Row } from '../state/table.ts';
 import { readBody, refuseBody } from './body.ts';
@@ -30,7 +30,7 @@ export function registerTags<R extends Owned & Taggable>(
   const { name, collection } = resource;
   const all = `/v2.0/${path}/:id/tags`;
   const one = `${all}/:tag`;
-  const tells = tagOperations(resource);
+  const operations = tagOperations(resource);
   const access = new Access(resource, () => context.view.state);
   const found = (request: FastifyRequest<OfOne>): Row<R> => {
     const { id } = request.params;
@@ -54,41 +54,43 @@ export function registerTags<R extends Owned & Taggable>(
     });
   };
 
-  app.get<OfOne>(all, does(tells.list), async (request) => ({ tags: tagsOf(found(request).record) }));
+  app.get<OfOne>(all, describes(operations.list), async (request) => ({
+    tags: tagsOf(found(request).record),
+  }));
 
-  app.put<OfOne>(all, does(tells.replace), async (request) => {
+  app.put<OfOne>(all, describes(operations.replace), async (request) => {
     const tags = tagsOfBody(readBody(request));
     await change(request, () => tags);
     return { tags };
   });
 
-  app.post<OfOne>(all, does(tells.add), async (request, reply) => {
+  app.post<OfOne>(all, describes(operations.add), async (request, reply) => {
     const tags = tagsOfBody(readBody(request));
     await change(request, (held) => [...new Set([...held, ...tags])]);
     return reply.code(201).send({ tags });
   });
 
-  app.delete<OfOne>(all, does(tells.clear), async (request, reply) => {
+  app.delete<OfOne>(all, describes(operations.clear), async (request, reply) => {
     refuseBody(request);
     await change(request, () => []);
     return reply.code(204).send();
   });
 
-  app.get<OfTag>(one, does(tells.check), async (request, reply) => {
+  app.get<OfTag>(one, describes(operations.check), async (request, reply) => {
     const { tag } = request.params;
     checkTag(tag);
     if (!tagsOf(found(request).record).includes(tag)) refuse({ code: 'TagNotFound', tag });
     return reply.code(204).send();
   });
 
-  app.put<OfTag>(one, does(tells.addOne), async (request, reply) => {
+  app.put<OfTag>(one, describes(operations.addOne), async (request, reply) => {
     const { tag } = request.params;
     checkTag(tag);
     await change(request, (held) => (held.includes(tag) ? held : [...held, tag]));
     return reply.code(201).send();
   });
 
-  app.delete<OfTag>(one, does(tells.removeOne), async (request, reply) => {
+  app.delete<OfTag>(one, describes(operations.removeOne), async (request, reply) => {
     refuseBody(request);
     const { tag } = request.params;
     checkTag(tag);

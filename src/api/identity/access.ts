@@ -23,13 +23,16 @@ const nothing: ReadonlySet<string> = new Set();
 export const isEverywhere = (rule: Rule, caller: Caller): boolean =>
   (caller.admin && rule.includes('admin')) || (caller.service && rule.includes('service'));
 
-/** What of a resource one kind of reader does not get to see. */
-export interface Sight {
+/** The attributes that are hidden from one kind of reader. */
+export interface Visibility {
   readonly reader: Caller;
   readonly hidden: ReadonlySet<string>;
-  /** Equal for readers from whom the same is hidden; 0 where nothing is. */
+  /** Equal for readers from whom the same is hidden; 0 where nothing is hidden. */
   readonly kind: number;
 }
+
+/** For resources without attributes that are hidden from anybody. */
+export const allVisible = (reader: Caller): Visibility => ({ reader, hidden: nothing, kind: 0 });
 
 function hiddenFrom(table: AttributeTable, who: 'service' | 'other'): ReadonlySet<string> {
   const names = Object.entries(table).flatMap(([name, { rights }]) =>
@@ -70,8 +73,8 @@ class TargetOf implements Target {
   /** What it hangs on, or it itself when it hangs on nothing. */
   get #place(): Owned | undefined {
     if (this.#parent === undefined) return this.#record;
-    const id = (this.#record as unknown as Draft)[this.#parent.attribute];
-    return shareables[this.#parent.type].find(this.#state, String(id))?.record;
+    const id: unknown = Reflect.get(this.#record, this.#parent.attribute);
+    return shareables[this.#parent.type].rowsIn(this.#state).get(String(id))?.record;
   }
 }
 
@@ -89,15 +92,15 @@ export class Access<R extends Owned> {
     };
   }
 
-  sightOf(reader: Caller): Sight {
-    if (reader.admin) return { reader, hidden: nothing, kind: 0 };
+  visibilityOf(reader: Caller): Visibility {
+    if (reader.admin) return allVisible(reader);
     const hidden = reader.service ? this.#hidden.service : this.#hidden.other;
-    if (hidden.size === 0) return { reader, hidden, kind: 0 };
+    if (hidden.size === 0) return allVisible(reader);
     return { reader, hidden, kind: reader.service ? 1 : 2 };
   }
 
   /** Whether a record is seen: one question for many records. */
-  seer(caller: Caller): (record: R) => boolean {
+  visibleTo(caller: Caller): (record: R) => boolean {
     const rule = this.#resource.verbs.read;
     if (isEverywhere(rule, caller)) return () => true;
     return (record) => allows(rule, caller, this.#targetOf(record, caller));
@@ -106,7 +109,7 @@ export class Access<R extends Owned> {
   /** The row, if it is there and seen. */
   seen(caller: Caller, id: string): Row<R> | undefined {
     const row = this.#resource.find(id);
-    return row !== undefined && this.seer(caller)(row.record) ? row : undefined;
+    return row !== undefined && this.visibleTo(caller)(row.record) ? row : undefined;
   }
 
   /** As `seen`. Throws the resource's own fault of what is missing. */
@@ -117,7 +120,7 @@ export class Access<R extends Owned> {
   /** Throws `PolicyNotAuthorized`, or what is missing where the draft's place is not seen. */
   demandCreation(caller: Caller, draft: Draft): void {
     const project = ownerOf(draft, caller);
-    const { parent } = this.#resource;
+    const { parent } = this.#resource.capabilities;
     if (project !== caller.project && !caller.admin && !caller.service)
       badRequest(
         "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin or advsvc privileges",
@@ -140,19 +143,21 @@ export class Access<R extends Owned> {
     const rules = this.#disallowed(caller, 'update', row.record, draft);
     if (rules === null) return row;
     if (action !== undefined) return refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${action}` });
-    const { concealed, verbs } = this.#resource;
+    const { capabilities, verbs } = this.#resource;
     const unshared = verbs.read.filter((standing) => standing !== 'shared');
-    return concealed === true && !allows(unshared, caller, this.#targetOf(row.record, caller))
+    return capabilities.sharing?.concealed === true &&
+      !allows(unshared, caller, this.#targetOf(row.record, caller))
       ? this.#missing(id)
       : refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
   /** The row whose tags the caller may change. Throws as `toUpdate` does. */
   toTag(caller: Caller, id: string): Row<R> {
-    const { tagging, collection } = this.#resource;
-    if (tagging === undefined) return this.toUpdate(caller, id, {});
+    const { capabilities, collection } = this.#resource;
+    const rule = capabilities.tags?.rule;
+    if (rule === undefined) return this.toUpdate(caller, id, {});
     const row = this.found(caller, id);
-    if (!caller.member || !allows(tagging, caller, this.#targetOf(row.record, caller)))
+    if (!caller.member || !allows(rule, caller, this.#targetOf(row.record, caller)))
       refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:update_${collection}_tags` });
     return row;
   }
@@ -174,9 +179,15 @@ export class Access<R extends Owned> {
   }
 
   #targetOf(record: Owned, caller: Caller): Target {
-    return new TargetOf(this.#state(), record, this.#resource.parent, caller.project);
+    return new TargetOf(this.#state(), record, this.#resource.capabilities.parent, caller.project);
   }
 }
+
+/** What the generic router asks before it touches a row. A sub-resource may judge by its parent instead. */
+export type Gate<R extends Owned> = Pick<
+  Access<R>,
+  'visibilityOf' | 'visibleTo' | 'seen' | 'found' | 'demandCreation' | 'toUpdate' | 'toRemove'
+>;
 
 /** The row of something that may be shared, if it is there and the caller sees it. */
 export function seenPlace(
@@ -185,8 +196,8 @@ export function seenPlace(
   type: Parent['type'],
   id: string,
 ): Row<Owned> | undefined {
-  const { find, read } = shareables[type];
-  const row = find(state, id);
+  const { rowsIn, read } = shareables[type];
+  const row = rowsIn(state).get(id);
   if (row === undefined) return undefined;
   return allows(read, caller, new TargetOf(state, row.record, undefined, caller.project)) ? row : undefined;
 }

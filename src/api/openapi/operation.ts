@@ -65,10 +65,10 @@ interface RouteOptions {
 }
 
 /** The options of a route that does this. */
-export const does = (operation: Described): RouteOptions => ({ config: { operation } });
+export const describes = (operation: Described): RouteOptions => ({ config: { operation } });
 
 /** The options of a route that only ever refuses. */
-export const refuses: RouteOptions = { config: { operation: null } };
+export const undescribed: RouteOptions = { config: { operation: null } };
 
 export const refTo = (component: string): Schema => ({ $ref: `#/components/schemas/${component}` });
 

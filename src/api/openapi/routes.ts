@@ -8,7 +8,7 @@ import { refuseMethod } from '../http/resource-router.ts';
 import { isOpen } from '../identity/request-caller.ts';
 import type { Chapter } from './attributes-page.ts';
 import { documentOf, type Route } from './document.ts';
-import { does, type Operation } from './operation.ts';
+import { describes, type Operation } from './operation.ts';
 
 interface Heard {
   readonly routes: RouteOptions[];
@@ -46,7 +46,7 @@ export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
     summary: 'This document',
     answers: { 200: { type: 'object' } },
   } as const;
-  app.get('/openapi.json', does(operation), async (_request, reply) => {
+  app.get('/openapi.json', describes(operation), async (_request, reply) => {
     text ??= JSON.stringify(
       documentOf(
         routes.flatMap((options) => routesOf(options)),

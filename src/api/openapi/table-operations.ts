@@ -11,6 +11,13 @@ const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: str
 const words = (name: string): string => name.replaceAll('_', ' ');
 const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
 
+/** An action as documents show it: null for a body that is not read, no answer for one that is the record. */
+interface ActionSchemas {
+  readonly body: Schema | null;
+  readonly answer?: Schema;
+  readonly summary?: string;
+}
+
 /** `schema` is what the components are called. */
 export function tableOperations({ name, collection, table, verbs, single }: Subject, schema = name) {
   const names = componentNames(schema);
@@ -80,15 +87,15 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
   });
   /** What is done to one by a PUT of its own; the body may be wrapped in the resource's name. */
   const action =
-    (verb: string, body: Schema, answer: Schema = one) =>
+    (verb: string, { body, answer, summary }: ActionSchemas) =>
     (): Operation => ({
       ...common(),
       ...revised,
       id: `${verb}_${name}`,
-      summary: `${words(verb)}: ${words(name)}`,
+      summary: summary ?? `${words(verb)}: ${words(name)}`,
       details: forWhom(verbs.update),
-      body: { oneOf: [body, wrapped(name, body)] },
-      answers: { 200: answer },
+      ...(body === null ? {} : { body: { oneOf: [body, wrapped(name, body)] } }),
+      answers: { 200: answer ?? one },
     });
   return { list, show, create, update, remove, action } as const;
 }

@@ -8,7 +8,7 @@ import { type RequestFault, refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
 import type { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does } from '../openapi/operation.ts';
+import { describes } from '../openapi/operation.ts';
 import type { View } from '../state/view.ts';
 import { type Asker, isLive } from './ask.ts';
 import {
@@ -34,9 +34,9 @@ export function registerOperatorRoutes(
   app: FastifyInstance,
   { view, ports, asker, metrics }: OperatorParts,
 ): void {
-  app.get('/healthz', does(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
+  app.get('/healthz', describes(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
-  app.get('/v1/hosts', does(hostsOperation), async () => {
+  app.get('/v1/hosts', describes(hostsOperation), async () => {
     const now = Date.now();
     const bindings = [...view.state.bindings.values()];
     const hosts = [...view.state.hosts.values()].map((host) => ({
@@ -49,7 +49,7 @@ export function registerOperatorRoutes(
     return { hosts };
   });
 
-  app.get('/v1/sync', does(syncOperation), async (request, reply) => {
+  app.get('/v1/sync', describes(syncOperation), async (request, reply) => {
     const timeout = timeoutOf(request.query, 30);
     // A host that has just come up and written its record counts, even if this server has not heard of it yet.
     await view.catchUp();
@@ -69,28 +69,32 @@ export function registerOperatorRoutes(
     return { hosts: [...answers.keys()], revision, cut: sum('cut'), cut_total: sum('cut_total') };
   });
 
-  app.get<{ Params: { id: string } }>('/v1/ports/:id/counters', does(countersOperation), async (request) => {
-    const { id } = request.params;
-    const caller = callerOf(request);
-    const port = ports.found(caller, id).record;
-    const binding = view.state.bindings.get(id);
-    // One that is set down is held all the same, and its host counts what it loses.
-    if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
-      return refuseRequest({ code: 'PortNotBound', port: id });
-    const question = { kind: 'counters', port: id, network: port.network_id } as const;
-    const timeout = timeoutOf(request.query, countersTimeout);
-    const { answers } = await asker.ask(question, [binding.host], timeout);
-    const answer = answers.get(binding.host);
-    if (!isObject(answer) || !Array.isArray(answer['drops'])) {
-      // Where a port is held is the cloud's own business.
-      const host = ports.sightOf(caller).hidden.has('binding:host_id') ? null : binding.host;
-      return refuseRequest({ code: 'HostSilent', host });
-    }
-    return { port: id, drops: answer['drops'] };
-  });
+  app.get<{ Params: { id: string } }>(
+    '/v1/ports/:id/counters',
+    describes(countersOperation),
+    async (request) => {
+      const { id } = request.params;
+      const caller = callerOf(request);
+      const port = ports.found(caller, id).record;
+      const binding = view.state.bindings.get(id);
+      // One that is set down is held all the same, and its host counts what it loses.
+      if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
+        return refuseRequest({ code: 'PortNotBound', port: id });
+      const question = { kind: 'counters', port: id, network: port.network_id } as const;
+      const timeout = timeoutOf(request.query, countersTimeout);
+      const { answers } = await asker.ask(question, [binding.host], timeout);
+      const answer = answers.get(binding.host);
+      if (!isObject(answer) || !Array.isArray(answer['drops'])) {
+        // Where a port is held is the cloud's own business.
+        const host = ports.visibilityOf(caller).hidden.has('binding:host_id') ? null : binding.host;
+        return refuseRequest({ code: 'HostSilent', host });
+      }
+      return { port: id, drops: answer['drops'] };
+    },
+  );
 
   if (metrics !== undefined) {
-    app.get('/metrics', does(metricsOperation), async (_request, reply) =>
+    app.get('/metrics', describes(metricsOperation), async (_request, reply) =>
       reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
     );
   }

@@ -8,7 +8,7 @@ import { addressGroupOf as addressesOf, ruleOf } from '../../policy/records.ts';
 import { shadowedRules } from '../../policy/shadow.ts';
 import type { RuleId } from '../../policy/world.ts';
 import { timeoutOf } from '../http/timeout.ts';
-import { does } from '../openapi/operation.ts';
+import { describes } from '../openapi/operation.ts';
 import type { State } from '../state/state.ts';
 import type { View } from '../state/view.ts';
 import { type Asker, isLive } from './ask.ts';
@@ -99,7 +99,7 @@ export function registerRuleUsage(app: FastifyInstance, view: View, asker: Asker
 
   app.get<{ Params: { id: string } }>(
     '/v1/security-group-rules/:id/counters',
-    does(ruleCountersOperation),
+    describes(ruleCountersOperation),
     async (request) => {
       const { id } = request.params;
       const find = () =>
@@ -124,7 +124,7 @@ export function registerRuleUsage(app: FastifyInstance, view: View, asker: Asker
     },
   );
 
-  app.get('/v1/security-group-rules/usage', does(rulesUsageOperation), async (request) => {
+  app.get('/v1/security-group-rules/usage', describes(rulesUsageOperation), async (request) => {
     const wanted = queryOf(request.query, view.state);
     const unheard = await look(request.query);
     const { state } = view;

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { violationsOf } from '../../model/invariants/check.ts';
 import { arrayOf, integerSchema, objectOf, stringSchema } from '../../model/schema.ts';
 import type { Store } from '../../store/contract.ts';
-import { does, type Operation } from '../openapi/operation.ts';
+import { describes, type Operation } from '../openapi/operation.ts';
 
 /** More than these tell nobody more. */
 const most = 1000;
@@ -28,7 +28,7 @@ const checkOperation: Operation = {
 };
 
 export function registerStoreCheck(app: FastifyInstance, store: Store): void {
-  app.get('/v1/check', does(checkOperation), async () => {
+  app.get('/v1/check', describes(checkOperation), async () => {
     const { revision, entries } = await store.range('');
     const violations = violationsOf(entries);
     return {

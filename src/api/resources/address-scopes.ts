@@ -6,79 +6,53 @@ import {
   changedAddressScope,
   newAddressScope,
 } from '../../model/address-scope.ts';
-import type { Draft } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressScopeRecord } from '../../model/records.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
-import type { Caller } from '../identity/caller.ts';
+import type { Birth } from '../../model/standard-attributes.ts';
+import type { Capabilities } from '../http/resource.ts';
 import type { Change } from '../state/change.ts';
-import type { Row } from '../state/table.ts';
-import { isOpenTo, removePolicies } from './sharing.ts';
+import type { State } from '../state/state.ts';
+import type { IndexNames, Row } from '../state/table.ts';
+import { removePolicies } from './sharing.ts';
+import { StoredResource } from './stored-resource.ts';
 
-export class AddressScopes implements Resource<AddressScopeRecord> {
-  readonly name = 'address_scope';
-  readonly collection = 'address_scopes';
-  readonly path = 'address-scopes';
-  readonly table = addressScopeAttributes;
-  readonly verbs = addressScopeVerbs;
-  readonly computed = {
-    shared: (scope: AddressScopeRecord, reader: Caller) => this.isShared(scope, reader.project),
+export class AddressScopes extends StoredResource<
+  AddressScopeRecord,
+  typeof addressScopeAttributes,
+  IndexNames<State['addressScopes']>
+> {
+  override readonly name = 'address_scope';
+  override readonly collection = 'address_scopes';
+  override readonly path = 'address-scopes';
+  override readonly table = addressScopeAttributes;
+  override readonly verbs = addressScopeVerbs;
+  protected override readonly indexes = { name: 'name' } as const;
+  override readonly capabilities: Capabilities<AddressScopeRecord, typeof addressScopeAttributes> = {
+    update: (_change, { record }, patch, caller) =>
+      changedAddressScope(record, patch, this.byPolicies.isShared(record, caller.project)),
+    sharing: this.byPolicies,
   };
-  readonly isShared = (scope: AddressScopeRecord, project: string): boolean =>
-    isOpenTo(this.#context.view.state, scope, project);
-  readonly #context: Context;
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.addressScopes;
   }
 
-  find(id: string): Row<AddressScopeRecord> | undefined {
-    return this.#context.view.state.addressScopes.get(id);
-  }
-
-  candidates(filters: Filters): Iterable<Row<AddressScopeRecord>> {
-    const { addressScopes } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => addressScopes.get(id)) ??
-      rowsByIndex(filters, 'name', (name) => addressScopes.by('name', name)) ??
-      addressScopes.all()
-    );
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'AddressScopeNotFound', id } as const;
   }
 
-  show(scope: AddressScopeRecord, reader: Caller): Record<string, unknown> {
-    return { ...scope, tenant_id: scope.project_id, shared: this.isShared(scope, reader.project) };
+  protected override createOne(change: Change, draft: AddressScopeDraft, birth: Birth): AddressScopeRecord {
+    const scope = newAddressScope(birth.id, birth.project, draft);
+    change.put(keys.addressScope(scope.id), scope);
+    return scope;
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly AddressScopeRecord[] {
-    return drafts.map((draft) => {
-      const asked = draft as unknown as AddressScopeDraft;
-      const scope = newAddressScope(this.#context.newId(), ownerOf(draft, caller), asked);
-      change.put(keys.addressScope(scope.id), scope);
-      return scope;
-    });
-  }
-
-  update(
-    _change: Change,
-    { record }: Row<AddressScopeRecord>,
-    draft: Draft,
-    caller: Caller,
-  ): AddressScopeRecord {
-    return changedAddressScope(record, draft, this.isShared(record, caller.project));
-  }
-
-  remove(change: Change, row: Row<AddressScopeRecord>): void {
+  override remove(change: Change, row: Row<AddressScopeRecord>): void {
     const { id } = row.record;
-    const { state } = this.#context.view;
-    if (state.subnetPools.by('scope', id).size > 0) refuse({ code: 'AddressScopeInUse', id });
+    if (this.state.subnetPools.by('scope', id).size > 0) refuse({ code: 'AddressScopeInUse', id });
     change.requireQuiet(keys.addressScopeUse.under(id));
-    removePolicies(change, state, id);
+    removePolicies(change, this.state, id);
     change.remove(row.key);
   }
 }

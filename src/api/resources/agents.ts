@@ -1,12 +1,10 @@
 /** `/v2.0/agents`: hosts as Neutron shows them. They come by themselves; administrators describe them and forget them. */
 import { createHash } from 'node:crypto';
 import { type Agent, agentAttributes, agentVerbs, blankNote, showAgent } from '../../model/agent.ts';
-import type { Draft } from '../../model/attribute.ts';
 import { badRequest } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
-import type { AgentNote } from '../../model/records.ts';
 import { type Filters, wantedOf } from '../http/filters.ts';
-import type { Context, Resource } from '../http/resource.ts';
+import type { Capabilities, Context, Resource } from '../http/resource.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
 
@@ -23,14 +21,16 @@ function idOf(host: string): string {
   ].join('-');
 }
 
-export class Agents implements Resource<Agent> {
+export class Agents implements Resource<Agent, typeof agentAttributes> {
   readonly name = 'agent';
   readonly collection = 'agents';
   readonly path = 'agents';
   readonly table = agentAttributes;
   readonly verbs = agentVerbs;
-  /** They are shown as things are now, whatever the records hold. */
-  readonly replaced = new Set(['host']);
+  readonly capabilities: Capabilities<Agent, typeof agentAttributes> = {
+    update: (_change, { record }, patch) => ({ ...record, note: { ...record.note, ...patch } }),
+    computed: { host: ({ host }) => host.name },
+  };
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -63,12 +63,7 @@ export class Agents implements Resource<Agent> {
     return badRequest('Agents come by themselves');
   }
 
-  update(_change: Change, row: Row<Agent>, draft: Draft): Agent {
-    const note: AgentNote = { ...row.record.note, ...(draft as Partial<AgentNote>) };
-    return { ...row.record, note };
-  }
-
-  write(change: Change, _before: Agent, after: Agent): void {
+  write(change: Change, _before: Row<Agent>, after: Agent): void {
     change.put(keys.agentNote(after.host.name), after.note);
   }
 

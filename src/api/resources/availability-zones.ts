@@ -15,6 +15,7 @@ export class AvailabilityZones implements Resource<AvailabilityZone> {
   readonly path = 'availability_zones';
   readonly table = availabilityZoneAttributes;
   readonly verbs = availabilityZoneVerbs;
+  readonly capabilities = {};
   readonly #context: Context;
 
   constructor(context: Context) {
@@ -49,6 +50,8 @@ export class AvailabilityZones implements Resource<AvailabilityZone> {
   create(): never {
     return badRequest('Availability zones come with the hosts that are in them');
   }
+
+  write(): void {}
 
   remove(): void {}
 }

@@ -54,9 +54,10 @@ export function registerResources(app: FastifyInstance, context: Context): reado
   forEachResource(context, (resource) => {
     names.push(resource);
     registerResource(app, context, resource);
-    if (!Object.hasOwn(resource.table, 'tags')) return;
+    const { tags } = resource.capabilities;
+    if (tags === undefined) return;
     registerTags(app, context, resource);
-    for (const alias of resource.tagAliases ?? []) registerTags(app, context, resource, alias);
+    for (const alias of tags.aliases ?? []) registerTags(app, context, resource, alias);
   });
   return names;
 }

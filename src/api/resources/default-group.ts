@@ -8,8 +8,8 @@ import { type Filters, wantedOf } from '../http/filters.ts';
 import type { Context } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
+import { takeQuota } from '../state/quota-use.ts';
 import { isStatefulByDefault } from './default-statefulness.ts';
-import { takeQuota } from './quota-use.ts';
 import { writeRule } from './rule-writes.ts';
 
 /** Puts a group with its first rules on the change; they count against the project's quota of rules. */

@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../../model/faults.ts';
 import { arrayOf } from '../../model/schema.ts';
-import { does, refuses, wrapped } from '../openapi/operation.ts';
+import { describes, undescribed, wrapped } from '../openapi/operation.ts';
 
 const none = { ...arrayOf({ type: 'object' }), maxItems: 0 } as const;
 
@@ -22,9 +22,9 @@ export function registerEmptyLists(app: FastifyInstance): void {
       summary: `Lists ${what}: there are none`,
       answers: { 200: wrapped(collection, none) },
     };
-    app.get(`/v2.0/${path}`, does(operation), async () => ({ [collection]: [] }));
+    app.get(`/v2.0/${path}`, describes(operation), async () => ({ [collection]: [] }));
   }
-  app.get<{ Params: { id: string } }>('/v2.0/floatingips/:id', refuses, async ({ params: { id } }) =>
+  app.get<{ Params: { id: string } }>('/v2.0/floatingips/:id', undescribed, async ({ params: { id } }) =>
     refuse({ code: 'FloatingIPNotFound', id }),
   );
 }

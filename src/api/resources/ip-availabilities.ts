@@ -8,19 +8,19 @@ import {
 } from '../../model/ip-availability.ts';
 import type { NetworkRecord } from '../../model/records.ts';
 import { type Filters, rowsByIndex, wantedOf } from '../http/filters.ts';
-import type { Context, Resource } from '../http/resource.ts';
+import type { Capabilities, Context, Resource } from '../http/resource.ts';
 import type { Row } from '../state/table.ts';
 
-export class IpAvailabilities implements Resource<IpAvailability> {
+export class IpAvailabilities implements Resource<IpAvailability, typeof ipAvailabilityAttributes> {
   readonly name = 'network_ip_availability';
   readonly collection = 'network_ip_availabilities';
   readonly path = 'network-ip-availabilities';
   readonly table = ipAvailabilityAttributes;
   readonly verbs = ipAvailabilityVerbs;
-  /** An IPv6 prefix has more addresses than a double can count. */
-  readonly exact = true;
-  readonly computed = {
-    ip_version: ({ subnets }: IpAvailability) => subnets.map((subnet) => String(subnet.ip_version)),
+  readonly capabilities: Capabilities<IpAvailability, typeof ipAvailabilityAttributes> = {
+    // An IPv6 prefix has more addresses than a double can count.
+    exact: true,
+    computed: { ip_version: ({ subnets }) => subnets.map((subnet) => String(subnet.ip_version)) },
   };
   readonly #context: Context;
 
@@ -64,6 +64,8 @@ export class IpAvailabilities implements Resource<IpAvailability> {
   create(): never {
     return badRequest('What networks have of addresses follows from their subnets');
   }
+
+  write(): void {}
 
   remove(): void {}
 

@@ -1,7 +1,6 @@
 /** Networks: what creating, changing and removing one means for its subnets and ports. */
 
 import type { networkScopeAttributes } from '../../model/address-scope.ts';
-import type { Draft } from '../../model/attribute.ts';
 import { checkHints, zoneOf } from '../../model/availability-zone.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -10,6 +9,7 @@ import {
   external,
   mtuFor,
   type NetworkDraft,
+  type NetworkPatch,
   networkAttributes,
   networkVerbs,
   newNetwork,
@@ -17,12 +17,12 @@ import {
 import { checkProviderUpdate, providerOfNetwork, withoutProvider } from '../../model/provider.ts';
 import type { NetworkRecord } from '../../model/records.ts';
 import { isSharedWith } from '../../model/sharing.ts';
-import { tagsOf } from '../../model/tags.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import type { Birth } from '../../model/standard-attributes.ts';
+import type { Capabilities } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
-import type { Row } from '../state/table.ts';
+import type { State } from '../state/state.ts';
+import type { IndexNames, Row } from '../state/table.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import {
   closeToAll,
@@ -35,147 +35,117 @@ import {
 } from './external-networks.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
-import { quotaLane, takeQuotaForEach } from './quota-use.ts';
-import { isOpenTo, policiesOf, removePolicies, shareWithAll } from './sharing.ts';
+import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
+import { StoredResource } from './stored-resource.ts';
 import { removeSubnet } from './subnet-placing.ts';
 
-export class Networks implements Resource<NetworkRecord> {
-  readonly name = 'network';
-  readonly collection = 'networks';
-  readonly path = 'networks';
-  readonly table = networkAttributes;
-  readonly verbs = networkVerbs;
-  readonly computed = {
-    tags: tagsOf,
-    [external]: isExternal,
-    shared: (network: NetworkRecord, reader: Caller) => this.isShared(network, reader.project),
+export class Networks extends StoredResource<
+  NetworkRecord,
+  typeof networkAttributes,
+  IndexNames<State['networks']>
+> {
+  override readonly name = 'network';
+  override readonly collection = 'networks';
+  override readonly path = 'networks';
+  override readonly table = networkAttributes;
+  override readonly verbs = networkVerbs;
+  protected override readonly indexes = { name: 'name', qos_policy_id: 'qos' } as const;
+  override readonly capabilities: Capabilities<NetworkRecord, typeof networkAttributes> = {
+    update: (change, { record }, patch, caller) => this.#updated(change, record, patch, caller),
+    tags: {},
+    sharing: this.byPolicies,
+    quota: { counts: 'network', batched: true },
+    computed: { [external]: isExternal },
   };
-  readonly isShared = (network: NetworkRecord, project: string): boolean =>
-    isOpenTo(this.#context.view.state, network, project);
-  readonly #context: Context;
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.networks;
   }
 
-  find(id: string): Row<NetworkRecord> | undefined {
-    return this.#context.view.state.networks.get(id);
-  }
-
-  candidates(filters: Filters): Iterable<Row<NetworkRecord>> {
-    const { networks } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => networks.get(id)) ??
-      rowsByIndex(filters, 'name', (name) => networks.by('name', name)) ??
-      rowsByIndex(filters, 'qos_policy_id', (policy) => networks.by('qos', policy)) ??
-      rowsByIndex(filters, 'project_id', (project) => networks.of(project)) ??
-      networks.all()
-    );
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'NetworkNotFound', id } as const;
   }
 
-  show(network: NetworkRecord, reader: Caller): Record<string, unknown> {
-    const { state } = this.#context.view;
+  override show(network: NetworkRecord, reader: Caller) {
+    const { subnets } = this.state;
     return {
-      ...network,
-      shared: this.isShared(network, reader.project),
-      tags: tagsOf(network),
+      ...super.show(network, reader),
       [external]: isExternal(network),
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...providerOfNetwork,
-      tenant_id: network.project_id,
       status: 'ACTIVE',
       qos_policy_id: qosPolicyOf(network),
-      subnets: [...state.subnets.by('network', network.id)].map((row) => row.record.id),
+      subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
       availability_zone_hints: network.availability_zone_hints ?? [],
       ...this.#scopesOf(network.id),
       availability_zones: this.#zonesOf(network.id),
     };
   }
 
-  lane(draft: Draft, caller: Caller): string {
-    return quotaLane(ownerOf(draft, caller));
+  protected override createOne(
+    change: Change,
+    draft: NetworkDraft,
+    birth: Birth,
+    caller: Caller,
+  ): NetworkRecord {
+    const { context, state } = this;
+    admitNewQosPolicy(change, state, caller, null, draft);
+    const policy = draft.qos_policy_id ?? defaultQosPolicy(state, birth.project);
+    checkHints(draft.availability_zone_hints, state.hosts.values());
+    const mtu = mtuFor(draft.mtu, context.mtu);
+    const network = newNetwork(birth, { ...draft, mtu, qos_policy_id: policy });
+    ensureDefaultGroup(change, context, birth.project);
+    this.#write(change, null, network);
+    if (isExternal(network)) openToAll(change, context.newId, network);
+    if (network.shared) shareWithAll(change, context, 'network', network);
+    return network;
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly NetworkRecord[] {
-    takeQuotaForEach(
-      change,
-      this.#context,
-      'network',
-      drafts.map((draft) => ownerOf(draft, caller)),
-    );
-    return drafts.map((draft) => {
-      const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
-      const { state } = this.#context.view;
-      const asked = draft as unknown as NetworkDraft;
-      admitNewQosPolicy(change, state, caller, null, asked);
-      const policy = asked.qos_policy_id ?? defaultQosPolicy(state, birth.project);
-      checkHints(asked.availability_zone_hints, state.hosts.values());
-      const mtu = mtuFor(asked.mtu, this.#context.mtu);
-      const network = newNetwork(birth, { ...asked, mtu, qos_policy_id: policy });
-      ensureDefaultGroup(change, this.#context, birth.project);
-      this.#write(change, null, network);
-      if (isExternal(network)) openToAll(change, this.#context.newId, network);
-      if (network.shared) shareWithAll(change, this.#context, 'network', network);
-      return network;
-    });
-  }
-
-  update(change: Change, row: Row<NetworkRecord>, draft: Draft, caller: Caller): NetworkRecord {
-    const before = row.record;
-    checkProviderUpdate(draft);
-    const {
-      [external]: leadsOut,
-      is_default: preferred,
-      ...plain
-    } = withoutProvider(draft as Partial<NetworkDraft>);
-    const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, this.#context.mtu);
+  #updated(change: Change, before: NetworkRecord, patch: NetworkPatch, caller: Caller): NetworkRecord {
+    checkProviderUpdate(patch);
+    const { [external]: leadsOut, is_default: preferred, ...plain } = withoutProvider(patch);
+    const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, this.context.mtu);
     const after = { ...before, ...plain, mtu };
-    admitNewQosPolicy(change, this.#context.view.state, caller, before, after);
+    admitNewQosPolicy(change, this.state, caller, before, after);
     if (plain.mtu !== undefined) {
       // A subnet that comes meanwhile is a revision of the network.
-      for (const row of this.#context.view.state.subnets.by('network', before.id))
-        checkMtu(after, row.record.ip_version);
+      for (const row of this.state.subnets.by('network', before.id)) checkMtu(after, row.record.ip_version);
     }
-    if (draft['shared'] === false) this.#unshare(change, before);
-    if (draft['shared'] === true && !before.shared) shareWithAll(change, this.#context, 'network', before);
+    if (patch.shared === false) this.#unshare(change, before);
+    if (patch.shared === true && !before.shared) shareWithAll(change, this.context, 'network', before);
     const led = this.#lead(change, before, after, leadsOut);
     if (preferred === undefined) return led;
     // One that begins to lead out is opened to all by that.
-    if (preferred && isExternal(before) && isExternal(led))
-      requireOpenToAll(this.#context.view.state, before.id);
+    if (preferred && isExternal(before) && isExternal(led)) requireOpenToAll(this.state, before.id);
     return withDefault(led, preferred);
   }
 
-  write(change: Change, before: NetworkRecord, after: NetworkRecord): void {
-    this.#write(change, before, after);
+  override write(change: Change, before: Row<NetworkRecord>, after: NetworkRecord): void {
+    this.#write(change, before.record, after);
   }
 
-  remove(change: Change, row: Row<NetworkRecord>): void {
+  override remove(change: Change, row: Row<NetworkRecord>): void {
     const { id } = row.record;
-    const { ports, subnets } = this.#context.view.state;
+    const { ports, subnets } = this.state;
     const portRows = [...ports.by('network', id)];
     const used = portRows.filter((port) => !isDisposable(port.record));
     if (used.length > 0) refuse({ code: 'NetworkInUse', id, ports: used.map((port) => port.record.id) });
-    change.requireQuiet(keys.port(id, ''));
-    change.requireQuiet(keys.subnet(id, ''));
+    change.requireQuiet(keys.port.under(id));
+    change.requireQuiet(keys.subnet.under(id));
     for (const port of portRows) {
       change.requireUnchanged(port);
-      removePort(change, this.#context, port.record);
+      removePort(change, this.context, port.record);
     }
     for (const subnet of subnets.by('network', id)) removeSubnet(change, subnet.record);
     writeQosPolicyUse(change, row.record, null);
-    writeDefault(change, this.#context.view.state, row.record, null);
-    removePolicies(change, this.#context.view.state, id);
+    writeDefault(change, this.state, row.record, null);
+    removePolicies(change, this.state, id);
     change.remove(row.key);
   }
 
   /** Its subnets of one family are of pools of one scope, or of none. */
   #scopesOf(network: string): Readonly<Record<keyof typeof networkScopeAttributes, string | null>> {
-    const { subnets, subnetPools } = this.#context.view.state;
+    const { subnets, subnetPools } = this.state;
     const scopes = { ipv4_address_scope: null as string | null, ipv6_address_scope: null as string | null };
     for (const { record } of subnets.by('network', network)) {
       const pool = subnetPools.get(record.subnetpool_id ?? '')?.record;
@@ -186,7 +156,7 @@ export class Networks implements Resource<NetworkRecord> {
   }
 
   #zonesOf(network: string): readonly string[] {
-    const { hosts, networkHosts } = this.#context.view.state;
+    const { hosts, networkHosts } = this.state;
     const zones = [...networkHosts.of(network)].flatMap((name) => {
       const host = hosts.get(name);
       return host === undefined ? [] : [zoneOf(host)];
@@ -203,22 +173,22 @@ export class Networks implements Resource<NetworkRecord> {
   ): NetworkRecord {
     if (out === undefined || out === isExternal(before)) return after;
     if (out) {
-      openToAll(change, this.#context.newId, before);
+      openToAll(change, this.context.newId, before);
       return { ...after, [external]: true };
     }
-    closeToAll(change, this.#context.view.state, before.id);
+    closeToAll(change, this.state, before.id);
     return withPolicies(after, []);
   }
 
   #write(change: Change, before: NetworkRecord | null, after: NetworkRecord): void {
     change.put(keys.network(after.id), after);
     writeQosPolicyUse(change, before, after);
-    writeDefault(change, this.#context.view.state, before, after);
+    writeDefault(change, this.state, before, after);
   }
 
   /** Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. */
   #unshare(change: Change, network: NetworkRecord): void {
-    const { state } = this.#context.view;
+    const { state } = this;
     const open = [...state.rbacPolicies.by('object', network.id)].filter(
       ({ record }) => record.action === 'access_as_shared' && record.target_tenant === '*',
     );
@@ -227,7 +197,7 @@ export class Networks implements Resource<NetworkRecord> {
       change.replace(row);
       change.remove(row.key);
     }
-    change.requireQuiet(keys.port(network.id, ''));
+    change.requireQuiet(keys.port.under(network.id));
     const policies = policiesOf(state, network.id).filter((policy) => policy.target_tenant !== '*');
     for (const { record } of state.ports.by('network', network.id)) {
       if (record.project_id !== network.project_id && !isSharedWith(record.project_id, policies))

@@ -2,18 +2,16 @@
  * The bindings of a port: where it is, and where a guest that moves is going to arrive. They are part of the port's
  * record, so that a move is one change and exactly one binding is active at any moment.
  */
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { draftForCreate, draftForUpdate } from '../../model/attribute.ts';
+import type { FastifyInstance } from 'fastify';
+import type { DraftOf } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import {
-  type BindingDraft,
   type BindingPatch,
   bindingAt,
   bindingsOf,
   type PortBinding,
   portBindingAttributes,
   requireComputePort,
-  type SilentAt,
   withActiveBinding,
   withChangedBinding,
   withNewBinding,
@@ -21,225 +19,216 @@ import {
 } from '../../model/port-binding.ts';
 import { profileWith } from '../../model/port-notes.ts';
 import type { BindingRecord, PortRecord } from '../../model/records.ts';
-import { readResource, refuseBody } from '../http/body.ts';
-import { matches, parseFilters } from '../http/filters.ts';
-import { page, pageLinks, parseFields, parsePaging } from '../http/paging.ts';
-import { replaceRecord } from '../http/replacing.ts';
+import { type Owned, restamped } from '../../model/standard-attributes.ts';
 import { refuseRequest } from '../http/request-faults.ts';
-import type { Context } from '../http/resource.ts';
-import { refuseMethod } from '../http/resource-router.ts';
-import { Access } from '../identity/access.ts';
+import type { Capabilities, Context, Resource } from '../http/resource.ts';
+import { registerSubresource } from '../http/resource-router.ts';
+import { Access, allVisible, type Gate } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
-import { callerOf } from '../identity/request-caller.ts';
-import { does, type Operation, refTo, refuses } from '../openapi/operation.ts';
-import { tableOperations } from '../openapi/table-operations.ts';
+import { refTo } from '../openapi/operation.ts';
 import { componentNames } from '../openapi/table-schemas.ts';
+import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { originOf } from '../versions.ts';
 import { plugAt, silentHosts } from './port-plug.ts';
 import { Ports } from './ports.ts';
 
-type OfPort = { Params: { port: string } };
-type AtHost = { Params: { port: string; host: string } };
-
-const table = portBindingAttributes;
-const name = 'binding';
-const collection = 'bindings';
-const many = '/v2.0/ports/:port/bindings';
-const one = `${many}/:host`;
-
 const component = 'port_binding';
 
-/** Bindings are the cloud's own business, also those of ports that one has oneself. */
+/** Bindings are the cloud's own business, also those of ports that the caller owns. */
 const operators = ['admin', 'service'] as const;
-const tells = tableOperations(
-  {
-    name,
-    collection,
-    table,
-    verbs: { create: operators, read: operators, update: operators, delete: operators },
-    single: true,
-  },
-  component,
-);
-const activate = (): Operation => {
-  const { body: _, ...activating } = tells.update();
-  return {
-    ...activating,
-    id: 'activate_binding',
-    summary: 'Makes it the one that is active',
-    answers: { 200: refTo(componentNames(component).whole) },
-  };
-};
 
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
-  const bindings = new PortBindings(context);
-
-  app.get<OfPort>(many, does(tells.list), async (request) => {
-    const url = new URL(request.url, originOf(request));
-    const filters = parseFilters(table, url.searchParams);
-    const paging = parsePaging(table, url.searchParams);
-    const fields = parseFields(table, url.searchParams);
-    const readings = bindings.of(callerOf(request), request.params.port);
-    const items = page(
-      readings.filter((reading) => matches(reading, filters)),
-      paging,
-    );
-    const links = pageLinks(items, paging, url);
-    return {
-      [collection]: items.map((item) => item.shown(fields)),
-      ...(links.length === 0 ? {} : { [`${collection}_links`]: links }),
-    };
-  });
-
-  app.post<OfPort>(many, tells.create === null ? refuses : does(tells.create), async (request, reply) => {
-    const sent = draftForCreate(table, name, readResource(request, name, collection));
-    const { host, vnic_type, profile } = sent as unknown as BindingDraft;
-    const draft = { host, vnic_type, profile };
-    const made = await bindings.change(
-      callerOf(request),
-      'create',
-      request.params.port,
-      host,
-      (port, held, silentAt) => withNewBinding(port, held, draft, silentAt),
-    );
-    return reply.code(201).send({ [name]: made });
-  });
-
-  app.get<AtHost>(one, does(tells.show), async (request) => {
-    const fields = parseFields(table, new URL(request.url, originOf(request)).searchParams);
-    const { port, host } = request.params;
-    return { [name]: bindings.at(callerOf(request), port, host).shown(fields) };
-  });
-
-  app.put<AtHost>(one, does(tells.update), async (request) => {
-    const { port: id, host } = request.params;
-    const patch: BindingPatch = draftForUpdate(table, name, readResource(request, name, collection));
-    const where = patch.host ?? host;
-    const changed = await bindings.change(callerOf(request), 'update', id, where, (port, held, silentAt) =>
-      withChangedBinding(port, held, host, patch, silentAt),
-    );
-    return { [name]: changed };
-  });
-
-  app.put<AtHost>(`${one}/activate`, does(activate), async (request) => {
-    const { port: id, host } = request.params;
-    // Not wrapped, as in Neutron.
-    return bindings.change(callerOf(request), 'activate', id, host, (port, held, silentAt) =>
-      withActiveBinding(port, held, host, silentAt),
-    );
-  });
-
-  app.delete<AtHost>(one, does(tells.remove), async (request, reply): Promise<FastifyReply> => {
-    refuseBody(request);
-    const { port: id, host } = request.params;
-    await bindings.change(callerOf(request), 'delete', id, null, (port, held) =>
-      withoutBinding(port, held, host),
-    );
-    return reply.code(204).send();
-  });
-
-  app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
-  app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
-  app.route({
-    method: ['GET', 'POST', 'DELETE', 'PATCH'],
-    url: `${one}/activate`,
-    handler: refuseMethod,
+  const ports = new Ports(context);
+  const portAccess = new Access(ports, () => context.view.state);
+  registerSubresource(app, context, {
+    serve: ({ port = '' }) => {
+      const resource = new BindingsOfPort(context, ports, port);
+      return { resource, gate: new BindingGate(resource, portAccess, port) };
+    },
+    idPart: 'host',
+    single: true,
+    documented: { component, collection: 'bindings' },
   });
 }
 
-/** One that was given up is nowhere until it is taken up again. */
-const shownPlace = (binding: PortBinding): PortBinding => (binding.left ? { ...binding, host: '' } : binding);
-
-class BindingReading {
-  readonly #shown: Readonly<Record<string, unknown>>;
-
-  constructor({ port, binding, context }: { port: PortRecord; binding: PortBinding; context: Context }) {
-    const { host, vnic_type, profile, active } = binding;
-    const plug = plugAt(context.view.state, port.id, shownPlace(binding));
-    const status = active ? 'ACTIVE' : 'INACTIVE';
-    this.#shown = { host, ...plug, vnic_type, profile: profileWith(profile, port), status };
-  }
-
-  /** The host takes the place of an id: it is what pages are marked by. */
-  get(attribute: string): unknown {
-    return this.#shown[attribute === 'id' ? 'host' : attribute];
-  }
-
-  shown(fields: ReadonlySet<string> | null): Readonly<Record<string, unknown>> {
-    if (fields === null) return this.#shown;
-    return Object.fromEntries(Object.entries(this.#shown).filter(([attribute]) => fields.has(attribute)));
-  }
+/** A binding with its port. The host is the id: it is what pages are marked by. */
+interface BindingOfPort extends Owned {
+  readonly port: PortRecord;
+  readonly binding: PortBinding;
 }
 
-type Held = BindingRecord | undefined;
+type Table = typeof portBindingAttributes;
 
-class PortBindings {
+class BindingsOfPort implements Resource<BindingOfPort, Table> {
+  readonly name = 'binding';
+  readonly collection = 'bindings';
+  readonly path = 'ports/:port/bindings';
+  readonly table = portBindingAttributes;
+  readonly verbs = { create: operators, read: operators, update: operators, delete: operators };
+  readonly capabilities: Capabilities<BindingOfPort, Table> = {
+    update: (change, row, patch) => this.#updated(change, row.record, patch),
+    actions: {
+      activate: {
+        body: null,
+        // Not wrapped, as in Neutron.
+        answer: refTo(componentNames(component).whole),
+        summary: 'Makes it the one that is active',
+        run: (change, { record: { id: host, port } }) => {
+          const { state } = this.#context.view;
+          const after = withActiveBinding(port, this.#held, host, silentHosts(state, change.now));
+          const record = this.#at(after, host);
+          return { record, answer: this.show(record) };
+        },
+      },
+    },
+  };
   readonly #context: Context;
   readonly #ports: Ports;
-  readonly #access: Access<PortRecord>;
+  readonly #id: string;
 
-  constructor(context: Context) {
+  constructor(context: Context, ports: Ports, port: string) {
     this.#context = context;
-    this.#ports = new Ports(context);
-    this.#access = new Access(this.#ports, () => context.view.state);
+    this.#ports = ports;
+    this.#id = port;
   }
 
-  of(caller: Caller, port: string): readonly BindingReading[] {
-    const { record } = this.#found(caller, 'get', port);
-    return bindingsOf(record, this.#held(port)).map((binding) => this.#reading(record, binding));
+  get #held(): BindingRecord | undefined {
+    return this.#context.view.state.bindings.get(this.#id);
   }
 
-  at(caller: Caller, port: string, host: string): BindingReading {
-    const { record } = this.#found(caller, 'get', port);
-    return this.#reading(record, bindingAt(record, this.#held(port), host));
+  get #row(): Row<PortRecord> {
+    return this.#ports.find(this.#id) ?? refuse(this.#ports.missing(this.#id));
   }
 
-  /** Resolves with the binding at `host` as it then is; with nothing where that is null. */
-  async change(
-    caller: Caller,
-    verb: 'create' | 'update' | 'activate' | 'delete',
-    id: string,
-    host: string | null,
-    decide: (port: PortRecord, held: Held, silentAt: SilentAt) => PortRecord,
-  ): Promise<Readonly<Record<string, unknown>> | null> {
-    const after = await replaceRecord(this.#context, this.#ports, {
-      find: () => this.#found(caller, verb, id),
-      expected: null,
-      decide: ({ now }, { record }) => {
-        const { state } = this.#context.view;
-        const changed = decide(record, this.#held(id), silentHosts(state, now));
-        if (host !== null && verb !== 'activate') this.#requirePlug(changed, host);
-        return changed;
-      },
+  find(host: string): Row<BindingOfPort> | undefined {
+    for (const row of this.candidates()) if (row.record.id === host) return row;
+    return undefined;
+  }
+
+  candidates(): readonly Row<BindingOfPort>[] {
+    const row = this.#ports.find(this.#id);
+    if (row === undefined) return [];
+    return bindingsOf(row.record, this.#held).map((binding) => ({
+      ...row,
+      record: recordOf(row.record, binding),
+      shown: null,
+      shownOtherwise: null,
+    }));
+  }
+
+  missing(host: string) {
+    return { code: 'PortBindingNotFound', port: this.#id, host } as const;
+  }
+
+  show({ port, binding }: BindingOfPort) {
+    const { host, vnic_type, profile, active } = binding;
+    const plug = plugAt(this.#context.view.state, port.id, shownPlace(binding));
+    const status = active ? 'ACTIVE' : 'INACTIVE';
+    return { host, ...plug, vnic_type, profile: profileWith(profile, port), status };
+  }
+
+  create(change: Change, drafts: readonly DraftOf<Table>[]): readonly BindingOfPort[] {
+    return drafts.map(({ host, vnic_type, profile }) => {
+      const row = this.#row;
+      const silentAt = silentHosts(this.#context.view.state, change.now);
+      const port = withNewBinding(row.record, this.#held, { host, vnic_type, profile }, silentAt);
+      this.#requirePlug(port, host);
+      change.replace(row);
+      this.#write(change, row, port);
+      return this.#at(port, host);
     });
-    return host === null ? null : this.#reading(after, bindingAt(after, this.#held(id), host)).shown(null);
+  }
+
+  #updated(change: Change, { id: host, port }: BindingOfPort, patch: BindingPatch): BindingOfPort {
+    const silentAt = silentHosts(this.#context.view.state, change.now);
+    const after = withChangedBinding(port, this.#held, host, patch, silentAt);
+    const place = patch.host ?? host;
+    this.#requirePlug(after, place);
+    return this.#at(after, place);
+  }
+
+  write(change: Change, _before: Row<BindingOfPort>, { port }: BindingOfPort): void {
+    this.#write(change, this.#row, port);
+  }
+
+  remove(change: Change, { record: { id: host, port } }: Row<BindingOfPort>): void {
+    this.#write(change, this.#row, withoutBinding(port, this.#held, host));
+  }
+
+  #write(change: Change, row: Row<PortRecord>, after: PortRecord): void {
+    this.#ports.write(change, row, restamped(after, change.now));
+  }
+
+  #at(port: PortRecord, host: string): BindingOfPort {
+    return recordOf(port, bindingAt(port, this.#held, host));
   }
 
   /** A guest would wait in vain where its port cannot be plugged. Throws `PortBindingError`. */
   #requirePlug(port: PortRecord, host: string): void {
-    const { id } = port;
-    const { vif_type: plug } = plugAt(
-      this.#context.view.state,
-      id,
-      shownPlace(bindingAt(port, this.#held(id), host)),
-    );
-    if (plug === 'binding_failed') refuse({ code: 'PortBindingError', port: id, host });
+    const place = shownPlace(bindingAt(port, this.#held, host));
+    const { vif_type: plug } = plugAt(this.#context.view.state, port.id, place);
+    if (plug === 'binding_failed') refuse({ code: 'PortBindingError', port: port.id, host });
+  }
+}
+
+const recordOf = (port: PortRecord, binding: PortBinding): BindingOfPort => ({
+  id: binding.host,
+  project_id: port.project_id,
+  port,
+  binding,
+});
+
+/** A binding that was given up is nowhere until it is taken up again. */
+const shownPlace = (binding: PortBinding): PortBinding => (binding.left ? { ...binding, host: '' } : binding);
+
+/** Who sees the port hears of it; only operators see and change its bindings. */
+class BindingGate implements Gate<BindingOfPort> {
+  readonly #bindings: BindingsOfPort;
+  readonly #ports: Access<PortRecord>;
+  readonly #port: string;
+
+  constructor(bindings: BindingsOfPort, ports: Access<PortRecord>, port: string) {
+    this.#bindings = bindings;
+    this.#ports = ports;
+    this.#port = port;
   }
 
-  #found(caller: Caller, verb: string, id: string): Row<PortRecord> {
-    const row = this.#access.found(caller, id);
+  readonly visibilityOf = allVisible;
+
+  visibleTo(caller: Caller) {
+    this.#demand(caller, 'get');
+    return () => true;
+  }
+
+  seen(caller: Caller, host: string) {
+    return this.#demanded(caller, 'get', host);
+  }
+
+  found(caller: Caller, host: string) {
+    return this.#demanded(caller, 'get', host);
+  }
+
+  demandCreation(caller: Caller) {
+    this.#demand(caller, 'create');
+  }
+
+  toUpdate(caller: Caller, host: string, _draft: unknown, action = 'update') {
+    return this.#demanded(caller, action, host);
+  }
+
+  toRemove(caller: Caller, host: string) {
+    return this.#demanded(caller, 'delete', host);
+  }
+
+  #demanded(caller: Caller, verb: string, host: string): Row<BindingOfPort> {
+    this.#demand(caller, verb);
+    return this.#bindings.find(host) ?? refuse(this.#bindings.missing(host));
+  }
+
+  #demand(caller: Caller, verb: string): void {
+    const { record } = this.#ports.found(caller, this.#port);
     if (!caller.admin && !caller.service)
       refuseRequest({ code: 'PolicyNotAuthorized', rules: `rule:${verb}_port_binding` });
-    requireComputePort(row.record);
-    return row;
-  }
-
-  #reading(port: PortRecord, binding: PortBinding): BindingReading {
-    return new BindingReading({ port, binding, context: this.#context });
-  }
-
-  #held(port: string): Held {
-    return this.#context.view.state.bindings.get(port);
+    requireComputePort(record);
   }
 }

@@ -1,7 +1,6 @@
 /** Ports: addresses, groups and port security of a new or changed one, and what a reader sees of its binding. */
 
 import { resolvePairs } from '../../model/address-pairs.ts';
-import type { Draft } from '../../model/attribute.ts';
 import { type DhcpOptionDraft, withDhcpOptions } from '../../model/dhcp-options.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -10,15 +9,14 @@ import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '..
 import { checkGuardOfChange, groupsOfNewPort, guardOfNewPort } from '../../model/port-guard.ts';
 import { notesOf, profileWith, shownNotes } from '../../model/port-notes.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
-import { born } from '../../model/standard-attributes.ts';
+import { type Birth, born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
 import { tagsOf, withTags } from '../../model/tags.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
-import { isEverywhere } from '../identity/access.ts';
+import { type Capabilities, ownerOf } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import { type Change, macClaim } from '../state/change.ts';
-import type { Row } from '../state/table.ts';
+import type { State } from '../state/state.ts';
+import type { IndexNames, Row } from '../state/table.ts';
 import { admit } from './admission.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { checkPairs } from './pair-rules.ts';
@@ -26,57 +24,44 @@ import { PortAddresses, requireKnownSubnets } from './port-addresses.ts';
 import { plugOfPort, silentHosts } from './port-plug.ts';
 import { removePort, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
-import { quotaLane, takeQuotaForEach } from './quota-use.ts';
 import { checkDevice, checkMove, releaseFromRouter } from './router-holds.ts';
+import { StoredResource } from './stored-resource.ts';
 
-export class Ports implements Resource<PortRecord> {
-  readonly name = 'port';
-  readonly collection = 'ports';
-  readonly path = 'ports';
-  readonly table = portAttributes;
-  readonly verbs = portVerbs;
-  readonly parent = { type: 'network', attribute: 'network_id' } as const;
-  readonly replaced = new Set(['binding:host_id']);
-  readonly computed = { tags: tagsOf, ip_allocation: allocationOf };
-  readonly #context: Context;
+export class Ports extends StoredResource<PortRecord, typeof portAttributes, IndexNames<State['ports']>> {
+  override readonly name = 'port';
+  override readonly collection = 'ports';
+  override readonly path = 'ports';
+  override readonly table = portAttributes;
+  override readonly verbs = portVerbs;
+  protected override readonly indexes = {
+    device_id: 'device',
+    name: 'name',
+    security_groups: 'group',
+    qos_policy_id: 'qos',
+    network_id: 'network',
+  } as const;
+  protected override readonly ofParent = 'network';
+  override readonly capabilities: Capabilities<PortRecord, typeof portAttributes> = {
+    update: (change, { record }, patch, caller) => this.#updated(change, record, patch, caller),
+    tags: {},
+    parent: { type: 'network', attribute: 'network_id' },
+    quota: { counts: 'port', batched: true },
+    computed: {
+      ip_allocation: allocationOf,
+      'binding:host_id': (port) => holderOf(port, this.state.bindings.get(port.id)),
+    },
+  };
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.ports;
   }
 
-  find(id: string): Row<PortRecord> | undefined {
-    return this.#context.view.state.ports.get(id);
-  }
-
-  candidates(filters: Filters, caller: Caller): Iterable<Row<PortRecord>> {
-    const { ports } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => ports.get(id)) ??
-      rowsByIndex(filters, 'device_id', (device) => ports.by('device', device)) ??
-      rowsByIndex(filters, 'name', (name) => ports.by('name', name)) ??
-      rowsByIndex(filters, 'security_groups', (group) => ports.by('group', group)) ??
-      rowsByIndex(filters, 'qos_policy_id', (policy) => ports.by('qos', policy)) ??
-      rowsByIndex(filters, 'network_id', (network) => ports.by('network', network)) ??
-      rowsByIndex(filters, 'project_id', (project) => ports.of(project)) ??
-      (isEverywhere(this.verbs.read, caller) ? ports.all() : this.#within(caller.project))
-    );
-  }
-
-  /** A project's own ports and those on its networks. */
-  #within(project: string): Iterable<Row<PortRecord>> {
-    const { networks, ports } = this.#context.view.state;
-    const rows = new Set(ports.of(project));
-    for (const { record } of networks.of(project))
-      for (const row of ports.by('network', record.id)) rows.add(row);
-    return rows;
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'PortNotFound', id } as const;
   }
 
-  show(port: PortRecord): Record<string, unknown> {
-    const { state } = this.#context.view;
+  override show(port: PortRecord) {
+    const { state } = this;
     const held = state.bindings.get(port.id);
     const plug = plugOfPort(state, port);
     return {
@@ -96,38 +81,20 @@ export class Ports implements Resource<PortRecord> {
     };
   }
 
-  lane(draft: Draft, caller: Caller): string {
-    return quotaLane(ownerOf(draft, caller));
-  }
-
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly PortRecord[] {
-    takeQuotaForEach(
-      change,
-      this.#context,
-      'port',
-      drafts.map((draft) => ownerOf(draft, caller)),
-    );
-    const asked = drafts.map((draft) => ({
-      draft: draft as unknown as PortDraft,
-      owner: ownerOf(draft, caller),
-    }));
-    for (const { draft, owner } of asked)
-      checkDevice(this.#context.view.state, caller, null, { ...draft, project_id: owner });
+  override create(change: Change, drafts: readonly PortDraft[], caller: Caller): readonly PortRecord[] {
+    for (const draft of drafts)
+      checkDevice(this.state, caller, null, { ...draft, project_id: ownerOf(draft, caller) });
     // Named addresses of the whole request are claimed before any is chosen freely.
-    const order = asked
-      .map((_, at) => at)
-      .sort((a, b) => namesAddresses(asked[b]?.draft) - namesAddresses(asked[a]?.draft));
+    const inOrder = drafts
+      .map((draft, at) => ({ draft, at }))
+      .sort((a, b) => namesAddresses(b.draft) - namesAddresses(a.draft));
     const created: PortRecord[] = [];
-    for (const at of order) {
-      const one = asked[at];
-      if (one !== undefined) created[at] = this.createOne(change, one.draft, one.owner, caller);
-    }
+    for (const { draft, at } of inOrder)
+      created[at] = this.createOne(change, draft, this.birthOf(change, draft, caller), caller);
     return created;
   }
 
-  update(change: Change, row: Row<PortRecord>, draft: Draft, caller: Caller): PortRecord {
-    const before = row.record;
-    const patch = draft as PortPatch;
+  #updated(change: Change, before: PortRecord, patch: PortPatch, caller: Caller): PortRecord {
     const {
       allowed_address_pairs: pairs,
       fixed_ips: asked,
@@ -137,7 +104,7 @@ export class Ports implements Resource<PortRecord> {
     } = patch;
     const mac =
       wantedMac === null
-        ? this.#context.addresses.newMac(change, before.network_id)
+        ? this.context.addresses.newMac(change, before.network_id)
         : (wantedMac ?? before.mac_address);
     if (mac !== before.mac_address) this.#takeMac(change, before, mac);
     const updated: PortRecord = {
@@ -147,31 +114,31 @@ export class Ports implements Resource<PortRecord> {
       ...dhcpOptions(before, options ?? []),
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     };
-    const merged = withSettledBindings(before, updated, silentHosts(this.#context.view.state, change.now));
-    checkDevice(this.#context.view.state, caller, before, merged);
+    const merged = withSettledBindings(before, updated, silentHosts(this.state, change.now));
+    checkDevice(this.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
-    admitNewQosPolicy(change, this.#context.view.state, caller, before, merged);
-    requireKnownSubnets(this.#context.view.state, caller, before.network_id, asked ?? []);
+    admitNewQosPolicy(change, this.state, caller, before, merged);
+    requireKnownSubnets(this.state, caller, before.network_id, asked ?? []);
     const addressed = { ...merged, fixed_ips: this.#newAddresses(change, before, merged, asked) };
-    checkMove(change, this.#context.view.state, before, addressed);
+    checkMove(change, this.state, before, addressed);
     if (pairs !== undefined) this.#checkPairs(addressed);
     const guarded = checkGuardOfChange(before, patch, addressed);
     this.#keepTracking(change, before.security_groups, guarded.security_groups);
     return guarded;
   }
 
-  write(change: Change, before: PortRecord, after: PortRecord): void {
-    writePort(change, before, after);
+  override write(change: Change, before: Row<PortRecord>, after: PortRecord): void {
+    writePort(change, before.record, after);
   }
 
-  remove(change: Change, row: Row<PortRecord>): void {
-    releaseFromRouter(change, this.#context.view.state, row.record);
-    removePort(change, this.#context, row.record);
+  override remove(change: Change, row: Row<PortRecord>): void {
+    releaseFromRouter(change, this.state, row.record);
+    removePort(change, this.context, row.record);
   }
 
-  /** Without a look at quotas. */
-  createOne(change: Change, draft: PortDraft, owner: string, caller: Caller): PortRecord {
-    const { addresses, newId, view } = this.#context;
+  /** Takes no quota. */
+  override createOne(change: Change, draft: PortDraft, birth: Birth, caller: Caller): PortRecord {
+    const { addresses, view } = this.context;
     const network = view.state.networks.get(draft.network_id);
     if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
     change.requirePresent(network.key);
@@ -184,17 +151,18 @@ export class Ports implements Resource<PortRecord> {
     const mac = draft.mac_address ?? addresses.newMac(change, network.record.id);
     this.#claimMac(change, network.record.id, mac);
     const identity = { network_id: network.record.id, mac_address: mac, device_owner: draft.device_owner };
-    const chooser = new PortAddresses(this.#context, change, identity, []);
+    const chooser = new PortAddresses(this.context, change, identity, []);
     // A subnet that appears meanwhile would have to be considered.
-    change.requireQuiet(keys.subnet(network.record.id, ''));
+    change.requireQuiet(keys.subnet.under(network.record.id));
     const untagged: PortRecord = {
-      ...born({ id: newId(), project: owner, now: change.now }, draft.description),
+      ...born(birth, draft.description),
       name: draft.name,
       ...identity,
       admin_state_up: draft.admin_state_up,
       fixed_ips: draft.fixed_ips === undefined ? chooser.chooseAll() : chooser.resolve(draft.fixed_ips),
       device_id: draft.device_id,
-      security_groups: choice === 'default' ? [ensureDefaultGroup(change, this.#context, owner)] : choice,
+      security_groups:
+        choice === 'default' ? [ensureDefaultGroup(change, this.context, birth.project)] : choice,
       allowed_address_pairs: resolvePairs(draft.allowed_address_pairs, mac),
       ...guard,
       'binding:host_id': draft['binding:host_id'],
@@ -214,12 +182,12 @@ export class Ports implements Resource<PortRecord> {
   }
 
   #checkPairs(port: PortRecord): void {
-    checkPairs(this.#context.view.state, port, this.#context.strictPairs);
+    checkPairs(this.state, port, this.context.strictPairs);
   }
 
   /** Groups that a port has already stay, whoever gave them to it. */
   #admitGroups(change: Change, caller: Caller, held: readonly string[], ids: readonly string[]): void {
-    const { state } = this.#context.view;
+    const { state } = this.context.view;
     for (const id of ids) if (!held.includes(id)) admit(change, state, caller, 'security_group', id);
   }
 
@@ -228,8 +196,7 @@ export class Ports implements Resource<PortRecord> {
     // A group that a port has does not turn, and one alone mixes with none.
     const gained = groups.filter((id) => !held.includes(id));
     if (groups.length < 2 || gained.length === 0) return;
-    const stateful = (id: string): boolean =>
-      this.#context.view.state.groups.get(id)?.record.stateful ?? true;
+    const stateful = (id: string): boolean => this.state.groups.get(id)?.record.stateful ?? true;
     if (new Set(groups.map(stateful)).size > 1) {
       const reason =
         'Cannot apply both stateful and stateless security groups on the same port at the same time';
@@ -242,12 +209,12 @@ export class Ports implements Resource<PortRecord> {
   }
 
   #claimMac(change: Change, network: string, mac: string): void {
-    const taken = this.#context.view.state.ports.by('mac', `${network}/${mac}`).size > 0;
+    const taken = this.state.ports.by('mac', `${network}/${mac}`).size > 0;
     if (taken || !change.claim(macClaim(network, mac))) refuse({ code: 'MacAddressInUse', network, mac });
   }
 
   #takeMac(change: Change, before: PortRecord, mac: string): void {
-    if (plugOfPort(this.#context.view.state, before).vif_type === 'ovs') {
+    if (plugOfPort(this.state, before).vif_type === 'ovs') {
       refuse({ code: 'PortBound', port: before.id, oldMac: before.mac_address, newMac: mac });
     }
     this.#claimMac(change, before.network_id, mac);
@@ -263,18 +230,18 @@ export class Ports implements Resource<PortRecord> {
     const moved = after.mac_address !== before.mac_address;
     if (asked === undefined && !moved) return before.fixed_ips;
     const automatic = (subnet: string | undefined): boolean => {
-      const record = this.#context.view.state.subnets.get(subnet ?? '')?.record;
+      const record = this.state.subnets.get(subnet ?? '')?.record;
       return record !== undefined && isAutoAddressed(record);
     };
     const own = moved ? before.fixed_ips.filter((ip) => !automatic(ip.subnet_id)) : before.fixed_ips;
     const wanted =
       asked ?? before.fixed_ips.map((ip) => (automatic(ip.subnet_id) ? { subnet_id: ip.subnet_id } : ip));
-    return new PortAddresses(this.#context, change, after, own).resolve(wanted);
+    return new PortAddresses(this.context, change, after, own).resolve(wanted);
   }
 }
 
-const namesAddresses = (draft: PortDraft | undefined): number =>
-  Number(draft?.fixed_ips?.some((ip) => ip.ip_address !== undefined) ?? false);
+const namesAddresses = (draft: PortDraft): number =>
+  Number(draft.fixed_ips?.some((ip) => ip.ip_address !== undefined) ?? false);
 
 const allocationOf = (port: PortRecord): string => port.ip_allocation ?? 'immediate';
 

@@ -1,5 +1,4 @@
 /** QoS policies: one default a project, none removed while it is used. Their rules have paths of their own. */
-import type { Draft } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import {
@@ -10,99 +9,82 @@ import {
 } from '../../model/qos-policy.ts';
 import type { QosPolicyRecord } from '../../model/records.ts';
 import { isSharedWith } from '../../model/sharing.ts';
-import { tagsOf } from '../../model/tags.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import type { Birth } from '../../model/standard-attributes.ts';
+import type { Capabilities } from '../http/resource.ts';
 import { Access, seenPlace } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
-import type { Row } from '../state/table.ts';
+import type { State } from '../state/state.ts';
+import type { IndexNames, Row } from '../state/table.ts';
 import { Ports } from './ports.ts';
-import { isOpenTo, policiesOf, removePolicies, shareWithAll } from './sharing.ts';
+import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
+import { StoredResource } from './stored-resource.ts';
 
-export class QosPolicies implements Resource<QosPolicyRecord> {
-  readonly name = 'policy';
-  readonly collection = 'policies';
-  readonly path = 'qos/policies';
-  readonly table = qosPolicyAttributes;
-  readonly verbs = qosPolicyVerbs;
-  /** Rules are the administrator's; tags are anyone's who may use the policy, as in Neutron. */
-  readonly tagging = ['admin', 'member', 'shared'] as const;
-  /** Neutron has them here only; clients look for them under the policy's own path. */
-  readonly tagAliases = ['policies'];
-  readonly replaced = new Set(['shared']);
-  readonly computed = { tags: tagsOf };
-  readonly isShared = (policy: QosPolicyRecord, project: string): boolean =>
-    isOpenTo(this.#context.view.state, policy, project);
-  readonly #context: Context;
+export class QosPolicies extends StoredResource<
+  QosPolicyRecord,
+  typeof qosPolicyAttributes,
+  IndexNames<State['qosPolicies']>
+> {
+  override readonly name = 'policy';
+  override readonly collection = 'policies';
+  override readonly path = 'qos/policies';
+  override readonly table = qosPolicyAttributes;
+  override readonly verbs = qosPolicyVerbs;
+  protected override readonly indexes = { name: 'name' } as const;
+  override readonly capabilities: Capabilities<QosPolicyRecord, typeof qosPolicyAttributes> = {
+    update: (change, { record }, patch) => {
+      if (patch.shared === false) this.#unshare(change, record);
+      if (patch.shared === true && !record.shared) shareWithAll(change, this.context, 'qos_policy', record);
+      return { ...record, ...patch };
+    },
+    tags: {
+      // Neutron has them under this path only; clients look for them under the policy's own path.
+      aliases: ['policies'],
+      // Rules are the administrator's; who may use the policy may tag it, as in Neutron.
+      rule: ['admin', 'member', 'shared'],
+    },
+    sharing: this.byPolicies,
+  };
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.qosPolicies;
   }
 
-  find(id: string): Row<QosPolicyRecord> | undefined {
-    return this.#context.view.state.qosPolicies.get(id);
-  }
-
-  candidates(filters: Filters): Iterable<Row<QosPolicyRecord>> {
-    const { qosPolicies } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => qosPolicies.get(id)) ??
-      rowsByIndex(filters, 'name', (name) => qosPolicies.by('name', name)) ??
-      qosPolicies.all()
-    );
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'QosPolicyNotFound', id } as const;
   }
 
-  show(policy: QosPolicyRecord, reader: Caller): Record<string, unknown> {
-    return {
-      ...policy,
-      shared: this.isShared(policy, reader.project),
-      tags: tagsOf(policy),
-      tenant_id: policy.project_id,
-      rules: policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id })),
-    };
+  override show(policy: QosPolicyRecord, reader: Caller) {
+    const rules = policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id }));
+    return { ...super.show(policy, reader), rules };
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly QosPolicyRecord[] {
-    return drafts.map((draft) => {
-      const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
-      const policy = newQosPolicy(birth, draft as unknown as QosPolicyDraft);
-      this.#writeDefault(change, null, policy);
-      change.put(keys.qosPolicy(policy.id), policy);
-      if (policy.shared) shareWithAll(change, this.#context, 'qos_policy', policy);
-      return policy;
-    });
+  protected override createOne(change: Change, draft: QosPolicyDraft, birth: Birth): QosPolicyRecord {
+    const policy = newQosPolicy(birth, draft);
+    this.#writeDefault(change, null, policy);
+    change.put(keys.qosPolicy(policy.id), policy);
+    if (policy.shared) shareWithAll(change, this.context, 'qos_policy', policy);
+    return policy;
   }
 
-  update(change: Change, row: Row<QosPolicyRecord>, draft: Draft): QosPolicyRecord {
-    if (draft['shared'] === false) this.#unshare(change, row.record);
-    if (draft['shared'] === true && !row.record.shared)
-      shareWithAll(change, this.#context, 'qos_policy', row.record);
-    return { ...row.record, ...(draft as Partial<QosPolicyDraft>) };
+  override write(change: Change, before: Row<QosPolicyRecord>, after: QosPolicyRecord): void {
+    this.#writeDefault(change, before.record, after);
+    super.write(change, before, after);
   }
 
-  write(change: Change, before: QosPolicyRecord, after: QosPolicyRecord): void {
-    this.#writeDefault(change, before, after);
-    change.put(keys.qosPolicy(after.id), after);
-  }
-
-  remove(change: Change, row: Row<QosPolicyRecord>, caller: Caller): void {
+  override remove(change: Change, row: Row<QosPolicyRecord>, caller: Caller): void {
     const { id } = row.record;
     this.#requireUnused(id, caller);
     change.requireQuiet(keys.qosPolicyUse.under(id));
     this.#writeDefault(change, row.record, null);
-    removePolicies(change, this.#context.view.state, id);
+    removePolicies(change, this.state, id);
     change.remove(row.key);
   }
 
   /** Names a user that the caller knows; what is another project's is named to nobody else. */
   #requireUnused(id: string, caller: Caller): void {
-    const { state } = this.#context.view;
-    const ports = new Access(new Ports(this.#context), () => state);
+    const { state } = this.context.view;
+    const ports = new Access(new Ports(this.context), () => state);
     const users = [
       ...[...state.ports.by('qos', id)].map(({ record }) => ({ kind: 'port' as const, id: record.id })),
       ...[...state.networks.by('qos', id)].map(({ record }) => ({ kind: 'network' as const, id: record.id })),
@@ -120,7 +102,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
    * the owner's own use keeps it shared.
    */
   #unshare(change: Change, policy: QosPolicyRecord): void {
-    const { networks, ports, rbacPolicies } = this.#context.view.state;
+    const { networks, ports, rbacPolicies } = this.state;
     const open = [...rbacPolicies.by('object', policy.id)].filter((row) => row.record.target_tenant === '*');
     if (!policy.shared && open.length === 0) return;
     for (const row of open) {
@@ -128,9 +110,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
       change.remove(row.key);
     }
     change.requireQuiet(keys.qosPolicyUse.under(policy.id));
-    const kept = policiesOf(this.#context.view.state, policy.id).filter(
-      ({ target_tenant: target }) => target !== '*',
-    );
+    const kept = policiesOf(this.state, policy.id).filter(({ target_tenant: target }) => target !== '*');
     for (const { record } of [...ports.by('qos', policy.id), ...networks.by('qos', policy.id)]) {
       const user = record.project_id;
       if (!isSharedWith(user, kept)) refuse({ code: 'RbacPolicyInUse', object: policy.id, user });
@@ -144,7 +124,7 @@ export class QosPolicies implements Resource<QosPolicyRecord> {
     const [was, is] = [before?.is_default ?? false, after?.is_default ?? false];
     if (was && !is) change.remove(key);
     if (was || !is || after === null) return;
-    const taken = this.#context.view.state.qosPolicies.by('default', project).size > 0;
+    const taken = this.state.qosPolicies.by('default', project).size > 0;
     if (taken || !change.claim(key)) refuse({ code: 'QoSPolicyDefaultAlreadyExists', project });
     change.requireAbsent(key);
     change.put(key, after.id);

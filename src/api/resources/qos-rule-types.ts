@@ -15,7 +15,7 @@ import {
 import { parseFields } from '../http/paging.ts';
 import { refuseRequest } from '../http/request-faults.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does, type Operation, wrapped } from '../openapi/operation.ts';
+import { describes, type Operation, wrapped } from '../openapi/operation.ts';
 import { fieldsParameter } from '../openapi/table-query.ts';
 import { urlOf } from '../versions.ts';
 
@@ -81,7 +81,7 @@ function detailsOf(type: string): Record<string, unknown> {
 }
 
 export function registerQosRuleTypes(app: FastifyInstance): void {
-  app.get('/v2.0/qos/rule-types', does(listOperation), async (request) => {
+  app.get('/v2.0/qos/rule-types', describes(listOperation), async (request) => {
     const query = urlOf(request).searchParams;
     // `all_supported` means what some backend can do, which with one backend is what is offered.
     const all = toBoolean(query.get('all_rules') ?? false);
@@ -92,7 +92,7 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
 
   app.get<{ Params: { type: string } }>(
     '/v2.0/qos/rule-types/:type',
-    does(showOperation),
+    describes(showOperation),
     async (request) => {
       // Details tell what the cloud is made of.
       if (!callerOf(request).admin)

@@ -16,9 +16,9 @@ import type { Context } from '../http/resource.ts';
 import { refuseMethod } from '../http/resource-router.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { does, refuses } from '../openapi/operation.ts';
-import { quotaOperations as tells } from './quota-operations.ts';
-import { limitsOf, usedOf } from './quota-use.ts';
+import { describes, undescribed } from '../openapi/operation.ts';
+import { limitsOf, usedOf } from '../state/quota-use.ts';
+import { quotaOperations } from './quota-operations.ts';
 
 type OfProject = { Params: { project: string } };
 
@@ -37,7 +37,7 @@ export function registerQuotas(app: FastifyInstance, context: Context): void {
   const many = '/v2.0/quotas';
   const one = `${many}/:project`;
 
-  app.get(many, does(tells.list), async (request) => {
+  app.get(many, describes(quotaOperations.list), async (request) => {
     requireAdmin(callerOf(request), 'get_quota');
     const projects = [...context.view.state.quotas.keys()];
     return {
@@ -51,31 +51,31 @@ export function registerQuotas(app: FastifyInstance, context: Context): void {
 
   // Names that clients use to learn their own project's id.
   for (const word of ['tenant', 'project']) {
-    app.get(`${many}/${word}`, does(tells.own(word)), async (request) => ({
+    app.get(`${many}/${word}`, describes(quotaOperations.own(word)), async (request) => ({
       [word]: { [`${word}_id`]: callerOf(request).project },
     }));
   }
 
-  app.get<OfProject>(one, does(tells.show), async (request) => {
+  app.get<OfProject>(one, describes(quotaOperations.show), async (request) => {
     const { project } = request.params;
     requireReader(callerOf(request), project);
     return { quota: limitsOf(context, project) };
   });
 
-  app.get<OfProject>(`${one}/default`, does(tells.usual), async (request) => {
+  app.get<OfProject>(`${one}/default`, describes(quotaOperations.usual), async (request) => {
     requireReader(callerOf(request), request.params.project);
     return { quota: context.quotas };
   });
 
   for (const word of ['details', 'details.json']) {
-    app.get<OfProject>(`${one}/${word}`, does(tells.details), async (request) => {
+    app.get<OfProject>(`${one}/${word}`, describes(quotaOperations.details), async (request) => {
       const { project } = request.params;
       requireReader(callerOf(request), project);
       return { quota: detailsOf(context, project) };
     });
   }
 
-  app.put<OfProject>(one, does(tells.update), async (request) => {
+  app.put<OfProject>(one, describes(quotaOperations.update), async (request) => {
     requireAdmin(callerOf(request), 'update_quota');
     const { project } = request.params;
     if (!projectPattern.test(project)) badRequest(`'${project}' is not a valid project id`);
@@ -84,7 +84,7 @@ export function registerQuotas(app: FastifyInstance, context: Context): void {
     return { quota: limitsOf(context, project) };
   });
 
-  app.delete<OfProject>(one, does(tells.remove), async (request, reply) => {
+  app.delete<OfProject>(one, describes(quotaOperations.remove), async (request, reply) => {
     refuseBody(request);
     requireAdmin(callerOf(request), 'delete_quota');
     const { project } = request.params;
@@ -97,7 +97,7 @@ export function registerQuotas(app: FastifyInstance, context: Context): void {
     return reply.code(204).send();
   });
 
-  app.post(many, refuses, async () => refuseRequest({ code: 'NoPost' }));
+  app.post(many, undescribed, async () => refuseRequest({ code: 'NoPost' }));
   app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: many, handler: refuseMethod });
   app.route({ method: ['POST', 'PATCH'], url: one, handler: refuseMethod });
 }

@@ -2,27 +2,24 @@
  * RBAC policies: each change of one is also a revision of the object it shares, which is what keeps two requests from
  * making the same policy, and a policy from outliving its object.
  */
-import type { Draft } from '../../model/attribute.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import {
   grantsSame,
   newRbacPolicy,
   type RbacPolicyDraft,
-  type RbacPolicyPatch,
   rbacPolicyAttributes,
   rbacPolicyVerbs,
   type SharedType,
 } from '../../model/rbac-policy.ts';
 import type { NetworkRecord, RbacPolicyRecord } from '../../model/records.ts';
 import { shutOut } from '../../model/sharing.ts';
-import { type Owned, restamped, touched } from '../../model/standard-attributes.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import { type Birth, type Owned, restamped, touched } from '../../model/standard-attributes.ts';
+import type { Capabilities } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
-import type { Row } from '../state/table.ts';
+import type { IndexNames, Row } from '../state/table.ts';
 import {
   accessAsExternal,
   isExternal,
@@ -30,10 +27,10 @@ import {
   withPolicies,
   writeDefault,
 } from './external-networks.ts';
-import { takeQuotaForEach } from './quota-use.ts';
 import { keepGatewaysIn } from './router-admission.ts';
 import { shareables } from './shareables.ts';
 import { isForAll, isOpenTo, policiesOf, sharedAs } from './sharing.ts';
+import { StoredResource } from './stored-resource.ts';
 
 /** Whose things use what can be shared. */
 interface Uses {
@@ -84,77 +81,61 @@ function requireScopeSeen(change: Change, state: State, policy: RbacPolicyRecord
   change.requireUnchanged(row);
 }
 
-export class RbacPolicies implements Resource<RbacPolicyRecord> {
-  readonly name = 'rbac_policy';
-  readonly collection = 'rbac_policies';
-  readonly path = 'rbac-policies';
-  readonly table = rbacPolicyAttributes;
-  readonly verbs = rbacPolicyVerbs;
-  readonly #context: Context;
+export class RbacPolicies extends StoredResource<
+  RbacPolicyRecord,
+  typeof rbacPolicyAttributes,
+  IndexNames<State['rbacPolicies']>
+> {
+  override readonly name = 'rbac_policy';
+  override readonly collection = 'rbac_policies';
+  override readonly path = 'rbac-policies';
+  override readonly table = rbacPolicyAttributes;
+  override readonly verbs = rbacPolicyVerbs;
+  protected override readonly indexes = { object_id: 'object' } as const;
+  override readonly capabilities: Capabilities<RbacPolicyRecord, typeof rbacPolicyAttributes> = {
+    update: (change, { record }, patch) => this.#retargeted(change, record, { ...record, ...patch }),
+    quota: { counts: 'rbac_policy' },
+  };
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.rbacPolicies;
   }
 
-  find(id: string): Row<RbacPolicyRecord> | undefined {
-    return this.#context.view.state.rbacPolicies.get(id);
-  }
-
-  candidates(filters: Filters): Iterable<Row<RbacPolicyRecord>> {
-    const { rbacPolicies } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => rbacPolicies.get(id)) ??
-      rowsByIndex(filters, 'object_id', (object) => rbacPolicies.by('object', object)) ??
-      rbacPolicies.all()
-    );
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'RbacPolicyNotFound', id } as const;
   }
 
-  show(policy: RbacPolicyRecord): Record<string, unknown> {
-    return { ...policy, tenant_id: policy.project_id };
+  protected override createOne(
+    change: Change,
+    draft: RbacPolicyDraft,
+    birth: Birth,
+    caller: Caller,
+    created: readonly RbacPolicyRecord[],
+  ): RbacPolicyRecord {
+    const policy = newRbacPolicy(birth.id, birth.project, draft);
+    const object = this.#objectOf(policy);
+    if (!caller.admin && object.record.project_id !== caller.project)
+      invalidInput('Only admins can manipulate policies on objects they do not own');
+    const siblings = created.filter((one) => one.object_id === policy.object_id);
+    const others = [...this.#policiesOf(policy), ...siblings];
+    this.#refuseTwin(policy, others);
+    requireScopeSeen(change, this.state, policy);
+    this.#touchObject(change, object, [...others, policy]);
+    change.put(keys.rbacPolicy(policy.id), policy);
+    return policy;
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly RbacPolicyRecord[] {
-    takeQuotaForEach(
-      change,
-      this.#context,
-      'rbac_policy',
-      drafts.map((draft) => ownerOf(draft, caller)),
-    );
-    const created: RbacPolicyRecord[] = [];
-    for (const draft of drafts) {
-      const asked = draft as unknown as RbacPolicyDraft;
-      const policy = newRbacPolicy(this.#context.newId(), ownerOf(draft, caller), asked);
-      const object = this.#objectOf(policy);
-      if (!caller.admin && object.record.project_id !== caller.project)
-        invalidInput('Only admins can manipulate policies on objects they do not own');
-      const siblings = created.filter((one) => one.object_id === policy.object_id);
-      const others = [...this.#policiesOf(policy), ...siblings];
-      this.#refuseTwin(policy, others);
-      requireScopeSeen(change, this.#context.view.state, policy);
-      this.#touchObject(change, object, [...others, policy]);
-      change.put(keys.rbacPolicy(policy.id), policy);
-      created.push(policy);
-    }
-    return created;
-  }
-
-  update(change: Change, row: Row<RbacPolicyRecord>, draft: Draft): RbacPolicyRecord {
-    const before = row.record;
-    const after = { ...before, ...(draft as RbacPolicyPatch) };
+  #retargeted(change: Change, before: RbacPolicyRecord, after: RbacPolicyRecord): RbacPolicyRecord {
     if (after.target_tenant === before.target_tenant) return before;
     const others = this.#policiesOf(before).filter(({ id }) => id !== before.id);
     this.#refuseTwin(after, others);
-    requireScopeSeen(change, this.#context.view.state, after);
+    requireScopeSeen(change, this.state, after);
     // Who leaves everybody's policy leaves it as if it were removed, even for who is named now: Neutron's rule.
     this.#keepUsersIn(change, before, [...others, after], after.target_tenant === '*' ? [after] : []);
     return after;
   }
 
-  remove(change: Change, row: Row<RbacPolicyRecord>): void {
+  override remove(change: Change, row: Row<RbacPolicyRecord>): void {
     const policy = row.record;
     this.#keepUsersIn(
       change,
@@ -166,12 +147,12 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   }
 
   #policiesOf(policy: RbacPolicyRecord): readonly RbacPolicyRecord[] {
-    return policiesOf(this.#context.view.state, policy.object_id);
+    return policiesOf(this.state, policy.object_id);
   }
 
   #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<Owned> {
-    const { find, missing } = shareables[type];
-    return find(this.#context.view.state, id) ?? refuse({ code: missing, id });
+    const { rowsIn, missing } = shareables[type];
+    return rowsIn(this.state).get(id) ?? refuse({ code: missing, id });
   }
 
   #refuseTwin(policy: RbacPolicyRecord, others: readonly RbacPolicyRecord[]): void {
@@ -190,12 +171,12 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
   ): void {
     const object = this.#objectOf(policy);
     const { uses, users } = usesOfType[policy.object_type];
-    keepGatewaysIn(change, this.#context.view.state, policy, after);
+    keepGatewaysIn(change, this.state, policy, after);
     this.#touchObject(change, object, after);
     const before = this.#policiesOf(policy);
     // What was shared when its own attribute was no policy yet, needs none.
     if ('shared' in object.record && object.record.shared === true && !isForAll(before)) return;
-    const rows = [...users(this.#context.view.state, policy.object_id)];
+    const rows = [...users(this.state, policy.object_id)];
     const projects = rows.map((row) => row.record.project_id);
     const user = shutOut(object.record.project_id, projects, before, [
       ...after.filter(({ id }) => id !== policy.id),
@@ -207,7 +188,7 @@ export class RbacPolicies implements Resource<RbacPolicyRecord> {
 
   /** `policies` are what the object is going to have. */
   #touchObject(change: Change, object: Row<Owned>, policies: readonly RbacPolicyRecord[]): void {
-    const { state } = this.#context.view;
+    const { state } = this;
     change.replace(object);
     const shared = sharedAs(object.record, policiesOf(state, object.record.id), policies);
     const network = state.networks.get(object.record.id)?.record;

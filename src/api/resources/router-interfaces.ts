@@ -12,7 +12,7 @@ import { objectOf, orNullSchema, type Schema, stringSchema, uuidSchema } from '.
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { parseIp } from '../../net/cidr.ts';
-import type { Context, Dealing } from '../http/resource.ts';
+import type { Action, Context } from '../http/resource.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
@@ -92,22 +92,28 @@ function told(
   };
 }
 
-export class RouterInterfaces {
+type Outcome = ReturnType<Action<RouterRecord>['run']>;
+
+/** The actions of routers that add and remove interfaces. */
+export function interfaceActions(context: Context): Readonly<Record<string, Action<RouterRecord>>> {
+  const interfaces = new RouterInterfaces(context);
+  const common = { body: bodySchema, answer: answerSchema } as const;
+  return {
+    add_router_interface: {
+      ...common,
+      run: (change, { record }, body, caller) => interfaces.add(change, record, namedBy(body), caller),
+    },
+    remove_router_interface: {
+      ...common,
+      run: (change, { record }, body, caller) => interfaces.remove(change, record, namedBy(body), caller),
+    },
+  };
+}
+
+class RouterInterfaces {
   readonly #context: Context;
   readonly #ports: Access<PortRecord>;
   readonly #subnets: Access<SubnetRecord>;
-  readonly dealings: Readonly<Record<string, Dealing<RouterRecord>>> = {
-    add_router_interface: {
-      body: bodySchema,
-      answer: answerSchema,
-      deal: (change, { record }, body, caller) => this.#add(change, record, namedBy(body), caller),
-    },
-    remove_router_interface: {
-      body: bodySchema,
-      answer: answerSchema,
-      deal: (change, { record }, body, caller) => this.#remove(change, record, namedBy(body), caller),
-    },
-  };
 
   constructor(context: Context) {
     this.#context = context;
@@ -115,7 +121,7 @@ export class RouterInterfaces {
     this.#subnets = new Access(new Subnets(context), () => context.view.state);
   }
 
-  #add(change: Change, router: RouterRecord, { port, subnet }: Named, caller: Caller) {
+  add(change: Change, router: RouterRecord, { port, subnet }: Named, caller: Caller): Outcome {
     if (port === undefined) return this.#addSubnet(change, router, subnet ?? '', caller);
     if (subnet !== undefined) badRouterRequest('Cannot specify both subnet-id and port-id');
     return this.#addPort(change, router, port, caller);
@@ -215,7 +221,7 @@ export class RouterInterfaces {
     }
   }
 
-  #remove(change: Change, router: RouterRecord, { port, subnet }: Named, caller: Caller) {
+  remove(change: Change, router: RouterRecord, { port, subnet }: Named, caller: Caller): Outcome {
     return port === undefined
       ? this.#removeSubnet(change, router, subnet ?? '', caller)
       : this.#removePort(change, router, port, subnet);

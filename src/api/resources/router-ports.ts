@@ -2,7 +2,7 @@
 
 import { draftForCreate } from '../../model/attribute.ts';
 import type { FixedIpDraft } from '../../model/fixed-ips.ts';
-import { type PortDraft, portAttributes } from '../../model/port.ts';
+import { portAttributes } from '../../model/port.ts';
 import type { PortRecord } from '../../model/records.ts';
 import type { RouterRecord } from '../../model/router.ts';
 import type { Context } from '../http/resource.ts';
@@ -35,7 +35,8 @@ export function makeRouterPort(
     device_owner: owner,
     ...(addresses === undefined ? {} : { fixed_ips: addresses }),
   });
-  return new Ports(context).createOne(change, draft as unknown as PortDraft, project, caller);
+  const birth = { id: context.newId(), project, now: change.now };
+  return new Ports(context).createOne(change, draft, birth, caller);
 }
 
 export function dropRouterPort(change: Change, context: Context, row: Row<PortRecord>): void {

@@ -10,10 +10,10 @@ import { securityGroupVerbs } from '../../model/security-group.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import { subnetPoolVerbs } from '../../model/subnet-pool.ts';
 import type { State } from '../state/state.ts';
-import type { Row } from '../state/table.ts';
+import type { Table } from '../state/table.ts';
 
 export interface Shareable {
-  readonly find: (state: State, id: string) => Row<Owned> | undefined;
+  readonly rowsIn: (state: State) => Pick<Table<Owned, never>, 'get' | 'of'>;
   readonly missing:
     | 'NetworkNotFound'
     | 'SecurityGroupNotFound'
@@ -26,32 +26,32 @@ export interface Shareable {
 
 export const shareables = {
   network: {
-    find: (state, id) => state.networks.get(id),
+    rowsIn: (state) => state.networks,
     missing: 'NetworkNotFound',
     read: networkVerbs.read,
   },
   security_group: {
-    find: (state, id) => state.groups.get(id),
+    rowsIn: (state) => state.groups,
     missing: 'SecurityGroupNotFound',
     read: securityGroupVerbs.read,
   },
   address_group: {
-    find: (state, id) => state.addressGroups.get(id),
+    rowsIn: (state) => state.addressGroups,
     missing: 'AddressGroupNotFound',
     read: addressGroupVerbs.read,
   },
   subnetpool: {
-    find: (state, id) => state.subnetPools.get(id),
+    rowsIn: (state) => state.subnetPools,
     missing: 'SubnetPoolNotFound',
     read: subnetPoolVerbs.read,
   },
   address_scope: {
-    find: (state, id) => state.addressScopes.get(id),
+    rowsIn: (state) => state.addressScopes,
     missing: 'AddressScopeNotFound',
     read: addressScopeVerbs.read,
   },
   qos_policy: {
-    find: (state, id) => state.qosPolicies.get(id),
+    rowsIn: (state) => state.qosPolicies,
     missing: 'QosPolicyNotFound',
     read: qosPolicyVerbs.read,
   },

@@ -1,12 +1,11 @@
 /** Subnets: siblings may not overlap, and the addresses that ports have of it follow its coming and going. */
 
-import type { Draft } from '../../model/attribute.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import { checkMtu } from '../../model/network.ts';
 import type { NetworkRecord, SubnetRecord } from '../../model/records.ts';
 import { subnetsFor } from '../../model/service-types.ts';
-import { touched } from '../../model/standard-attributes.ts';
+import { type Birth, touched } from '../../model/standard-attributes.ts';
 import {
   isAutoAddressed,
   prefixOf,
@@ -15,119 +14,99 @@ import {
   subnetVerbs,
 } from '../../model/subnet.ts';
 import { changedSubnet, newSubnet } from '../../model/subnet-rules.ts';
-import { tagsOf } from '../../model/tags.ts';
 import { formatCidr, overlaps } from '../../net/cidr.ts';
 import { eui64Address } from '../../net/eui64.ts';
 import { parseMac } from '../../net/mac.ts';
-import { type Filters, rowsById, rowsByIndex } from '../http/filters.ts';
-import { type Context, ownerOf, type Resource } from '../http/resource.ts';
+import type { Capabilities } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
-import type { Row } from '../state/table.ts';
+import type { State } from '../state/state.ts';
+import type { IndexNames, Row } from '../state/table.ts';
 import { isDisposable, isRouterPort, writePort } from './port-writes.ts';
-import { takeQuotaForEach } from './quota-use.ts';
 import { isOpenTo } from './sharing.ts';
+import { StoredResource } from './stored-resource.ts';
 import { markPoolUse, removeSubnet, SubnetPlacing } from './subnet-placing.ts';
 
-export class Subnets implements Resource<SubnetRecord> {
-  readonly name = 'subnet';
-  readonly collection = 'subnets';
-  readonly path = 'subnets';
-  readonly table = subnetAttributes;
-  readonly verbs = subnetVerbs;
-  readonly parent = { type: 'network', attribute: 'network_id' } as const;
-  readonly computed = {
-    tags: tagsOf,
-    shared: (subnet: SubnetRecord, reader: Caller) => {
-      const { state } = this.#context.view;
-      const network = state.networks.get(subnet.network_id);
-      return network !== undefined && isOpenTo(state, network.record, reader.project);
+export class Subnets extends StoredResource<
+  SubnetRecord,
+  typeof subnetAttributes,
+  IndexNames<State['subnets']>
+> {
+  override readonly name = 'subnet';
+  override readonly collection = 'subnets';
+  override readonly path = 'subnets';
+  override readonly table = subnetAttributes;
+  override readonly verbs = subnetVerbs;
+  protected override readonly indexes = {
+    network_id: 'network',
+    subnetpool_id: 'pool',
+    name: 'name',
+  } as const;
+  override readonly capabilities: Capabilities<SubnetRecord, typeof subnetAttributes> = {
+    update: (change, { record }, patch) => {
+      const network = this.state.networks.get(record.network_id);
+      if (network !== undefined) change.requirePresent(network.key);
+      this.#keepGateway(change, record, patch.gateway_ip);
+      return changedSubnet(record, patch);
+    },
+    tags: {},
+    parent: { type: 'network', attribute: 'network_id' },
+    quota: { counts: 'subnet' },
+    computed: {
+      shared: (subnet, reader) => {
+        const network = this.state.networks.get(subnet.network_id);
+        return network !== undefined && isOpenTo(this.state, network.record, reader.project);
+      },
     },
   };
-  readonly #context: Context;
 
-  constructor(context: Context) {
-    this.#context = context;
+  protected override rowsIn(state: State) {
+    return state.subnets;
   }
 
-  find(id: string): Row<SubnetRecord> | undefined {
-    return this.#context.view.state.subnets.get(id);
-  }
-
-  candidates(filters: Filters): Iterable<Row<SubnetRecord>> {
-    const { subnets } = this.#context.view.state;
-    return (
-      rowsById(filters, (id) => subnets.get(id)) ??
-      rowsByIndex(filters, 'network_id', (network) => subnets.by('network', network)) ??
-      rowsByIndex(filters, 'subnetpool_id', (pool) => subnets.by('pool', pool)) ??
-      rowsByIndex(filters, 'name', (name) => subnets.by('name', name)) ??
-      rowsByIndex(filters, 'project_id', (project) => subnets.of(project)) ??
-      subnets.all()
-    );
-  }
-
-  missing(id: string) {
+  override missing(id: string) {
     return { code: 'SubnetNotFound', id } as const;
   }
 
-  show(subnet: SubnetRecord): Record<string, unknown> {
+  override show(subnet: SubnetRecord, reader: Caller) {
     return {
-      ...subnet,
+      ...super.show(subnet, reader),
       service_types: subnet.service_types ?? [],
       subnetpool_id: subnet.subnetpool_id ?? null,
-      tags: tagsOf(subnet),
-      tenant_id: subnet.project_id,
     };
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly SubnetRecord[] {
-    takeQuotaForEach(
-      change,
-      this.#context,
-      'subnet',
-      drafts.map((draft) => ownerOf(draft, caller)),
-    );
-    const created: SubnetRecord[] = [];
-    for (const draft of drafts) {
-      const birth = { id: this.#context.newId(), project: ownerOf(draft, caller), now: change.now };
-      const asked = draft as unknown as SubnetDraft;
-      const network = this.#context.view.state.networks.get(asked.network_id);
-      if (network === undefined) return refuse({ code: 'NetworkNotFound', id: asked.network_id });
-      const placing = new SubnetPlacing(change, this.#context.view.state, caller, created);
-      const subnet = newSubnet(birth, placing.place(asked, birth.project));
-      checkMtu(network.record, subnet.ip_version);
-      this.#refuseOverlap(subnet, created);
-      this.#touchNetwork(change, network);
-      change.put(keys.subnet(subnet.network_id, subnet.id), subnet);
-      markPoolUse(change, subnet);
-      if (isAutoAddressed(subnet)) {
-        if (created.some((other) => other.network_id === subnet.network_id && isAutoAddressed(other))) {
-          invalidInput(
-            'Only one subnet with automatic addresses can be created for a network in one request',
-          );
-        }
-        this.#addressPorts(change, subnet);
-      }
-      created.push(subnet);
-    }
-    return created;
+  protected override createOne(
+    change: Change,
+    draft: SubnetDraft,
+    birth: Birth,
+    caller: Caller,
+    created: readonly SubnetRecord[],
+  ): SubnetRecord {
+    const network = this.state.networks.get(draft.network_id);
+    if (network === undefined) return refuse({ code: 'NetworkNotFound', id: draft.network_id });
+    const placing = new SubnetPlacing(change, this.state, caller, created);
+    const subnet = newSubnet(birth, placing.place(draft, birth.project));
+    checkMtu(network.record, subnet.ip_version);
+    this.#refuseOverlap(subnet, created);
+    this.#touchNetwork(change, network);
+    change.put(keys.subnet(subnet.network_id, subnet.id), subnet);
+    markPoolUse(change, subnet);
+    if (!isAutoAddressed(subnet)) return subnet;
+    if (created.some((other) => other.network_id === subnet.network_id && isAutoAddressed(other)))
+      invalidInput('Only one subnet with automatic addresses can be created for a network in one request');
+    this.#addressPorts(change, subnet);
+    return subnet;
   }
 
-  update(change: Change, row: Row<SubnetRecord>, draft: Draft): SubnetRecord {
-    const network = this.#context.view.state.networks.get(row.record.network_id);
-    if (network !== undefined) change.requirePresent(network.key);
-    this.#keepGateway(change, row.record, draft['gateway_ip']);
-    return changedSubnet(row.record, draft);
-  }
-
-  remove(change: Change, row: Row<SubnetRecord>): void {
+  override remove(change: Change, row: Row<SubnetRecord>): void {
     const subnet = row.record;
-    const { ports, networks } = this.#context.view.state;
+    const { ports, networks } = this.state;
     const users = [...ports.by('subnet', subnet.id)];
     const releasable = (port: (typeof users)[number]): boolean =>
       isDisposable(port.record) || (isAutoAddressed(subnet) && !isRouterPort(port.record));
     if (!users.every(releasable)) refuse({ code: 'SubnetInUse', id: subnet.id });
-    change.requireQuiet(keys.port(subnet.network_id, ''));
+    change.requireQuiet(keys.port.under(subnet.network_id));
     for (const port of users) {
       change.requireUnchanged(port);
       const rest = port.record.fixed_ips.filter((ip) => ip.subnet_id !== subnet.id);
@@ -142,9 +121,9 @@ export class Subnets implements Resource<SubnetRecord> {
   #keepGateway(change: Change, before: SubnetRecord, wanted: unknown): void {
     const { gateway_ip: address, network_id: network } = before;
     if (address === null || wanted === undefined || wanted === address) return;
-    for (const { record } of this.#context.view.state.ports.by('ip', `${network}/${address}`))
+    for (const { record } of this.state.ports.by('ip', `${network}/${address}`))
       if (isRouterPort(record)) refuse({ code: 'GatewayIpInUse', address, port: record.id });
-    change.requireQuiet(keys.port(network, ''));
+    change.requireQuiet(keys.port.under(network));
   }
 
   /** A child's coming and going is a revision of the network, and keeps it from vanishing meanwhile. */
@@ -155,9 +134,7 @@ export class Subnets implements Resource<SubnetRecord> {
 
   #refuseOverlap(subnet: SubnetRecord, created: readonly SubnetRecord[]): void {
     const prefix = prefixOf(subnet);
-    const present = [...this.#context.view.state.subnets.by('network', subnet.network_id)].map(
-      (row) => row.record,
-    );
+    const present = [...this.state.subnets.by('network', subnet.network_id)].map((row) => row.record);
     for (const other of [...present, ...created.filter((one) => one.network_id === subnet.network_id)]) {
       if (overlaps(prefixOf(other), prefix)) {
         invalidInput(
@@ -169,8 +146,8 @@ export class Subnets implements Resource<SubnetRecord> {
 
   /** Hosts that are already there will address themselves on the new prefix. */
   #addressPorts(change: Change, subnet: SubnetRecord): void {
-    change.requireQuiet(keys.port(subnet.network_id, ''));
-    for (const row of this.#context.view.state.ports.by('network', subnet.network_id)) {
+    change.requireQuiet(keys.port.under(subnet.network_id));
+    for (const row of this.state.ports.by('network', subnet.network_id)) {
       const port = row.record;
       const mac = parseMac(port.mac_address);
       const chooses = subnetsFor(port.device_owner, [subnet]).length > 0;

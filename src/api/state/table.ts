@@ -104,6 +104,9 @@ export class Table<R extends { readonly id: string; readonly project_id: string 
   }
 }
 
+/** The names of a table's indexes. */
+export type IndexNames<T> = T extends Table<infer _R, infer I> ? I : never;
+
 function forget<R>(row: Row<R>): void {
   row.shown = null;
   row.shownOtherwise = null;

@@ -31,9 +31,9 @@ export function subjectsOf(store: Store): readonly Subject[] {
       mtu: 1500,
       quotas: noQuotas,
     },
-    ({ name, collection, path, table, actions = {}, dealings = {}, tagAliases = [] }) => {
-      const tagPaths = Object.hasOwn(table, 'tags') ? [path, ...tagAliases] : [];
-      const verbs = Object.keys({ ...actions, ...dealings });
+    ({ name, collection, path, table, capabilities: { actions = {}, tags } }) => {
+      const tagPaths = tags === undefined ? [] : [path, ...(tags.aliases ?? [])];
+      const verbs = Object.keys(actions);
       subjects.push({ name, collection, path, table, actions: verbs, tagPaths });
     },
   );

@@ -1,9 +1,9 @@
 /**
- * Values for attributes: right ones, by what an attribute is called or by the schema that its table tells, and wrong
+ * Values for attributes: right ones, by what an attribute is called or by the schema that its table withSchema, and wrong
  * ones of every kind. New attributes get theirs without a word here.
  */
 import type { Attribute } from '../../../src/model/attribute.ts';
-import { type Schema, toldBy } from '../../../src/model/schema.ts';
+import { type Schema, schemaOf } from '../../../src/model/schema.ts';
 import type { Known } from './known.ts';
 import { people, projects } from './people.ts';
 import type { Random } from './random.ts';
@@ -305,7 +305,11 @@ export function valueFor(
   if (attribute?.fallback === null && random.chance(0.5)) return null;
   if (name.endsWith('_id')) return byNameOfId(random, known, name, project);
   const schema =
-    attribute?.sent ?? attribute?.type ?? toldBy(attribute?.convert) ?? toldBy(attribute?.validate) ?? null;
+    attribute?.sent ??
+    attribute?.type ??
+    schemaOf(attribute?.convert) ??
+    schemaOf(attribute?.validate) ??
+    null;
   if (schema !== null) return fromSchema(random, schema);
   return attribute?.filter === 'boolean' ? random.chance(0.5) : hostile(random);
 }

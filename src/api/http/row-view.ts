@@ -4,30 +4,33 @@
  * each kind of reader that sees something else.
  */
 import type { Owned } from '../../model/standard-attributes.ts';
-import type { Sight } from '../identity/access.ts';
+import type { Visibility } from '../identity/access.ts';
 import type { Row } from '../state/table.ts';
 import { exactText, jsonText } from './json-text.ts';
 import type { Resource } from './resource.ts';
 
-export class Reading<R extends Owned> {
+export class RowView<R extends Owned> {
   readonly #resource: Resource<R>;
   readonly #row: Row<R>;
-  readonly #sight: Sight;
+  readonly #visibility: Visibility;
 
-  constructor(resource: Resource<R>, row: Row<R>, sight: Sight) {
+  constructor(resource: Resource<R>, row: Row<R>, visibility: Visibility) {
     this.#resource = resource;
     this.#row = row;
-    this.#sight = sight;
+    this.#visibility = visibility;
   }
 
   /** The value of one attribute; undefined when the resource has no such attribute or hides it from the reader. */
   get(attribute: string): unknown {
-    const { hidden, reader } = this.#sight;
+    const { hidden, reader } = this.#visibility;
     if (hidden.has(attribute)) return undefined;
     const { record } = this.#row;
-    const compute = this.#resource.computed?.[attribute];
+    const { computed, sharing, tags } = this.#resource.capabilities;
+    const compute = computed?.[attribute];
     if (compute !== undefined) return compute(record, reader);
-    const plain = Object.hasOwn(record, attribute) && this.#resource.replaced?.has(attribute) !== true;
+    if (attribute === 'shared' && sharing !== undefined) return sharing.isShared(record, reader.project);
+    const plain = Object.hasOwn(record, attribute);
+    if (attribute === 'tags' && tags !== undefined && !plain) return [];
     return plain ? record[attribute as keyof R] : this.#body()[attribute];
   }
 
@@ -38,20 +41,20 @@ export class Reading<R extends Owned> {
   }
 
   #write(body: unknown): string {
-    return this.#resource.exact === true ? exactText(body) : jsonText(body);
+    return this.#resource.capabilities.exact === true ? exactText(body) : jsonText(body);
   }
 
   #wholeText(): string {
-    const { kind, reader } = this.#sight;
+    const { kind, reader } = this.#visibility;
     const row = this.#row;
-    const shared = this.#resource.isShared?.(row.record, reader.project) === true;
+    const shared = this.#resource.capabilities.sharing?.isShared(row.record, reader.project) === true;
     if (kind === 0 && !shared) return (row.shown ??= this.#write(this.#body()));
     const texts = (row.shownOtherwise ??= []);
     return (texts[2 * kind + Number(shared)] ??= this.#write(this.#body()));
   }
 
   #body(): Readonly<Record<string, unknown>> {
-    const { hidden, reader } = this.#sight;
+    const { hidden, reader } = this.#visibility;
     const body = this.#resource.show(this.#row.record, reader);
     if (hidden.size === 0) return body;
     return Object.fromEntries(Object.entries(body).filter(([name]) => !hidden.has(name)));

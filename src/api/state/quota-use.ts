@@ -6,9 +6,15 @@
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import { type QuotaLimits, type QuotaResource, quotaResources, unlimited } from '../../model/quota.ts';
-import type { Context } from '../http/resource.ts';
-import type { Change } from '../state/change.ts';
-import type { State } from '../state/state.ts';
+import type { Change } from './change.ts';
+import type { State } from './state.ts';
+
+/** What a quota is judged by. */
+interface Context {
+  readonly view: { readonly state: State };
+  /** The limits of projects that were given none. */
+  readonly quotas: QuotaLimits;
+}
 
 const tableOf = (state: State, resource: QuotaResource) => {
   switch (resource) {

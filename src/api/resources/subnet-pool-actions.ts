@@ -1,4 +1,4 @@
-/** What is done to subnet pools by actions of their own: prefixes come and go, and subnets that are there come in. */
+/** The actions of subnet pools: prefixes are added and removed, and subnets of a network become the pool's. */
 import { isObject } from '../../model/checks.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -9,7 +9,7 @@ import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { withPrefixes } from '../../model/subnet-pool.ts';
 import { meet, rangesOf } from '../../net/address-ranges.ts';
-import type { Context, Dealing } from '../http/resource.ts';
+import type { Action, Context } from '../http/resource.ts';
 import { requireSeen } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
@@ -23,10 +23,10 @@ const prefixList = objectOf({ prefixes: arrayOf(cidrSchema) });
 /** An action that is given prefixes and answers with those that the pool has then. */
 export const prefixListing = (
   changed: (change: Change, row: PoolRow, body: unknown, caller: Caller) => SubnetPoolRecord,
-): Dealing<SubnetPoolRecord> => ({
+): Action<SubnetPoolRecord> => ({
   body: prefixList,
   answer: prefixList,
-  deal(change, row, body, caller) {
+  run(change, row, body, caller) {
     const record = changed(change, row, body, caller);
     return { record, answer: { prefixes: record.prefixes } };
   },
@@ -60,10 +60,10 @@ function refuseOverlap(
 }
 
 /** All subnets of a network, as far as they are of the pool's family, become subnets of the pool. */
-export const onboarding = (context: Context): Dealing<SubnetPoolRecord> => ({
+export const onboarding = (context: Context): Action<SubnetPoolRecord> => ({
   body: objectOf({ network_id: uuidSchema }),
   answer: arrayOf(objectOf({ id: uuidSchema, cidr: cidrSchema })),
-  deal(change, { record: pool }, body, caller) {
+  run(change, { record: pool }, body, caller) {
     const { state } = context.view;
     const network = networkOf(context, caller, body);
     const rows = [...state.subnets.by('network', network.record.id)].filter(
