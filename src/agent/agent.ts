@@ -20,6 +20,7 @@ import { LinkLocals } from './punts/link-locals.ts';
 import { Answers } from './report/answers.ts';
 import { Bindings } from './report/bindings.ts';
 import { portDrops } from './report/counters.ts';
+import { explain } from './report/explaining.ts';
 import { Presence } from './report/presence.ts';
 import type { Fullness } from './switch/conntrack-table.ts';
 import { Drift, type DriftCounts } from './switch/drift.ts';
@@ -118,6 +119,11 @@ export class Agent {
         if (this.#running === null) return null;
         const { core, linkLocals } = this.#running;
         return portDrops(this.#links.session, core.pipeline, port, linkLocals.refusals(port));
+      },
+      explain: async (port, frame) => {
+        const pipeline = this.#running?.core.pipeline;
+        if (pipeline === undefined) return null;
+        return explain({ pipeline, host, connections: (zone) => this.#links.connections(zone) }, port, frame);
       },
     });
     this.#links = new SwitchLinks({

@@ -22,6 +22,7 @@ import { noAuthentication } from './identity/nobody.ts';
 import { registerIdentity } from './identity/request-caller.ts';
 import { registerOpenApi } from './openapi/routes.ts';
 import { Asker } from './operator/ask.ts';
+import { registerExplain } from './operator/explain-routes.ts';
 import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
 import { registerStoreCheck } from './operator/store-check.ts';
@@ -153,6 +154,7 @@ export function createApi(options: ApiOptions): Api {
   registerStoreCheck(app, store);
   const access = new Access(new Ports(context), () => view.state);
   registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
+  registerExplain(app, { view, ports: access, asker });
 
   let started: Promise<void> | null = null;
   const ready = async (): Promise<void> => {

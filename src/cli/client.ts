@@ -46,11 +46,21 @@ export class Client {
   }
 
   /** `path` starts with `/`. Throws `Unreachable` or `Refused`. */
-  async get<T>(path: string): Promise<T> {
+  get<T>(path: string): Promise<T> {
+    return this.#request(path, { headers: this.#headers });
+  }
+
+  /** As `get`, with a body. */
+  post<T>(path: string, body: unknown): Promise<T> {
+    const headers = { ...this.#headers, 'content-type': 'application/json' };
+    return this.#request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  }
+
+  async #request<T>(path: string, request: RequestInit): Promise<T> {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${this.#endpoint}${path}`, { headers: this.#headers });
+      response = await fetch(`${this.#endpoint}${path}`, request);
       text = await response.text();
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -75,6 +85,14 @@ export class Client {
     if (port === undefined) throw fault({ code: 'NoSuchPort', reference }, 'port');
     if (ports.length > 1) throw fault({ code: 'AmbiguousPort', reference, ids: idsOf(ports) }, 'port');
     return port;
+  }
+
+  /** The names of ports by their ids, of those that have one. */
+  async portNames(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const query = ids.map((id) => `id=${encodeURIComponent(id)}`).join('&');
+    if (query === '') return new Map();
+    const { ports } = await this.get<{ readonly ports: readonly PortView[] }>(`/v2.0/ports?${query}`);
+    return new Map(ports.flatMap(({ id, name }) => (name === '' ? [] : [[id, name] as const])));
   }
 
   /** Its id, by id or by name. Throws `NoSuchSecurityGroup` or `AmbiguousSecurityGroup`. */

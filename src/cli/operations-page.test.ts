@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import type { AgentStatus } from '../agent/agent.ts';
 import type { NotifierStatus } from '../api/nova/notifier.ts';
+import { passReasons, stages } from '../policy/verdict.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
 import { registerNovaMetrics } from './nova.ts';
 import { settings } from './settings.ts';
@@ -50,4 +51,13 @@ test('metrics', () => {
   expect(own.length).toBeGreaterThan(5);
   const told = codesIn(chapter('Metrics')).filter((code) => /^portcullis_[a-z_]+$/.test(code));
   expect([...told].sort()).toEqual([...own].sort());
+});
+
+test('stages and reasons of explain', () => {
+  const page = chapter('Explain');
+  for (const table of [stages, passReasons])
+    for (const [name, meaning] of Object.entries(table))
+      expect(page).toContain(`| \`${name}\` | ${meaning} |`);
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  expect(rows).toHaveLength(Object.keys(stages).length + Object.keys(passReasons).length);
 });

@@ -11,10 +11,12 @@ import { Client } from './client.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
 import { counters } from './counters.ts';
 import { parseDuration } from './durations.ts';
+import { explain } from './explain.ts';
 import type { GuestTools } from './guest.ts';
 import { addGuest, deleteGuest, listGuests } from './guest.ts';
 import { GuestPlugs } from './guest-plug.ts';
 import { hosts } from './hosts.ts';
+import { packetHelp } from './packet-words.ts';
 import { type RulesOptions, rules } from './rules.ts';
 import type { Settings } from './settings.ts';
 import { settings } from './settings.ts';
@@ -169,6 +171,20 @@ export function buildProgram(): Command {
       print(await counters(clientOf(command), reference, wantsJson(command)));
     });
 
+  withEndpoint(program.command('explain <port> [frame...]'))
+    .description(
+      'the way of a packet from a port (name or id), and what would let it pass where it is dropped',
+    )
+    .option('--hex <bytes>', 'the whole Ethernet frame, in place of words')
+    .addHelpText('after', packetHelp)
+    .action(
+      async (reference: string, words: readonly string[], { hex }: { hex?: string }, command: Command) => {
+        if (hex !== undefined && words.length > 0)
+          throw new InvalidArgumentError('give words or --hex, not both.');
+        print(await explain(clientOf(command), reference, { words, hex }, wantsJson(command)));
+      },
+    );
+
   withEndpoint(program.command('rules'))
     .description('how much security-group rules are used, and which could go')
     .option('--unused', 'only rules that nothing met')
@@ -219,6 +235,9 @@ export function buildProgram(): Command {
   return program;
 }
 
+/** Codes of faults in what the user wrote. */
+const wronglyCalled: ReadonlySet<string> = new Set(['BadConfig', 'BadPacket']);
+
 /** Sets the process's exit code; never throws. `argv` is without the interpreter and the script. */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
@@ -232,6 +251,6 @@ export async function run(argv: readonly string[]): Promise<void> {
     }
     process.stderr.write(`portcullis: ${reasonOf(error)}\n`);
     process.exitCode =
-      error instanceof Fault && (error.data as { code: string }).code === 'BadConfig' ? 2 : 1;
+      error instanceof Fault && wronglyCalled.has((error.data as { code: string }).code) ? 2 : 1;
   }
 }

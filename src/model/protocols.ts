@@ -37,3 +37,9 @@ export function protocolNumber(protocol: string | null): number | null {
   if (Object.hasOwn(protocolNumbers, name)) return protocolNumbers[name] ?? null;
   return /^(0|[1-9]\d{0,2})$/.test(name) && Number(name) <= 255 ? Number(name) : null;
 }
+
+/** A name of the protocol that rules take; the number as text where it has none. */
+export function protocolName(number: number): string {
+  const named = Object.entries(protocolNumbers).find(([, value]) => value === number);
+  return named?.[0] ?? String(number);
+}

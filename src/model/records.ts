@@ -315,7 +315,9 @@ export type AskRecord =
   /** Every live host writes its HitRecords up to this moment, then answers `{}`. */
   | { readonly kind: 'hits' }
   /** The host that holds the port answers a CountersAnswer; the others do not answer. */
-  | { readonly kind: 'counters'; readonly port: string; readonly network: string };
+  | { readonly kind: 'counters'; readonly port: string; readonly network: string }
+  /** The host that holds the port answers an Explanation; the others do not answer. `frame` is hexadecimal. */
+  | { readonly kind: 'explain'; readonly port: string; readonly network: string; readonly frame: string };
 
 export interface DropCounter {
   /** Stable name of the reason, such as `arp-spoof`. */

@@ -31,60 +31,55 @@ export type DropReason =
   | 'foreign-destination'
   | 'ingress-rules';
 
-/** Why a stage lets a packet go on. Stable names, like those of drops. */
-export type PassReason =
-  | 'port-security-off'
-  /** The source is a fixed IP of the port, in an allowed address pair, or a link-local address of the port. */
-  | 'fixed-ip'
-  | 'address-pair'
-  | 'link-local'
-  /** The port is held to its MACs only. */
-  | 'own-mac'
-  /** Packets that need neither a connection nor a rule of the sender. */
-  | 'arp'
-  | 'rarp'
-  | 'neighbour-discovery'
-  | 'listener-report'
-  | 'dhcp-client'
-  /** The destination is an address of the receiver, or a multicast or broadcast address. */
-  | 'own-address'
-  | 'multicast'
-  /** Packets that a receiver gets whatever its rules say: without them it finds no address. */
-  | 'address-resolution'
-  /** The port's groups need no connections: rules judge each packet. */
-  | 'stateless'
-  | 'new-connection'
-  /** A known connection that has no answer yet, or that does not name the port: rules still judge. */
-  | 'unanswered'
-  | 'not-on-record'
-  /** A known connection that names the port: rules are not asked. */
-  | 'established'
-  /** An ICMP error about a known connection. */
-  | 'related'
-  | 'rule'
-  /** The switch answered by itself. */
-  | 'answered'
-  | 'known-destination'
-  | 'flooded'
-  | 'remote-host'
-  /** The connection record now names the ports that admitted the packet. */
-  | 'recorded'
-  | 'delivered';
+/** Why a stage lets a packet go on, and what that means. docs/operations.md has the same table. */
+export const passReasons = {
+  'port-security-off': 'port security is off: nothing is checked here',
+  'fixed-ip': 'the source is a fixed IP of the port',
+  'address-pair': 'the source is in an allowed address pair of the port',
+  'link-local': 'the source is a link-local address of the port',
+  'own-mac': '`port_security_mode` is `mac-only`: only MACs are checked',
+  arp: 'ARP from an address of the port; it needs no rule',
+  rarp: 'RARP that names only the MAC, as hypervisors send it; it needs no rule',
+  'neighbour-discovery': 'neighbour discovery about an address of the port; it needs no rule',
+  'listener-report': 'a multicast listener report; it needs no rule',
+  'dhcp-client': 'a question of a DHCP client; it needs no rule',
+  'own-address': 'the destination is an address of the receiver',
+  multicast: 'the destination is a multicast or broadcast address',
+  'address-resolution': 'ARP, neighbour discovery or a DHCP answer: every port hears it',
+  stateless: 'the port needs no connections: rules judge each packet',
+  'new-connection': 'the switch knows no connection of it: rules judge',
+  unanswered: 'nobody has answered yet: rules judge again',
+  'not-on-record': 'the connection is one of other ports: rules judge',
+  established: 'the connection is one of this port: rules are not asked',
+  related: 'an ICMP error about a connection of this port',
+  rule: 'a security-group rule admits it',
+  answered: 'the switch knows the address and answers',
+  'known-destination': 'ports have the destination MAC',
+  flooded: 'the destination MAC is multicast or broadcast: every port of the network gets a copy',
+  'remote-host': 'the packet came through a tunnel',
+  recorded: 'the connection record now names the port',
+  delivered: 'the port gets the packet',
+} as const;
 
-/** The stages of a walk, in the order of a packet. */
-export type Stage =
-  | 'port'
-  | 'egress-guard'
-  | 'egress-connection'
-  | 'egress-rules'
-  | 'responder'
-  | 'destination'
-  | 'tunnel'
-  | 'ingress-guard'
-  | 'ingress-connection'
-  | 'ingress-rules'
-  | 'connection-record'
-  | 'output';
+export type PassReason = keyof typeof passReasons;
+
+/** The stages of a walk, in the order of a packet, and what each looks at. */
+export const stages = {
+  port: 'whether the port and its network are up',
+  'egress-guard': 'what the sender may claim to be',
+  'egress-connection': "the packet's connection, at the sender",
+  'egress-rules': "the rules of the sender's security groups",
+  responder: 'whether the switch answers by itself',
+  destination: 'which ports have the destination MAC',
+  tunnel: 'how the packet came to another host',
+  'ingress-guard': 'what the receiver may hear',
+  'ingress-connection': "the packet's connection, at the receiver",
+  'ingress-rules': "the rules of the receiver's security groups",
+  'connection-record': 'what the switch remembers of the connection',
+  output: 'the way out',
+} as const;
+
+export type Stage = keyof typeof stages;
 
 interface StepFacts {
   readonly host: string;

@@ -7,6 +7,7 @@ import { broadcastMac, type Mac, macFromBits, parseMac } from '../../src/net/mac
 import { buildArp } from '../../src/net/packet/arp.ts';
 import { buildDhcp } from '../../src/net/packet/dhcp.ts';
 import { buildEthernet, etherTypes, parseEthernet } from '../../src/net/packet/ethernet.ts';
+import { groupMacOf } from '../../src/net/packet/group-mac.ts';
 import { buildIcmp, type Icmp } from '../../src/net/packet/icmp.ts';
 import { buildIpv4, parseIpv4 } from '../../src/net/packet/ipv4.ts';
 import { buildIpv6, type Extension, parseIpv6 } from '../../src/net/packet/ipv6.ts';
@@ -32,16 +33,7 @@ export function mac(text: string): Mac {
 
 export const noMac: Mac = macFromBits(0n);
 
-/** The Ethernet destination that a multicast or broadcast address maps to; unicast needs a neighbour and gives null. */
-export function groupMac(dst: Cidr): Mac | null {
-  if (dst.family === 6) {
-    if (dst.bits >> 120n !== 0xffn) return null;
-    return macFromBits((0x3333n << 32n) | (dst.bits & 0xffffffffn));
-  }
-  if (dst.bits === 0xffffffffn) return broadcastMac;
-  if (dst.bits >> 28n !== 0xen) return null;
-  return macFromBits(0x01005e000000n | (dst.bits & 0x7fffffn));
-}
+export const groupMac = groupMacOf;
 
 export interface Link {
   readonly from: Mac;

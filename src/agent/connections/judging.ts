@@ -81,8 +81,8 @@ function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, owne
   });
 }
 
-/** Whom a network's connections name: ports of this host, else ports that may come back to it, else ports that are gone. */
-function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
+/** Finds the port that a connection record names by its key: one of this host, else one that may come back, else a gone one. */
+export function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
   const locals = new Map<number, PortId>();
   for (const [id, { key, port }] of relations.locals.entries())
     if (port.network === network) locals.set(key, id);

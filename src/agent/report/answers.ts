@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
+import type { Explanation } from '../../model/explanation.ts';
 import { keys } from '../../model/keys.ts';
 import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../../model/records.ts';
 import type { PortId } from '../../policy/world.ts';
@@ -20,6 +21,8 @@ export interface AnswersOptions {
   readonly hits: () => Promise<void>;
   /** Null when the port is not on this host. */
   readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
+  /** The walk of a frame from a port; null when the port is not on this host. */
+  readonly explain: (port: PortId, frame: Buffer) => Promise<Explanation | null>;
 }
 
 export class Answers {
@@ -95,6 +98,8 @@ export class Answers {
       return { cut: total - this.#cutTold, cut_total: total } satisfies SyncAnswer;
     }
     if (ask.kind === 'hits') await this.#options.hits();
+    if (ask.kind === 'explain')
+      return this.#options.explain(ask.port as PortId, Buffer.from(ask.frame, 'hex'));
     if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);

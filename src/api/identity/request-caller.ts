@@ -20,7 +20,7 @@ const openRoutes: ReadonlySet<string> = new Set(['/', '/healthz', '/metrics', '/
 export const isOpen = (route: string): boolean => openRoutes.has(route);
 const operatorRoutes = '/v1/';
 /** Beside Neutron's, but about something that has an owner: the route asks for the caller's rights itself. */
-const tenantRoutes: ReadonlySet<string> = new Set(['/v1/ports/:id/counters']);
+const tenantRoutes: ReadonlySet<string> = new Set(['/v1/ports/:id/counters', '/v1/explain']);
 
 /** The caller of a request to a route that is not open. */
 export const callerOf = (request: FastifyRequest): Caller =>

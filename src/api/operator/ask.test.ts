@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
+import { startAnsweringAgent } from '../testing/answering-agent.ts';
 import {
   type Client,
   expectRefusal,
@@ -27,22 +28,9 @@ const put = (key: string, value: unknown) =>
   under.store.txn([], [{ op: 'put', key, value: JSON.stringify(value) }]);
 const host = (name: string, heartbeat = Date.now()) => put(keys.host(name), { name, heartbeat, ttl: 60_000 });
 
-/** What an agent does with questions, as the contract of asks has it. */
-function agent(name: string, answer: (question: AskRecord) => Json): void {
-  const watch = under.store.watch(keys.ask.prefix, 1, {
-    onBatch({ events }) {
-      for (const event of events) {
-        if (event.type !== 'put') continue;
-        const id = event.entry.key.slice(keys.ask.prefix.length);
-        const value = JSON.stringify(answer(JSON.parse(event.entry.value) as AskRecord));
-        const key = keys.answer(id, name);
-        void under.store.txn([{ key: event.entry.key, is: 'present' }], [{ op: 'put', key, value }]);
-      }
-    },
-    onLost() {},
-  });
-  stops.push(() => watch.close());
-}
+const agent = (name: string, answer: (question: AskRecord) => Json): void => {
+  stops.push(startAnsweringAgent(under.store, name, answer));
+};
 
 const leftovers = async () => (await under.content()).filter(([key]) => /^(asks|answers)\//.test(key));
 

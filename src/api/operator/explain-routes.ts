@@ -1,0 +1,194 @@
+/**
+ * `POST /v1/explain`: the way of one packet from a port, asked of the port's host. Whoever sees a port may ask, and is
+ * told of other ports only what he sees of them.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isObject } from '../../model/checks.ts';
+import type { ExplainedChange, Explanation } from '../../model/explanation.ts';
+import { badRequest } from '../../model/faults.ts';
+import type { PortRecord } from '../../model/records.ts';
+import {
+  arrayOf,
+  booleanSchema,
+  enumSchema,
+  objectOf,
+  type Schema,
+  stringSchema,
+  uuidSchema,
+} from '../../model/schema.ts';
+import { portOf, subnetOf } from '../../policy/records.ts';
+import { readBody } from '../http/body.ts';
+import { refuseRequest } from '../http/request-faults.ts';
+import { timeoutOf } from '../http/timeout.ts';
+import type { Access } from '../identity/access.ts';
+import type { Caller } from '../identity/caller.ts';
+import { callerOf } from '../identity/request-caller.ts';
+import { describes, type Operation } from '../openapi/operation.ts';
+import type { View } from '../state/view.ts';
+import type { Asker } from './ask.ts';
+import { timeoutParameter } from './operations.ts';
+import { packetSchema, readPacket } from './packet-description.ts';
+import { frameOf } from './packet-frame.ts';
+
+export interface ExplainParts {
+  readonly view: View;
+  readonly ports: Access<PortRecord>;
+  readonly asker: Asker;
+}
+
+/** Seconds that a host has to answer. */
+const explainTimeout = 10;
+/** A jumbo frame. */
+const maxFrameBytes = 9216;
+
+const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type as 'string', 'null'] });
+const result = enumSchema(['pass', 'drop']);
+
+const explainOperation: Operation = {
+  group: 'operator',
+  summary: 'Explains what would become of a packet that a port sends',
+  details:
+    'For: whoever sees the port. Ports that the caller does not see are left out of the steps and changes. `packet` describes the packet, or `frame` has all of its bytes.',
+  query: [timeoutParameter],
+  body: {
+    type: 'object',
+    properties: {
+      port: { ...uuidSchema, description: 'The port that sends the packet.' },
+      packet: packetSchema,
+      frame: {
+        type: 'string',
+        description: `The whole Ethernet frame in hexadecimal, up to ${maxFrameBytes} bytes.`,
+      },
+    },
+    required: ['port'],
+    additionalProperties: false,
+  },
+  refusals: [409],
+  answers: {
+    200: objectOf({
+      port: uuidSchema,
+      frame: { ...stringSchema, description: 'The frame that was walked, in hexadecimal.' },
+      result: enumSchema(['delivered', 'answered', 'dropped']),
+      steps: arrayOf(
+        objectOf({
+          host: orNull(stringSchema),
+          port: uuidSchema,
+          stage: stringSchema,
+          result,
+          reason: stringSchema,
+          rule: { ...orNull(uuidSchema), description: 'The rule that admitted the packet.' },
+          address: { ...orNull(stringSchema), description: 'The address that the decision was about.' },
+        }),
+      ),
+      receivers: arrayOf(objectOf({ port: uuidSchema, result, reason: orNull(stringSchema) })),
+      connection: {
+        anyOf: [
+          objectOf({ originators: arrayOf(stringSchema), responders: arrayOf(stringSchema) }),
+          { type: 'null' },
+        ],
+        description: "The ports on the switch's record of the packet's connection; null where it has none.",
+      },
+      connections_read: {
+        ...booleanSchema,
+        description: 'False where the switch could not be asked for its connections.',
+      },
+      changes: {
+        anyOf: [
+          arrayOf(
+            objectOf({
+              resource: enumSchema(['security_group_rule', 'port', 'network']),
+              id: orNull(uuidSchema),
+              port: orNull(uuidSchema),
+              attributes: { type: 'object' },
+            }),
+          ),
+          { type: 'null' },
+        ],
+        description: 'The smallest change that lets a dropped packet pass; null where none is known.',
+      },
+    }),
+  },
+};
+
+/** Separators between bytes, as tools print them, are left out. */
+function readFrame(value: unknown): Buffer {
+  const text = typeof value === 'string' ? value.replace(/[\s:]/g, '') : '';
+  if (!/^([0-9a-f]{2})+$/i.test(text)) return badRequest("'frame' must be bytes in hexadecimal");
+  const frame = Buffer.from(text, 'hex');
+  if (frame.length > maxFrameBytes) return badRequest(`'frame' must have at most ${maxFrameBytes} bytes`);
+  return frame;
+}
+
+export function registerExplain(app: FastifyInstance, { view, ports, asker }: ExplainParts): void {
+  const frameFrom = (body: Readonly<Record<string, unknown>>, record: PortRecord): Buffer => {
+    if (body['frame'] !== undefined) {
+      if (body['packet'] !== undefined) badRequest("Give 'packet' or 'frame', not both");
+      return readFrame(body['frame']);
+    }
+    if (body['packet'] === undefined) return badRequest("Give a 'packet' or a 'frame'");
+    const packet = readPacket(body['packet']);
+    const { state } = view;
+    const network = record.network_id;
+    const port = portOf(record);
+    if (port === null) throw new Error(`port ${record.id} has no MAC`);
+    return frameOf(packet, {
+      port,
+      neighbours: [...state.ports.by('network', network)].flatMap((row) => portOf(row.record) ?? []),
+      subnets: [...state.subnets.by('network', network)].flatMap((row) => subnetOf(row.record) ?? []),
+    });
+  };
+
+  app.post('/v1/explain', describes(explainOperation), async (request: FastifyRequest) => {
+    const body = readBody(request);
+    if (!isObject(body)) return badRequest('Body contains invalid data');
+    const unknown = Object.keys(body).find((name) => !['port', 'packet', 'frame'].includes(name));
+    if (unknown !== undefined) return badRequest(`Unrecognized attribute(s) '${unknown}'`);
+    const id = body['port'];
+    if (typeof id !== 'string') return badRequest("'port' must be the id of a port");
+    const timeout = timeoutOf(request.query, explainTimeout);
+    const caller = callerOf(request);
+    const port = ports.found(caller, id).record;
+    const frame = frameFrom(body, port).toString('hex');
+    const binding = view.state.bindings.get(id);
+    if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
+      return refuseRequest({ code: 'PortNotBound', port: id });
+    const question = { kind: 'explain', port: id, network: port.network_id, frame } as const;
+    const { answers } = await asker.ask(question, [binding.host], timeout);
+    const answer = answers.get(binding.host);
+    const hidesHosts = ports.visibilityOf(caller).hidden.has('binding:host_id');
+    if (!isExplanation(answer))
+      return refuseRequest({ code: 'HostSilent', host: hidesHosts ? null : binding.host });
+    return { port: id, frame, ...shownTo(caller, ports, hidesHosts, answer) };
+  });
+}
+
+const isExplanation = (answer: unknown): answer is Explanation =>
+  isObject(answer) && Array.isArray(answer['steps']);
+
+function shownTo(
+  caller: Caller,
+  ports: Access<PortRecord>,
+  hidesHosts: boolean,
+  { steps, receivers, connection, changes, ...rest }: Explanation,
+): Explanation {
+  const seen = new Map<string, boolean>();
+  const isSeen = (port: string): boolean => {
+    let known = seen.get(port);
+    if (known === undefined) seen.set(port, (known = ports.seen(caller, port) !== undefined));
+    return known;
+  };
+  const mayChange = ({ port }: ExplainedChange): boolean => port === null || isSeen(port);
+  return {
+    ...rest,
+    steps: steps
+      .filter(({ port }) => isSeen(port))
+      .map((step) => (hidesHosts ? { ...step, host: null } : step)),
+    receivers: receivers.filter(({ port }) => isSeen(port)),
+    connection: connection && {
+      originators: connection.originators.filter(isSeen),
+      responders: connection.responders.filter(isSeen),
+    },
+    // A part of the changes would not let the packet pass.
+    changes: changes?.every(mayChange) === true ? changes : null,
+  };
+}

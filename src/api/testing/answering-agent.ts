@@ -1,0 +1,26 @@
+/** An agent for tests of what the API asks agents: it answers each question at once. Must not be used outside tests. */
+import { keys } from '../../model/keys.ts';
+import type { AskRecord } from '../../model/records.ts';
+import type { Store } from '../../store/contract.ts';
+import type { Json } from './api-under-test.ts';
+
+/** Answers as the host of this name until the returned function is called. */
+export function startAnsweringAgent(
+  store: Store,
+  host: string,
+  answer: (question: AskRecord) => Json,
+): () => void {
+  const watch = store.watch(keys.ask.prefix, 1, {
+    onBatch({ events }) {
+      for (const event of events) {
+        if (event.type !== 'put') continue;
+        const id = event.entry.key.slice(keys.ask.prefix.length);
+        const value = JSON.stringify(answer(JSON.parse(event.entry.value) as AskRecord));
+        const key = keys.answer(id, host);
+        void store.txn([{ key: event.entry.key, is: 'present' }], [{ op: 'put', key, value }]);
+      }
+    },
+    onLost() {},
+  });
+  return () => watch.close();
+}
