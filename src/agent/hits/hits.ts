@@ -7,6 +7,7 @@
  * rule lives on, and before an exact look, it is made to look (`counted`), which takes some milliseconds.
  */
 import type { Logger } from 'pino';
+import { Sequencer, Throttler } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { FlowRemoved, Session } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -16,7 +17,6 @@ import type { CounterWatch, Ending } from '../flows/applier.ts';
 import { HitAccounts, type Look } from './accounts.ts';
 import { HitEndings, type Rest } from './endings.ts';
 import { HitRecords } from './records.ts';
-import { Turns } from './turns.ts';
 import { HitFlows } from './verdict-flows.ts';
 
 export interface HitsOptions {
@@ -48,9 +48,9 @@ export class Hits implements CounterWatch {
   readonly #flows = new HitFlows();
   readonly #endings = new HitEndings();
   /** A look and a change that ends counters would each make the other's readings wrong. */
-  readonly #turns = new Turns();
+  readonly #sequencer = new Sequencer();
+  readonly #looks = new Throttler((leave) => this.#lookInTurn(leave));
   #change: (() => void) | null = null;
-  #next: Promise<void> | null = null;
   #source: CountedFor | null = null;
   /** Verdict flows that were on the switch when it was last seen. */
   #verdicts = 0;
@@ -91,18 +91,14 @@ export class Hits implements CounterWatch {
    * a look waits for its turn shares it.
    */
   look(): Promise<void> {
-    this.#next ??= this.#lookInTurn();
-    return this.#next;
+    return this.#looks.run();
   }
 
-  async #lookInTurn(): Promise<void> {
-    const done = await this.#turns.take();
-    this.#next = null;
-    try {
-      await this.#lookNow();
-    } finally {
-      done();
-    }
+  async #lookInTurn(leave: () => void): Promise<void> {
+    await this.#sequencer.run(() => {
+      leave();
+      return this.#lookNow();
+    });
     await this.#records.write();
   }
 
@@ -155,7 +151,7 @@ export class Hits implements CounterWatch {
       flows.filter((flow) => this.#livesOn(flow, pipeline)).map(({ cookie }) => cookie),
     );
     if (cookies.size === 0) return;
-    this.#change = await this.#turns.take();
+    this.#change = await this.#sequencer.acquire();
     this.#endings.changeBegins();
     try {
       await this.#options.counted();

@@ -2,12 +2,13 @@
  * A host's records of hits in the store: reads what an earlier life left, writes what changed. Knows nothing of
  * switches.
  */
+
+import { Sequencer } from '../../base/async.ts';
 import { isObject } from '../../model/checks.ts';
 import { keys } from '../../model/keys.ts';
 import type { HitRecord, HitWatchRecord } from '../../model/records.ts';
 import type { Store, Write } from '../../store/contract.ts';
 import type { HitAccounts } from './accounts.ts';
-import { Turns } from './turns.ts';
 
 /** Records in one transaction. */
 const mostWrites = 500;
@@ -16,7 +17,7 @@ export class HitRecords {
   readonly #store: Store;
   readonly #host: string;
   readonly #accounts: HitAccounts;
-  readonly #turns = new Turns();
+  readonly #writes = new Sequencer();
   #watch: HitWatchRecord = { since: 0, reset: null };
   #watchSaid = true;
 
@@ -51,12 +52,7 @@ export class HitRecords {
 
   /** Only what changed since it was written last. What cannot be written is still changed when it rejects. */
   async write(): Promise<void> {
-    const done = await this.#turns.take();
-    try {
-      await this.#writeNow();
-    } finally {
-      done();
-    }
+    await this.#writes.run(() => this.#writeNow());
   }
 
   async #writeNow(): Promise<void> {

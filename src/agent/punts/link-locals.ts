@@ -6,6 +6,7 @@
  * A dead agent delays only addresses never seen before.
  */
 import type { Logger } from 'pino';
+import { Sequencer } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { LinkLocalRecord } from '../../model/records.ts';
@@ -39,7 +40,8 @@ export interface Refusals {
 export class LinkLocals {
   readonly #options: LinkLocalsOptions;
   readonly #refusals = new Map<PortId, Refusals>();
-  #last: Promise<unknown> = Promise.resolve();
+  /** Each claim counts what the claim before it recorded. */
+  readonly #claims = new Sequencer();
 
   constructor(options: LinkLocalsOptions) {
     this.#options = options;
@@ -47,10 +49,7 @@ export class LinkLocals {
 
   /** Whether the probe was for an address that the port may have: then it is recorded when this resolves. */
   claim(packet: PacketIn): Promise<boolean> {
-    // One after another, so that each counts what the one before recorded.
-    const turn = this.#last.then(() => this.#claim(packet));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    return this.#claims.run(() => this.#claim(packet));
   }
 
   async #claim(packet: PacketIn): Promise<boolean> {

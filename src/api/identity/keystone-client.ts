@@ -3,8 +3,8 @@
  * is good for. Speaks HTTP and knows what answers mean; keeps nothing but its own token.
  */
 import { answerText } from '../../base/answer-text.ts';
+import { Limiter } from '../../base/async.ts';
 import { Fault, reasonOf } from '../../base/errors.ts';
-import { Slots } from '../../base/slots.ts';
 import { isObject } from '../../model/checks.ts';
 
 export interface KeystoneAccount {
@@ -30,7 +30,7 @@ export type TokenBody = Readonly<Record<string, unknown>>;
  * Calls under way at once. Anybody may make us ask, with a token that is none, and a Keystone that is asked faster than
  * it answers would answer those who waited too long.
  */
-const mostAtOnce = 32;
+const maxConcurrent = 32;
 
 /** Bytes of an answer; without the catalogue some thousand are usual. */
 const longestAnswer = 1 << 20;
@@ -45,7 +45,7 @@ export class KeystoneClient {
   readonly #timeout: number;
   #own: Promise<string> | null = null;
   readonly #calls = new Set<AbortController>();
-  readonly #slots = new Slots(mostAtOnce);
+  readonly #limiter = new Limiter(maxConcurrent);
   #closed = false;
 
   /** `timeout` in milliseconds is for each call, with the wait for its turn. */
@@ -146,10 +146,8 @@ export class KeystoneClient {
     this.#calls.add(call);
     const late = setTimeout(() => call.abort(new Error('no answer in time')), this.#timeout);
     try {
-      await this.#slots.take(call.signal);
-      return await this.#answer(url, { ...request, signal: call.signal, redirect: 'error' }).finally(() =>
-        this.#slots.giveBack(),
-      );
+      const release = await this.#limiter.acquire(call.signal);
+      return await this.#answer(url, { ...request, signal: call.signal, redirect: 'error' }).finally(release);
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       return fail(reasonOf(cause), error);

@@ -4,9 +4,9 @@
  * Must never write.
  */
 import type { Logger } from 'pino';
-import { Backoff } from '../../base/backoff.ts';
-import { Fault } from '../../base/errors.ts';
-import type { Batch, Store, Watch } from '../../store/contract.ts';
+import { Fault, reasonOf } from '../../base/errors.ts';
+import type { Batch, Snapshot, Store } from '../../store/contract.ts';
+import { follow } from '../../store/feed.ts';
 import { type OnReleased, State } from './state.ts';
 
 export type ViewFault = { readonly code: 'ViewBehind'; readonly revision: number };
@@ -19,18 +19,15 @@ interface Waiter {
 }
 
 /** Milliseconds until a wait for a revision gives up. */
-const patience = 10_000;
+const revisionTimeout = 10_000;
 
 export class View {
   readonly #store: Store;
   readonly #log: Logger;
-  readonly #backoff = new Backoff();
+  readonly #stop = new AbortController();
   #state: State;
   #revision = 0;
-  #watch: Watch | null = null;
-  #retry: NodeJS.Timeout | null = null;
   #waiters: Waiter[] = [];
-  #closed = false;
   #onReleased: OnReleased = () => {};
 
   constructor(store: Store, log: Logger) {
@@ -51,29 +48,34 @@ export class View {
     this.#onReleased = handler;
   }
 
-  /** Resolves once the view holds what the store held at the call. */
+  /** Resolves once the view holds what the store held at the call; rejects when the store cannot be listed then. */
   async start(): Promise<void> {
-    const snapshot = await this.#store.range('');
-    const state = this.#emptyState();
-    for (const entry of snapshot.entries.toSorted((a, b) => a.createRevision - b.createRevision)) {
-      state.apply({ type: 'put', entry });
-    }
-    if (this.#closed) return;
-    this.#state = state;
-    this.#arrive(snapshot.revision);
-    this.#watch = this.#store.watch('', snapshot.revision + 1, {
-      onBatch: (batch) => this.#take(batch),
-      onLost: (fault) => {
-        this.#log.warn({ fault: fault.data }, 'the watch on the store was lost; listing again');
-        this.#restart();
-      },
+    const { signal } = this.#stop;
+    await new Promise<void>((resolve, reject) => {
+      let started = false;
+      const followed = follow(this.#store, [''], {
+        signal,
+        onReset: (snapshot) => {
+          this.#reset(snapshot);
+          started = true;
+          resolve();
+        },
+        onBatch: (batch) => this.#take(batch),
+        onTrouble: (error) => {
+          if (!started) {
+            this.#stop.abort();
+            reject(error);
+            return;
+          }
+          this.#log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again');
+        },
+      });
+      void followed.then(resolve);
     });
   }
 
   close(): void {
-    this.#closed = true;
-    this.#watch?.close();
-    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#stop.abort();
     for (const waiter of this.#waiters.splice(0)) {
       clearTimeout(waiter.timer);
       waiter.reject(behind(waiter.revision));
@@ -87,7 +89,7 @@ export class View {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((waiter) => waiter.timer !== timer);
         reject(behind(revision));
-      }, patience);
+      }, revisionTimeout);
       this.#waiters.push({ revision, resolve, reject, timer });
     });
   }
@@ -104,9 +106,16 @@ export class View {
     return new State((subnet, address) => this.#onReleased(subnet, address));
   }
 
+  #reset({ revision, entries }: Snapshot): void {
+    const state = this.#emptyState();
+    for (const entry of entries.toSorted((a, b) => a.createRevision - b.createRevision))
+      state.apply({ type: 'put', entry });
+    this.#state = state;
+    this.#arrive(revision);
+  }
+
   #take(batch: Batch): void {
     for (const event of batch.events) this.#state.apply(event);
-    this.#backoff.reset();
     this.#arrive(batch.revision);
   }
 
@@ -123,18 +132,6 @@ export class View {
       waiter.resolve();
     }
     this.#waiters = waiting;
-  }
-
-  #restart(): void {
-    this.#watch = null;
-    if (this.#closed) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.start().catch((error: unknown) => {
-        this.#log.error({ err: error }, 'the store could not be listed');
-        this.#restart();
-      });
-    }, this.#backoff.next());
   }
 }
 
