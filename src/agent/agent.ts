@@ -273,10 +273,7 @@ export class Agent {
       await this.#metering.look(session, this.#drift);
       core.pipeline.suspicion.suspectAll();
     }
-    await Promise.all([
-      this.#metering.prepare(session, core.pipeline),
-      Promise.resolve().then(() => applier.rehearse()),
-    ]);
+    await Promise.all([this.#metering.prepare(session, core.pipeline), applier.rehearse()]);
     // What became of a change that failed is not known.
     let changed = true;
     try {
@@ -407,11 +404,14 @@ export class Agent {
     });
     const { facts, relations, desired } = core.pipeline;
     this.#hits.follow(core);
+    const applier = new Applier({ desired, log, drift: this.#drift, watch: this.#hits });
+    // The switch answers while the store is read and flows are derived.
+    applier.meet(this.#links.session);
     this.#running = {
       core,
       answersNd,
       meterSpread,
-      applier: new Applier({ desired, log, drift: this.#drift, watch: this.#hits }),
+      applier,
       bindings: new Bindings(store, core.topology, host),
       linkLocals: new LinkLocals({ store, facts, relations, log }),
     };

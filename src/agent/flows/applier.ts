@@ -9,6 +9,7 @@
  * A rule's flow that the switch cannot hold at all is left out, which only ever denies, so that one odd record
  * does not keep every other change from the switch. Any other refusal fails the whole change.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import {
@@ -22,7 +23,7 @@ import {
 import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
 import { learntTables, tableNames, tables } from '../../pipeline/tables.ts';
 import type { Drift } from '../switch/drift.ts';
-import { type InstalledFlow, InstalledFlows, printOf, type Stray } from './installed-flows.ts';
+import { type InstalledFlow, InstalledFlows, printOf, type Stray, sentFlow } from './installed-flows.ts';
 
 /** A verdict flow whose counters a change ends: it goes, or is replaced and begins anew. */
 export type Ending = Pick<InstalledFlow, 'table' | 'priority' | 'match' | 'cookie'>;
@@ -44,7 +45,7 @@ export interface Applied {
 }
 
 interface Difference {
-  readonly puts: readonly (readonly [key: string, flow: Flow, print: string])[];
+  readonly puts: readonly (readonly [key: string, flow: Flow])[];
   readonly removals: readonly (readonly [key: string, flow: InstalledFlow])[];
 }
 
@@ -106,13 +107,15 @@ export class Applier {
   }
 
   /**
-   * Before a reading of the whole switch: works out what it will be compared with, while the caller waits for
-   * something else.
+   * Prepares for the comparison with a reading of the whole switch, while the caller waits for something else. Only
+   * flows that the switch has are compared, as far as that is known already.
    */
-  rehearse(): void {
+  async rehearse(): Promise<void> {
     if (this.#installed.known !== null) return;
+    // The event loop takes what the switch has answered meanwhile. The first turn may be the end of one under way.
+    for (let turn = 0; turn < 2 && this.#installed.found === null; turn++) await nextTurn();
     this.#desired.takeChanged();
-    for (const key of this.#desired.keys()) {
+    for (const key of (this.#installed.found ?? this.#desired).keys()) {
       const wanted = this.#desired.get(key);
       const printed = wanted && this.#printOf(key, wanted);
       if (printed !== undefined) this.#rehearsed.set(key, printed);
@@ -222,8 +225,7 @@ export class Applier {
         if (excluded < mostExcluded && this.#exclude(error, difference)) continue;
         throw error;
       }
-      for (const [key, { table, priority, match, cookie }, printed] of puts)
-        installed.set(key, { table, priority, match, cookie, print: printed });
+      for (const [key, flow] of puts) installed.set(key, sentFlow(flow));
       for (const [key] of removals) installed.delete(key);
       return { put: puts.length, removed: removals.length };
     }
@@ -263,14 +265,19 @@ export class Applier {
   }
 
   #difference(installed: ReadonlyMap<string, InstalledFlow>, keys: ReadonlySet<string>): Difference {
-    const puts: [string, Flow, string][] = [];
+    const puts: [string, Flow][] = [];
     const removals: [string, InstalledFlow][] = [];
     for (const key of keys) {
       const wanted = this.#desired.get(key);
-      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
       const present = installed.get(key);
+      // Nothing to compare with.
+      if (wanted !== undefined && present === undefined && !this.#excluded.has(key)) {
+        puts.push([key, wanted]);
+        continue;
+      }
+      const printed = wanted === undefined ? undefined : this.#printOf(key, wanted);
       if (wanted !== undefined && printed !== undefined && this.#excluded.get(key) !== printed) {
-        if (present?.print !== printed) puts.push([key, wanted, printed]);
+        if (present?.print !== printed) puts.push([key, wanted]);
       } else if (present !== undefined) removals.push([key, present]);
     }
     return { puts, removals };
@@ -294,8 +301,12 @@ export class Applier {
     const fault = error.data as Extract<SessionFault, { code: 'Refused' | 'Unencodable' }>;
     const refused = puts[fault.member ?? -1];
     if (refused === undefined || (fault.code === 'Refused' && !hopeless.has(fault.errorType))) return false;
-    const [key, flow, printed] = refused;
-    return this.#leaveOut(key, flow, printed, error);
+    const [key, flow] = refused;
+    if (fault.code === 'Refused') return this.#leaveOut(key, flow, printOf(flow), error);
+    if (!this.#leaveOut(key, flow, unprintable, error)) return false;
+    // All others of the kind at once, since each attempt counts.
+    for (const [other, unsent] of puts) this.#printOf(other, unsent);
+    return true;
   }
 
   /** False for a flow without which more would pass. */

@@ -54,6 +54,30 @@ const unknownPart = (unknown: Uint8Array | undefined): string =>
 const keyOf = ({ table, priority, match, unknownMatch }: TimedFlow): string =>
   canonicalKey(table, priority, match) + unknownPart(unknownMatch);
 
+/** A flow that the applier sent. Its print is made when it is first compared: few flows of a new switch ever are. */
+class SentFlow implements InstalledFlow {
+  readonly table: number;
+  readonly priority: number;
+  readonly match: Flow['match'];
+  readonly cookie: bigint;
+  #sent: Flow | string;
+
+  constructor(flow: Flow) {
+    this.table = flow.table;
+    this.priority = flow.priority;
+    this.match = flow.match;
+    this.cookie = flow.cookie;
+    this.#sent = flow;
+  }
+
+  get print(): string {
+    if (typeof this.#sent !== 'string') this.#sent = printOf(this.#sent);
+    return this.#sent;
+  }
+}
+
+export const sentFlow = (flow: Flow): InstalledFlow => new SentFlow(flow);
+
 function installed(flow: TimedFlow, print: string): InstalledFlow {
   const { table, priority, match, cookie, unknownMatch } = flow;
   return { table, priority, match, cookie, print, ...(unknownMatch === undefined ? {} : { unknownMatch }) };
@@ -69,8 +93,9 @@ export class InstalledFlows {
   #paused = false;
   readonly #told = new Map<string, InstalledFlow | null>();
   #looks = 0;
-  /** A reading that was begun before anybody needs it. */
+  /** A reading that was begun before anybody needs it, and what it has found once it has ended. */
   #begun: Promise<Map<string, InstalledFlow>> | null = null;
+  #found: ReadonlyMap<string, InstalledFlow> | null = null;
 
   constructor(excluded: ReadonlySet<number>) {
     this.#excluded = excluded;
@@ -102,14 +127,30 @@ export class InstalledFlows {
     this.#paused = false;
     this.#told.clear();
     this.#begun = null;
+    this.#found = null;
+  }
+
+  /** What `read` will give; null while the reading goes on, or has not begun. */
+  get found(): ReadonlyMap<string, InstalledFlow> | null {
+    return this.#found;
   }
 
   /** Begins what `read` will give: other questions to a switch that has just started go out at the same time. */
   begin(session: FlowReader): void {
     this.#told.clear();
     const reading = this.#dump(session);
-    reading.catch(() => undefined);
     this.#begun = reading;
+    this.#found = null;
+    void this.#note(reading);
+  }
+
+  async #note(reading: Promise<Map<string, InstalledFlow>>): Promise<void> {
+    try {
+      const flows = await reading;
+      if (this.#begun === reading) this.#found = flows;
+    } catch {
+      // `read` rejects with the same error.
+    }
   }
 
   /** Something may have changed much: the switch is read again, and compared with what it had. */
@@ -155,6 +196,7 @@ export class InstalledFlows {
     if (this.#begun === null) this.begin(session);
     const reading = this.#begun ?? this.#dump(session);
     this.#begun = null;
+    this.#found = null;
     const flows = await reading;
     this.#flows = flows;
     return { flows, strays: before === null ? [] : differences(before, flows) };
