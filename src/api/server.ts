@@ -29,6 +29,7 @@ import { registerStoreCheck } from './operator/store-check.ts';
 import { registerResources } from './resources/catalogue.ts';
 import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
 import { registerEmptyLists } from './resources/empty-lists.ts';
+import { migrateNumbers } from './resources/number-migration.ts';
 import { registerPortBindings } from './resources/port-bindings.ts';
 import { Ports } from './resources/ports.ts';
 import { registerQosRuleTypes } from './resources/qos-rule-types.ts';
@@ -56,6 +57,8 @@ export interface ApiOptions {
   readonly mtu?: number;
   /** What projects may have that were given no limits of their own; absent: any number. */
   readonly quotas?: QuotaLimits;
+  /** Makes the ids of records; absent: random UUIDs. */
+  readonly newId?: () => string;
   /** Prometheus text for `GET /metrics`; without it the path is unknown. */
   readonly metrics?: () => Promise<string>;
 }
@@ -94,7 +97,7 @@ export function createApi(options: ApiOptions): Api {
     view,
     committer,
     addresses: new AddressBook(view),
-    newId: randomUUID,
+    newId: options.newId ?? randomUUID,
     strictPairs: options.strictPairs ?? false,
     mtu: options.mtu ?? usualMtu,
     quotas: options.quotas ?? noQuotas,
@@ -158,7 +161,10 @@ export function createApi(options: ApiOptions): Api {
 
   let started: Promise<void> | null = null;
   const ready = async (): Promise<void> => {
-    started ??= view.start().then(() => plantDefaultGroupRules(context));
+    started ??= view
+      .start()
+      .then(() => migrateNumbers(context))
+      .then(() => plantDefaultGroupRules(context));
     await started;
   };
   return {

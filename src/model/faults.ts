@@ -137,6 +137,8 @@ export type ModelFault =
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
   | { readonly code: 'AgentNotFound'; readonly id: string }
   | { readonly code: 'AvailabilityZoneNotFound'; readonly zone: string }
+  /** Every VNI is in use. */
+  | { readonly code: 'NoNetworkAvailable' }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }
   | { readonly code: 'TagNotFound'; readonly tag: string }

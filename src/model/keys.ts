@@ -83,6 +83,9 @@ export const keys = {
   /** Uniqueness of addresses and MACs in a network. The value is the port's id. */
   takenIp: marksAt('taken/ip/:network/:address'),
   takenMac: marksAt('taken/mac/:network/:mac'),
+  /** Uniqueness of networks' and ports' keys (numbers.ts). The value is the record's id. */
+  networkKey: marksAt('vni/:number'),
+  portKey: marksAt('port-key/:network/:number'),
   defaultQosPolicy: marksAt('default-qos/*project'),
   defaultExternalNetwork: marksAt('default-external-network'),
   /** A pool of the scope. */

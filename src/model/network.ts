@@ -4,6 +4,7 @@ import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
+import type { NetworkKey } from './numbers.ts';
 import type { Verbs } from './policy.ts';
 import { checkProvider, providerAttributes } from './provider.ts';
 import type { NetworkRecord } from './records.ts';
@@ -129,11 +130,12 @@ export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 |
 export type NetworkDraft = DraftOf<typeof networkAttributes>;
 export type NetworkPatch = PatchOf<typeof networkAttributes>;
 
-export function newNetwork(birth: Birth, draft: NetworkDraft): NetworkRecord {
+export function newNetwork(birth: Birth, vni: NetworkKey, draft: NetworkDraft): NetworkRecord {
   checkProvider(draft);
   return {
     ...born(birth, draft.description),
     name: draft.name,
+    vni,
     admin_state_up: draft.admin_state_up,
     shared: draft.shared,
     mtu: draft.mtu,

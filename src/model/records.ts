@@ -2,6 +2,8 @@
  * The records as they lie in the store, in Neutron's own words (snake_case), one interface a resource.
  * What the API adds on reading (status, vif details, rules inside their group) is not here.
  */
+import type { NetworkKey, PortKey } from './numbers.ts';
+
 export interface StandardAttributes {
   readonly id: string;
   readonly project_id: string;
@@ -22,6 +24,8 @@ export type PortSecurityMode = 'strict' | 'mac-only';
 
 export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly name: string;
+  /** Its VNI in tunnels. Not shown by the API while no network has a tunnel. */
+  readonly vni: NetworkKey;
   readonly admin_state_up: boolean;
   readonly shared: boolean;
   readonly mtu: number;
@@ -128,6 +132,8 @@ export type PortHints = Readonly<Record<string, unknown>>;
 export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly name: string;
   readonly network_id: string;
+  /** Unique in its network. Not shown by the API. */
+  readonly key: PortKey;
   readonly admin_state_up: boolean;
   readonly mac_address: string;
   readonly fixed_ips: readonly FixedIp[];

@@ -4,9 +4,9 @@
  * changed since somebody last looked. Knows nothing of what is installed.
  */
 import { bug } from '../base/errors.ts';
+import { hash64 } from '../base/hash.ts';
 import { type Action, canonicalBody, canonicalKey, type Flow, type FlowBody } from '../openflow/index.ts';
 import type { Conjunction, Draft, Provenance } from './draft.ts';
-import { hash64 } from './ids.ts';
 
 type Whole = Extract<Draft, { readonly body: FlowBody }>;
 

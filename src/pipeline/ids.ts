@@ -1,37 +1,15 @@
 /**
- * Small numbers for names, to stand in registers. An id is a hash of its name, so it is the same after a restart
- * without being stored anywhere; a collision takes the next free id. Zero is never given out.
+ * Numbers for names that mean something on this host only: sets, classes, rules, meters. A number is a hash of its name,
+ * so it is the same after a restart without being stored. After a collision the name takes the next free number.
  */
-function hash32(text: string, seed: number): number {
-  let h = seed;
-  for (let i = 0; i < text.length; i++) {
-    h = Math.imul(h ^ text.charCodeAt(i), 0x85ebca6b);
-    h = (h << 13) | (h >>> 19);
-  }
-  h = Math.imul(h ^ (h >>> 16), 0xc2b2ae35);
-  return (h ^ (h >>> 15)) >>> 0;
-}
-
-/** 64 bits of a text, for cookies: wide enough that collisions need no care. */
-export function hash64(text: string): bigint {
-  return (BigInt(hash32(text, 0x2545f491)) << 32n) | BigInt(hash32(text, 0x9e3779b9));
-}
-
-/** The id that a name is given unless another one has it. */
-export const preferredId = (name: string): number => hash32(name, 0x9747b28c);
-
-/** Ids are in [lowest, highest]. */
-export interface IdRange {
-  readonly lowest: number;
-  readonly highest: number;
-}
+import { type NumberRange, preferredNumber } from '../base/hash.ts';
 
 export class IdSpace {
-  readonly #range: IdRange;
+  readonly #range: NumberRange;
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
 
-  constructor(range: IdRange = { lowest: 1, highest: 0xffff_fffe }) {
+  constructor(range: NumberRange = { lowest: 1, highest: 0xffff_fffe }) {
     this.#range = range;
   }
 
@@ -40,8 +18,7 @@ export class IdSpace {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
     const { lowest, highest } = this.#range;
-    let id = preferredId(name);
-    if (id < lowest || id > highest) id = lowest + (id % (highest - lowest + 1));
+    let id = preferredNumber(name, this.#range);
     while (this.#names.has(id)) id = id === highest ? lowest : id + 1;
     this.#ids.set(name, id);
     this.#names.set(id, name);

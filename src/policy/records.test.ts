@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ip, mac, net } from '../../test/lib/frames.ts';
+import { preferredPortKey } from '../model/numbers.ts';
 import type { PortRecord, SecurityGroupRuleRecord } from '../model/records.ts';
 import { linkLocalOf, portOf, ruleOf } from './records.ts';
 
@@ -16,6 +17,7 @@ const portRecord = (over: Partial<PortRecord> = {}): PortRecord => ({
   ...standard,
   name: '',
   network_id: 'n',
+  key: preferredPortKey('id'),
   admin_state_up: true,
   mac_address: '02:00:00:00:00:0A',
   fixed_ips: [{ subnet_id: 's', ip_address: '2001:DB8:0::a' }],

@@ -1,9 +1,9 @@
 /** A connection that several ports admitted is taken from those that may no longer, and goes on for the others. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
+import { preferredPortKey } from '../../src/model/numbers.ts';
 import { protocols, tcpFlags } from '../../src/net/packet/transport.ts';
 import { parseConntrack } from '../../src/ovsdb/index.ts';
-import { preferredId } from '../../src/pipeline/ids.ts';
 import { keysOf } from '../../src/pipeline/record.ts';
 import type { Write } from '../../src/store/contract.ts';
 import { echoFrame, ip, ipFrame, mac, sctpFrame, tcpFrame, udpFrame } from '../lib/frames.ts';
@@ -91,8 +91,8 @@ const everywhere = (each: unknown): Readonly<Record<string, unknown>> =>
       ]),
   );
 const record = (...responders: readonly number[]) => ({
-  originators: [preferredId('p1')],
-  responders: responders.map((n) => preferredId(`p${n}`)),
+  originators: [preferredPortKey('p1')],
+  responders: responders.map((n) => preferredPortKey(`p${n}`)),
 });
 
 async function without(n: number): Promise<unknown> {
@@ -168,5 +168,5 @@ test('who answers for another whose questions it refuses comes back at once, and
   expect(lab.logged('so all of the network were cut')).toEqual([]);
   const { entries } = parseConntrack(await lab.switch.control.dumpConntrack());
   const left = entries.map((entry) => keysOf(entry).responders);
-  expect(left).toContainEqual([2, 3].map((n) => preferredId(`p${n}`)));
+  expect(left).toContainEqual([2, 3].map((n) => preferredPortKey(`p${n}`)));
 });

@@ -3,6 +3,7 @@
  * them into a store. Texts only; nothing is checked.
  */
 import { keys } from '../../src/model/keys.ts';
+import { preferredNetworkKey, preferredPortKey } from '../../src/model/numbers.ts';
 import type {
   NetworkRecord,
   PortRecord,
@@ -27,6 +28,7 @@ export function networkRecord(id: string, changes: Partial<NetworkRecord> = {}):
   return {
     ...standard(id),
     name: id,
+    vni: preferredNetworkKey(id),
     admin_state_up: true,
     shared: false,
     mtu: 1500,
@@ -74,6 +76,7 @@ export function portRecord(text: PortText): PortRecord {
     ...standard(id),
     name: id,
     network_id: network,
+    key: preferredPortKey(id),
     admin_state_up: true,
     mac_address: mac,
     fixed_ips: ips.map((address) => ({ subnet_id: `s-${network}`, ip_address: address })),

@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { preferredPortKey } from '../../src/model/numbers.ts';
 import { type Cidr, formatIp } from '../../src/net/cidr.ts';
 import { parseConntrack } from '../../src/ovsdb/index.ts';
-import { preferredId } from '../../src/pipeline/ids.ts';
 import {
   type ConnectionRecord,
   emptyTracker,
@@ -70,7 +70,7 @@ function lineOfRecord([key, record]: readonly [string, ConnectionRecord]): strin
   return lineOf(
     pipeline.zoneOf(tuple.network),
     tuple,
-    places.map((id) => (id === null ? 0 : preferredId(id))),
+    places.map((id) => (id === null ? 0 : preferredPortKey(id))),
   );
 }
 

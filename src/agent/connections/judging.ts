@@ -2,9 +2,10 @@
  * Judges the live connections of one network by the rules of a moment: which are forbidden altogether, and which for some
  * of the ports that admitted them. Asks and changes nothing on the switch.
  */
+
+import { preferredPortKey } from '../../model/numbers.ts';
 import type { Action } from '../../openflow/index.ts';
 import type { ConntrackEntry } from '../../ovsdb/index.ts';
-import { preferredId } from '../../pipeline/ids.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { forget, type Keys, keysOf } from '../../pipeline/record.ts';
 import { type Admission, type ConnectionTuple, comesBack, standing } from '../../policy/standing.ts';
@@ -93,7 +94,7 @@ export function ownersIn({ relations }: Pipeline, world: World, network: Network
     if (others === null) {
       others = new Map();
       for (const port of world.ports.values())
-        if (port.network === network) others.set(preferredId(port.id), port.id);
+        if (port.network === network) others.set(preferredPortKey(port.id), port.id);
     }
     return others.get(key) ?? (`gone-${key}` as PortId);
   };

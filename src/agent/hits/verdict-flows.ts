@@ -2,9 +2,10 @@
  * Reads the switch's verdict flows as what they count: rule, port, and whether a packet began a connection. The
  * flow's cookie names its provenance; what this process never wanted is known by what an earlier one recorded.
  */
+
+import { hash64 } from '../../base/hash.ts';
 import { canonicalKey, type FlowKey, type FlowStats, type Session } from '../../openflow/index.ts';
 import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
-import { hash64 } from '../../pipeline/ids.ts';
 import type { Counted, Reading } from './accounts.ts';
 
 /** Above this many cookies the switch lists all verdict flows at once; below it looks each up in an index. */

@@ -279,6 +279,10 @@ const answers: { readonly [C in Code]: Answer<C> } = {
   },
   AgentNotFound: { status: 404, text: (f) => `Agent ${f.id} could not be found.` },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
+  NoNetworkAvailable: {
+    status: 503,
+    text: () => 'Unable to create the network. No tenant network is available for allocation.',
+  },
   TenantQuotaNotFound: {
     status: 404,
     text: (f) => `Quota for tenant ${f.project} could not be found.`,

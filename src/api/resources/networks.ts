@@ -33,6 +33,7 @@ import {
   withPolicies,
   writeDefault,
 } from './external-networks.ts';
+import { allocateNetworkKey } from './number-allocation.ts';
 import { isDisposable, removePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
 import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
@@ -68,8 +69,9 @@ export class Networks extends StoredResource<
 
   override show(network: NetworkRecord, reader: Caller) {
     const { subnets } = this.state;
+    const { vni: _vni, ...shown } = super.show(network, reader);
     return {
-      ...super.show(network, reader),
+      ...shown,
       [external]: isExternal(network),
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...providerOfNetwork,
@@ -93,7 +95,8 @@ export class Networks extends StoredResource<
     const policy = draft.qos_policy_id ?? defaultQosPolicy(state, birth.project);
     checkHints(draft.availability_zone_hints, state.hosts.values());
     const mtu = mtuFor(draft.mtu, context.mtu);
-    const network = newNetwork(birth, { ...draft, mtu, qos_policy_id: policy });
+    const vni = allocateNetworkKey(change, state, birth.id);
+    const network = newNetwork(birth, vni, { ...draft, mtu, qos_policy_id: policy });
     ensureDefaultGroup(change, context, birth.project);
     this.#write(change, null, network);
     if (isExternal(network)) openToAll(change, context.newId, network);
@@ -140,6 +143,7 @@ export class Networks extends StoredResource<
     writeQosPolicyUse(change, row.record, null);
     writeDefault(change, this.state, row.record, null);
     removePolicies(change, this.state, id);
+    change.remove(keys.networkKey(String(row.record.vni)));
     change.remove(row.key);
   }
 

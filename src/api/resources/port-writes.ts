@@ -56,6 +56,7 @@ export function removePort(change: Change, context: Context, port: PortRecord): 
   const { id, network_id: network } = port;
   const { state } = context.view;
   change.remove(keys.port(network, id));
+  change.remove(keys.portKey(network, String(port.key)));
   change.remove(keys.takenMac(network, port.mac_address));
   for (const address of addressesOf(port)) change.remove(keys.takenIp(network, address));
   for (const group of port.security_groups) change.remove(keys.groupUse(group, id));

@@ -19,6 +19,7 @@ import type { State } from '../state/state.ts';
 import type { IndexNames, Row } from '../state/table.ts';
 import { admit } from './admission.ts';
 import { ensureDefaultGroup } from './default-group.ts';
+import { allocatePortKey } from './number-allocation.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses, requireKnownSubnets } from './port-addresses.ts';
 import { plugOfPort, silentHosts } from './port-plug.ts';
@@ -64,8 +65,9 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     const { state } = this;
     const held = state.bindings.get(port.id);
     const plug = plugOfPort(state, port);
+    const { key: _key, ...shown } = withoutBindingNotes(port);
     return {
-      ...withoutBindingNotes(port),
+      ...shown,
       ...shownNotes(port),
       tags: tagsOf(port),
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
@@ -158,6 +160,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       ...born(birth, draft.description),
       name: draft.name,
       ...identity,
+      key: allocatePortKey(change, view.state, { id: birth.id, network_id: network.record.id }),
       admin_state_up: draft.admin_state_up,
       fixed_ips: draft.fixed_ips === undefined ? chooser.chooseAll() : chooser.resolve(draft.fixed_ips),
       device_id: draft.device_id,

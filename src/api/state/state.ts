@@ -30,6 +30,7 @@ import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts'
 import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { StoreEvent } from '../../store/contract.ts';
+import { ClaimedNumbers } from './claimed-numbers.ts';
 import { NetworkHosts } from './network-hosts.ts';
 import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
@@ -126,6 +127,7 @@ export class State {
   /** By host, be its agent there or not. */
   readonly bridges = new Map<string, BridgeRecord>();
   readonly hits = new RuleHits();
+  readonly claimedNumbers = new ClaimedNumbers();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
   readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
@@ -194,6 +196,7 @@ export class State {
       ),
       on(keys.defaultGroup, ({ parts, record }) => keep(this.defaultGroups, parts.project, record)),
       ...this.hits.handlers,
+      ...this.claimedNumbers.handlers,
     ];
   }
 

@@ -3,6 +3,7 @@
 import { type Cidr, overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
 import { hostRange, poolRange } from '../address-pools.ts';
 import { keys } from '../keys.ts';
+import { isNetworkKey } from '../numbers.ts';
 import type { RbacPolicyRecord, SubnetRecord } from '../records.ts';
 import { invariantOf } from './invariant.ts';
 import { qosPolicyOf } from './sharing.ts';
@@ -15,6 +16,7 @@ export const networkInvariant = invariantOf(keys.network, {
     const policy = qosPolicyOf(record);
     if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
+    if (!isNetworkKey(record.vni)) yield `${String(record.vni)} is no VNI`;
   },
   *together(all, snapshot) {
     const openings = new Map<string, readonly RbacPolicyRecord[]>();
@@ -33,6 +35,7 @@ export const networkInvariant = invariantOf(keys.network, {
   },
   *marks(network) {
     const { id } = network;
+    if (isNetworkKey(network.vni)) yield [keys.networkKey(String(network.vni)), id];
     const policy = qosPolicyOf(network);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
     if (network.is_default === true) yield [keys.defaultExternalNetwork(), id];

@@ -4,6 +4,7 @@ import { formatCidr, parseCidr, parseIp } from '../../net/cidr.ts';
 import { parseMac } from '../../net/mac.ts';
 import { isHostAddress } from '../address-pools.ts';
 import { keys } from '../keys.ts';
+import { isPortKey } from '../numbers.ts';
 import { isTrustedOwner } from '../port.ts';
 import type { FixedIp, PortRecord } from '../records.ts';
 import { invariantOf } from './invariant.ts';
@@ -59,6 +60,7 @@ export const portInvariant = invariantOf(keys.port, {
       yield `its network ${record.network_id} does not exist`;
     if (parseMac(record.mac_address) !== record.mac_address)
       yield `${record.mac_address} is not how a MAC is written`;
+    if (!isPortKey(record.key)) yield `${String(record.key)} is no port key`;
     for (const ip of record.fixed_ips) yield* addressProblems(record, ip, snapshot);
     yield* guardProblems(record, snapshot);
     yield* bindingProblems(record);
@@ -70,6 +72,7 @@ export const portInvariant = invariantOf(keys.port, {
   },
   *marks({ id, network_id: network, ...port }) {
     yield [keys.takenMac(network, port.mac_address), id];
+    if (isPortKey(port.key)) yield [keys.portKey(network, String(port.key)), id];
     for (const ip of port.fixed_ips) yield [keys.takenIp(network, ip.ip_address), id];
     for (const group of port.security_groups) yield [keys.groupUse(group, id), ''];
     const policy = qosPolicyOf(port);
