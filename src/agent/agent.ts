@@ -271,7 +271,7 @@ export class Agent {
       this.#corrected = performance.now();
       // Whoever removes a meter removes its flows, and connections that foreign flows let in are not to stay.
       await this.#metering.look(session, this.#drift);
-      core.pipeline.suspicion.suspectAll();
+      core.pipeline.tightening.markAll();
     }
     await Promise.all([this.#metering.prepare(session, core.pipeline), applier.rehearse()]);
     // What became of a change that failed is not known.
@@ -374,7 +374,7 @@ export class Agent {
     if (this.#running?.answersNd !== answersNd || this.#running.meterSpread !== meterSpread)
       this.#begin(answersNd, meterSpread);
     // Rules may have gone while nobody watched this switch.
-    this.#running?.core.pipeline.suspicion.suspectAll();
+    this.#running?.core.pipeline.tightening.markAll();
     this.#named = false;
   }
 

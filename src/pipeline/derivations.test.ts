@@ -151,9 +151,9 @@ const joined = {
   'answer-flows-installed': 2,
   'ingress-member-flows': 2,
   'ingress-member-flows-installed': 2,
-  'taken-by-port': 1,
+  'reserved-by-port': 1,
   'wide-ports': 1,
-  'port-suspicion': 1,
+  'port-tightening': 1,
 };
 
 /** An address that goes and one that comes are two, in each family. */
@@ -173,7 +173,7 @@ const entered = {
   'ingress-address-classes': 1,
   'ingress-address-flows': 1,
   'ingress-address-flows-installed': 1,
-  'address-group-suspicion': 1,
+  'address-group-tightening': 1,
 };
 
 const ruled = {
@@ -194,7 +194,7 @@ const ruled = {
   'ingress-members-clauses': 1,
   'ingress-members-clauses-installed': 1,
   'rule-ids': 1,
-  'rule-suspicion': 1,
+  'rule-tightening': 1,
 };
 
 /** While the group is counted by port, each of its ports has verdicts of its own. */
@@ -231,10 +231,10 @@ const plugged = {
   'port-verdicts-installed': 1,
   'port-ids': 1,
   'prefixed-locals': 1,
-  'taken-by-port': 1,
+  'reserved-by-port': 1,
   'wide-ports': 1,
-  'port-suspicion': 1,
-  'local-suspicion': 1,
+  'port-tightening': 1,
+  'local-tightening': 1,
 };
 
 const sizes: readonly Size[] = [
@@ -292,12 +292,12 @@ test('beside a port with wide pairs, another port costs three flows for each add
   const [some, many] = [100, 5000].map((members) =>
     costOf(wide(installed({ members, rules: 5 })), changes['a far member joins']),
   );
-  const taken = {
-    'taken-by-port-flows': 1,
-    'taken-by-port-flows-installed': 1,
-    'taken-by-port-suspicion': 1,
+  const reserved = {
+    'reserved-by-port-flows': 1,
+    'reserved-by-port-flows-installed': 1,
+    'reserved-by-port-tightening': 1,
   };
   // Its two fixed addresses and the link-local one that its MAC makes.
-  expect(some).toEqual({ derivations: { ...joined, ...taken }, put: 5 + 3 * 3, removed: 0 });
+  expect(some).toEqual({ derivations: { ...joined, ...reserved }, put: 5 + 3 * 3, removed: 0 });
   expect(many).toEqual(some);
 });

@@ -22,7 +22,7 @@ describe('a match of neighbour discovery', () => {
     // @ts-expect-error A target link-layer address without a code.
     drop('guard_nd', 1, { ...icmp6, icmpv6_type: 136, nd_tll: 1n }, 'nd-spoof', 'egress');
     // @ts-expect-error An option type without a code.
-    clause('services', 1, { ...solicitation, nd_options_type: 1 }, share);
+    clause('responder', 1, { ...solicitation, nd_options_type: 1 }, share);
     // @ts-expect-error Another code.
     flow('guard_nd', 1, { ...solicitation, icmpv6_code: 1, nd_target: 1n }, pass, why);
     // @ts-expect-error A code that might be another.

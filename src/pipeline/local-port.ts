@@ -27,7 +27,7 @@ export interface LocalPort {
   /** Pairs and link-locals: what the port hears. */
   readonly pairs6: readonly Pair[];
   readonly pairs4: readonly Pair[];
-  /** Of these what it may speak for: the addresses that it has by name, and prefixes less what is taken. */
+  /** Of these what it may speak for: the addresses that it has by name, and prefixes less what is reserved. */
   readonly named: readonly Pair[];
   readonly prefixes: readonly Pair[];
 }

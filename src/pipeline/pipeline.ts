@@ -10,7 +10,6 @@ import type { Draft } from './draft.ts';
 import { declareFacts, type Facts } from './facts.ts';
 import { releaseMeters } from './qos.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
-import { asksDefaults, setAsks } from './stages/asks.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
 import { guardArp } from './stages/guard-arp.ts';
@@ -20,9 +19,12 @@ import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
+import { needsDefaults, setNeeds } from './stages/needs.ts';
 import { qosDefaults, qosFlows } from './stages/qos.ts';
 import { ownPieces, rememberDefaults } from './stages/remember.ts';
+import { reservedDefaults, reservedFlows } from './stages/reserved.ts';
 import { answer, answerLimit, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
+import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/rule-verdicts.ts';
 import {
   addressFlow,
   classClauses,
@@ -34,9 +36,7 @@ import {
   securityGroupDefaults,
   setClauses,
 } from './stages/security-groups.ts';
-import { takenDefaults, takenFlows } from './stages/taken.ts';
-import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/verdicts.ts';
-import { Suspicion } from './suspicion.ts';
+import { Tightening } from './tightening.ts';
 
 export interface Features {
   /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
@@ -57,7 +57,7 @@ export class Pipeline {
   readonly desired = new DesiredFlows();
   readonly ids: Ids = newIds();
   /** Where live connections may have become forbidden. */
-  readonly suspicion: Suspicion;
+  readonly tightening: Tightening;
   readonly #graph = new Dataflow();
 
   constructor(features: Features) {
@@ -69,11 +69,11 @@ export class Pipeline {
 
     this.desired.contribute('defaults', [
       ...classifyDefaults,
-      ...takenDefaults,
+      ...reservedDefaults,
       ...guardTypeDefaults,
       ...guardIgmpDefaults,
       ...conntrackDefaults,
-      ...asksDefaults,
+      ...needsDefaults,
       ...rememberDefaults,
       ...securityGroupDefaults,
       ...responderDefaults,
@@ -109,7 +109,7 @@ export class Pipeline {
       }),
     );
 
-    this.#installTaken();
+    this.#installReserved();
     this.#install(
       'mac-flows',
       graph.map('mac-flows', macHolders, (key, held) => {
@@ -160,7 +160,7 @@ export class Pipeline {
     this.#install(
       'set-flows',
       graph.map('set-flows', relations.sets, (name, _, read) => [
-        ...setAsks(name, relations, ids, read),
+        ...setNeeds(name, relations, ids, read),
         ...setClauses(name, relations, ids, read),
         ...setVerdicts(name, relations, ids, read),
       ]),
@@ -175,17 +175,17 @@ export class Pipeline {
     );
     for (const direction of directions) this.#installClasses(direction);
     this.#releaseIds();
-    this.suspicion = new Suspicion(graph, this.facts, relations);
+    this.tightening = new Tightening(graph, this.facts, relations);
   }
 
-  #installTaken(): void {
-    const { taken, zoneOf } = this.relations;
-    for (const relation of taken)
+  #installReserved(): void {
+    const { reserved, zoneOf } = this.relations;
+    for (const relation of reserved)
       this.#install(
         `${relation.name}-flows`,
         this.#graph.map(`${relation.name}-flows`, relation, (_, value, read) => {
           const zone = read(zoneOf, value.network);
-          return zone === undefined ? undefined : takenFlows(zone, value);
+          return zone === undefined ? undefined : reservedFlows(zone, value);
         }),
       );
   }

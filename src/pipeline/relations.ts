@@ -14,7 +14,7 @@ import { declareLinkLocals, type LinkLocalRelations } from './link-locals.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
 import { declareQos, type QosRelations, qosMeters } from './qos.ts';
-import { declareTaken, type Taken } from './taken.ts';
+import { declareReserved, type Reserved } from './reserved.ts';
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
@@ -42,7 +42,7 @@ export interface Relations {
   /** What a peer is among security groups, and among address groups. */
   readonly members: Classing;
   readonly addresses: Classing;
-  readonly taken: readonly Relation<string, Taken>[];
+  readonly reserved: readonly Relation<string, Reserved>[];
   readonly qos: QosRelations;
 }
 
@@ -183,7 +183,7 @@ export function declareRelations(
     countedApart,
     members: declareMembers(graph, activeRules, holders),
     addresses: declareAddresses(graph, activeRules, facts.addressGroups),
-    taken: declareTaken(graph, facts, locals, linkLocals.granted),
+    reserved: declareReserved(graph, facts, locals, linkLocals.granted),
     qos: declareQos(graph, facts, locals, ids.meters),
   };
 }

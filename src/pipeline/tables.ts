@@ -25,11 +25,11 @@ export const register = {
   copy: 'reg7',
   /** 1: the packet goes to a port where DHCP's servers or clients listen. */
   dhcp: 'reg9',
-  /** What the rules of the set at hand ask of a packet. */
-  asks: 'reg10',
+  /** Which fields the rules of the set need to match, as bits of `need`. */
+  needs: 'reg10',
   /** Scratch: 1 when the address that the packet speaks from, or for, is one that no prefix pair gives. */
-  sourceTaken: 'reg12',
-  targetTaken: 'reg13',
+  sourceReserved: 'reg12',
+  targetReserved: 'reg13',
 } as const;
 
 export const flag = {
@@ -45,10 +45,10 @@ export const flag = {
   piece: 16,
 } as const;
 
-/** What rules may ask of a packet beside its protocol, as bits of a register. */
-export const ask = {
+/** The fields that rules may need beside the protocol. */
+export const need = {
   /** Ports, or types and codes. */
-  service: 1,
+  l4: 1,
   /** The peer's address. */
   peer: 2,
 } as const;
@@ -62,9 +62,9 @@ interface TableRow {
   readonly learnt?: true;
 }
 
-const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, dhcp, asks } =
+const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, dhcp, needs } =
   register;
-const { sourceTaken, targetTaken } = register;
+const { sourceReserved, targetReserved } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label', 'ct_mark'] as const;
 const originalTuple = ['ip_frag', 'ct_nw_proto', 'ct_tp_src', 'ct_tp_dst'] as const;
@@ -90,26 +90,26 @@ export const tables = {
     id: 0,
     match: ['in_port'],
     load: [source, network, sourceSet, flags],
-    next: ['guard_mac', 'services'],
+    next: ['guard_mac', 'responder'],
   },
   /** Untagged, from one of the port's own MACs. */
   guard_mac: {
     id: 1,
     match: [source, 'vlan_vid', 'eth_src'],
     load: [],
-    next: ['taken_source', 'guard_type'],
+    next: ['reserved_source', 'guard_type'],
   },
   /** For ports with prefix pairs: addresses of the network that belong to somebody, then those that nobody can have. */
-  taken_source: {
+  reserved_source: {
     id: 2,
     match: [network, 'eth_type', 'ip_src', 'ipv6_src', 'arp_spa'],
-    load: [sourceTaken],
-    next: ['taken_target'],
+    load: [sourceReserved],
+    next: ['reserved_target'],
   },
-  taken_target: {
+  reserved_target: {
     id: 3,
     match: [network, 'eth_type', 'ip_proto', 'arp_tpa', 'icmpv6_type', 'icmpv6_code', 'nd_target'],
-    load: [targetTaken],
+    load: [targetReserved],
     next: ['guard_type'],
   },
   guard_type: {
@@ -123,8 +123,8 @@ export const tables = {
     id: 5,
     match: [
       source,
-      sourceTaken,
-      targetTaken,
+      sourceReserved,
+      targetReserved,
       'eth_type',
       'eth_src',
       'arp_op',
@@ -134,14 +134,14 @@ export const tables = {
       'arp_tpa',
     ],
     load: [],
-    next: ['services'],
+    next: ['responder'],
   },
   /** Neighbour and multicast-listener discovery: targets and link-layer options; sources are guard_ip's. */
   guard_nd: {
     id: 6,
     match: [
       source,
-      targetTaken,
+      targetReserved,
       'eth_type',
       'eth_src',
       'ip_proto',
@@ -155,7 +155,7 @@ export const tables = {
       'nd_tll',
     ],
     load: [],
-    next: ['guard_ip', 'services'],
+    next: ['guard_ip', 'responder'],
   },
   /** IGMP, by where it goes. */
   guard_igmp: { id: 7, match: [source, 'eth_type', 'ip_proto', 'ip_dst'], load: [], next: ['guard_ip'] },
@@ -163,7 +163,7 @@ export const tables = {
     id: 9,
     match: [
       source,
-      sourceTaken,
+      sourceReserved,
       dhcp,
       'eth_type',
       'eth_src',
@@ -174,34 +174,34 @@ export const tables = {
       ...port4,
     ],
     load: [],
-    next: ['egress_ct', 'services'],
+    next: ['egress_ct', 'responder'],
   },
   /** The one conntrack lookup of a packet that a guarded port sent. */
   egress_ct: {
     id: 10,
     match: [source, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
     load: [flags],
-    next: ['egress_state', 'egress_asks', 'services'],
+    next: ['egress_state', 'egress_needs', 'responder'],
   },
   egress_state: {
     id: 11,
     match: [source, flags, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
     load: [flags],
-    next: ['egress_known', 'egress_asks', 'egress_qos'],
+    next: ['egress_known', 'egress_needs', 'egress_qos'],
   },
   /** Of a sender on record: while nobody has answered, rules judge, and count, whole packets again. */
   egress_known: {
     id: 12,
     match: ['eth_type', 'ip_frag', 'ct_state'],
     load: [],
-    next: ['egress_asks', 'egress_qos'],
+    next: ['egress_needs', 'egress_qos'],
   },
-  /** What the rules of the sender's set ask of the packet. */
-  egress_asks: { id: 13, match: [sourceSet, 'eth_type'], load: [asks], next: ['egress_whole'] },
-  /** Un-wildcards what they ask for (see stages/asks.ts). */
+  /** Which fields the rules of the sender's set need. */
+  egress_needs: { id: 13, match: [sourceSet, 'eth_type'], load: [needs], next: ['egress_whole'] },
+  /** Un-wildcards these fields (see stages/needs.ts). */
   egress_whole: {
     id: 14,
-    match: [asks, 'eth_type', 'ip_proto'],
+    match: [needs, 'eth_type', 'ip_proto'],
     load: [],
     next: ['egress_peer', 'egress_rules'],
   },
@@ -219,12 +219,12 @@ export const tables = {
   },
   egress_rules: {
     id: 17,
-    match: [source, sourceSet, peer, addresses, flags, asks, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    match: [source, sourceSet, peer, addresses, flags, needs, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
     load: [],
     next: ['egress_qos'],
   },
-  /** Answers for neighbours whose addresses are known. */
-  services: {
+  /** Answers ARP requests and neighbour solicitations for known addresses. */
+  responder: {
     id: 20,
     match: [
       source,
@@ -286,24 +286,24 @@ export const tables = {
     id: 39,
     match: [destination, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
     load: [],
-    next: ['ingress_state', 'ingress_asks', 'commit'],
+    next: ['ingress_state', 'ingress_needs', 'commit'],
   },
   ingress_state: {
     id: 40,
     match: [destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
     load: [flags],
-    next: ['ingress_known', 'ingress_asks', 'commit'],
+    next: ['ingress_known', 'ingress_needs', 'commit'],
   },
   ingress_known: {
     id: 41,
     match: ['eth_type', 'ip_frag', 'ct_state'],
     load: [],
-    next: ['ingress_asks', 'commit'],
+    next: ['ingress_needs', 'commit'],
   },
-  ingress_asks: { id: 42, match: [destinationSet, 'eth_type'], load: [asks], next: ['ingress_whole'] },
+  ingress_needs: { id: 42, match: [destinationSet, 'eth_type'], load: [needs], next: ['ingress_whole'] },
   ingress_whole: {
     id: 43,
-    match: [asks, 'eth_type', 'ip_proto'],
+    match: [needs, 'eth_type', 'ip_proto'],
     load: [],
     next: ['ingress_peer', 'ingress_rules'],
   },
@@ -327,7 +327,7 @@ export const tables = {
       peer,
       addresses,
       flags,
-      asks,
+      needs,
       'conj_id',
       'ip_src',
       'ipv6_src',

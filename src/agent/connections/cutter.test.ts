@@ -35,8 +35,8 @@ function cutterOf(
 function pipelineOf(...networks: readonly string[]): Pipeline {
   const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null, answerMeter: () => null });
   for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network as NetworkId, at + 1);
-  pipeline.suspicion.take();
-  pipeline.suspicion.suspect(networks as NetworkId[]);
+  pipeline.tightening.take();
+  pipeline.tightening.mark(networks as NetworkId[]);
   return pipeline;
 }
 
@@ -60,16 +60,16 @@ test('what becomes suspect while connections are being judged is judged together
     onKernel: () => false,
     revalidated: async () => void read.push([]),
   });
-  pipeline.suspicion.take();
+  pipeline.tightening.take();
   const works = networks.flatMap((network) => {
-    pipeline.suspicion.suspect([network]);
+    pipeline.tightening.mark([network]);
     const one = cutter.cut(pipeline);
-    pipeline.suspicion.suspect([network]);
+    pipeline.tightening.mark([network]);
     return [one, cutter.cut(pipeline)];
   });
   expect(await Promise.all(works)).toEqual(works.map(() => true));
   expect(read).toEqual([[1, 2, 3]]);
-  pipeline.suspicion.suspect(networks.slice(1));
+  pipeline.tightening.mark(networks.slice(1));
   await cutter.cut(pipeline);
   expect(read).toEqual([
     [1, 2, 3],
@@ -102,7 +102,7 @@ test.each([
   const pipeline = pipelineOf('n1');
   await expect(cutter.cut(pipeline)).rejects.toThrow(reason);
   expect(cutter.counts.connections).toBe(0);
-  expect([...pipeline.suspicion.take()]).toEqual(['n1']);
+  expect([...pipeline.tightening.take()]).toEqual(['n1']);
 });
 
 test('another connection between the same ends is not taken for the one that was cut', async () => {

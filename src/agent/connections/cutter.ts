@@ -76,7 +76,7 @@ export class Cutter {
    * brought about, and is to be called again then.
    */
   cut(pipeline: Pipeline): Promise<boolean> {
-    const suspects = new Set(pipeline.suspicion.take());
+    const suspects = new Set(pipeline.tightening.take());
     if (this.#waiting?.pipeline === pipeline) {
       for (const network of suspects) this.#waiting.suspects.add(network);
       return this.#waiting.work;
@@ -105,7 +105,7 @@ export class Cutter {
       }
       return await this.#deal(pipeline, suspects);
     } catch (error) {
-      pipeline.suspicion.suspect(suspects);
+      pipeline.tightening.mark(suspects);
       throw error;
     }
   }

@@ -23,7 +23,7 @@ export function classify(local: LocalPort): Draft[] {
           ...(set === 0 ? {} : { [register.sourceSet]: set }),
           ...unguarded,
         },
-        goto: guarded ? 'guard_mac' : 'services',
+        goto: guarded ? 'guard_mac' : 'responder',
       },
       { reason: 'port', port: port.id },
     ),

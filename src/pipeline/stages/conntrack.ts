@@ -22,7 +22,9 @@ import { dhcpPorts } from '../../net/packet/dhcp.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import { type Draft, drop, flow } from '../draft.ts';
+import { listenerTypes, neighbourTypes, reportTypes } from '../icmpv6-types.ts';
 import type { LocalPort, Untracked } from '../local-port.ts';
+import { lookUp } from '../lookup.ts';
 import {
   anyFragment,
   ctState,
@@ -42,8 +44,6 @@ import {
 } from '../matches.ts';
 import { names, originatorPlaces, responderPlaces } from '../record.ts';
 import { flag, register } from '../tables.ts';
-import { listenerTypes, neighbourTypes, reportTypes } from './icmpv6-types.ts';
-import { lookUp } from './lookup.ts';
 
 /** The families in which a port's packets are tracked, as matches; one match for both. */
 function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: number }[] {
@@ -88,10 +88,10 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
       'egress_ct',
       150,
       { ...whole, [register.source]: key },
-      { load: { [register.flags]: flags }, goto: 'egress_asks' },
+      { load: { [register.flags]: flags }, goto: 'egress_needs' },
       because,
     ),
-    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_asks' }, because),
+    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_needs' }, because),
   ];
 }
 
@@ -174,7 +174,7 @@ const unreadable = [ipv4, ipv6].flatMap((family) => {
 
 export const conntrackDefaults: readonly Draft[] = [
   ...unreadable,
-  ...alwaysSent.map((match) => flow('egress_ct', 200, match, { goto: 'services' }, untracked)),
+  ...alwaysSent.map((match) => flow('egress_ct', 200, match, { goto: 'responder' }, untracked)),
   ...alwaysHeard.map((match) => flow('ingress_ct', 300, match, { goto: 'commit' }, untracked)),
   ...[ipv4, ipv6].flatMap((family) => [
     // Also above what cannot be read: the first extension header in a piece hides those behind it.
@@ -223,17 +223,17 @@ export const conntrackDefaults: readonly Draft[] = [
   ...[ipv4, ipv6].flatMap((family) => {
     const sctp = { ...family, ip_proto: protocols.sctp, ct_state: original };
     return [
-      flow('egress_state', 305, sctp, { load: senderIsNew, goto: 'egress_asks' }, { reason: 'rules' }),
-      flow('ingress_state', 305, sctp, { load: receiverIsNew, goto: 'ingress_asks' }, { reason: 'rules' }),
+      flow('egress_state', 305, sctp, { load: senderIsNew, goto: 'egress_needs' }, { reason: 'rules' }),
+      flow('ingress_state', 305, sctp, { load: receiverIsNew, goto: 'ingress_needs' }, { reason: 'rules' }),
     ];
   }),
-  flow('egress_state', 0, {}, { load: senderIsNew, goto: 'egress_asks' }, { reason: 'rules' }),
-  flow('ingress_state', 0, {}, { load: receiverIsNew, goto: 'ingress_asks' }, { reason: 'rules' }),
+  flow('egress_state', 0, {}, { load: senderIsNew, goto: 'egress_needs' }, { reason: 'rules' }),
+  flow('ingress_state', 0, {}, { load: receiverIsNew, goto: 'ingress_needs' }, { reason: 'rules' }),
   ...[ipv4, ipv6].flatMap((family) => {
     const unanswered = { ...family, ip_frag: wholePacket, ct_state: ctState(['tracked', 'new']) };
     return [
-      flow('egress_known', 100, unanswered, { goto: 'egress_asks' }, { reason: 'unanswered' }),
-      flow('ingress_known', 100, unanswered, { goto: 'ingress_asks' }, { reason: 'unanswered' }),
+      flow('egress_known', 100, unanswered, { goto: 'egress_needs' }, { reason: 'unanswered' }),
+      flow('ingress_known', 100, unanswered, { goto: 'ingress_needs' }, { reason: 'unanswered' }),
     ];
   }),
   flow('egress_known', 0, {}, { goto: 'egress_qos' }, { reason: 'established' }),

@@ -1,7 +1,7 @@
 /**
  * ARP and RARP of a guarded port: eth_src, sender hardware and sender protocol address are one pair of the port.
  * A probe (RFC 5227) may ask only for the port's own address: asking for another's makes its holder give it up.
- * A prefix pair gives what is not taken.
+ * A prefix pair gives what is not reserved.
  * RARP is the announcement that a hypervisor sends for a migrated guest: no addresses in it but the MAC.
  */
 
@@ -15,7 +15,7 @@ import { register } from '../tables.ts';
 
 export function guardArp({ port, key, macs, named, prefixes }: LocalPort): Draft[] {
   const from = { [register.source]: key };
-  const pass = { goto: 'services' } as const;
+  const pass = { goto: 'responder' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
   const drafts: Draft[] = [drop('guard_arp', 1, from, 'arp-spoof', 'egress', port.id)];
 
@@ -31,8 +31,8 @@ export function guardArp({ port, key, macs, named, prefixes }: LocalPort): Draft
   for (const { mac, ip } of [...named, ...prefixes]) {
     if (ip.family !== 4) continue;
     const own = { ...arp, ...from, eth_src: macToBits(mac), arp_sha: macToBits(mac) };
-    const claim = { ...own, ...(isHost(ip) ? {} : { [register.sourceTaken]: 0 }), arp_spa: address(ip) };
-    const target = { ...(isHost(ip) ? {} : { [register.targetTaken]: 0 }), arp_tpa: address(ip) };
+    const claim = { ...own, ...(isHost(ip) ? {} : { [register.sourceReserved]: 0 }), arp_spa: address(ip) };
+    const target = { ...(isHost(ip) ? {} : { [register.targetReserved]: 0 }), arp_tpa: address(ip) };
     const probe = { ...own, ...target, arp_op: arpOps.request, arp_spa: 0 };
     drafts.push(
       flow('guard_arp', 100, claim, pass, because('pair')),

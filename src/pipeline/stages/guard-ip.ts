@@ -46,9 +46,9 @@ export function guardIp({ port, key, macs, named, prefixes }: LocalPort): Draft[
   }
   for (const mac of macs) {
     const client = { ...dhcp.client4, ...from, [register.dhcp]: 1, eth_src: macToBits(mac), ip_src: 0 };
-    drafts.push(flow('guard_ip', 200, client, { goto: 'services' }, because('dhcp-client')));
+    drafts.push(flow('guard_ip', 200, client, { goto: 'responder' }, because('dhcp-client')));
   }
-  const speaks = ({ mac, ip }: Pair, free: { readonly [register.sourceTaken]?: 0 }): Draft => {
+  const speaks = ({ mac, ip }: Pair, free: { readonly [register.sourceReserved]?: 0 }): Draft => {
     const own = { ...from, ...free, eth_src: macToBits(mac) };
     const then = (field: 'ip_src' | 'ipv6_src') => ({ ...verified, actions: [wholeField(field)] });
     return ip.family === 4
@@ -58,6 +58,6 @@ export function guardIp({ port, key, macs, named, prefixes }: LocalPort): Draft[
   return [
     ...drafts,
     ...named.map((pair) => speaks(pair, {})),
-    ...prefixes.map((pair) => speaks(pair, { [register.sourceTaken]: 0 })),
+    ...prefixes.map((pair) => speaks(pair, { [register.sourceReserved]: 0 })),
   ];
 }

@@ -12,10 +12,10 @@ import { isHost, linkLocalPrefix } from '../../net/cidr.ts';
 import { macToBits } from '../../net/mac.ts';
 import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
 import { type Draft, drop, flow } from '../draft.ts';
+import { forbiddenTypes, reportTypes } from '../icmpv6-types.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, discovery, icmp6, multicast6 } from '../matches.ts';
 import { register } from '../tables.ts';
-import { forbiddenTypes, reportTypes } from './icmpv6-types.ts';
 
 /** Marks the packet-in of a duplicate-address probe for a link-local address that nobody is known to hold. */
 export const linkLocalProbe = 'link-local-probe';
@@ -45,7 +45,7 @@ export function guardNd(
     drop('guard_nd', 1, { [register.source]: key }, 'nd-spoof', 'egress', port.id),
   ];
   const strict = port.mode === 'strict';
-  const verified = { goto: strict ? 'guard_ip' : 'services' } as const;
+  const verified = { goto: strict ? 'guard_ip' : 'responder' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
 
   for (const mac of macs) {
@@ -66,7 +66,7 @@ export function guardNd(
       const report = { ...from, eth_src: bits, nw_ttl: 1, icmpv6_type: type, ipv6_dst: multicast6 };
       drafts.push(
         flow('guard_nd', 100, report, verified, because('mld-report')),
-        flow('guard_nd', 120, { ...report, ipv6_src: 0n }, { goto: 'services' }, because('mld-report')),
+        flow('guard_nd', 120, { ...report, ipv6_src: 0n }, { goto: 'responder' }, because('mld-report')),
       );
     }
     if (!strict) continue;
@@ -78,7 +78,7 @@ export function guardNd(
         'guard_nd',
         120,
         { ...unspecified, icmpv6_type: types.routerSolicitation },
-        { goto: 'services' },
+        { goto: 'responder' },
         because('rs'),
       ),
       drop('guard_nd', 110, probe, 'nd-spoof', 'egress', port.id),
@@ -101,12 +101,12 @@ export function guardNd(
   for (const { mac, ip } of [...named, ...prefixes]) {
     if (ip.family !== 6) continue;
     const bits = macToBits(mac);
-    const free = isHost(ip) ? {} : { [register.targetTaken]: 0 };
+    const free = isHost(ip) ? {} : { [register.targetReserved]: 0 };
     const own = { ...discovers, ...free, eth_src: bits, nw_ttl: 255, nd_target: address(ip) };
     const probe = { ...own, icmpv6_type: types.neighbourSolicitation, ipv6_src: 0n, nd_sll: 0n };
     // A link-local address that only a prefix covers becomes the port's by the agent's record, like any other.
     const priority = isHost(ip) ? 120 : 112;
-    drafts.push(flow('guard_nd', priority, probe, { goto: 'services' }, because('dad')));
+    drafts.push(flow('guard_nd', priority, probe, { goto: 'responder' }, because('dad')));
     for (const option of [0n, bits]) {
       const advertisement = { ...own, icmpv6_type: types.neighbourAdvertisement, nd_tll: option };
       drafts.push(flow('guard_nd', 100, advertisement, verified, because('na')));

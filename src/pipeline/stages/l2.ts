@@ -7,9 +7,9 @@ import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
 import type { LocalPort } from '../local-port.ts';
+import { lookUp } from '../lookup.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../matches.ts';
 import { flag, register } from '../tables.ts';
-import { lookUp } from './lookup.ts';
 
 /** What nobody has looked up yet, though its receivers may track it: then one lookup serves them all. */
 const untracked = [flag.unguarded, flag.untracked].flatMap((bit) =>

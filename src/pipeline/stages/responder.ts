@@ -81,7 +81,7 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
     const match = { ...request, [register.network]: zone, arp_tpa: address(ip) };
     const named = [set('eth_src', bits), set('arp_sha', bits), set('arp_spa', Number(ip.bits))];
     const actions = [...withinArp, turned, arpReply, ...arpAsker, ...named, back];
-    return [flow('services', 200, match, { actions }, why)];
+    return [flow('responder', 200, match, { actions }, why)];
   }
   if (!answersNd) return [];
   const of = { [register.network]: zone, nd_target: ip.bits };
@@ -89,7 +89,7 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
   const actions = [turned, ndAsker, ...named, ...ndReply];
   const known = { ...discovery, icmpv6_type: icmpv6Types.neighbourSolicitation, ...of };
   return [
-    flow('services', 200, { ...solicitation, ...of }, { actions: withinNd, goto: 'answer_nd' }, why),
+    flow('responder', 200, { ...solicitation, ...of }, { actions: withinNd, goto: 'answer_nd' }, why),
     flow('answer_nd', 100, known, { actions, goto: 'answer_tll' }, why),
   ];
 }
@@ -103,7 +103,7 @@ export function ownQuestions({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
   const targets = new Map<string, Draft>();
   for (const { ip } of pairs4) {
     const match = { ...arp, ...from, arp_tpa: address(ip) };
-    targets.set(`${ip.bits}/${ip.length}`, flow('services', 250, match, pass, why));
+    targets.set(`${ip.bits}/${ip.length}`, flow('responder', 250, match, pass, why));
   }
   for (const { ip } of pairs6) {
     const match = {
@@ -113,28 +113,28 @@ export function ownQuestions({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
       nw_ttl: 255,
       nd_target: address(ip),
     };
-    targets.set(`${ip.bits}/${ip.length}/6`, flow('services', 250, match, pass, why));
+    targets.set(`${ip.bits}/${ip.length}/6`, flow('responder', 250, match, pass, why));
   }
   return [...targets.values()];
 }
 
 export const responderDefaults: readonly Draft[] = [
   flow(
-    'services',
+    'responder',
     310,
     { [register.flags]: { value: flag.unguarded, mask: flag.unguarded } },
     { goto: 'egress_qos' },
     { reason: 'unguarded' },
   ),
-  flow('services', 300, { ...arp, arp_spa: 0 }, { goto: 'egress_qos' }, { reason: 'probe' }),
+  flow('responder', 300, { ...arp, arp_spa: 0 }, { goto: 'egress_qos' }, { reason: 'probe' }),
   flow(
-    'services',
+    'responder',
     300,
     { ...icmp6, icmpv6_type: icmpv6Types.neighbourSolicitation, nw_ttl: 255, ipv6_src: 0n },
     { goto: 'egress_qos' },
     { reason: 'probe' },
   ),
-  flow('services', 0, {}, { goto: 'egress_qos' }, { reason: 'no-service' }),
+  flow('responder', 0, {}, { goto: 'egress_qos' }, { reason: 'no-service' }),
   flow(
     'answer_tll',
     100,

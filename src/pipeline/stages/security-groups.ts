@@ -2,19 +2,19 @@
  * Security groups, the same on both sides. A local port is known by its *set* of groups, a peer's address by its
  * *classes* (the locally named groups that it belongs to), small integers found once; a rule is a conjunction of
  * set, peer and service with an id of its own. So a port that joins a group, or a member that joins a remote
- * group, is one flow whatever the number of rules. The verdicts themselves are in verdicts.ts.
+ * group, is one flow whatever the number of rules. The verdicts themselves are in rule-verdicts.ts.
  */
 import type { Read } from '../../base/dataflow.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import type { Direction, Rule } from '../../policy/world.ts';
 import { type Conjunction, clause, type Draft, flow, type Provenance } from '../draft.ts';
 import type { IdSpace } from '../ids.ts';
+import { l4Matches } from '../l4-matches.ts';
 import type { LocalPort } from '../local-port.ts';
 import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../matches.ts';
 import type { PeerClass } from '../peers.ts';
 import { type Ids, idOrZero, type Relations } from '../relations.ts';
-import { ask, register } from '../tables.ts';
-import { serviceMatches } from './services.ts';
+import { need, register } from '../tables.ts';
 
 const sides = {
   egress: {
@@ -95,21 +95,25 @@ export function classClauses(
     );
 }
 
-const asking = (bit: number) => ({ [register.asks]: { value: bit, mask: bit } });
+const asking = (bit: number) => ({ [register.needs]: { value: bit, mask: bit } });
 
 /** What an active rule contributes by itself: its services and its prefix. */
 export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
   const level = levelOf(rule, ids);
-  // Asked for only in packets of sets whose rules ask (see asks.ts); a protocol alone takes no look at ports.
-  const asked = rule.service.kind === 'protocol' ? {} : asking(ask.service);
-  const drafts = (serviceMatches(rule.family, rule.service, stateful) ?? []).map((match) =>
+  // Asked for only in packets of sets whose rules ask (see needs.ts); a protocol alone takes no look at ports.
+  const asked = rule.service.kind === 'protocol' ? {} : asking(need.l4);
+  const drafts = (l4Matches(rule.family, rule.service, stateful) ?? []).map((match) =>
     clause(side.rules, level, { ...match, ...asked }, share(rule, 'service', ids)),
   );
   if (rule.remote.kind === 'prefix') {
     const { prefix } = rule.remote;
-    const match = { ...ipOf(rule.family), ...asking(ask.peer), [side.address[rule.family]]: address(prefix) };
+    const match = {
+      ...ipOf(rule.family),
+      ...asking(need.peer),
+      [side.address[rule.family]]: address(prefix),
+    };
     drafts.push(clause(side.rules, level, match, share(rule, 'peer', ids)));
   }
   return drafts;

@@ -1,4 +1,4 @@
-/** What raises suspicion, and in which networks; what only grows raises none. */
+/** What raises tightening, and in which networks; what only grows raises none. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/lib/frames.ts';
 import { type PortText, portFrom, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
@@ -50,10 +50,10 @@ beforeEach(() => {
 
 /** The networks that a change makes suspect. */
 function suspects(change: (facts: Pipeline['facts']) => void): string[] {
-  pipeline.suspicion.take();
+  pipeline.tightening.take();
   change(pipeline.facts);
   pipeline.run();
-  return [...pipeline.suspicion.take()].sort();
+  return [...pipeline.tightening.take()].sort();
 }
 const put = (port: Port) => suspects(({ ports }) => ports.set(port.id, port));
 const rule = (at: number, changes: object = {}) =>
@@ -70,12 +70,12 @@ const few = (group: string, ...addresses: string[]) =>
   );
 
 test('the first run raises none, an unknown switch all', () => {
-  expect([...pipeline.suspicion.take()]).toEqual([]);
-  pipeline.suspicion.suspectAll();
-  expect([...pipeline.suspicion.take()].sort()).toEqual([n1, n2]);
-  expect([...pipeline.suspicion.take()]).toEqual([]);
-  pipeline.suspicion.suspect([n2, 'gone' as NetworkId]);
-  expect([...pipeline.suspicion.take()]).toEqual([n2]);
+  expect([...pipeline.tightening.take()]).toEqual([]);
+  pipeline.tightening.markAll();
+  expect([...pipeline.tightening.take()].sort()).toEqual([n1, n2]);
+  expect([...pipeline.tightening.take()]).toEqual([]);
+  pipeline.tightening.mark([n2, 'gone' as NetworkId]);
+  expect([...pipeline.tightening.take()]).toEqual([n2]);
 });
 
 describe('suspect is', () => {

@@ -1,7 +1,7 @@
 /**
- * In which networks something that was allowed may have become forbidden, so that their live connections have to be
- * judged again. Compares facts with what they were in the run before: growth raises no suspicion. Judges nothing and
- * knows no connection; may suspect in vain, must not overlook.
+ * The networks in which a change may have forbidden something that was allowed. The agent judges their live
+ * connections again. Compares each fact with its value in the run before; a change that only allows more marks nothing.
+ * May mark a network without need, must not miss one. Reads no connection.
  */
 import type { Dataflow, Relation } from '../base/dataflow.ts';
 import { type Cidr, contains, formatCidr, isHost } from '../net/cidr.ts';
@@ -18,7 +18,7 @@ import type {
 import type { Facts } from './facts.ts';
 import type { LocalPort } from './local-port.ts';
 import type { Relations } from './relations.ts';
-import type { Taken } from './taken.ts';
+import type { Reserved } from './reserved.ts';
 
 const strictness: Readonly<Record<GuardMode, number>> = { off: 0, 'mac-only': 1, strict: 2 };
 
@@ -56,7 +56,7 @@ function isSame(a: Rule, b: Rule): boolean {
   return text(a) === text(b);
 }
 
-export class Suspicion {
+export class Tightening {
   readonly #facts: Facts;
   readonly #relations: Relations;
   /** Ports with a prefix among their addresses, which a longer one takes members from. */
@@ -77,26 +77,28 @@ export class Suspicion {
     this.#wide = graph.index('wide-ports', facts.ports, (_, port) =>
       port.pairs.every(({ ip }) => isHost(ip)) ? [] : [[port.network, port] as const],
     );
-    graph.compare('port-suspicion', facts.ports, (id, old, port) => this.#comparePorts(id, old, port));
-    graph.compare('local-suspicion', relations.locals, (id, old, local) =>
+    graph.compare('port-tightening', facts.ports, (id, old, port) => this.#comparePorts(id, old, port));
+    graph.compare('local-tightening', relations.locals, (id, old, local) =>
       this.#compareLocals(id, old, local),
     );
-    graph.compare('rule-suspicion', relations.activeRules, (_, old, rule) => {
+    graph.compare('rule-tightening', relations.activeRules, (_, old, rule) => {
       if (old !== undefined && (rule === undefined || !isSame(old, rule))) this.#groups.add(old.group);
     });
-    graph.compare('network-suspicion', facts.networks, (id, old, network) => {
+    graph.compare('network-tightening', facts.networks, (id, old, network) => {
       // Connections of ports that are away for now are in its zone too.
       if (old?.adminUp === true && network?.adminUp !== true) this.#networks.add(id);
     });
-    graph.compare('group-suspicion', facts.groups, (id, old, group) => {
+    graph.compare('group-tightening', facts.groups, (id, old, group) => {
       if ((old?.stateful ?? true) !== (group?.stateful ?? true)) this.#groups.add(id);
     });
-    graph.compare('address-group-suspicion', facts.addressGroups, (id, old, group) =>
+    graph.compare('address-group-tightening', facts.addressGroups, (id, old, group) =>
       this.#compareAddresses(id, old, group),
     );
-    for (const taken of relations.taken)
-      graph.compare(`${taken.name}-suspicion`, taken, (_, old, value) => this.#compareTaken(old, value));
-    graph.compare('subnet-suspicion', facts.subnets, (_, old, subnet) => {
+    for (const reserved of relations.reserved)
+      graph.compare(`${reserved.name}-tightening`, reserved, (_, old, value) =>
+        this.#compareReserved(old, value),
+      );
+    graph.compare('subnet-tightening', facts.subnets, (_, old, subnet) => {
       // A prefix reaches as far as its subnet, so its holders may have lost what lies in it.
       if (old === undefined) return;
       const kept = subnet?.network === old.network && lost([old.cidr], [subnet.cidr]).length === 0;
@@ -105,9 +107,9 @@ export class Suspicion {
   }
 
   /** Of what a prefix gave, something has become somebody's. */
-  #compareTaken(old: Taken | undefined, taken: Taken | undefined): void {
-    if (taken !== undefined && lost(taken.addresses, old?.addresses ?? []).length > 0)
-      this.#networks.add(taken.network);
+  #compareReserved(old: Reserved | undefined, reserved: Reserved | undefined): void {
+    if (reserved !== undefined && lost(reserved.addresses, old?.addresses ?? []).length > 0)
+      this.#networks.add(reserved.network);
   }
 
   #comparePorts(id: PortId, old: Port | undefined, port: Port | undefined): void {
@@ -137,7 +139,7 @@ export class Suspicion {
 
   #compareLocals(id: PortId, old: LocalPort | undefined, local: LocalPort | undefined): void {
     if (old === undefined) {
-      // Rules may have changed while it was not here, without anybody who would have been suspected for it.
+      // Rules may have changed while the port was away; no network was marked for its sake then.
       if (this.#gone.delete(id) && local !== undefined) this.#networks.add(local.port.network);
       return;
     }
@@ -155,40 +157,40 @@ export class Suspicion {
       this.#addressGroups.add(id);
   }
 
-  /** At a connection to a switch that may have been changed, or not changed, behind our back. */
-  suspectAll(): void {
+  /** Marks every network: for a new connection to a switch whose state is not known. */
+  markAll(): void {
     this.#everywhere = true;
   }
 
-  /** Tells that connections of a port that is not here were left alone: they are judged again when it comes. */
+  /** The connections of a port that is away were not judged. They are judged when it returns. */
   isAway(port: PortId): void {
     this.#gone.add(port);
   }
 
-  /** Puts back what could not be dealt with. */
-  suspect(networks: Iterable<NetworkId>): void {
+  /** Marks networks again whose connections could not be judged. */
+  mark(networks: Iterable<NetworkId>): void {
     for (const network of networks) this.#networks.add(network);
   }
 
   /**
-   * The networks with a zone that are suspect since the last call, which may thus have to be given back. To be asked
-   * when the switch has acknowledged what the last run derived.
+   * The marked networks that have a zone; clears the marks. Call it after the switch has acknowledged the last run.
+   * A caller that fails gives them back by `mark`.
    */
   take(): ReadonlySet<NetworkId> {
     const { zones } = this.#facts;
     this.#resolve();
-    const suspects = this.#everywhere ? [...zones.entries()].map(([network]) => network) : this.#networks;
-    const taken = new Set([...suspects].filter((network) => zones.get(network) !== undefined));
+    const marked = this.#everywhere ? [...zones.entries()].map(([network]) => network) : this.#networks;
+    const found = new Set([...marked].filter((network) => zones.get(network) !== undefined));
     this.#networks.clear();
     this.#everywhere = false;
-    return taken;
+    return found;
   }
 
   #resolve(): void {
     const { activeRules, locals } = this.#relations;
     if (this.#addressGroups.size > 0 || this.#memberships.size > 0) {
       for (const [, { remote, group }] of activeRules.entries()) {
-        if (remote.kind === 'group') this.suspect(this.#memberships.get(remote.group) ?? []);
+        if (remote.kind === 'group') this.mark(this.#memberships.get(remote.group) ?? []);
         if (remote.kind === 'addresses' && this.#addressGroups.has(remote.group)) this.#groups.add(group);
       }
     }

@@ -1,7 +1,7 @@
 /**
- * What the rules of a set of groups ask of a packet, and the fields that they need, un-wildcarded whole (see
- * whole.ts). The clauses in the tables of rules match the same bits of a register, so one tenant's rules do not
- * un-wildcard anything in another's packets. Established connections never come here.
+ * Which fields the rules of a set of groups need to match, as bits of a register; these fields are un-wildcarded
+ * whole (see whole.ts). The rules' clauses match the same bits, so one tenant's rules un-wildcard nothing in
+ * another's packets. Established connections skip these tables.
  */
 import type { Read } from '../../base/dataflow.ts';
 import { protocols } from '../../net/packet/transport.ts';
@@ -9,31 +9,31 @@ import type { Direction, Rule } from '../../policy/world.ts';
 import { type Draft, flow } from '../draft.ts';
 import { icmp4, icmp6, ipOf } from '../matches.ts';
 import type { Ids, Relations } from '../relations.ts';
-import { ask, register } from '../tables.ts';
+import { need, register } from '../tables.ts';
 import { udpByPort, udpToDhcp, wholeField } from '../whole.ts';
-import { isDirect } from './verdicts.ts';
+import { isDirect } from './rule-verdicts.ts';
 
-/** Where a rule admits everything of a family, nothing is asked. */
-function asksOf(rules: readonly Rule[]): number {
+/** A rule that allows everything of a family needs no field. */
+function needsOf(rules: readonly Rule[]): number {
   if (rules.some(isDirect)) return 0;
   const service = rules.some(({ service }) => service.kind === 'ports' || service.kind === 'icmp');
   const peer = rules.some(({ remote }) => remote.kind !== 'any');
-  return (service ? ask.service : 0) | (peer ? ask.peer : 0);
+  return (service ? need.l4 : 0) | (peer ? need.peer : 0);
 }
 
-export function setAsks(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
+export function setNeeds(name: string, relations: Relations, ids: Ids, read: Read): Draft[] {
   const set = ids.sets.of(name);
   const all = read(relations.rulesOfSet, name) ?? [];
   const because = { reason: 'asks' };
   return ([4, 6] as const).flatMap((family) => {
     const of = (direction: Direction) => ({
-      [register.asks]: asksOf(all.filter((rule) => rule.direction === direction && rule.family === family)),
+      [register.needs]: needsOf(all.filter((rule) => rule.direction === direction && rule.family === family)),
     });
     const sent = { ...ipOf(family), [register.sourceSet]: set };
     const heard = { ...ipOf(family), [register.destinationSet]: set };
     return [
-      flow('egress_asks', 100, sent, { load: of('egress'), goto: 'egress_whole' }, because),
-      flow('ingress_asks', 100, heard, { load: of('ingress'), goto: 'ingress_whole' }, because),
+      flow('egress_needs', 100, sent, { load: of('egress'), goto: 'egress_whole' }, because),
+      flow('ingress_needs', 100, heard, { load: of('ingress'), goto: 'ingress_whole' }, because),
     ];
   });
 }
@@ -43,7 +43,7 @@ const peerField = {
   ingress: { 4: 'ip_src', 6: 'ipv6_src' },
 } as const;
 
-/** By protocol, the fields that rules may ask of. */
+/** By protocol: the fields that L4 matches use. */
 const services = ([4, 6] as const).flatMap((family) => [
   ...(['tcp', 'udp', 'sctp'] as const).map((protocol) => ({
     family,
@@ -55,19 +55,19 @@ const services = ([4, 6] as const).flatMap((family) => [
     : ({ family, match: icmp6, fields: ['icmpv6_type', 'icmpv6_code'] } as const),
 ]);
 
-const asked = (bits: number, of: number = bits) => ({ [register.asks]: { value: bits, mask: of } });
+const asked = (bits: number, of: number = bits) => ({ [register.needs]: { value: bits, mask: of } });
 
 function looks(direction: Direction) {
   const peer = peerField[direction];
-  const both = ask.service | ask.peer;
+  const both = need.l4 | need.peer;
   return [
     ...services.flatMap(({ family, match, fields }) => [
       { priority: 220, match: { ...match, ...asked(both) }, fields: [...fields, peer[family]], peers: true },
-      { priority: 210, match: { ...match, ...asked(ask.service) }, fields, peers: false },
+      { priority: 210, match: { ...match, ...asked(need.l4) }, fields, peers: false },
     ]),
     ...([4, 6] as const).map((family) => ({
       priority: 200,
-      match: { ...ipOf(family), ...asked(ask.peer) },
+      match: { ...ipOf(family), ...asked(need.peer) },
       fields: [peer[family]],
       peers: true,
     })),
@@ -76,9 +76,9 @@ function looks(direction: Direction) {
 
 const because = { reason: 'whole-fields' } as const;
 
-export const asksDefaults: readonly Draft[] = [
-  flow('egress_asks', 0, {}, { load: { [register.asks]: 0 }, goto: 'egress_whole' }, because),
-  flow('ingress_asks', 0, {}, { load: { [register.asks]: 0 }, goto: 'ingress_whole' }, because),
+export const needsDefaults: readonly Draft[] = [
+  flow('egress_needs', 0, {}, { load: { [register.needs]: 0 }, goto: 'egress_whole' }, because),
+  flow('ingress_needs', 0, {}, { load: { [register.needs]: 0 }, goto: 'ingress_whole' }, because),
   ...looks('egress').map(({ priority, match, fields, peers }) => {
     const actions = [...fields.map(wholeField), wholeField('eth_dst')];
     const then = { actions, goto: peers ? 'egress_peer' : 'egress_rules' } as const;

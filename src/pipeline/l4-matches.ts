@@ -1,20 +1,20 @@
 /**
- * Matches for what a security-group rule asks of the layer above IP.
- * A datagram's fragments show no ports, not even the first one; for that one the tuple that conntrack read from
- * the whole datagram is matched instead (later ones never come here, see conntrack.ts).
+ * A security-group rule's L4 match as matches of the switch.
+ * Fragments show no transport ports, not even the first one. For the first fragment the matches use the tuple that
+ * conntrack read from the whole datagram. Later fragments never reach the rules (see stages/conntrack.ts).
  */
-import type { Family } from '../../net/cidr.ts';
-import { icmpTypes } from '../../net/packet/icmp.ts';
-import { icmpv6Types } from '../../net/packet/icmpv6.ts';
-import { protocols } from '../../net/packet/transport.ts';
-import { portMasks } from '../../net/port-range.ts';
-import type { Masked } from '../../openflow/index.ts';
-import type { Service } from '../../policy/world.ts';
-import type { MatchIn } from '../draft.ts';
-import { anyFragment, ctState, ipOf, noCopy, unicastAddress, wholePacket } from '../matches.ts';
-import { register } from '../tables.ts';
+import type { Family } from '../net/cidr.ts';
+import { icmpTypes } from '../net/packet/icmp.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import { protocols } from '../net/packet/transport.ts';
+import { portMasks } from '../net/port-range.ts';
+import type { Masked } from '../openflow/index.ts';
+import type { Service } from '../policy/world.ts';
+import type { MatchIn } from './draft.ts';
+import { anyFragment, ctState, ipOf, noCopy, unicastAddress, wholePacket } from './matches.ts';
+import { register } from './tables.ts';
 
-export type ServiceMatch = Pick<
+export type L4Match = Pick<
   MatchIn<'egress_rules'>,
   | 'eth_type'
   | 'ip_proto'
@@ -67,8 +67,8 @@ const queryOf: { readonly [protocol: number]: { readonly [answer: number]: numbe
   [protocols.icmpv6]: { [icmpv6Types.echoReply]: icmpv6Types.echo },
 };
 
-/** What a service asks of pieces that answer; of connections with state, whoever began has been judged. */
-function answers(family: Family, service: Service): ServiceMatch[] {
+/** L4 matches of fragments in the reply direction. Only rules without state need them: else the first packet was judged. */
+function answers(family: Family, service: Service): L4Match[] {
   if (service.kind === 'any' || service.kind === 'protocol') return [];
   const pieces = answerFragment(family, service.protocol);
   if (service.kind === 'ports')
@@ -80,13 +80,13 @@ function answers(family: Family, service: Service): ServiceMatch[] {
 
 const portOf = (range: Masked): Masked | number => (range.mask === 0xffff ? Number(range.value) : range);
 
-/** The matches of a service, or null when it asks for nothing. */
-export function serviceMatches(family: Family, service: Service, stateful: boolean): ServiceMatch[] | null {
+/** The matches of a rule's L4 match; null when it allows every protocol. */
+export function l4Matches(family: Family, service: Service, stateful: boolean): L4Match[] | null {
   const matches = matchesOf(family, service);
   return matches === null || stateful ? matches : [...matches, ...answers(family, service)];
 }
 
-function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
+function matchesOf(family: Family, service: Service): L4Match[] | null {
   switch (service.kind) {
     case 'any':
       return null;
@@ -99,7 +99,7 @@ function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
       const field = destinationPort[protocol];
       // Ports of other protocols cannot be matched; the API refuses them rather than let a rule be widened.
       if (field === undefined) return [];
-      return portMasks(service.min, service.max).flatMap((range): ServiceMatch[] => {
+      return portMasks(service.min, service.max).flatMap((range): L4Match[] => {
         const port = portOf(range);
         return [
           { ...ipOf(family), ip_proto: protocol, [field]: port },
@@ -123,4 +123,4 @@ function matchesOf(family: Family, service: Service): ServiceMatch[] | null {
 }
 
 /** Type 0 is what a fragment shows for want of a type; only a whole packet means it. */
-const unfragmented = (match: ServiceMatch): ServiceMatch => ({ ...match, ip_frag: wholePacket });
+const unfragmented = (match: L4Match): L4Match => ({ ...match, ip_frag: wholePacket });

@@ -11,23 +11,23 @@ import type { Facts } from './facts.ts';
 import type { LocalPort } from './local-port.ts';
 
 /** What one owner takes out of the prefixes of a network. */
-export interface Taken {
+export interface Reserved {
   readonly network: NetworkId;
   readonly addresses: readonly Cidr[];
 }
 
 const textOf = (addresses: readonly Cidr[]): string => addresses.map(formatCidr).join();
-const sameTaken = (a: Taken, b: Taken): boolean =>
+const sameReserved = (a: Reserved, b: Reserved): boolean =>
   a.network === b.network && textOf(a.addresses) === textOf(b.addresses);
-const equal = { equal: sameTaken };
+const equal = { equal: sameReserved };
 
 /** A relation for each kind of owner. */
-export function declareTaken(
+export function declareReserved(
   graph: Dataflow,
   facts: Facts,
   locals: Relation<PortId, LocalPort>,
   linkLocals: Relation<string, LinkLocal>,
-): readonly Relation<string, Taken>[] {
+): readonly Relation<string, Reserved>[] {
   const prefixed = graph.index('prefixed-locals', locals, (_, { port, up, prefixes }) =>
     up && port.mode === 'strict' && prefixes.length > 0 ? [[port.network, prefixes] as const] : [],
   );
@@ -43,7 +43,11 @@ export function declareTaken(
   );
 
   /** Undefined for the many that no prefix covers. */
-  const within = (read: Read, network: NetworkId, addressesOf: () => Iterable<Cidr>): Taken | undefined => {
+  const within = (
+    read: Read,
+    network: NetworkId,
+    addressesOf: () => Iterable<Cidr>,
+  ): Reserved | undefined => {
     const prefixes = read(prefixesOf, network);
     if (prefixes === undefined) return undefined;
     const covered = [...addressesOf()].filter((ip) => prefixes.some((prefix) => contains(prefix, ip)));
@@ -54,7 +58,7 @@ export function declareTaken(
 
   return [
     graph.map(
-      'taken-by-port',
+      'reserved-by-port',
       facts.ports,
       (_, port, read) =>
         within(read, port.network, () =>
@@ -63,7 +67,7 @@ export function declareTaken(
       equal,
     ),
     graph.map(
-      'taken-by-subnet',
+      'reserved-by-subnet',
       facts.subnets,
       (_, subnet, read) =>
         within(read, subnet.network, () => {
@@ -73,13 +77,13 @@ export function declareTaken(
       equal,
     ),
     graph.map(
-      'taken-by-probe',
+      'reserved-by-probe',
       linkLocals,
       (_, { network, address }, read) => within(read, network, () => [address]),
       equal,
     ),
     graph.map(
-      'taken-by-metadata',
+      'reserved-by-metadata',
       prefixesOf,
       (network, _, read) => within(read, network, () => (lends(read, network) ? [] : metadataAddresses)),
       equal,

@@ -1,5 +1,5 @@
 /** The ICMPv6 types that speak for the link rather than through it (RFC 4861, RFC 2710, RFC 3810), and for routers. */
-import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
+import { icmpv6Types as types } from '../net/packet/icmpv6.ts';
 
 export const neighbourTypes = [
   types.routerSolicitation,
