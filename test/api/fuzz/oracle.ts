@@ -17,6 +17,9 @@ const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const inside =
   /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|\blmdb\b/;
 
+/** What a record has from its creation to its end. */
+const constants = ['id', 'project_id', 'created_at', 'network_id', 'security_group_id', 'vni', 'key'];
+
 const kindOf = (key: string): string => key.split('/')[0] ?? '';
 const projectOf = (held: Held | null | undefined): string | null =>
   typeof held?.record?.['project_id'] === 'string' ? held.record['project_id'] : null;
@@ -61,7 +64,7 @@ export class Oracle {
   *#ofHistory({ key, before, after }: Changed): Iterable<string> {
     const [old, now] = [before?.record, after?.record];
     if (old === undefined || old === null || now === undefined || now === null) return;
-    for (const name of ['id', 'project_id', 'created_at', 'network_id', 'security_group_id'])
+    for (const name of constants)
       if (old[name] !== now[name])
         yield `${key}: ${name} was ${String(old[name])} and is ${String(now[name])}`;
     const [from, to] = [old['revision_number'], now['revision_number']];
@@ -89,6 +92,8 @@ export class Oracle {
         (name) =>
           (name.startsWith('binding:') && name !== 'binding:vnic_type') ||
           name === 'trusted' ||
+          name === 'vni' ||
+          name === 'key' ||
           name === 'hints',
       );
       if (hidden !== undefined) yield `the answer shows ${hidden} to ${who?.name ?? 'nobody'}`;
@@ -217,7 +222,8 @@ export class Oracle {
     // A project gets its default group when somebody of it looks, whoever that is.
     if (reading && after !== null && ['groups', 'rules'].includes(kind))
       return projectOf(after) === who.project;
-    if (/^(uses|taken|stateless|default-groups|default-qos|default-statefulness-of)\//.test(key)) return true;
+    if (/^(uses|taken|vni|port-key|stateless|default-groups|default-qos|default-statefulness-of)\//.test(key))
+      return true;
     if (reading && (kind === 'asks' || kind === 'answers')) return true;
     if (!mayWrite(who)) return false;
     const own = projectOf(before ?? after) === who.project;
