@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Limiter, Sequencer, Throttler } from './async.ts';
 
-/** A task that ends when it is told to. */
+/** A task that ends when the test calls `end`. */
 function task() {
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
@@ -11,7 +11,7 @@ function task() {
 }
 
 describe('a limiter', () => {
-  it('lets so many in and the others wait in order', async () => {
+  it('admits a limited number of tasks and makes the others wait in order', async () => {
     const limiter = new Limiter(2);
     const order: number[] = [];
     const tasks = [0, 1, 2, 3].map(() => task());
@@ -32,7 +32,7 @@ describe('a limiter', () => {
     expect(order).toEqual([0, 1, 2, 3]);
   });
 
-  it('gives the place of a failed task and of an aborted wait to the next', async () => {
+  it('gives the place of a failed task and of an aborted wait to the next task', async () => {
     const limiter = new Limiter(1);
     const release = await limiter.acquire();
     const controller = new AbortController();
@@ -66,7 +66,7 @@ describe('a sequencer', () => {
 });
 
 describe('a throttler', () => {
-  it('shares a run among those who come before it leaves, and starts another for later ones', async () => {
+  it('shares a run among callers that come before it leaves, and starts another for later ones', async () => {
     const gates = [task(), task()];
     const drives = [task(), task()];
     let runs = 0;
@@ -87,7 +87,7 @@ describe('a throttler', () => {
     expect(await second).toBe(1);
   });
 
-  it('lets all who shared a failed run fail, and runs again afterwards', async () => {
+  it('fails for all callers of a failed run, and runs again afterwards', async () => {
     let runs = 0;
     const throttler = new Throttler(async (leave) => {
       leave();

@@ -1,11 +1,9 @@
-/**
- * The words of concurrency, each with its picture. No task may wait for the same queue that it runs in.
- */
+/** The terms of concurrency, each with a picture. A task must not wait for the queue that it runs in. */
 
-/** Gives back what was acquired; to be called once. */
+/** Gives back one place. Call it once. */
 export type Release = () => void;
 
-/** A car park: at most `max` are inside at once; the others wait at the barrier in the order in which they came. */
+/** A car park: at most `max` tasks are inside at once. The others wait at the barrier in order of arrival. */
 export class Limiter {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -14,7 +12,7 @@ export class Limiter {
     this.#free = max;
   }
 
-  /** Resolves when there is room. Rejects with the signal's reason when the signal is aborted before. */
+  /** Resolves when there is room. Rejects with the signal's reason when the signal is aborted first. */
   async acquire(signal?: AbortSignal): Promise<Release> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
@@ -22,7 +20,7 @@ export class Limiter {
     return () => this.#giveBack();
   }
 
-  /** Runs the task when there is room; a task that fails gives its place back too. */
+  /** Runs the task when there is room. A task that fails gives its place back too. */
   async run<T>(task: () => T | Promise<T>): Promise<T> {
     const release = await this.acquire();
     try {
@@ -58,14 +56,17 @@ export class Limiter {
   }
 }
 
-/** A counter with one clerk: one at a time, in the order in which they came. */
+/** A counter with one clerk: one task at a time, in order of arrival. */
 export class Sequencer extends Limiter {
   constructor() {
     super(1);
   }
 }
 
-/** A bus: it takes all who wait when it leaves; who comes later waits for the next. `leave` may wait for its turn first. */
+/**
+ * A bus: it takes all callers that wait when it leaves; later callers wait for the next. `leave` may wait for
+ * its turn first.
+ */
 export class Throttler<T> {
   readonly #drive: (leave: () => void) => Promise<T>;
   #next: Promise<T> | null = null;
@@ -82,7 +83,7 @@ export class Throttler<T> {
     };
     const run = Promise.resolve().then(() => this.#drive(leave));
     this.#next = run;
-    // A run that fails before it leaves takes nobody else along.
+    // A run that fails before it leaves must not fail later callers.
     void run.then(leave, leave);
     return run;
   }

@@ -1,6 +1,6 @@
 /**
  * Cursors over bytes in network order: `Reader` never reads past its window, `Writer` grows by doubling.
- * Protocol-free; codecs put their own meaning on top.
+ * Knows no protocol; codecs give the bytes their meaning.
  */
 import { Fault } from './errors.ts';
 
@@ -64,14 +64,14 @@ export class Reader {
   skip(size: number): void {
     this.#take(size);
   }
-  /** A reader over the next `size` bytes, which this one then has passed. */
+  /** A reader over the next `size` bytes. This reader then stands behind them. */
   window(size: number): Reader {
     const at = this.#take(size);
     return new Reader(this.#buffer, at, at + size);
   }
 }
 
-/** Appends to a buffer that doubles when full; lengths are patched in afterwards with `patchU16`. */
+/** Appends to a buffer that doubles when it is full. `patchU16` fills in lengths afterwards. */
 export class Writer {
   #buffer: Buffer;
   #length = 0;
@@ -150,7 +150,7 @@ export class Writer {
     const over = (this.#length - from) % size;
     return over === 0 ? this : this.zeros(size - over);
   }
-  /** Forgets all past `length`, keeping the room. */
+  /** Removes everything past `length`; keeps the capacity. */
   truncate(length: number): void {
     this.#length = Math.min(length, this.#length);
   }
@@ -160,7 +160,7 @@ export class Writer {
   patchU32(at: number, value: number): void {
     this.#buffer.writeUInt32BE(value >>> 0, at);
   }
-  /** What was written; a view that the next write may not outlive. */
+  /** The bytes that were written: a view, valid only until the next write. */
   done(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }

@@ -27,7 +27,7 @@ function teams() {
   return { flow, people, names, byTeam, title, seen };
 }
 
-it('a comparison hears of each change once a run, with the value that it heard of last', () => {
+it('a comparison reports each change once a run, with the value that it reported last', () => {
   const flow = new Dataflow();
   const numbers = flow.input<string, number>('numbers');
   const halves = flow.map('halves', numbers, (_, value) => Math.floor(value / 2));

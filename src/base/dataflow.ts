@@ -1,17 +1,19 @@
 /**
  * Incremental derivation: keyed relations, each a pure function of relations declared before it.
  *
- * Inputs are set from outside; `map` derives one value a key; `index` spreads each source entry over other keys
- * and gathers them there. What a derivation reads of other relations through `read` is recorded, so when an
- * entry changes exactly the entries that depended on it are derived again. A value that comes out equal stops
- * there. Declaration order is the order of propagation, which makes one pass enough and cycles impossible.
+ * Idea: a caller sets inputs. `map` derives one value a key. `index` spreads each source entry over other
+ * keys and gathers the entries by those keys. A derivation reads other relations through `read`, which
+ * records the dependency. A change of an entry derives again exactly the entries that depended on it.
+ * Propagation stops at a value that comes out equal.
  *
- * Owns no domain knowledge, does no I/O. A relation's values must be treated as immutable by readers; an
- * index's gathered map is live and must not be kept.
+ * Invariants: relations propagate in the order of declaration, so one pass is enough and cycles are
+ * impossible. Readers treat values as immutable. An index's gathered map is live and must not be kept.
+ *
+ * Owns no domain knowledge and does no I/O.
  */
 export type Key = string | number;
 
-/** Reads another relation's entry and makes the running derivation depend on it (also on its absence). */
+/** Reads another relation's entry. The running derivation then depends on it, and on its absence. */
 export type Read = <K extends Key, V>(relation: Relation<K, V>, key: K) => V | undefined;
 
 export interface Relation<K extends Key, V> {
@@ -67,9 +69,9 @@ abstract class Node<K extends Key, V> implements Relation<K, V> {
   }
 
   protected announce(key: K): void {
-    for (const follower of this.followers) follower.soil(key);
+    for (const follower of this.followers) follower.markDirty(key);
     for (const [node, keys] of this.#readers.get(key) ?? [])
-      for (const readerKey of keys) node.soil(readerKey);
+      for (const readerKey of keys) node.markDirty(readerKey);
   }
 }
 
@@ -96,8 +98,8 @@ export class Input<K extends Key, V> extends Node<K, V> {
 
 interface Derived {
   readonly name: string;
-  soil(key: Key): void;
-  settle(): number;
+  markDirty(key: Key): void;
+  recompute(): number;
 }
 
 abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, V> implements Derived {
@@ -112,12 +114,12 @@ abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, 
     for (const [key] of source.entries()) this.#dirty.add(key);
   }
 
-  soil(key: Key): void {
+  markDirty(key: Key): void {
     this.#dirty.add(key as S);
   }
 
   /** Derives every dirty entry again; returns how many derivations ran. */
-  settle(): number {
+  recompute(): number {
     if (this.#dirty.size === 0) return 0;
     const dirty = this.#dirty;
     this.#dirty = new Set();
@@ -231,7 +233,7 @@ class IndexNode<S extends Key, SV, K extends Key, V> extends DerivedNode<S, SV, 
   }
 }
 
-/** Hears of each entry that changed, once a run. */
+/** Receives each entry that changed, once a run. */
 class Sink<K extends Key, V> extends DerivedNode<K, V, K, never> {
   readonly #onChange: (key: K, value: V | undefined) => void;
 
@@ -245,7 +247,7 @@ class Sink<K extends Key, V> extends DerivedNode<K, V, K, never> {
   }
 }
 
-/** Hears of each entry that changed, once a run, with what it was when it was heard of last. */
+/** Receives each entry that changed, once a run, with the value that it received last. */
 class Comparison<K extends Key, V> extends DerivedNode<K, V, K, V> {
   readonly #onChange: (key: K, old: V | undefined, value: V | undefined) => void;
 
@@ -302,7 +304,7 @@ export class Dataflow {
     this.#declare(new Sink(name, source as Node<K, V>, onChange));
   }
 
-  /** A sink that is told the value of before too. Not for an index, whose gathered maps are live. */
+  /** A sink that also receives the previous value. Not for an index: its gathered maps are live. */
   compare<K extends Key, V>(
     name: string,
     source: Relation<K, V>,
@@ -319,12 +321,12 @@ export class Dataflow {
   /** Propagates all that inputs have changed since the last run. */
   run(): void {
     for (const node of this.#order) {
-      const count = node.settle();
+      const count = node.recompute();
       if (count > 0) this.#derivations.set(node.name, (this.#derivations.get(node.name) ?? 0) + count);
     }
   }
 
-  /** How many derivations each relation has run since the start: what a change cost, and what it left alone. */
+  /** How many derivations each relation has run since the start. Tests use it to see the cost of a change. */
   get derivations(): ReadonlyMap<string, number> {
     return this.#derivations;
   }

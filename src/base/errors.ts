@@ -1,13 +1,13 @@
 /**
- * The one error shape of the project: a module declares a union of `{ code, ...data }` and throws
- * `Fault` with one member of it. Codes are what callers and the HTTP table match on; texts are for people.
- * Must not know any module's codes.
+ * The one error shape of the project. A module declares a union of `{ code, ...data }` and throws `Fault`
+ * with one member of it. Callers and the HTTP table match on codes; texts are for people. Knows no module's
+ * codes.
  */
 export interface FaultData {
   readonly code: string;
 }
 
-/** An error that carries one member of its module's union; `cause` keeps what led to it. */
+/** An error that carries one member of its module's union. `cause` keeps the error behind it. */
 export class Fault<D extends FaultData> extends Error {
   readonly data: D;
 
@@ -18,12 +18,12 @@ export class Fault<D extends FaultData> extends Error {
   }
 }
 
-/** A broken invariant of our own: never the fault of input or of a peer. */
+/** A broken invariant of our own, never a fault of input or of a peer. */
 export function bug(message: string): never {
   throw new Fault({ code: 'Bug' }, message);
 }
 
-/** The text of anything that was thrown. */
+/** The text of any thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /**
- * The process's log: JSON lines on standard error, so that standard output carries answers only. Whoever
- * logs takes a `Log` and makes a child with its component's name; data goes in fields, the text is one sentence.
+ * The process's log: JSON lines on standard error, so that standard output carries answers only. A component
+ * that logs takes a `Log` and makes a child with its name. Data goes in fields; the text is one sentence.
  */
 
 import type { Logger } from 'pino';

@@ -2,12 +2,15 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
-/** Milliseconds between samples of the event loop's delay that never come: each would wake an idle process. */
+/**
+ * Milliseconds between samples of the event loop's delay. So long that none is taken: each would wake an idle
+ * process.
+ */
 const never = 0x7fff_ffff;
-/** What such samples would be summed up in. */
+/** The summaries that Node's default metrics make of such samples. */
 const sampled = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'] as const;
 
-/** With what Node tells about the process itself: CPU, memory, event loop, garbage collection. */
+/** Includes what Node reports about the process: CPU, memory, event loop, garbage collection. */
 export function createMetrics(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: never });

@@ -1,6 +1,6 @@
 /**
- * Waits for a file to appear, or at most a given time: how a client meets a peer that restarts behind a unix
- * socket at once instead of at its next attempt. Only a hint; where watching fails, time alone decides.
+ * Waits until a file appears, or at most a given time. A client uses it to connect at once to a peer that
+ * restarts behind a unix socket. It is only a hint: where watching fails, the time limit applies.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -10,7 +10,7 @@ export class PathWatch {
   #stirred = false;
   #wake: () => void = () => undefined;
 
-  /** Something may happen to the file from now on; `null` watches nothing. */
+  /** Begins to watch the file; `null` watches nothing. */
   constructor(path: string | null) {
     this.#watcher = path === null ? null : this.#open(path);
   }
@@ -30,8 +30,8 @@ export class PathWatch {
   }
 
   /**
-   * Resolves when the file was touched since the last wait, when `delay` milliseconds have passed, or when the
-   * signal aborts; true in the first case.
+   * Resolves when the file was touched since the last wait, when `delay` milliseconds have passed, or when
+   * the signal aborts. The result is true in the first case.
    */
   wait(delay: number, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Where a peer listens, in Open vSwitch's notation: `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`.
- * Passive forms (`punix:`, `ptcp:`) are not for a client. No protocol is known here.
+ * Where a peer listens, in Open vSwitch's notation: `unix:PATH`, `tcp:HOST:PORT`, `tcp:[IPv6]:PORT`. The
+ * passive forms (`punix:`, `ptcp:`) are not for a client. Knows no protocol.
  */
 import { connect, type Socket } from 'node:net';
 import { Fault } from './errors.ts';
@@ -11,7 +11,7 @@ export type Target =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
-/** `defaultPort` is the protocol's own. Throws `BadTarget` for anything that is not one of the two active forms. */
+/** `defaultPort` is the protocol's own. Throws `BadTarget` for anything but the two active forms. */
 export function parseTarget(text: string, defaultPort: number): Target {
   if (text.startsWith('unix:') && text.length > 5) return { kind: 'unix', path: text.slice(5) };
   const tcp = /^tcp:(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);

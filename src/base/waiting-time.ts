@@ -1,10 +1,10 @@
-/** How long somebody may ask to be waited for: what the API takes and what commands let users ask of it. */
+/** How long a caller may ask the API to wait. Commands that pass the request on use the same limit. */
 
 /** Seconds. */
-export const longestWait = 3600;
+export const maxWait = 3600;
 
-/** The seconds that a text says, such as `2.5`: more than none and no more than the longest; null for all else. */
+/** The seconds in a text such as `2.5`: more than 0, at most `maxWait`; null for any other text. */
 export function parseWait(text: string): number | null {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
-  return seconds > 0 && seconds <= longestWait ? seconds : null;
+  return seconds > 0 && seconds <= maxWait ? seconds : null;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The one executable; what it can do stands in cli/program.ts. */
+/** The one executable. Its commands are in cli/program.ts. */
 import { run } from '../cli/program.ts';
 
 await run(process.argv.slice(2));

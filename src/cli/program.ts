@@ -5,7 +5,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
-import { longestWait, parseWait } from '../base/waiting-time.ts';
+import { maxWait, parseWait } from '../base/waiting-time.ts';
 import { check, checkText } from './check.ts';
 import { Client } from './client.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
@@ -39,7 +39,7 @@ function seconds(text: string): number {
 /** What the API lets a caller wait. */
 function patience(text: string): number {
   const value = parseWait(text);
-  if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${longestWait} are wanted.`);
+  if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${maxWait} are wanted.`);
   return value;
 }
 

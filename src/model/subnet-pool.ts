@@ -2,7 +2,7 @@
  * Subnet pools: prefixes that subnets are cut from, none of them twice. Attribute table, the record of a new one, and
  * what may become of it. What is free in a pool is subnet-allocation.ts.
  */
-import { covers, meet, prefixesOf, rangesOf, without } from '../net/address-ranges.ts';
+import { covers, prefixesOf, rangesOf, rangesOverlap, without } from '../net/address-ranges.ts';
 import { type Cidr, type Family, formatCidr, parseCidr, widthOf } from '../net/cidr.ts';
 import type { AttributeTable, Check, DraftOf, PatchOf } from './attribute.ts';
 import { ipSubnet, listOf, orNull, text, toBoolean, toInteger, uuid } from './checks.ts';
@@ -223,8 +223,8 @@ export function withoutPrefixes(
 ): SubnetPoolRecord {
   const ranges = poolRanges(pool);
   const gone = rangesOf(removed.filter((prefix) => prefix.family === pool.ip_version));
-  if (!meet(ranges, gone)) return pool;
-  if (meet(rangesOf(subnets), gone)) {
+  if (!rangesOverlap(ranges, gone)) return pool;
+  if (rangesOverlap(rangesOf(subnets), gone)) {
     refuse({
       code: 'IllegalSubnetPoolPrefixUpdate',
       message: 'One or more the prefixes to be removed is in use by a subnet.',

@@ -1,6 +1,6 @@
 /**
- * Sets of addresses of one family as ranges: joining, taking away, and the fewest prefixes that make up a set. Lists of
- * ranges are in order and neither touch nor overlap.
+ * Sets of addresses of one family as ranges: union, difference, and the fewest prefixes that make up a set.
+ * Lists of ranges are sorted; their ranges neither touch nor overlap.
  */
 import { type Cidr, cidr, type Family, lastOf, widthOf } from './cidr.ts';
 
@@ -22,18 +22,18 @@ export function rangesOf(prefixes: Iterable<Cidr>): readonly AddressRange[] {
   return joined;
 }
 
-/** What is in `ranges` and not in `taken`. */
+/** The addresses in `ranges` that are not in `removed`. */
 export function without(
   ranges: readonly AddressRange[],
-  taken: readonly AddressRange[],
+  removed: readonly AddressRange[],
 ): readonly AddressRange[] {
   const rest: AddressRange[] = [];
   let at = 0;
   for (const { first, last } of ranges) {
     let from = first;
-    while ((taken[at]?.last ?? first) < first) at += 1;
+    while ((removed[at]?.last ?? first) < first) at += 1;
     for (let next = at; from <= last; next += 1) {
-      const hole = taken[next];
+      const hole = removed[next];
       if (hole === undefined || hole.first > last) break;
       if (hole.first > from) rest.push({ first: from, last: hole.first - 1n });
       if (hole.last >= from) from = hole.last + 1n;
@@ -44,7 +44,7 @@ export function without(
 }
 
 /** Whether some address is in both. */
-export function meet(a: readonly AddressRange[], b: readonly AddressRange[]): boolean {
+export function rangesOverlap(a: readonly AddressRange[], b: readonly AddressRange[]): boolean {
   let at = 0;
   for (const { first, last } of a) {
     while ((b[at]?.last ?? first) < first) at += 1;
@@ -59,7 +59,7 @@ export function meet(a: readonly AddressRange[], b: readonly AddressRange[]): bo
 export const covers = (outer: readonly AddressRange[], inner: readonly AddressRange[]): boolean =>
   without(inner, outer).length === 0;
 
-/** The fewest prefixes that hold just the ranges, in order. */
+/** The fewest prefixes that hold exactly the ranges, in order. */
 export function prefixesOf(family: Family, ranges: readonly AddressRange[]): readonly Cidr[] {
   const width = widthOf(family);
   const prefixes: Cidr[] = [];

@@ -49,7 +49,7 @@ function bitsOf6(text: string): bigint {
   return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
 }
 
-/** An address without prefix length or zone; null when it is not one. `010.0.0.1` and `1` are refused. */
+/** An address without prefix length or zone; null for other text. `010.0.0.1` and `1` are refused. */
 export function parseIp(text: string): Cidr | null {
   if (isIPv4(text)) return cidr(4, bitsOf4(text));
   if (isIPv6(text) && !text.includes('%')) return cidr(6, bitsOf6(text));

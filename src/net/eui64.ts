@@ -1,4 +1,4 @@
-/** Addresses that hosts make of their MAC. */
+/** Addresses that hosts derive from their MAC. */
 import { type Cidr, cidr } from './cidr.ts';
 import { type Mac, macToBits } from './mac.ts';
 

@@ -1,4 +1,4 @@
-/** Ranges of 16-bit ports as the fewest value/mask pairs; hardware and OVS match masks, not ranges. */
+/** Ranges of 16-bit transport ports as the fewest value/mask pairs: OVS and hardware match masks, not ranges. */
 export interface PortMask {
   readonly value: number;
   readonly mask: number;

@@ -1,6 +1,6 @@
 /**
- * Addresses that no host can have as its own: "this network", loopback, multicast and broadcast; in IPv6 the
- * unspecified address and loopback, IPv4 in IPv6's clothes (never on a wire, RFC 6890) and multicast.
+ * Addresses that no host can have as its own. IPv4: "this network", loopback, multicast and broadcast. IPv6:
+ * the unspecified address, loopback, IPv4-mapped addresses (never on a wire, RFC 6890) and multicast.
  */
 import { bug } from '../base/errors.ts';
 import { type Cidr, contains, parseCidr } from './cidr.ts';
@@ -15,6 +15,6 @@ export const unusablePrefixes: readonly Cidr[] = [
   'ff00::/8',
 ].map((text) => parseCidr(text) ?? bug(`not a prefix: ${text}`));
 
-/** Whether none of a prefix's addresses can be a host's. */
+/** Whether no address of the prefix can be a host's. */
 export const isUnusable = (prefix: Cidr): boolean =>
   unusablePrefixes.some((unusable) => contains(unusable, prefix));

@@ -195,7 +195,7 @@ describe('session', () => {
     const peer = new ScriptedPeer();
     open.push({ close: () => peer.stop() });
     const log = vi.fn();
-    const session = sessionTo(peer.target, { backoff: { first: 60_000, ceiling: 60_000 }, log });
+    const session = sessionTo(peer.target, { backoff: { minDelay: 60_000, maxDelay: 60_000 }, log });
     await vi.waitFor(() => expect(log).toHaveBeenCalledWith(expect.stringContaining('not connected')));
     await peer.listen();
     await session.ready();
@@ -209,7 +209,7 @@ describe('session', () => {
     const abort = new AbortController();
     const session = sessionTo('unix:/nonexistent/switch', {
       signal: abort.signal,
-      backoff: { first: 60_000, ceiling: 60_000 },
+      backoff: { minDelay: 60_000, maxDelay: 60_000 },
     });
     const ready = session.ready();
     abort.abort();

@@ -135,7 +135,10 @@ export class Session {
       this.#log(`not connected: ${reason}`);
       const appeared = await appearance.wait(backoff.next(), signal);
       if (appeared)
-        backoff = new Backoff({ first: afterAppearance, ceiling: this.#options.backoff?.ceiling ?? 2000 });
+        backoff = new Backoff({
+          minDelay: afterAppearance,
+          maxDelay: this.#options.backoff?.maxDelay ?? 2000,
+        });
     }
     appearance.close();
     this.#state = 'closed';

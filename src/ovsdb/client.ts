@@ -173,7 +173,7 @@ export class Ovsdb implements RowSource {
 
   async #run(socketPath: string | null): Promise<void> {
     const { signal, log, target } = this.#options;
-    const backoff = new Backoff({ first: 5, ceiling: 1000 });
+    const backoff = new Backoff({ minDelay: 5, maxDelay: 1000 });
     let said = '';
     while (!signal.aborted) {
       const watch = new PathWatch(socketPath);

@@ -297,7 +297,7 @@ describe('a session with a real switch', () => {
       const ups = vi.fn();
       const lasting = Session.connect({
         target: sw.target,
-        backoff: { first: 30_000, ceiling: 30_000 },
+        backoff: { minDelay: 30_000, maxDelay: 30_000 },
         onUp: ups,
         onDown: (reason) => downs.push(reason),
       });

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.ts';
 import { reasonOf } from '../../base/errors.ts';
 
-const pace = { first: 50, ceiling: 5000 } as const;
+const pace = { minDelay: 50, maxDelay: 5000 } as const;
 
 export class Rounds {
   readonly #round: () => Promise<void>;

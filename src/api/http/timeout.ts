@@ -1,5 +1,5 @@
 /** How long a request may wait for agents. */
-import { longestWait, parseWait } from '../../base/waiting-time.ts';
+import { maxWait, parseWait } from '../../base/waiting-time.ts';
 import { isObject } from '../../model/checks.ts';
 import { badRequest } from '../../model/faults.ts';
 
@@ -8,6 +8,6 @@ export function timeoutOf(query: unknown, fallback: number): number {
   const text = isObject(query) ? query['timeout'] : undefined;
   if (text === undefined) return fallback * 1000;
   const seconds = typeof text === 'string' ? parseWait(text) : null;
-  if (seconds === null) return badRequest(`timeout must be a number of seconds up to ${longestWait}`);
+  if (seconds === null) return badRequest(`timeout must be a number of seconds up to ${maxWait}`);
   return seconds * 1000;
 }

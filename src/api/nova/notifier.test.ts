@@ -40,7 +40,7 @@ function make(changes: Partial<NotifierOptions> = {}, timeout = 5000): Notifier 
     log: pino({ level: 'silent' }),
     client: new NovaClient({ url: nova.url, tokens: null, timeout }),
     interval,
-    backoff: { first: 20, ceiling: 100 },
+    backoff: { minDelay: 20, maxDelay: 100 },
     lease: { every: 50, ttl: 2000 },
     ...changes,
   });

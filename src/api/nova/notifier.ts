@@ -24,7 +24,7 @@ export interface NotifierOptions {
   readonly client: Pick<NovaClient, 'send' | 'close'>;
   /** Milliseconds between sendings. */
   readonly interval: number;
-  readonly backoff?: { readonly first: number; readonly ceiling: number };
+  readonly backoff?: { readonly minDelay: number; readonly maxDelay: number };
   /** Milliseconds between signs of life, and of silence after which another server takes over. */
   readonly lease?: { readonly every: number; readonly ttl: number };
   /** No other server can be on the store. */
@@ -37,7 +37,7 @@ export interface NotifierStatus extends OutboxCounts {
   readonly pending: number;
 }
 
-const usualBackoff = { first: 1000, ceiling: 30_000 };
+const usualBackoff = { minDelay: 1000, maxDelay: 30_000 };
 const usualLease = { every: 5000, ttl: 15_000 };
 /** Milliseconds for a call that is under way at the end. */
 const stopPatience = 2000;

@@ -17,7 +17,7 @@ export interface OutboxOptions {
   /** Milliseconds between sendings. */
   readonly interval: number;
   /** Milliseconds until the first repetition, and at most. */
-  readonly backoff: { readonly first: number; readonly ceiling: number };
+  readonly backoff: { readonly minDelay: number; readonly maxDelay: number };
   readonly send: (events: readonly NovaEvent[]) => Promise<Delivery>;
   /** Keeps in mind what was told; what it rejects is told again. */
   readonly keep: (told: Told) => Promise<void>;

@@ -6,7 +6,7 @@ import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import type { AddressScopeRecord, SubnetPoolRecord } from '../../model/records.ts';
 import { poolRanges } from '../../model/subnet-pool.ts';
-import { meet } from '../../net/address-ranges.ts';
+import { rangesOverlap } from '../../net/address-ranges.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
@@ -51,7 +51,7 @@ function requireSpace(
   const ranges = poolRanges(pool);
   const present = [...state.subnetPools.by('scope', scope.id)].map((row) => row.record);
   for (const other of [...present, ...others.filter((one) => one.address_scope_id === scope.id)])
-    if (other.id !== pool.id && meet(poolRanges(other), ranges))
+    if (other.id !== pool.id && rangesOverlap(poolRanges(other), ranges))
       refuse({ code: 'AddressScopePrefixConflict' });
 }
 

@@ -8,7 +8,7 @@ import { arrayOf, cidrSchema, objectOf, uuidSchema } from '../../model/schema.ts
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { withPrefixes } from '../../model/subnet-pool.ts';
-import { meet, rangesOf } from '../../net/address-ranges.ts';
+import { rangesOf, rangesOverlap } from '../../net/address-ranges.ts';
 import type { Action, Context } from '../http/resource.ts';
 import { requireSeen } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
@@ -50,7 +50,7 @@ function refuseOverlap(
 ): void {
   const taken = rangesOf(cut.map(prefixOf));
   for (const { id, cidr, ...subnet } of subnets) {
-    if (meet(taken, rangesOf([prefixOf({ ...subnet, cidr })]))) {
+    if (rangesOverlap(taken, rangesOf([prefixOf({ ...subnet, cidr })]))) {
       refuse({
         code: 'IllegalSubnetPoolUpdate',
         reason: `Onboarding subnet ${id}: ${cidr} conflicts with allocated prefixes in subnet pool ${pool.id}`,

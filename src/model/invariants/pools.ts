@@ -1,6 +1,6 @@
 /** What holds of subnet pools, address scopes, and subnets as far as they come from pools. */
 
-import { covers, meet, prefixesOf, rangesOf } from '../../net/address-ranges.ts';
+import { covers, prefixesOf, rangesOf, rangesOverlap } from '../../net/address-ranges.ts';
 import { type Cidr, formatCidr, parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
 import { keys } from '../keys.ts';
@@ -23,7 +23,7 @@ function* overlapping<R>(
     const others = groups.get(group) ?? [];
     const prefixes = prefixesIn(record);
     for (const other of others)
-      if (meet(rangesOf(other.prefixes), rangesOf(prefixes)))
+      if (rangesOverlap(rangesOf(other.prefixes), rangesOf(prefixes)))
         yield [key, `it has addresses of ${other.key}, and both are in ${group}`];
     groups.set(group, [...others, { key, prefixes }]);
   }

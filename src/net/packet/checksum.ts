@@ -4,7 +4,10 @@
 import { Writer } from '../../base/bytes.ts';
 import { type Cidr, widthOf } from '../cidr.ts';
 
-/** One's complement sum of `parts` read as one string of bytes, complemented: 0 over data that carries a right sum. */
+/**
+ * The complement of the one's complement sum of `parts`, read as one string of bytes. It is 0 over data with
+ * a correct checksum.
+ */
 export function checksum(...parts: readonly Uint8Array[]): number {
   let sum = 0;
   let odd = false;
@@ -28,7 +31,7 @@ export function pseudoHeader(src: Cidr, dst: Cidr, protocol: number, length: num
   return writer.done();
 }
 
-/** The sum that belongs into a segment whose checksum field is zero. */
+/** The checksum for a segment whose checksum field is zero. */
 export function segmentChecksum(src: Cidr, dst: Cidr, protocol: number, segment: Buffer): number {
   return checksum(pseudoHeader(src, dst, protocol, segment.length), segment);
 }

@@ -1,5 +1,6 @@
 /**
- * DHCP messages (RFC 2131) as far as tests and a guard's owner need them: fixed header, magic, message type, options.
+ * DHCP messages (RFC 2131), in the detail that tests and guards need: fixed header, magic number, message
+ * type, options.
  */
 import { Reader, Writer } from '../../base/bytes.ts';
 import { type Cidr, cidr } from '../cidr.ts';
@@ -16,7 +17,7 @@ export interface Dhcp {
   readonly ciaddr: Cidr;
   readonly yiaddr: Cidr;
   readonly chaddr: Mac;
-  /** In order, the message type (53) among them; without the end mark. */
+  /** In order, the message type (53) among them, without the end option. */
   readonly options: readonly { readonly code: number; readonly data: Buffer }[];
 }
 
@@ -39,7 +40,7 @@ export function buildDhcp(message: Dhcp): Buffer {
   return writer.u8(255).done();
 }
 
-/** Null when cut, not Ethernet's, or without the magic number. */
+/** Null when the message is cut, not for Ethernet, or lacks the magic number. */
 export function parseDhcp(data: Buffer): Dhcp | null {
   if (data.length < 240) return null;
   const reader = new Reader(data);

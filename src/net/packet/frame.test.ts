@@ -75,7 +75,7 @@ describe('checksums', () => {
         expect(upper).toMatchObject({ kind: 'segment', srcPort: 1000, dstPort: 2000, sound: true });
         const bad = Buffer.from(good);
         const index = at % bad.length;
-        // Bytes 6 and 7 may become "no checksum".
+        // A flip in bytes 6 and 7 may make the sum zero, which means "no checksum".
         if (index === 6 || index === 7) return;
         bad.writeUInt8(bad.readUInt8(index) ^ (1 << bit), index);
         expect(frame(bad)?.ip?.upper).toMatchObject({ sound: false });

@@ -1,6 +1,6 @@
 /**
- * A whole frame taken apart: Ethernet, then ARP or IP, then what lies above IP. Never throws; each layer that
- * cannot be read is null and what lies above it too, so a guard that needs a field it does not get must refuse.
+ * Parses a whole frame: Ethernet, then ARP or IP, then the layer above IP. Never throws. A layer that cannot
+ * be read is null, and so are the layers above it. A guard that needs a missing field must therefore drop.
  */
 import type { Cidr, Family } from '../cidr.ts';
 import { type Arp, parseArp } from './arp.ts';
@@ -10,12 +10,15 @@ import { parseIpv4 } from './ipv4.ts';
 import { type ParsedIpv6, parseIpv6 } from './ipv6.ts';
 import { parseSctp, parseTcp, parseUdp, protocols, type Segment } from './transport.ts';
 
-/** Where a fragment lies in its datagram; `offset` in bytes. An atomic fragment (offset 0, no more) is not one. */
+/**
+ * Where a fragment lies in its datagram; `offset` in bytes. Null for an atomic fragment (offset 0, no more
+ * fragments).
+ */
 export interface Fragment {
   readonly id: number;
   readonly offset: number;
   readonly more: boolean;
-  /** Its share of the datagram, which for IPv6 begins with the header of this number. */
+  /** The fragment's share of the datagram, which for IPv6 begins with the header of this number. */
   readonly data: Buffer;
   readonly protocol: number;
 }
@@ -30,16 +33,16 @@ export interface Ip {
   readonly family: Family;
   readonly src: Cidr;
   readonly dst: Cidr;
-  /** The number behind all IPv6 extension headers. */
+  /** The protocol number behind all IPv6 extension headers. */
   readonly protocol: number;
   /** IPv4's TTL. */
   readonly hopLimit: number;
   readonly fragment: Fragment | null;
-  /** Everything above IP; of a fragment, its piece. */
+  /** Everything above IP; of a fragment, its share of the datagram. */
   readonly payload: Buffer;
-  /** The header checksum of IPv4, the completeness of IPv6's header chain. */
+  /** IPv4: the header checksum is correct. IPv6: the header chain is complete. */
   readonly sound: boolean;
-  /** Null for a fragment (the switch hides its L4 fields too) and for what is cut. */
+  /** Null for a fragment (the switch hides its L4 fields too) and for a cut packet. */
   readonly upper: Upper | null;
 }
 
@@ -117,11 +120,11 @@ export function parseFrame(bytes: Buffer): Frame | null {
   return { ethernet, arp, ip };
 }
 
-/** What a 5-tuple needs of the datagram that an ICMP error quotes; null when too little is quoted. */
+/** The addresses and ports of the datagram that an ICMP error quotes; null when too little is quoted. */
 export function parseQuoted(family: Family, quoted: Buffer): Ip | null {
   if (family === 6) return ipv6Quoted(quoted);
   if (quoted.length < 20) return null;
-  // The quoted total length names the whole datagram, of which only the start is here.
+  // The quoted total length counts the whole datagram, but only its start is here.
   const copy = Buffer.from(quoted);
   const size = (copy.readUInt8(0) & 0x0f) * 4;
   if (size < 20 || copy.readUInt16BE(2) < size) return null;

@@ -5,7 +5,7 @@ import { broadcastMac, type Mac, macFromBits } from '../mac.ts';
 const multicast4 = parseCidr('224.0.0.0/4');
 const multicast6 = parseCidr('ff00::/8');
 
-/** Null for a unicast address: a neighbour has its MAC. */
+/** Null for a unicast address, whose MAC a neighbour has. */
 export function groupMacOf(address: Cidr): Mac | null {
   const { family, bits } = address;
   if (family === 4 && bits === 0xffffffffn) return broadcastMac;

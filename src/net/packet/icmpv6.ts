@@ -1,6 +1,6 @@
 /**
  * Bodies of ICMPv6's neighbour discovery (RFC 4861) and multicast listener discovery (RFC 2710, RFC 3810).
- * `icmp.ts` frames them; parsing gives what a switch can see of them.
+ * `icmp.ts` frames them. Parsing returns the fields that a switch can match.
  */
 import { Reader, Writer } from '../../base/bytes.ts';
 import { type Cidr, cidr } from '../cidr.ts';
@@ -39,7 +39,7 @@ export const naFlags = { router: 0x80000000, solicited: 0x40000000, override: 0x
 
 const optionTypes = { sourceAddress: 1, targetAddress: 2 } as const;
 
-/** An option as raw bytes: `type`, length in units of 8 bytes computed, `body` padded with zeros. */
+/** An option as raw bytes: `type`, a length computed in units of 8 bytes, and `body` padded with zeros. */
 export interface NdOption {
   readonly type: number;
   readonly body: Buffer;
@@ -95,7 +95,7 @@ export function listenerMessage(type: 130 | 131 | 132, group: Cidr): Icmp {
   return { type, code: 0, rest: 0, body: new Writer(16).uint(group.bits, 16).done() };
 }
 
-/** MLDv2's report: one "change to exclude" record a group, without sources. */
+/** MLDv2's report: one record "change to exclude" a group, without sources. */
 export function listenerReport2(groups: readonly Cidr[]): Icmp {
   const writer = new Writer(64);
   for (const group of groups) writer.u8(4).u8(0).u16(0).uint(group.bits, 16);
@@ -110,9 +110,10 @@ export interface Neighbour {
 }
 
 /**
- * The target and link-layer options of a neighbour solicitation or advertisement. Null when it is no such message
- * (code not 0, cut target) or repeats a link-layer option, which no two stacks read alike. An option whose length
- * is wrong ends the list or, if it is only not Ethernet's, is skipped.
+ * The target and link-layer options of a neighbour solicitation or advertisement. Null when it is another
+ * message (code not 0, cut target), or when it repeats a link-layer option: implementations read that
+ * differently. An option whose length is wrong ends the list. An option whose length is merely not Ethernet's
+ * is skipped.
  */
 export function parseNeighbour(message: Icmp): Neighbour | null {
   if (message.code !== 0 || message.body.length < 16) return null;

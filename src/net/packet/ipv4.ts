@@ -41,7 +41,7 @@ export function buildIpv4(header: Ipv4, payload: Uint8Array): Buffer {
   return writer.bytes(payload).done();
 }
 
-/** Null when the lengths in the header and those of the data contradict each other. Padding behind is cut off. */
+/** Null when the lengths in the header contradict the data. Padding behind the packet is cut off. */
 export function parseIpv4(data: Buffer): { header: Ipv4; payload: Buffer; checksumOk: boolean } | null {
   if (data.length < 20) return null;
   const reader = new Reader(data);

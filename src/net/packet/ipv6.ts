@@ -1,6 +1,6 @@
 /**
- * IPv6 headers with their chain of extension headers (RFC 8200 4): hop-by-hop, routing, destination options,
- * authentication and fragment are looked through; the first header of another kind is the payload.
+ * IPv6 headers with their chain of extension headers (RFC 8200 4). Hop-by-hop, routing, destination options,
+ * authentication and fragment headers are read through. The first header of another kind is the payload.
  */
 import { Reader, Writer } from '../../base/bytes.ts';
 import { type Cidr, cidr } from '../cidr.ts';
@@ -13,7 +13,7 @@ export const extensionHeaders = {
   destinationOptions: 60,
 } as const;
 
-/** `body` is all of the header behind its next-header and length bytes; padded with zeros to whole units. */
+/** `body` is the header behind its next-header and length bytes, padded with zeros to whole units. */
 export interface PlainExtension {
   readonly kind: 'plain';
   readonly header: 0 | 43 | 51 | 60;
@@ -37,7 +37,7 @@ export interface Ipv6 {
   readonly trafficClass: number;
   readonly flowLabel: number;
   readonly extensions: readonly Extension[];
-  /** What the payload is: the last next-header value of the chain. */
+  /** The payload's protocol: the last next-header value of the chain. */
   readonly protocol: number;
 }
 
@@ -77,13 +77,13 @@ export function buildIpv6(header: Ipv6, payload: Uint8Array): Buffer {
 export interface ParsedIpv6 {
   readonly header: Ipv6;
   readonly payload: Buffer;
-  /** False when the chain of extension headers breaks off: protocol is then the header that is cut. */
+  /** False when the chain of extension headers breaks off. `protocol` is then the header that is cut. */
   readonly complete: boolean;
-  /** What lies behind the first fragment header, further extension headers included; null without one. */
+  /** Everything behind the first fragment header, further extension headers included; null without one. */
   readonly piece: { readonly protocol: number; readonly data: Buffer } | null;
 }
 
-/** One extension header off `reader`; null when it is cut. */
+/** Reads one extension header; null when it is cut. */
 function readExtension(reader: Reader, number: number): { extension: Extension; next: number } | null {
   if (reader.left < 8) return null;
   const next = reader.u8();
@@ -102,7 +102,7 @@ function readExtension(reader: Reader, number: number): { extension: Extension; 
 
 const known: ReadonlySet<number> = new Set(Object.values(extensionHeaders));
 
-/** Null when the fixed header is cut or promises more than there is. Padding behind is cut off. */
+/** Null when the fixed header is cut or its length exceeds the data. Padding behind the packet is cut off. */
 export function parseIpv6(data: Buffer): ParsedIpv6 | null {
   if (data.length < 40) return null;
   const fixed = new Reader(data);
@@ -125,7 +125,7 @@ export function parseIpv6(data: Buffer): ParsedIpv6 | null {
     protocol = read.next;
     if (read.extension.kind === 'fragment') {
       piece ??= { protocol, data: data.subarray(reader.offset, reader.end) };
-      // Behind an offset lies the middle of something, whatever its number says.
+      // A fragment with an offset holds the middle of a datagram, whatever its next-header value says.
       if (read.extension.offset !== 0) break;
     }
   }

@@ -1,6 +1,4 @@
-/**
- * TCP, UDP and SCTP as far as a port-security guard looks: ports, TCP flags, lengths and checksums.
- */
+/** TCP, UDP and SCTP in the detail that a port-security guard needs: ports, TCP flags, lengths and checksums. */
 import { Reader, Writer } from '../../base/bytes.ts';
 import type { Cidr } from '../cidr.ts';
 import { segmentChecksum } from './checksum.ts';
@@ -57,13 +55,13 @@ export function buildUdp(
     .u16(8 + payload.length)
     .u16(0)
     .bytes(payload);
-  // RFC 768: a computed zero is sent as all ones, zero means "no checksum".
+  // RFC 768: a computed zero is sent as all ones; zero means "no checksum".
   const sum = segmentChecksum(src, dst, protocols.udp, writer.done());
   writer.patchU16(6, sum === 0 ? 0xffff : sum);
   return writer.done();
 }
 
-/** A bare SCTP common header (RFC 9260 3.1) and chunks; its CRC32c is left zero. */
+/** A bare SCTP common header (RFC 9260 3.1) and chunks; its CRC32c stays zero. */
 export function buildSctp(srcPort: number, dstPort: number, chunks: Uint8Array): Buffer {
   return new Writer(12 + chunks.length).u16(srcPort).u16(dstPort).u32(0).u32(0).bytes(chunks).done();
 }
@@ -74,7 +72,7 @@ export interface Segment {
   /** 0 for anything but TCP. */
   readonly flags: number;
   readonly payload: Buffer;
-  /** Lengths fit and the checksum is right (or rightly absent). */
+  /** The lengths fit and the checksum is correct, or is absent where the protocol allows it. */
   readonly sound: boolean;
 }
 
