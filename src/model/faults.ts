@@ -3,21 +3,16 @@
  * texts and HTTP statuses live in the API's error table, so nothing here may depend on HTTP.
  */
 import { Fault } from '../base/errors.ts';
+import type { MissingFault } from './missing.ts';
 import type { RouterFault } from './router-faults.ts';
 import type { SubnetPoolFault } from './subnet-pool-faults.ts';
 
 export type ModelFault =
+  | MissingFault
   | RouterFault
   | SubnetPoolFault
   | { readonly code: 'BadRequest'; readonly message: string }
   | { readonly code: 'InvalidInput'; readonly message: string }
-  | { readonly code: 'NetworkNotFound'; readonly id: string }
-  | { readonly code: 'SubnetNotFound'; readonly id: string }
-  | { readonly code: 'PortNotFound'; readonly id: string }
-  | { readonly code: 'SecurityGroupNotFound'; readonly id: string }
-  | { readonly code: 'SecurityGroupRuleNotFound'; readonly id: string }
-  /** All of them: there are none. */
-  | { readonly code: 'FloatingIPNotFound'; readonly id: string }
   | { readonly code: 'ExtensionNotFound'; readonly alias: string }
   | { readonly code: 'NetworkInUse'; readonly id: string; readonly ports: readonly string[] }
   | { readonly code: 'SubnetInUse'; readonly id: string }
@@ -82,11 +77,9 @@ export type ModelFault =
   | { readonly code: 'SecurityGroupPortsNotMatchable'; readonly protocol: string }
   | { readonly code: 'SecurityGroupConflict'; readonly reason: string }
   | { readonly code: 'SecurityGroupMultipleRemoteEntites' }
-  | { readonly code: 'AddressGroupNotFound'; readonly id: string }
   | { readonly code: 'AddressGroupInUse'; readonly id: string }
   | { readonly code: 'AddressesNotFound'; readonly id: string; readonly addresses: readonly string[] }
   | { readonly code: 'AddressesAlreadyExist'; readonly id: string; readonly addresses: readonly string[] }
-  | { readonly code: 'RbacPolicyNotFound'; readonly id: string }
   | { readonly code: 'RbacPolicyInUse'; readonly object: string; readonly user: string }
   | {
       readonly code: 'InvalidActionForType';
@@ -97,7 +90,6 @@ export type ModelFault =
   | { readonly code: 'DuplicateRbacPolicy' }
   | { readonly code: 'SecurityGroupRuleParameterConflict'; readonly ethertype: string; readonly cidr: string }
   | { readonly code: 'InvalidCIDR'; readonly input: string }
-  | { readonly code: 'QosPolicyNotFound'; readonly id: string }
   | { readonly code: 'PolicyRemoveAuthorizationError'; readonly policy: string }
   | {
       readonly code: 'QosPolicyInUse';
@@ -116,10 +108,8 @@ export type ModelFault =
       readonly policy: string;
     }
   | { readonly code: 'QosRuleTypeNotFound'; readonly type: string }
-  | { readonly code: 'DefaultSecurityGroupRuleNotFound'; readonly id: string }
   | { readonly code: 'DefaultSecurityGroupRuleExists'; readonly rule: string }
   | { readonly code: 'DuplicateDefaultSgRuleInPost' }
-  | { readonly code: 'SecurityGroupDefaultStatefulnessNotFound'; readonly id: string }
   /** `project` is empty for the setting of all projects. */
   | { readonly code: 'SecurityGroupDefaultStatefulnessAlreadyExists'; readonly project: string }
   | { readonly code: 'InvalidSubnetServiceType'; readonly type: string }
@@ -135,7 +125,6 @@ export type ModelFault =
   /** Neutron's RbacPolicyInUse, for another reason. */
   | { readonly code: 'DefaultExternalNetworkIsForAll'; readonly network: string }
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
-  | { readonly code: 'AgentNotFound'; readonly id: string }
   | { readonly code: 'AvailabilityZoneNotFound'; readonly zone: string }
   /** Every VNI is in use. */
   | { readonly code: 'NoNetworkAvailable' }

@@ -6,7 +6,6 @@ interface NamedRoute {
 }
 
 export type RouterFault =
-  | { readonly code: 'RouterNotFound'; readonly id: string }
   | { readonly code: 'RouterInUse'; readonly id: string; readonly ports: readonly string[] }
   /** Neutron's BadRequest, with a text of its own. */
   | { readonly code: 'BadRouterRequest'; readonly message: string }

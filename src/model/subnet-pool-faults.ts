@@ -5,7 +5,6 @@ import type { Family } from '../net/cidr.ts';
 export type BoundName = 'min_prefixlen' | 'max_prefixlen' | 'default_prefixlen' | 'ip_version_max';
 
 export type SubnetPoolFault =
-  | { readonly code: 'SubnetPoolNotFound'; readonly id: string }
   | { readonly code: 'BadSubnetsRequest'; readonly message: string }
   | { readonly code: 'EmptySubnetPoolPrefixList' }
   | { readonly code: 'PrefixVersionMismatch' }
@@ -27,7 +26,6 @@ export type SubnetPoolFault =
   | { readonly code: 'NetworkSubnetPoolAffinityError' }
   | { readonly code: 'NetworkAddressScopeAffinityError' }
   | { readonly code: 'NotNetworkOwner' }
-  | { readonly code: 'AddressScopeNotFound'; readonly id: string }
   | { readonly code: 'AddressScopeInUse'; readonly id: string }
   | { readonly code: 'AddressScopeUpdateError'; readonly id: string; readonly reason: string }
   | { readonly code: 'AddressScopePrefixConflict' }

@@ -4,11 +4,13 @@
  */
 import { Fault } from '../../base/errors.ts';
 import type { ModelFault } from '../../model/faults.ts';
+import { type MissingFault, missingTexts } from '../../model/missing.ts';
 import { pythonText } from '../../model/python-text.ts';
 import type { StoreFault } from '../../store/contract.ts';
 import type { IdentityFault } from '../identity/authenticator.ts';
 import type { CommitFault } from '../state/committer.ts';
 import type { ViewFault } from '../state/view.ts';
+import type { AnswersTo } from './answers.ts';
 import type { RequestFault } from './request-faults.ts';
 import { routerAnswers } from './router-errors.ts';
 import { securityGroupAnswers } from './security-group-errors.ts';
@@ -18,12 +20,13 @@ type ApiFault = ModelFault | RequestFault | ViewFault | CommitFault | StoreFault
 type Code = ApiFault['code'];
 type FaultOf<C extends Code> = Extract<ApiFault, { readonly code: C }>;
 
-interface Answer<C extends Code> {
-  readonly status: number;
-  /** Neutron's exception; the code itself when absent. */
-  readonly type?: string;
-  readonly text: (fault: FaultOf<C>) => string;
-}
+/** All are 404. */
+const missingAnswers = Object.fromEntries(
+  Object.entries(missingTexts).map(([code, text]) => [
+    code,
+    { status: 404, text: ({ id }: MissingFault) => text(id) },
+  ]),
+) as AnswersTo<MissingFault>;
 
 const unavailable = {
   status: 503,
@@ -32,13 +35,10 @@ const unavailable = {
 } as const;
 const later = { ...unavailable, text: () => 'The service is busy, please try again.' } as const;
 
-const answers: { readonly [C in Code]: Answer<C> } = {
+const answers: AnswersTo<ApiFault> = {
+  ...missingAnswers,
   BadRequest: { status: 400, type: 'HTTPBadRequest', text: (f) => f.message },
   InvalidInput: { status: 400, text: (f) => `Invalid input for operation: ${f.message}.` },
-  NetworkNotFound: { status: 404, text: (f) => `Network ${f.id} could not be found.` },
-  SubnetNotFound: { status: 404, text: (f) => `Subnet ${f.id} could not be found.` },
-  PortNotFound: { status: 404, text: (f) => `Port ${f.id} could not be found.` },
-  FloatingIPNotFound: { status: 404, text: (f) => `Floating IP ${f.id} could not be found` },
   ExtensionNotFound: {
     status: 404,
     type: 'HTTPNotFound',
@@ -166,7 +166,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     text: () =>
       'Port security must be enabled and port must have an IP address in order to use security groups.',
   },
-  AddressGroupNotFound: { status: 404, text: (f) => `Address group ${f.id} could not be found.` },
   AddressGroupInUse: {
     status: 409,
     text: (f) => `Address group ${f.id} is in use on one or more security group rules.`,
@@ -179,7 +178,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 400,
     text: (f) => `Addresses ${pythonText(f.addresses)} already exist in the address group ${f.id}.`,
   },
-  RbacPolicyNotFound: { status: 404, text: (f) => `RBAC policy of type unknown with ID ${f.id} not found` },
   RbacPolicyInUse: {
     status: 409,
     text: (f) =>
@@ -200,7 +198,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 403,
     text: (f) => `Failed to remove provided policy ${f.policy} because you are not authorized.`,
   },
-  QosPolicyNotFound: { status: 404, text: (f) => `QoS policy ${f.id} could not be found.` },
   QosPolicyInUse: {
     status: 409,
     text: (f) => `QoS Policy ${f.id} is used by ${f.user} ${f.by ?? 'of another project'}.`,
@@ -222,10 +219,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 404,
     type: 'HTTPNotFound',
     text: (f) => `QoS rule type ${f.type} is not offered.`,
-  },
-  DefaultSecurityGroupRuleNotFound: {
-    status: 404,
-    text: (f) => `Default Security Group rule ${f.id} does not exist`,
   },
   DefaultSecurityGroupRuleExists: {
     status: 409,
@@ -277,7 +270,6 @@ const answers: { readonly [C in Code]: Answer<C> } = {
     status: 404,
     text: (f) => `AvailabilityZone ${f.zone} could not be found.`,
   },
-  AgentNotFound: { status: 404, text: (f) => `Agent ${f.id} could not be found.` },
   OverQuota: { status: 409, text: (f) => `Quota exceeded for resources: ${pythonText(f.overs)}.` },
   NoNetworkAvailable: {
     status: 503,

@@ -1,17 +1,9 @@
 /** What clients are told of refusals about routers: a part of the table in errors.ts. */
 import { pythonText } from '../../model/python-text.ts';
 import type { RouterFault } from '../../model/router-faults.ts';
+import type { AnswersTo } from './answers.ts';
 
-type Code = RouterFault['code'];
-
-interface RouterAnswer<C extends Code> {
-  readonly status: number;
-  readonly type?: string;
-  readonly text: (fault: Extract<RouterFault, { readonly code: C }>) => string;
-}
-
-export const routerAnswers: { readonly [C in Code]: RouterAnswer<C> } = {
-  RouterNotFound: { status: 404, text: (f) => `Router ${f.id} could not be found` },
+export const routerAnswers: AnswersTo<RouterFault> = {
   RouterInUse: {
     status: 409,
     text: (f) => `Router ${f.id} has ports still attached: ${f.ports.join(', ')}`,

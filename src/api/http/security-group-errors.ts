@@ -1,19 +1,19 @@
 /** What clients are told of refusals about security groups and their rules: a part of the table in errors.ts. */
 import type { ModelFault } from '../../model/faults.ts';
+import type { MissingFault } from '../../model/missing.ts';
 import { protocolNumber, protocolNumbers } from '../../model/protocols.ts';
 import { pythonText } from '../../model/python-text.ts';
+import type { AnswersTo } from './answers.ts';
 
-type Code = Extract<ModelFault['code'], `SecurityGroup${string}` | 'DuplicateSecurityGroupRuleInPost'>;
+type SecurityGroupFault = Exclude<
+  Extract<
+    ModelFault,
+    { readonly code: `SecurityGroup${string}` } | { readonly code: 'DuplicateSecurityGroupRuleInPost' }
+  >,
+  MissingFault
+>;
 
-interface SecurityGroupAnswer<C extends Code> {
-  readonly status: number;
-  readonly type?: string;
-  readonly text: (fault: Extract<ModelFault, { readonly code: C }>) => string;
-}
-
-export const securityGroupAnswers: { readonly [C in Code]: SecurityGroupAnswer<C> } = {
-  SecurityGroupNotFound: { status: 404, text: (f) => `Security group ${f.id} does not exist` },
-  SecurityGroupRuleNotFound: { status: 404, text: (f) => `Security group rule ${f.id} does not exist` },
+export const securityGroupAnswers: AnswersTo<SecurityGroupFault> = {
   SecurityGroupDefaultAlreadyExists: { status: 409, text: () => 'Default security group already exists.' },
   SecurityGroupCannotUpdateDefault: {
     status: 409,
@@ -22,10 +22,6 @@ export const securityGroupAnswers: { readonly [C in Code]: SecurityGroupAnswer<C
   SecurityGroupCannotRemoveDefault: {
     status: 409,
     text: () => 'Insufficient rights for removing default security group.',
-  },
-  SecurityGroupDefaultStatefulnessNotFound: {
-    status: 404,
-    text: (f) => `Security group default statefulness ${f.id} could not be found.`,
   },
   SecurityGroupDefaultStatefulnessAlreadyExists: {
     status: 409,

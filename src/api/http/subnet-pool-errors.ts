@@ -1,16 +1,8 @@
 /** What clients are told of refusals about subnet pools and address scopes: a part of the table in errors.ts. */
 import type { SubnetPoolFault } from '../../model/subnet-pool-faults.ts';
+import type { AnswersTo } from './answers.ts';
 
-type Code = SubnetPoolFault['code'];
-
-interface SubnetPoolAnswer<C extends Code> {
-  readonly status: number;
-  readonly type?: string;
-  readonly text: (fault: Extract<SubnetPoolFault, { readonly code: C }>) => string;
-}
-
-export const subnetPoolAnswers: { readonly [C in Code]: SubnetPoolAnswer<C> } = {
-  SubnetPoolNotFound: { status: 404, text: (f) => `Subnet pool ${f.id} could not be found.` },
+export const subnetPoolAnswers: AnswersTo<SubnetPoolFault> = {
   BadSubnetsRequest: { status: 400, type: 'BadRequest', text: (f) => `Bad subnets request: ${f.message}.` },
   EmptySubnetPoolPrefixList: { status: 400, text: () => 'Empty subnet pool prefix list.' },
   PrefixVersionMismatch: {
@@ -51,7 +43,6 @@ export const subnetPoolAnswers: { readonly [C in Code]: SubnetPoolAnswer<C> } = 
       'Subnets of the same address family hosted on the same network must all participate in the same address scope.',
   },
   NotNetworkOwner: { status: 403, type: 'NotAuthorized', text: () => 'Not authorized.' },
-  AddressScopeNotFound: { status: 404, text: (f) => `Address scope ${f.id} could not be found.` },
   AddressScopeInUse: {
     status: 409,
     text: (f) =>

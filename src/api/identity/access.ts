@@ -2,10 +2,10 @@
  * What a caller may see and do of one resource: the one way from a request to a row, so that nobody comes past it.
  * What is not seen is answered like what is not there; what is seen and may not be changed is refused by name.
  */
-import { Fault } from '../../base/errors.ts';
 import type { Rule } from '../../model/access.ts';
 import type { AttributeTable, Draft } from '../../model/attribute.ts';
-import { badRequest } from '../../model/faults.ts';
+import { badRequest, refuse } from '../../model/faults.ts';
+import { missing } from '../../model/missing.ts';
 import { allows, disallowed, type Target, type Verb } from '../../model/policy.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import { refuseRequest } from '../http/request-faults.ts';
@@ -174,8 +174,7 @@ export class Access<R extends Owned> {
   }
 
   #missing(id: string): never {
-    const fault = this.#resource.missing(id);
-    throw new Fault(fault, JSON.stringify(fault));
+    return refuse(this.#resource.missing(id));
   }
 
   #targetOf(record: Owned, caller: Caller): Target {
@@ -206,6 +205,5 @@ export function seenPlace(
 export function requireSeen(state: State, caller: Caller, type: Parent['type'], id: string): Row<Owned> {
   const row = seenPlace(state, caller, type, id);
   if (row !== undefined) return row;
-  const fault = { code: shareables[type].missing, id };
-  throw new Fault(fault, JSON.stringify(fault));
+  return refuse(missing(shareables[type].missing, id));
 }

@@ -29,6 +29,8 @@ export class AddressGroups extends StoredResource<
   override readonly path = 'address-groups';
   override readonly table = addressGroupAttributes;
   override readonly verbs = addressGroupVerbs;
+  protected override readonly missingCode = 'AddressGroupNotFound';
+  protected override readonly rowsIn = (state: State) => state.addressGroups;
   protected override readonly indexes = { name: 'name' } as const;
   override readonly capabilities: Capabilities<AddressGroupRecord, typeof addressGroupAttributes> = {
     update: (_change, { record }, patch) => ({ ...record, ...patch }),
@@ -44,14 +46,6 @@ export class AddressGroups extends StoredResource<
       },
     },
   };
-
-  protected override rowsIn(state: State) {
-    return state.addressGroups;
-  }
-
-  override missing(id: string) {
-    return { code: 'AddressGroupNotFound', id } as const;
-  }
 
   protected override createOne(change: Change, draft: AddressGroupDraft, birth: Birth): AddressGroupRecord {
     const group = newAddressGroup(birth, draft);

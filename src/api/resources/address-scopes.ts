@@ -27,20 +27,14 @@ export class AddressScopes extends StoredResource<
   override readonly path = 'address-scopes';
   override readonly table = addressScopeAttributes;
   override readonly verbs = addressScopeVerbs;
+  protected override readonly missingCode = 'AddressScopeNotFound';
+  protected override readonly rowsIn = (state: State) => state.addressScopes;
   protected override readonly indexes = { name: 'name' } as const;
   override readonly capabilities: Capabilities<AddressScopeRecord, typeof addressScopeAttributes> = {
     update: (_change, { record }, patch, caller) =>
       changedAddressScope(record, patch, this.byPolicies.isShared(record, caller.project)),
     sharing: this.byPolicies,
   };
-
-  protected override rowsIn(state: State) {
-    return state.addressScopes;
-  }
-
-  override missing(id: string) {
-    return { code: 'AddressScopeNotFound', id } as const;
-  }
 
   protected override createOne(change: Change, draft: AddressScopeDraft, birth: Birth): AddressScopeRecord {
     const scope = newAddressScope(birth.id, birth.project, draft);

@@ -38,14 +38,8 @@ export class DefaultGroupRules extends StoredResource<
   override readonly path = 'default-security-group-rules';
   override readonly table = defaultGroupRuleAttributes;
   override readonly verbs = defaultGroupRuleVerbs;
-  protected override rowsIn(state: State) {
-    return state.defaultGroupRules;
-  }
-
-  override missing(id: string) {
-    return { code: 'DefaultSecurityGroupRuleNotFound', id } as const;
-  }
-
+  protected override readonly missingCode = 'DefaultSecurityGroupRuleNotFound';
+  protected override readonly rowsIn = (state: State) => state.defaultGroupRules;
   override show(rule: DefaultGroupRuleRecord) {
     const { project_id: _project, shared: _shared, ...shown } = rule;
     return shown;

@@ -31,20 +31,14 @@ export class DefaultStatefulness extends StoredResource<
   override readonly path = 'security-groups-default-statefulness';
   override readonly table = defaultStatefulnessAttributes;
   override readonly verbs = defaultStatefulnessVerbs;
+  protected override readonly missingCode = 'SecurityGroupDefaultStatefulnessNotFound';
+  protected override readonly rowsIn = (state: State) => state.defaultStatefulness;
   override readonly capabilities: Capabilities<
     DefaultStatefulnessRecord,
     typeof defaultStatefulnessAttributes
   > = {
     update: (_change, { record }, patch) => ({ ...record, ...patch }),
   };
-
-  protected override rowsIn(state: State) {
-    return state.defaultStatefulness;
-  }
-
-  override missing(id: string) {
-    return { code: 'SecurityGroupDefaultStatefulnessNotFound', id } as const;
-  }
 
   override show({ project_id: owner, ...shown }: DefaultStatefulnessRecord) {
     const project = owner === '' ? null : owner;

@@ -50,6 +50,8 @@ export class Networks extends StoredResource<
   override readonly path = 'networks';
   override readonly table = networkAttributes;
   override readonly verbs = networkVerbs;
+  protected override readonly missingCode = 'NetworkNotFound';
+  protected override readonly rowsIn = (state: State) => state.networks;
   protected override readonly indexes = { name: 'name', qos_policy_id: 'qos' } as const;
   override readonly capabilities: Capabilities<NetworkRecord, typeof networkAttributes> = {
     update: (change, { record }, patch, caller) => this.#updated(change, record, patch, caller),
@@ -58,14 +60,6 @@ export class Networks extends StoredResource<
     quota: { counts: 'network', batched: true },
     computed: { [external]: isExternal },
   };
-
-  protected override rowsIn(state: State) {
-    return state.networks;
-  }
-
-  override missing(id: string) {
-    return { code: 'NetworkNotFound', id } as const;
-  }
 
   override show(network: NetworkRecord, reader: Caller) {
     const { subnets } = this.state;

@@ -34,6 +34,8 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
   override readonly path = 'ports';
   override readonly table = portAttributes;
   override readonly verbs = portVerbs;
+  protected override readonly missingCode = 'PortNotFound';
+  protected override readonly rowsIn = (state: State) => state.ports;
   protected override readonly indexes = {
     device_id: 'device',
     name: 'name',
@@ -52,14 +54,6 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       'binding:host_id': (port) => holderOf(port, this.state.bindings.get(port.id)),
     },
   };
-
-  protected override rowsIn(state: State) {
-    return state.ports;
-  }
-
-  override missing(id: string) {
-    return { code: 'PortNotFound', id } as const;
-  }
 
   override show(port: PortRecord) {
     const { state } = this;

@@ -30,6 +30,8 @@ export class QosPolicies extends StoredResource<
   override readonly path = 'qos/policies';
   override readonly table = qosPolicyAttributes;
   override readonly verbs = qosPolicyVerbs;
+  protected override readonly missingCode = 'QosPolicyNotFound';
+  protected override readonly rowsIn = (state: State) => state.qosPolicies;
   protected override readonly indexes = { name: 'name' } as const;
   override readonly capabilities: Capabilities<QosPolicyRecord, typeof qosPolicyAttributes> = {
     update: (change, { record }, patch) => {
@@ -45,14 +47,6 @@ export class QosPolicies extends StoredResource<
     },
     sharing: this.byPolicies,
   };
-
-  protected override rowsIn(state: State) {
-    return state.qosPolicies;
-  }
-
-  override missing(id: string) {
-    return { code: 'QosPolicyNotFound', id } as const;
-  }
 
   override show(policy: QosPolicyRecord, reader: Caller) {
     const rules = policy.rules.map((rule) => ({ ...rule, qos_policy_id: policy.id }));

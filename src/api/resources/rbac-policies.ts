@@ -4,6 +4,7 @@
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
+import { missing } from '../../model/missing.ts';
 import {
   grantsSame,
   newRbacPolicy,
@@ -91,19 +92,13 @@ export class RbacPolicies extends StoredResource<
   override readonly path = 'rbac-policies';
   override readonly table = rbacPolicyAttributes;
   override readonly verbs = rbacPolicyVerbs;
+  protected override readonly missingCode = 'RbacPolicyNotFound';
+  protected override readonly rowsIn = (state: State) => state.rbacPolicies;
   protected override readonly indexes = { object_id: 'object' } as const;
   override readonly capabilities: Capabilities<RbacPolicyRecord, typeof rbacPolicyAttributes> = {
     update: (change, { record }, patch) => this.#retargeted(change, record, { ...record, ...patch }),
     quota: { counts: 'rbac_policy' },
   };
-
-  protected override rowsIn(state: State) {
-    return state.rbacPolicies;
-  }
-
-  override missing(id: string) {
-    return { code: 'RbacPolicyNotFound', id } as const;
-  }
 
   protected override createOne(
     change: Change,
@@ -151,8 +146,8 @@ export class RbacPolicies extends StoredResource<
   }
 
   #objectOf({ object_type: type, object_id: id }: RbacPolicyRecord): Row<Owned> {
-    const { rowsIn, missing } = shareables[type];
-    return rowsIn(this.state).get(id) ?? refuse({ code: missing, id });
+    const { rowsIn, missing: code } = shareables[type];
+    return rowsIn(this.state).get(id) ?? refuse(missing(code, id));
   }
 
   #refuseTwin(policy: RbacPolicyRecord, others: readonly RbacPolicyRecord[]): void {

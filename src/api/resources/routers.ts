@@ -41,6 +41,8 @@ export class Routers extends StoredResource<
   override readonly path = 'routers';
   override readonly table = routerAttributes;
   override readonly verbs = routerVerbs;
+  protected override readonly missingCode = 'RouterNotFound';
+  protected override readonly rowsIn = (state: State) => state.routers;
   protected override readonly indexes = { name: 'name' } as const;
   override readonly capabilities: Capabilities<RouterRecord, typeof routerAttributes> = {
     update: (change, { record }, patch, caller) => {
@@ -63,14 +65,6 @@ export class Routers extends StoredResource<
     tags: {},
     quota: { counts: 'router', batched: true },
   };
-
-  protected override rowsIn(state: State) {
-    return state.routers;
-  }
-
-  override missing(id: string) {
-    return { code: 'RouterNotFound', id } as const;
-  }
 
   override show(router: RouterRecord, reader: Caller) {
     const shown = super.show(router, reader);

@@ -30,6 +30,8 @@ export class SecurityGroupRules extends StoredResource<
   override readonly path = 'security-group-rules';
   override readonly table = securityGroupRuleAttributes;
   override readonly verbs = securityGroupRuleVerbs;
+  protected override readonly missingCode = 'SecurityGroupRuleNotFound';
+  protected override readonly rowsIn = (state: State) => state.rules;
   protected override readonly indexes = {
     security_group_id: 'group',
     remote_group_id: 'remote',
@@ -42,14 +44,6 @@ export class SecurityGroupRules extends StoredResource<
       quota: { counts: 'security_group_rule', batched: true },
       prepareList: (filters, caller) => prepareDefaultGroups(this.context, filters, caller),
     };
-
-  protected override rowsIn(state: State) {
-    return state.rules;
-  }
-
-  override missing(id: string) {
-    return { code: 'SecurityGroupRuleNotFound', id } as const;
-  }
 
   override show(rule: SecurityGroupRuleRecord) {
     return showRule(rule, this.state.groups.get(rule.security_group_id)?.record);

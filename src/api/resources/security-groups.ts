@@ -33,6 +33,8 @@ export class SecurityGroups extends StoredResource<
   override readonly path = 'security-groups';
   override readonly table = securityGroupAttributes;
   override readonly verbs = securityGroupVerbs;
+  protected override readonly missingCode = 'SecurityGroupNotFound';
+  protected override readonly rowsIn = (state: State) => state.groups;
   protected override readonly indexes = { name: 'name' } as const;
   override readonly capabilities: Capabilities<SecurityGroupRecord, typeof securityGroupAttributes> = {
     update: (change, { record }, patch) => this.#updated(change, record, { ...record, ...patch }),
@@ -41,14 +43,6 @@ export class SecurityGroups extends StoredResource<
     quota: { counts: 'security_group', batched: true },
     prepareList: (filters, caller) => prepareDefaultGroups(this.context, filters, caller),
   };
-
-  protected override rowsIn(state: State) {
-    return state.groups;
-  }
-
-  override missing(id: string) {
-    return { code: 'SecurityGroupNotFound', id } as const;
-  }
 
   override show(group: SecurityGroupRecord, reader: Caller) {
     const { is_default: _, ...shown } = super.show(group, reader);

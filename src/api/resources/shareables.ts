@@ -3,6 +3,7 @@
 import type { Rule } from '../../model/access.ts';
 import { addressGroupVerbs } from '../../model/address-group.ts';
 import { addressScopeVerbs } from '../../model/address-scope.ts';
+import type { MissingCode } from '../../model/missing.ts';
 import { networkVerbs } from '../../model/network.ts';
 import { qosPolicyVerbs } from '../../model/qos-policy.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
@@ -14,13 +15,7 @@ import type { Table } from '../state/table.ts';
 
 export interface Shareable {
   readonly rowsIn: (state: State) => Pick<Table<Owned, never>, 'get' | 'of'>;
-  readonly missing:
-    | 'NetworkNotFound'
-    | 'SecurityGroupNotFound'
-    | 'AddressGroupNotFound'
-    | 'QosPolicyNotFound'
-    | 'SubnetPoolNotFound'
-    | 'AddressScopeNotFound';
+  readonly missing: MissingCode;
   readonly read: Rule;
 }
 

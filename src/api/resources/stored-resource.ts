@@ -3,7 +3,7 @@
  * What a record requires, and what it means to others, is its own class's matter.
  */
 import type { AttributeTable, DraftOf } from '../../model/attribute.ts';
-import type { ModelFault } from '../../model/faults.ts';
+import { type MissingCode, type MissingFault, missing } from '../../model/missing.ts';
 import type { Verbs } from '../../model/policy.ts';
 import type { Taggable } from '../../model/records.ts';
 import type { Birth, Owned } from '../../model/standard-attributes.ts';
@@ -29,6 +29,8 @@ export abstract class StoredResource<
   abstract readonly path: string;
   abstract readonly table: T;
   abstract readonly verbs: Verbs;
+  protected abstract readonly missingCode: MissingCode;
+  protected abstract readonly rowsIn: (state: State) => Table<R, Index>;
   readonly capabilities: Capabilities<R, T> = {};
   protected readonly context: Context;
   /** The indexes that answer filters, by attribute, the narrowest first. */
@@ -40,8 +42,6 @@ export abstract class StoredResource<
     this.context = context;
   }
 
-  protected abstract rowsIn(state: State): Table<R, Index>;
-  abstract missing(id: string): ModelFault;
   protected abstract createOne(
     change: Change,
     draft: DraftOf<T>,
@@ -84,6 +84,10 @@ export abstract class StoredResource<
     for (const { record } of shareables[parent.type].rowsIn(this.state).of(caller.project))
       for (const row of rows.by(this.ofParent, record.id)) own.add(row);
     return own;
+  }
+
+  missing(id: string): MissingFault {
+    return missing(this.missingCode, id);
   }
 
   show(record: R, reader: Caller): Readonly<Record<string, unknown>> {

@@ -34,6 +34,8 @@ export class SubnetPools extends StoredResource<
   override readonly path = 'subnetpools';
   override readonly table = subnetPoolAttributes;
   override readonly verbs = subnetPoolVerbs;
+  protected override readonly missingCode = 'SubnetPoolNotFound';
+  protected override readonly rowsIn = (state: State) => state.subnetPools;
   protected override readonly indexes = { name: 'name', address_scope_id: 'scope' } as const;
   override readonly capabilities: Capabilities<SubnetPoolRecord, typeof subnetPoolAttributes> = {
     update: (change, { record }, patch, caller) => {
@@ -61,14 +63,6 @@ export class SubnetPools extends StoredResource<
     sharing: this.byPolicies,
     quota: { counts: 'subnetpool' },
   };
-
-  protected override rowsIn(state: State) {
-    return state.subnetPools;
-  }
-
-  override missing(id: string) {
-    return { code: 'SubnetPoolNotFound', id } as const;
-  }
 
   override show(pool: SubnetPoolRecord, reader: Caller) {
     return {

@@ -37,6 +37,8 @@ export class Subnets extends StoredResource<
   override readonly path = 'subnets';
   override readonly table = subnetAttributes;
   override readonly verbs = subnetVerbs;
+  protected override readonly missingCode = 'SubnetNotFound';
+  protected override readonly rowsIn = (state: State) => state.subnets;
   protected override readonly indexes = {
     network_id: 'network',
     subnetpool_id: 'pool',
@@ -59,14 +61,6 @@ export class Subnets extends StoredResource<
       },
     },
   };
-
-  protected override rowsIn(state: State) {
-    return state.subnets;
-  }
-
-  override missing(id: string) {
-    return { code: 'SubnetNotFound', id } as const;
-  }
 
   override show(subnet: SubnetRecord, reader: Caller) {
     return {

@@ -16,30 +16,9 @@ interface Context {
   readonly quotas: QuotaLimits;
 }
 
-const tableOf = (state: State, resource: QuotaResource) => {
-  switch (resource) {
-    case 'network':
-      return state.networks;
-    case 'subnet':
-      return state.subnets;
-    case 'subnetpool':
-      return state.subnetPools;
-    case 'port':
-      return state.ports;
-    case 'security_group':
-      return state.groups;
-    case 'security_group_rule':
-      return state.rules;
-    case 'rbac_policy':
-      return state.rbacPolicies;
-    case 'router':
-      return state.routers;
-  }
-};
-
 /** How many the project has. */
 export const usedOf = (state: State, project: string, resource: QuotaResource): number =>
-  tableOf(state, resource).countOf(project);
+  state.counted[resource].countOf(project);
 
 /** The project's limits: those that were set, and the server's for the rest. */
 export const limitsOf = ({ view, quotas }: Context, project: string): QuotaLimits => ({

@@ -7,7 +7,7 @@ import type { DefaultStatefulnessRecord } from '../../model/default-statefulness
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
 import type { AnyParts, Kind } from '../../model/key-kind.ts';
 import { keys } from '../../model/keys.ts';
-import type { QuotaRecord } from '../../model/quota.ts';
+import type { QuotaRecord, QuotaResource } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
   AddressScopeRecord,
@@ -113,6 +113,17 @@ export class State {
     name: (router) => [router.name],
     port: portsOf,
   });
+  /** The tables whose rows quotas count. */
+  readonly counted: Readonly<Record<QuotaResource, Pick<Table<Owned, never>, 'countOf'>>> = {
+    network: this.networks,
+    subnet: this.subnets,
+    subnetpool: this.subnetPools,
+    port: this.ports,
+    security_group: this.groups,
+    security_group_rule: this.rules,
+    rbac_policy: this.rbacPolicies,
+    router: this.routers,
+  };
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();
   readonly networkHosts = new NetworkHosts();

@@ -5,40 +5,23 @@
 
 import { isObject } from '../checks.ts';
 import { allKinds } from '../keys.ts';
-import {
-  addressGroupInvariant,
-  defaultGroupRuleInvariant,
-  defaultStatefulnessInvariant,
-  groupInvariant,
-  ruleInvariant,
-} from './groups.ts';
+import { groupInvariants } from './groups.ts';
 import type { Invariant, RequiredMark, Violation } from './invariant.ts';
-import { networkInvariant, subnetInvariant } from './networks.ts';
-import { pooledSubnetInvariant, subnetPoolInvariant } from './pools.ts';
-import { bindingInvariant, linkLocalInvariant, portInvariant } from './ports.ts';
-import { routerInvariant } from './routers.ts';
-import { qosPolicyInvariant, quotaInvariant, quotaUseInvariant, rbacPolicyInvariant } from './sharing.ts';
+import { networkInvariants } from './networks.ts';
+import { poolInvariants } from './pools.ts';
+import { portInvariants } from './ports.ts';
+import { routerInvariants } from './routers.ts';
+import { sharingInvariants } from './sharing.ts';
 import { SortedSnapshot, type StoredEntry } from './snapshot.ts';
 import { commonProblems } from './stamps.ts';
 
 const invariants: readonly Invariant[] = [
-  networkInvariant,
-  subnetInvariant,
-  pooledSubnetInvariant,
-  subnetPoolInvariant,
-  portInvariant,
-  bindingInvariant,
-  linkLocalInvariant,
-  groupInvariant,
-  ruleInvariant,
-  addressGroupInvariant,
-  defaultGroupRuleInvariant,
-  defaultStatefulnessInvariant,
-  rbacPolicyInvariant,
-  qosPolicyInvariant,
-  routerInvariant,
-  quotaInvariant,
-  quotaUseInvariant,
+  ...networkInvariants,
+  ...poolInvariants,
+  ...portInvariants,
+  ...groupInvariants,
+  ...sharingInvariants,
+  ...routerInvariants,
 ];
 
 function* recordViolations(snapshot: SortedSnapshot): Iterable<Violation> {

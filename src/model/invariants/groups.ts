@@ -4,9 +4,9 @@ import { parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
 import { defaultStatefulnessMark, keys } from '../keys.ts';
 import { addressGroupOf, ruleIdentity } from '../security-group-rule.ts';
-import { invariantOf, twins } from './invariant.ts';
+import { type Invariant, invariantOf, twins } from './invariant.ts';
 
-export const groupInvariant = invariantOf(keys.group, {
+const groupInvariant = invariantOf(keys.group, {
   *problems({ record }) {
     if (record.is_default !== (record.name.toLowerCase() === 'default'))
       yield `${record.is_default ? 'a' : 'no'} default group is called '${record.name}'`;
@@ -17,7 +17,7 @@ export const groupInvariant = invariantOf(keys.group, {
   },
 });
 
-export const ruleInvariant = invariantOf(keys.rule, {
+const ruleInvariant = invariantOf(keys.rule, {
   *problems({ record, parts }, snapshot) {
     const { security_group_id: own, remote_group_id: remote, remote_ip_prefix: prefix } = record;
     const addresses = addressGroupOf(record);
@@ -47,7 +47,7 @@ export const ruleInvariant = invariantOf(keys.rule, {
     ),
 });
 
-export const addressGroupInvariant = invariantOf(keys.addressGroup, {
+const addressGroupInvariant = invariantOf(keys.addressGroup, {
   *problems({ record: { addresses } }) {
     if (new Set(addresses).size !== addresses.length) yield 'it has an address twice';
     for (const address of addresses)
@@ -56,16 +56,24 @@ export const addressGroupInvariant = invariantOf(keys.addressGroup, {
   },
 });
 
-export const defaultStatefulnessInvariant = invariantOf(keys.defaultStatefulness, {
+const defaultStatefulnessInvariant = invariantOf(keys.defaultStatefulness, {
   *marks({ id, project_id: project }) {
     yield [defaultStatefulnessMark(project), id];
   },
 });
 
 /** What a template names may have gone. */
-export const defaultGroupRuleInvariant = invariantOf(keys.defaultGroupRule, {
+const defaultGroupRuleInvariant = invariantOf(keys.defaultGroupRule, {
   *problems(_found, snapshot) {
     if (snapshot.all(keys.defaultGroupRulesPlanted).length === 0)
       yield 'there are templates, and nothing says that the first were made';
   },
 });
+
+export const groupInvariants: readonly Invariant[] = [
+  groupInvariant,
+  ruleInvariant,
+  addressGroupInvariant,
+  defaultStatefulnessInvariant,
+  defaultGroupRuleInvariant,
+];

@@ -5,13 +5,13 @@ import { hostRange, poolRange } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import { isNetworkKey } from '../numbers.ts';
 import type { RbacPolicyRecord, SubnetRecord } from '../records.ts';
-import { invariantOf } from './invariant.ts';
+import { type Invariant, invariantOf } from './invariant.ts';
 import { qosPolicyOf } from './sharing.ts';
 
 const external = 'router:external';
 const smallestMtu = { 4: 68, 6: 1280 } as const;
 
-export const networkInvariant = invariantOf(keys.network, {
+const networkInvariant = invariantOf(keys.network, {
   *problems({ record }, snapshot) {
     const policy = qosPolicyOf(record);
     if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
@@ -61,7 +61,7 @@ function* poolProblems(subnet: SubnetRecord): Iterable<string> {
   }
 }
 
-export const subnetInvariant = invariantOf(keys.subnet, {
+const subnetInvariant = invariantOf(keys.subnet, {
   *problems({ record, parts }, snapshot) {
     const network = snapshot.byId(keys.network, record.network_id);
     if (parts.network !== record.network_id) yield `it lies under network ${parts.network}`;
@@ -93,3 +93,5 @@ export const subnetInvariant = invariantOf(keys.subnet, {
     }
   },
 });
+
+export const networkInvariants: readonly Invariant[] = [networkInvariant, subnetInvariant];

@@ -4,7 +4,7 @@ import { covers, prefixesOf, rangesOf, rangesOverlap } from '../../net/address-r
 import { type Cidr, formatCidr, parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
 import { keys } from '../keys.ts';
-import { invariantOf } from './invariant.ts';
+import { type Invariant, invariantOf } from './invariant.ts';
 import type { Found } from './snapshot.ts';
 
 const parsed = (prefixes: readonly string[]): readonly Cidr[] =>
@@ -29,7 +29,7 @@ function* overlapping<R>(
   }
 }
 
-export const subnetPoolInvariant = invariantOf(keys.subnetPool, {
+const subnetPoolInvariant = invariantOf(keys.subnetPool, {
   *problems({ record }, snapshot) {
     const { ip_version: version, prefixes, address_scope_id: scopeId } = record;
     const list = parsed(prefixes);
@@ -57,7 +57,7 @@ export const subnetPoolInvariant = invariantOf(keys.subnetPool, {
     ),
 });
 
-export const pooledSubnetInvariant = invariantOf(keys.subnet, {
+const pooledSubnetInvariant = invariantOf(keys.subnet, {
   *problems({ record: { subnetpool_id: id, cidr } }, snapshot) {
     if (id === undefined) return;
     const pool = snapshot.byId(keys.subnetPool, id);
@@ -87,3 +87,5 @@ export const pooledSubnetInvariant = invariantOf(keys.subnet, {
     }
   },
 });
+
+export const poolInvariants: readonly Invariant[] = [subnetPoolInvariant, pooledSubnetInvariant];

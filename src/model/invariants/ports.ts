@@ -7,7 +7,7 @@ import { keys } from '../keys.ts';
 import { isPortKey } from '../numbers.ts';
 import { isTrustedOwner } from '../port.ts';
 import type { FixedIp, PortRecord } from '../records.ts';
-import { invariantOf } from './invariant.ts';
+import { type Invariant, invariantOf } from './invariant.ts';
 import { qosPolicyOf } from './sharing.ts';
 import type { SortedSnapshot } from './snapshot.ts';
 
@@ -53,7 +53,7 @@ function* bindingProblems(port: PortRecord): Iterable<string> {
   if (port.binding_removed === true && host !== '') yield `it has no active binding and is at ${host}`;
 }
 
-export const portInvariant = invariantOf(keys.port, {
+const portInvariant = invariantOf(keys.port, {
   *problems({ record, parts }, snapshot) {
     if (parts.network !== record.network_id) yield `it lies under network ${parts.network}`;
     if (snapshot.byId(keys.network, record.network_id) === undefined)
@@ -90,10 +90,12 @@ function* holderProblems(
   else if (record.network_id !== network) yield `port ${port} is of another network`;
 }
 
-export const bindingInvariant = invariantOf(keys.binding, {
+const bindingInvariant = invariantOf(keys.binding, {
   problems: ({ parts }, snapshot) => holderProblems(parts.network, parts.id, snapshot),
 });
 
-export const linkLocalInvariant = invariantOf(keys.linkLocal, {
+const linkLocalInvariant = invariantOf(keys.linkLocal, {
   problems: ({ parts, record }, snapshot) => holderProblems(parts.network, record.port, snapshot),
 });
+
+export const portInvariants: readonly Invariant[] = [portInvariant, bindingInvariant, linkLocalInvariant];

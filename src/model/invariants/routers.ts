@@ -4,7 +4,7 @@ import { overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
 import { keys } from '../keys.ts';
 import type { PortRecord, SubnetRecord } from '../records.ts';
 import type { RouterRecord } from '../router.ts';
-import { invariantOf, twins } from './invariant.ts';
+import { type Invariant, invariantOf, twins } from './invariant.ts';
 import type { SortedSnapshot } from './snapshot.ts';
 
 const heldBy = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
@@ -40,7 +40,7 @@ function* overlapProblems(router: RouterRecord, snapshot: SortedSnapshot): Itera
   }
 }
 
-export const routerInvariant = invariantOf(keys.router, {
+const routerInvariant = invariantOf(keys.router, {
   *problems({ record }, snapshot) {
     for (const id of heldBy(record)) yield* holdProblems(record, id, snapshot);
     yield* overlapProblems(record, snapshot);
@@ -55,3 +55,5 @@ export const routerInvariant = invariantOf(keys.router, {
     yield* twins(all, heldBy, (port, other) => `${other} has port ${port} too`);
   },
 });
+
+export const routerInvariants: readonly Invariant[] = [routerInvariant];

@@ -5,7 +5,7 @@ import { keys } from '../keys.ts';
 import { quotaResources } from '../quota.ts';
 import { grantsSame } from '../rbac-policy.ts';
 import type { QosRuleRecord, RbacPolicyRecord } from '../records.ts';
-import { invariantOf, twins } from './invariant.ts';
+import { type Invariant, invariantOf, twins } from './invariant.ts';
 
 const shared: Readonly<Record<RbacPolicyRecord['object_type'], Kind<unknown>>> = {
   network: keys.network,
@@ -16,7 +16,7 @@ const shared: Readonly<Record<RbacPolicyRecord['object_type'], Kind<unknown>>> =
   address_scope: keys.addressScope,
 };
 
-export const rbacPolicyInvariant = invariantOf(keys.rbacPolicy, {
+const rbacPolicyInvariant = invariantOf(keys.rbacPolicy, {
   *problems({ record: { object_type: type, object_id: id } }, snapshot) {
     if (snapshot.byId(shared[type], id) === undefined) yield `${type} ${id} does not exist`;
   },
@@ -38,7 +38,7 @@ export const qosPolicyOf = (user: { readonly qos_policy_id?: string | null }): s
 const kindOf = (rule: QosRuleRecord): string =>
   rule.type === 'dscp_marking' ? rule.type : `${rule.type} ${rule.direction}`;
 
-export const qosPolicyInvariant = invariantOf(keys.qosPolicy, {
+const qosPolicyInvariant = invariantOf(keys.qosPolicy, {
   *problems({ record: { rules } }) {
     const kinds = rules.map(kindOf);
     if (new Set(kinds).size !== kinds.length) yield 'it has two rules of one kind and direction';
@@ -56,15 +56,22 @@ export const qosPolicyInvariant = invariantOf(keys.qosPolicy, {
 
 const counted: ReadonlySet<string> = new Set(quotaResources);
 
-export const quotaInvariant = invariantOf(keys.quota, {
+const quotaInvariant = invariantOf(keys.quota, {
   *problems({ record, parts }) {
     if (record.project_id !== parts.project) yield `it speaks of project ${record.project_id}`;
     for (const name of Object.keys(record.limits)) if (!counted.has(name)) yield `${name} is not counted`;
   },
 });
 
-export const quotaUseInvariant = invariantOf(keys.quotaUse, {
+const quotaUseInvariant = invariantOf(keys.quotaUse, {
   *problems({ parts }) {
     if (!counted.has(parts.resource)) yield `${parts.resource} is not counted`;
   },
 });
+
+export const sharingInvariants: readonly Invariant[] = [
+  rbacPolicyInvariant,
+  qosPolicyInvariant,
+  quotaInvariant,
+  quotaUseInvariant,
+];
