@@ -5,8 +5,8 @@
  */
 
 import { Topology } from '../../src/agent/interest/topology.ts';
-import { answerMeterOf, puntMeterOf } from '../../src/agent/switch/metering.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { maxMeterSpread } from '../../src/pipeline/shared-meters.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';
 import type { Entry, Write } from '../../src/store/contract.ts';
 import { memberWrite, network, worldWrites } from './records.ts';
@@ -32,11 +32,7 @@ export class Compiler {
 
   constructor(world: GroupWorld) {
     this.#world = world;
-    const pipeline = new Pipeline({
-      answersNd: true,
-      puntMeter: (port) => puntMeterOf(pipeline.ids.ports.of(port)),
-      answerMeter: (port) => answerMeterOf(pipeline.ids.ports.of(port)),
-    });
+    const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: maxMeterSpread } });
     this.#pipeline = pipeline;
     this.#topology = new Topology(pipeline.facts, (key) => {
       throw new Error(`unreadable: ${key}`);

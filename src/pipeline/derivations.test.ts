@@ -57,7 +57,7 @@ function rule(at: number, direction: Direction, family: 4 | 6, remote: Remote) {
 
 /** 20 local ports whose rules name a group of far members and an address group, ingress in both families. */
 function installed({ members, rules }: Size): Pipeline {
-  const pipeline = new Pipeline({ answersNd: true, puntMeter: () => 1, answerMeter: () => 2 });
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
   facts.networks.set(network, { id: network, adminUp: true, lendsReserved: false, qosPolicy: null });
   facts.zones.set(network, 1);

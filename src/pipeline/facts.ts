@@ -18,6 +18,17 @@ import type {
   SubnetId,
 } from '../policy/world.ts';
 
+/** What the switch can do for the flows. */
+export interface Abilities {
+  /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
+  readonly answersNd: boolean;
+  /** Numbers that each kind of shared meter may use; 0 where the switch has no meters. */
+  readonly meterSpread: number;
+}
+
+/** Until the switch has said more. */
+export const noAbilities: Abilities = { answersNd: false, meterSpread: 0 };
+
 export interface Facts {
   readonly networks: Input<NetworkId, Network>;
   readonly subnets: Input<SubnetId, Subnet>;
@@ -34,6 +45,7 @@ export interface Facts {
   readonly zones: Input<NetworkId, number>;
   /** Meters that the switch does not give, by number. */
   readonly withheldMeters: Input<number, true>;
+  readonly abilities: Input<'switch', Abilities>;
 }
 
 export function declareFacts(graph: Dataflow): Facts {
@@ -49,5 +61,9 @@ export function declareFacts(graph: Dataflow): Facts {
     ofports: graph.input('ofports'),
     zones: graph.input('zones'),
     withheldMeters: graph.input('withheld-meters'),
+    abilities: graph.input(
+      'abilities',
+      (a, b) => a.answersNd === b.answersNd && a.meterSpread === b.meterSpread,
+    ),
   };
 }

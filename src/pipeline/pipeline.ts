@@ -7,9 +7,10 @@ import { type Mac, macToBits } from '../net/mac.ts';
 import type { Direction, PortId } from '../policy/world.ts';
 import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
-import { declareFacts, type Facts } from './facts.ts';
+import { type Abilities, declareFacts, type Facts, noAbilities } from './facts.ts';
 import { releaseMeters } from './qos.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
+import { answerMeterOf, puntMeterOf } from './shared-meters.ts';
 import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
 import { conntrackDefaults, portState } from './stages/conntrack.ts';
 import { guardArp } from './stages/guard-arp.ts';
@@ -38,15 +39,11 @@ import {
 } from './stages/security-groups.ts';
 import { Tightening } from './tightening.ts';
 
-export interface Features {
-  /** The datapath can rewrite neighbour-discovery options, so the switch may answer solicitations. */
-  readonly answersNd: boolean;
-  /** Meter that bounds a port's packets to the controller; null where there is none, and then no such packets. */
-  readonly puntMeter: (port: PortId) => number | null;
-  /** Meter that bounds the questions of a port that the switch answers; null where there is none. */
-  readonly answerMeter: (port: PortId) => number | null;
-  /** Pairs of rule and port up to which a group's verdicts are told by port; a usual number unless given. */
-  readonly mostCountedApart?: number;
+export interface PipelineOptions {
+  /** What the switch can do, where that is known from the start; `facts.abilities` says it later. */
+  readonly abilities?: Abilities;
+  /** Max pairs of rule and port in a group whose hits are counted by port. */
+  readonly maxCountedApart?: number;
 }
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
@@ -60,10 +57,11 @@ export class Pipeline {
   readonly tightening: Tightening;
   readonly #graph = new Dataflow();
 
-  constructor(features: Features) {
+  constructor({ abilities = noAbilities, maxCountedApart }: PipelineOptions = {}) {
     const graph = this.#graph;
     this.facts = declareFacts(graph);
-    this.relations = declareRelations(graph, this.facts, this.ids, features.mostCountedApart);
+    this.relations = declareRelations(graph, this.facts, this.ids, maxCountedApart);
+    this.facts.abilities.set('switch', abilities);
     const { relations, ids } = this;
     const { locals, localsOf, macHolders, holders, subnetsOf, activeRules, zoneOf } = relations;
 
@@ -84,9 +82,10 @@ export class Pipeline {
 
     this.#install(
       'port-flows',
-      graph.map('port-flows', locals, (id, local) => {
+      graph.map('port-flows', locals, (id, local, read) => {
         const guarded = local.up && local.port.mode !== 'off';
-        const meter = features.puntMeter(id);
+        const { meterSpread } = read(this.facts.abilities, 'switch') ?? noAbilities;
+        const meter = puntMeterOf(local.key, meterSpread);
         const punt = meter === null ? null : { userdata: Buffer.from(id), meter };
         return [
           ...classify(local),
@@ -97,7 +96,7 @@ export class Pipeline {
                 ...guardNd(local, punt),
                 ...guardIgmp(local),
                 ...guardIp(local),
-                ...answerLimit(local, features.answerMeter(id)),
+                ...answerLimit(local, answerMeterOf(local.key, meterSpread)),
               ]
             : []),
           ...portDenials(local),
@@ -136,7 +135,8 @@ export class Pipeline {
       graph.map('answer-flows', holders, (_, held, read) => {
         const sole = soleHolder(held);
         const zone = sole && read(zoneOf, sole.port.network);
-        return sole === undefined || zone === undefined ? undefined : answer(zone, sole, features.answersNd);
+        const { answersNd } = read(this.facts.abilities, 'switch') ?? noAbilities;
+        return sole === undefined || zone === undefined ? undefined : answer(zone, sole, answersNd);
       }),
     );
 

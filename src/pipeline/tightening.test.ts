@@ -30,7 +30,7 @@ const named = (name: keyof typeof texts, changes: Partial<PortText> = {}): Port 
 
 let pipeline: Pipeline;
 beforeEach(() => {
-  pipeline = new Pipeline({ answersNd: true, puntMeter: () => 1, answerMeter: () => 2 });
+  pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
   const world = worldFrom({
     ports: Object.values(texts),

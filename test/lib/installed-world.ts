@@ -6,12 +6,16 @@ import { type Logger, pino } from 'pino';
 import { Cutter } from '../../src/agent/connections/cutter.ts';
 import { Applier } from '../../src/agent/flows/applier.ts';
 import { Drift } from '../../src/agent/switch/drift.ts';
-import { answerMeterOf, Metering, meterSupport, puntMeterOf } from '../../src/agent/switch/metering.ts';
+import { Metering, meterSupport } from '../../src/agent/switch/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
-import { type Features, Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
+
+export interface InstalledWorldOptions extends Pick<PipelineOptions, 'maxCountedApart'> {
+  readonly answersNd?: boolean;
+}
 
 export class InstalledWorld {
   readonly pipeline: Pipeline;
@@ -25,24 +29,20 @@ export class InstalledWorld {
 
   #cutter: Cutter | null = null;
   readonly #refusals: 'fail' | 'leave out';
-  #spread = 1;
+  readonly #answersNd: boolean;
 
   /**
    * `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow;
-   * `features` are the pipeline's where they shall not be as usual.
+   * `maxCountedApart` and `answersNd` change what the pipeline counts and what the datapath can do.
    */
   constructor(
     target: string,
     refusals: 'fail' | 'leave out' = 'fail',
-    features: Partial<Pick<Features, 'mostCountedApart' | 'answersNd'>> = {},
+    { maxCountedApart, answersNd = true }: InstalledWorldOptions = {},
   ) {
     this.#refusals = refusals;
-    this.pipeline = new Pipeline({
-      answersNd: true,
-      ...features,
-      puntMeter: (port) => puntMeterOf(this.pipeline.ids.ports.of(port), this.#spread),
-      answerMeter: (port) => answerMeterOf(this.pipeline.ids.ports.of(port), this.#spread),
-    });
+    this.pipeline = new Pipeline(maxCountedApart === undefined ? {} : { maxCountedApart });
+    this.#answersNd = answersNd;
     this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
     this.#applier = new Applier({
       desired: this.pipeline.desired,
@@ -67,7 +67,8 @@ export class InstalledWorld {
   async install(world: World, ofports: ReadonlyMap<PortId, number>): Promise<void> {
     await this.session.ready();
     const support = await meterSupport(this.session);
-    this.#spread = support.spread;
+    const abilities = { answersNd: this.#answersNd, meterSpread: support.spread };
+    this.pipeline.facts.abilities.set('switch', abilities);
     this.set(world, ofports);
     this.pipeline.run();
     this.#metering.meet(support);
@@ -79,7 +80,8 @@ export class InstalledWorld {
   /** What an agent does behind a change: ends the connections that the world no longer allows, and counts them. */
   async cut(control: Control): Promise<number> {
     this.#cutter ??= new Cutter({
-      session: this.session,
+      pipeline: this.pipeline,
+      session: () => this.session,
       log: this.#log,
       connections: (zone) => control.dumpConntrack(zone),
       onKernel: () => false,
@@ -87,7 +89,7 @@ export class InstalledWorld {
       revalidated: async () => void (await control.call('revalidator/purge')),
     });
     const before = this.#cutter.counts.connections;
-    await this.#cutter.cut(this.pipeline);
+    await this.#cutter.cut();
     this.#checkTroubles();
     return this.#cutter.counts.connections - before;
   }

@@ -22,7 +22,7 @@ interface Fed {
 }
 
 function newFed(): Fed {
-  const pipeline = new Pipeline({ answersNd: true, puntMeter: () => 1, answerMeter: () => 2 });
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   return { pipeline, topology: new Topology(pipeline.facts, () => undefined) };
 }
 

@@ -25,7 +25,7 @@ import { host } from './worlds.ts';
 
 const histories = Number(process.env.PORTCULLIS_PROOF_HISTORIES ?? 40);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
-const pipeline = pipelineInstall({ mostCountedApart: 5 });
+const pipeline = pipelineInstall({ maxCountedApart: 5 });
 let driver: Driver;
 
 beforeAll(async () => {

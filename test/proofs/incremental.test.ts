@@ -12,7 +12,7 @@ import { Driver } from './driver.ts';
 
 type Setting = (pipeline: Pipeline) => void;
 
-const newPipeline = () => new Pipeline({ answersNd: true, puntMeter: () => 1, answerMeter: () => 2 });
+const newPipeline = () => new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
 const ofportsOf = (world: World) =>
   new Map(Driver.localPorts(world).map((id, at) => [id, at + 1] as [PortId, number]));
 

@@ -1,5 +1,5 @@
 /** Turns worlds into flows the way the agent does, for the driver. */
-import type { Features } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { Install, Installation } from './driver.ts';
@@ -14,11 +14,11 @@ interface PipelineInstall {
 }
 
 /** One session for all worlds that follow each other: each is an incremental change from the one before. */
-export function pipelineInstall(features: Pick<Features, 'mostCountedApart'> = {}): PipelineInstall {
+export function pipelineInstall(options: Pick<PipelineOptions, 'maxCountedApart'> = {}): PipelineInstall {
   let installed: InstalledWorld | null = null;
   const install = async ({ at, bridge, world, ports }: Installation): Promise<InstalledWorld> => {
     if (installed === null) {
-      installed = new InstalledWorld(at.mgmt(bridge), 'fail', features);
+      installed = new InstalledWorld(at.mgmt(bridge), 'fail', options);
       installed.pipeline.facts.qosPolicies.set(generous.id, generous);
     }
     await installed.install(world, ports);

@@ -9,6 +9,7 @@ type Asked = { flushes: number; errors: number; zones: number[] };
 
 /** A session whose switch does what `asked` shows, and a cutter that reads the switch's connections from a list. */
 function cutterOf(
+  pipeline: Pipeline,
   dumps: readonly string[],
   changes: Partial<CutterOptions> = {},
 ): { cutter: Cutter; asked: Asked; lines: string[] } {
@@ -22,7 +23,8 @@ function cutterOf(
   };
   const rest = [...dumps];
   const cutter = new Cutter({
-    session: session as unknown as Session,
+    pipeline,
+    session: () => session as unknown as Session,
     log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
     connections: async () => rest.shift() ?? '',
     onKernel: () => false,
@@ -33,7 +35,7 @@ function cutterOf(
 }
 
 function pipelineOf(...networks: readonly string[]): Pipeline {
-  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null, answerMeter: () => null });
+  const pipeline = new Pipeline();
   for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network as NetworkId, at + 1);
   pipeline.tightening.take();
   pipeline.tightening.mark(networks as NetworkId[]);
@@ -45,13 +47,14 @@ const orphan = (name: string, zone: number, ports = 'sport=0,dport=0') =>
   `${name},orig=(src=10.0.0.1,dst=10.0.0.2,${ports}),reply=(src=10.0.0.2,dst=10.0.0.1,${ports}),zone=${zone},labels=0x7`;
 
 test('what becomes suspect while connections are being judged is judged together', async () => {
-  const pipeline = new Pipeline({ answersNd: false, puntMeter: () => null, answerMeter: () => null });
+  const pipeline = new Pipeline();
   const networks = ['n1', 'n2', 'n3'] as NetworkId[];
   for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network, at + 1);
   const read: (number | undefined)[][] = [];
   const cutter = new Cutter({
+    pipeline,
     // There is nothing to be cut, so nothing else is said to the switch.
-    session: { barrier: async () => undefined } as unknown as Session,
+    session: () => ({ barrier: async () => undefined }) as unknown as Session,
     log: pino({ level: 'silent' }),
     connections: async (zone) => {
       read.at(-1)?.push(zone);
@@ -63,14 +66,14 @@ test('what becomes suspect while connections are being judged is judged together
   pipeline.tightening.take();
   const works = networks.flatMap((network) => {
     pipeline.tightening.mark([network]);
-    const one = cutter.cut(pipeline);
+    const one = cutter.cut();
     pipeline.tightening.mark([network]);
-    return [one, cutter.cut(pipeline)];
+    return [one, cutter.cut()];
   });
   expect(await Promise.all(works)).toEqual(works.map(() => true));
   expect(read).toEqual([[1, 2, 3]]);
   pipeline.tightening.mark(networks.slice(1));
-  await cutter.cut(pipeline);
+  await cutter.cut();
   expect(read).toEqual([
     [1, 2, 3],
     [2, 3],
@@ -78,8 +81,8 @@ test('what becomes suspect while connections are being judged is judged together
 });
 
 test('it is counted once a second reading shows that it is gone', async () => {
-  const { cutter, asked, lines } = cutterOf([orphan('udp', 1, 'sport=5,dport=53'), '']);
-  await cutter.cut(pipelineOf('n1'));
+  const { cutter, asked, lines } = cutterOf(pipelineOf('n1'), [orphan('udp', 1, 'sport=5,dport=53'), '']);
+  await cutter.cut();
   expect(asked).toEqual({ flushes: 1, errors: 0, zones: [] });
   expect(cutter.counts.connections).toBe(1);
   expect(lines).toEqual([]);
@@ -87,8 +90,8 @@ test('it is counted once a second reading shows that it is gone', async () => {
 
 test('what is still there is severed once more, then with all of its network', async () => {
   const line = orphan('47', 1);
-  const { cutter, asked, lines } = cutterOf([line, line, line, '']);
-  await cutter.cut(pipelineOf('n1'));
+  const { cutter, asked, lines } = cutterOf(pipelineOf('n1'), [line, line, line, '']);
+  await cutter.cut();
   expect(asked).toEqual({ flushes: 2, errors: 0, zones: [1] });
   expect(cutter.counts.connections).toBe(1);
   expect(lines.join()).toContain('did not go, so all of the network were cut');
@@ -98,17 +101,17 @@ test.each([
   ['stays', orphan('47', 1), /keeps forbidden connections/],
   ['cannot be read any more', 'rubbish,zone=1', /does not tell which/],
 ])('nothing is counted while it %s, and it is tried again', async (_, later, reason) => {
-  const { cutter } = cutterOf([orphan('47', 1), later, later, later]);
   const pipeline = pipelineOf('n1');
-  await expect(cutter.cut(pipeline)).rejects.toThrow(reason);
+  const { cutter } = cutterOf(pipeline, [orphan('47', 1), later, later, later]);
+  await expect(cutter.cut()).rejects.toThrow(reason);
   expect(cutter.counts.connections).toBe(0);
   expect([...pipeline.tightening.take()]).toEqual(['n1']);
 });
 
 test('another connection between the same ends is not taken for the one that was cut', async () => {
   const line = orphan('47', 1);
-  const { cutter, asked } = cutterOf([line, line.replace('labels=0x7', 'labels=0x8')]);
-  await cutter.cut(pipelineOf('n1'));
+  const { cutter, asked } = cutterOf(pipelineOf('n1'), [line, line.replace('labels=0x7', 'labels=0x8')]);
+  await cutter.cut();
   expect(asked).toEqual({ flushes: 1, errors: 0, zones: [] });
 });
 
@@ -116,8 +119,8 @@ test('on a kernel what no flush can name is refuted by an error, and the rest fl
   const dump = ['47', '99', 'sctp', 'dccp', 'udplite', 'tcp', 'udp'].map((name) =>
     orphan(name, 1, 'sport=5,dport=6'),
   );
-  const { cutter, asked } = cutterOf([dump.join('\n'), ''], { onKernel: () => true });
-  await cutter.cut(pipelineOf('n1'));
+  const { cutter, asked } = cutterOf(pipelineOf('n1'), [dump.join('\n'), ''], { onKernel: () => true });
+  await cutter.cut();
   expect(asked).toEqual({ flushes: 2, errors: 5, zones: [] });
   expect(cutter.counts.connections).toBe(7);
 });
@@ -125,8 +128,11 @@ test('on a kernel what no flush can name is refuted by an error, and the rest fl
 test("the host's own connections and other zones are left alone, whatever is in them", async () => {
   const own = orphan('tcp', 1, 'sport=5,dport=6');
   const foreign = [own.replace(',zone=1', ''), orphan('udp', 9), 'rubbish', 'rubbish,zone=9'];
-  const { cutter, asked, lines } = cutterOf([[own, ...foreign].join('\n'), '']);
-  await cutter.cut(pipelineOf('n1', 'n2', 'n3', 'n4'));
+  const { cutter, asked, lines } = cutterOf(pipelineOf('n1', 'n2', 'n3', 'n4'), [
+    [own, ...foreign].join('\n'),
+    '',
+  ]);
+  await cutter.cut();
   expect(asked).toEqual({ flushes: 1, errors: 0, zones: [] });
   expect(cutter.counts.connections).toBe(1);
   expect(lines).toEqual([]);
@@ -136,8 +142,10 @@ test('what went from many networks is looked for in one more reading', async () 
   const networks = ['n1', 'n2', 'n3', 'n4', 'n5'];
   const dumps = [networks.map((_, at) => orphan('udp', at + 1, 'sport=5,dport=53')).join('\n'), ''];
   let readings = 0;
-  const { cutter, asked } = cutterOf([], { connections: async () => dumps[readings++] ?? '' });
-  await cutter.cut(pipelineOf(...networks));
+  const { cutter, asked } = cutterOf(pipelineOf(...networks), [], {
+    connections: async () => dumps[readings++] ?? '',
+  });
+  await cutter.cut();
   expect(readings).toBe(2);
   expect(asked.flushes).toBe(5);
   expect(cutter.counts.connections).toBe(5);

@@ -17,7 +17,8 @@ import { narrow } from './narrowing.ts';
 import { sever } from './severing.ts';
 
 export interface CutterOptions {
-  readonly session: Session;
+  readonly pipeline: Pipeline;
+  readonly session: () => Session;
   readonly log: Logger;
   /** The switch's live connections, of one zone or of all; null when it cannot be asked. */
   readonly connections: (zone?: number) => Promise<string> | null;
@@ -35,7 +36,6 @@ export interface CutCounts {
 }
 
 interface Waiting {
-  readonly pipeline: Pipeline;
   readonly suspects: Set<NetworkId>;
   readonly work: Promise<boolean>;
 }
@@ -75,15 +75,15 @@ export class Cutter {
    * acknowledged flows too, for which it waits only where it has anything to judge. Rejects when that could not be
    * brought about, and is to be called again then.
    */
-  cut(pipeline: Pipeline): Promise<boolean> {
-    const suspects = new Set(pipeline.tightening.take());
-    if (this.#waiting?.pipeline === pipeline) {
+  cut(): Promise<boolean> {
+    const suspects = new Set(this.#options.pipeline.tightening.take());
+    if (this.#waiting !== null) {
       for (const network of suspects) this.#waiting.suspects.add(network);
       return this.#waiting.work;
     }
     const before = this.#working;
-    const work = suspects.size === 0 ? before.then(() => false) : this.#after(before, pipeline, suspects);
-    if (suspects.size > 0) this.#waiting = { pipeline, suspects, work };
+    const work = suspects.size === 0 ? before.then(() => false) : this.#after(before, suspects);
+    if (suspects.size > 0) this.#waiting = { suspects, work };
     this.#working = work;
     // Whoever comes after a failure begins anew; the caller may look at the outcome later.
     work.catch(() => {
@@ -92,25 +92,22 @@ export class Cutter {
     return work;
   }
 
-  async #after(
-    before: Promise<unknown>,
-    pipeline: Pipeline,
-    suspects: ReadonlySet<NetworkId>,
-  ): Promise<boolean> {
+  async #after(before: Promise<unknown>, suspects: ReadonlySet<NetworkId>): Promise<boolean> {
     try {
       try {
         await before;
       } finally {
         if (this.#waiting?.suspects === suspects) this.#waiting = null;
       }
-      return await this.#deal(pipeline, suspects);
+      return await this.#judgeNetworks(suspects);
     } catch (error) {
-      pipeline.tightening.mark(suspects);
+      this.#options.pipeline.tightening.mark(suspects);
       throw error;
     }
   }
 
-  async #deal(pipeline: Pipeline, suspects: ReadonlySet<NetworkId>): Promise<boolean> {
+  async #judgeNetworks(suspects: ReadonlySet<NetworkId>): Promise<boolean> {
+    const { pipeline } = this.#options;
     const zoneOf = (network: NetworkId) => pipeline.facts.zones.get(network);
     const zones = new Map<NetworkId, number>();
     for (const network of suspects) {
@@ -133,7 +130,7 @@ export class Cutter {
       else if (read === null || read.has(zone))
         await this.#endAll(network, zone, 'connections cannot be told apart');
     }
-    await this.#end(pipeline, judged);
+    await this.#end(judged);
     this.#milliseconds += performance.now() - began;
     return true;
   }
@@ -172,14 +169,13 @@ export class Cutter {
   }
 
   /** Narrows and severs until a reading shows that nothing forbidden is left, and counts what went. */
-  async #end(pipeline: Pipeline, judged: readonly Judged[]): Promise<void> {
-    const { session, onKernel } = this.#options;
+  async #end(judged: readonly Judged[]): Promise<void> {
+    const { onKernel } = this.#options;
+    const session = this.#options.session();
     const began = performance.now();
     const narrowings = judged.flatMap(({ narrowings }) => narrowings);
     await narrow(session, narrowings);
-    const wide = new Map(
-      (await this.#left(pipeline, judged, narrowed)).map((one) => [one.network, one.forbidden]),
-    );
+    const wide = new Map((await this.#left(judged, narrowed)).map((one) => [one.network, one.forbidden]));
     const all = judged.map((one) => ({
       ...one,
       forbidden: [...one.forbidden, ...(wide.get(one.network) ?? [])],
@@ -192,22 +188,19 @@ export class Cutter {
         left.flatMap(({ forbidden }) => forbidden),
         onKernel(),
       );
-      left = await this.#left(pipeline, left, severed);
+      left = await this.#left(left, severed);
     }
     for (const { network, zone } of left)
       await this.#endAll(network, zone, 'forbidden connections did not go');
-    left = await this.#left(pipeline, left, severed);
+    left = await this.#left(left, severed);
     const kept = new Set(left.map(({ network }) => network));
     for (const one of all) if (!kept.has(one.network)) this.#count(one, performance.now() - began);
     if (kept.size > 0) throw new Error(`the switch keeps forbidden connections of ${[...kept].join(', ')}`);
   }
 
   /** Of which networks the switch still has some of these connections, forbidden as they are. Rejects when it does not tell. */
-  async #left(
-    pipeline: Pipeline,
-    judged: readonly Judged[],
-    which: (one: Judged) => Read,
-  ): Promise<readonly Judged[]> {
+  async #left(judged: readonly Judged[], which: (one: Judged) => Read): Promise<readonly Judged[]> {
+    const { pipeline } = this.#options;
     const asked = judged.filter((one) => which(one).length > 0);
     if (asked.length === 0) return [];
     const read = await this.#read(asked.map(({ zone }) => zone));
@@ -245,7 +238,7 @@ export class Cutter {
       { network, zone },
       `${why}, so all of the network were cut: those that are allowed begin anew`,
     );
-    await this.#options.session.flushZone(zone);
+    await this.#options.session().flushZone(zone);
   }
 }
 

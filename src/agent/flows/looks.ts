@@ -1,15 +1,15 @@
 /**
- * When the agent compares the switch with what it left there: a part at a time, so that looks take a small share of a
- * processor whatever the size of the switch.
- * A look finds what no message tells: meters and groups that others changed, and flows where the switch has no flow
- * monitor. Mends nothing.
+ * Decides when the agent compares the switch with what it left there. A look finds changes that no message reports:
+ * of meters and groups, and of flows where the switch has no flow monitor. Corrects nothing.
+ *
+ * Invariant: a look compares only a part of the flows, so it takes a small share of a processor on a switch of any size.
  */
 
-/** What a look compares: meters and groups, of which no message tells, or a part of the flows besides. */
+/** What a look compares: meters and groups, or a part of the flows as well. */
 export type LookScope = 'untold' | 'flows too';
 
-/** Milliseconds between two comparisons of flows that questions ask for: a reading stops the switch for a moment. */
-const flowLookInterval = 1000;
+/** Min milliseconds between two comparisons of flows that answers wait for: a reading stops the switch for a moment. */
+const awaitedLookInterval = 1000;
 
 export class Looks {
   readonly #interval: number;
@@ -17,7 +17,7 @@ export class Looks {
   #timer: NodeJS.Timeout | undefined;
   #due = false;
   #looked = Number.NEGATIVE_INFINITY;
-  #halted = false;
+  #stopped = true;
 
   /** `interval` in milliseconds; `wake` when a look is due. */
   constructor(interval: number, wake: () => void) {
@@ -25,18 +25,22 @@ export class Looks {
     this.#wake = wake;
   }
 
-  halt(): void {
-    this.#halted = true;
+  start(): void {
+    this.#stopped = false;
+  }
+
+  stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
-  /** Runs `look` when one is due, and whenever somebody waits to hear that the switch is as it should be. */
-  async take(asked: boolean, look: (scope: LookScope) => Promise<void>): Promise<void> {
+  /** Runs `look` when one is due, and when an answer waits for the switch to be as it should be (`isAwaited`). */
+  async take(isAwaited: boolean, look: (scope: LookScope) => Promise<void>): Promise<void> {
     const began = performance.now();
-    const withFlows = this.#due || (asked && began - this.#looked > flowLookInterval);
+    const withFlows = this.#due || (isAwaited && began - this.#looked > awaitedLookInterval);
     if (!withFlows) {
       if (this.#timer === undefined) this.#later();
-      if (asked) await look('untold');
+      if (isAwaited) await look('untold');
       return;
     }
     this.#due = false;
@@ -50,7 +54,7 @@ export class Looks {
 
   #later(): void {
     clearTimeout(this.#timer);
-    if (this.#halted) return;
+    if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#due = true;
       this.#wake();

@@ -1,7 +1,7 @@
 /**
- * When rounds run: one after another, each for all that is known when it starts. Events only wake; after a failed
- * round they gather until a rest is over, however many come, so that a switch or store that refuses is asked at
- * a pace. Knows nothing of what a round does.
+ * Runs rounds one after another, each for all that is known when it starts. Events only wake, so a slow switch makes
+ * rounds bigger and never builds a queue. After a failed round, rounds wait for a back-off, whatever happens meanwhile.
+ * Knows nothing about what a round does.
  */
 import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.ts';
@@ -14,9 +14,9 @@ export class Rounds {
   readonly #log: Logger;
   readonly #rests = new Backoff(pace);
   readonly #repeats = new Backoff(pace);
-  /** Set while rounds rest after a failed one. */
+  /** Set while rounds wait after a failed one. */
   #rest: NodeJS.Timeout | undefined;
-  /** Set while another round is due although nothing has changed. */
+  /** Set while another round is due although nothing changed. */
   #repeat: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #busy = false;
@@ -50,14 +50,14 @@ export class Rounds {
     });
   }
 
-  /** What failed before may succeed now: no more rest. */
-  hasten(): void {
+  /** A round that failed may succeed now: ends the wait. */
+  retryNow(): void {
     clearTimeout(this.#rest);
     this.#rest = undefined;
     this.wake();
   }
 
-  /** A round succeeded but has to be followed by another, at a pace of its own, until `settled`. */
+  /** Part of a round that succeeded has to be repeated: runs rounds with a back-off of their own until `settled`. */
   repeatLater(): void {
     if (this.#stopped) return;
     clearTimeout(this.#repeat);
@@ -68,8 +68,8 @@ export class Rounds {
     this.#repeats.reset();
   }
 
-  /** No round starts any more. */
-  halt(): void {
+  /** Starts no more rounds. */
+  stop(): void {
     this.#stopped = true;
     clearTimeout(this.#rest);
     clearTimeout(this.#repeat);
@@ -89,9 +89,9 @@ export class Rounds {
       } catch (error) {
         if (this.#stopped) break;
         this.#failures++;
-        this.#log.warn({ error: reasonOf(error) }, 'a round failed, trying again');
+        this.#log.warn({ error: reasonOf(error) }, 'round failed; will retry');
         clearTimeout(this.#rest);
-        this.#rest = setTimeout(() => this.hasten(), this.#rests.next());
+        this.#rest = setTimeout(() => this.retryNow(), this.#rests.next());
         break;
       }
     } while (this.#again && !this.#stopped);

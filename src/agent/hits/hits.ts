@@ -9,11 +9,13 @@
 import type { Logger } from 'pino';
 import { Sequencer, Throttler } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
-import type { FlowRemoved, Session } from '../../openflow/index.ts';
+import type { FlowRemoved } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { PortId, RuleId } from '../../policy/world.ts';
 import type { Store } from '../../store/contract.ts';
 import type { CounterWatch, Ending } from '../flows/applier.ts';
+import type { Interest } from '../interest/interest.ts';
+import type { SwitchLinks } from '../switch/switch-links.ts';
 import { HitAccounts, type Look } from './accounts.ts';
 import { HitEndings, type Rest } from './endings.ts';
 import { HitRecords } from './records.ts';
@@ -23,23 +25,18 @@ export interface HitsOptions {
   readonly store: Store;
   readonly host: string;
   readonly log: Logger;
-  /** Milliseconds between looks. */
-  readonly interval: number;
-  readonly session: () => Session;
-  /** Resolves when the switch's counters tell of all packets before the call. */
-  readonly counted: () => Promise<void>;
-}
-
-/** What is counted for; nothing may be concluded from rules and ports that are missing before it is fed. */
-export interface CountedFor {
-  readonly fed: boolean;
+  /** Milliseconds between looks; 15 seconds when left out. */
+  readonly hitsInterval?: number;
+  readonly links: Pick<SwitchLinks, 'session' | 'counted'>;
   readonly pipeline: Pipeline;
+  readonly interest: Pick<Interest, 'listed'>;
 }
 
+const defaultInterval = 15_000;
 /** Milliseconds that a look waits for the last counters of flows that a change has ended. */
-const lastWords = 100;
-/** Milliseconds that the last look may take at the end. */
-const lastPatience = 2000;
+const removalTimeout = 100;
+/** Milliseconds for the last look when the agent stops. */
+const stopTimeout = 2000;
 
 export class Hits implements CounterWatch {
   readonly #options: HitsOptions;
@@ -51,7 +48,6 @@ export class Hits implements CounterWatch {
   readonly #sequencer = new Sequencer();
   readonly #looks = new Throttler((leave) => this.#lookInTurn(leave));
   #change: (() => void) | null = null;
-  #source: CountedFor | null = null;
   /** Verdict flows that were on the switch when it was last seen. */
   #verdicts = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -68,19 +64,15 @@ export class Hits implements CounterWatch {
     this.#lookLater();
   }
 
-  follow(source: CountedFor): void {
-    this.#source = source;
-  }
-
   #lookLater(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       void this.#tryLook().then(() => this.#lookLater());
-    }, this.#options.interval);
+    }, this.#options.hitsInterval ?? defaultInterval);
   }
 
   async #tryLook(): Promise<void> {
-    if (this.#options.session().state !== 'up') return;
+    if (this.#options.links.session.state !== 'up') return;
     await this.look().catch((error: unknown) => {
       this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be read or recorded');
     });
@@ -103,26 +95,26 @@ export class Hits implements CounterWatch {
   }
 
   async #lookNow(): Promise<void> {
-    const source = this.#source;
-    if (source === null || !source.fed) return;
-    await this.#endings.settled(lastWords);
-    const found = await this.#read(source.pipeline);
+    if (!this.#options.interest.listed) return;
+    await this.#endings.settled(removalTimeout);
+    const found = await this.#read();
     if (found > 0) this.#verdicts = found;
   }
 
-  #prune({ facts }: Pipeline): void {
+  #prune(): void {
+    const { facts } = this.#options.pipeline;
     const rule = (id: string) => facts.rules.get(id as RuleId) !== undefined;
     const port = (id: string) => facts.ports.get(id as PortId) !== undefined;
     this.#accounts.prune(rule, port, Date.now());
   }
 
   /** Gives the number of flows that were read: all, or those of some cookies. */
-  async #read(pipeline: Pipeline, cookies?: ReadonlySet<bigint>): Promise<number> {
-    const { desired, facts } = pipeline;
+  async #read(cookies?: ReadonlySet<bigint>): Promise<number> {
+    const { desired, facts } = this.#options.pipeline;
     const asked = performance.now();
-    const read = await this.#flows.read(this.#options.session(), desired, cookies);
+    const read = await this.#flows.read(this.#options.links.session, desired, cookies);
     // First, so that flows which went with their rules are not missed.
-    this.#prune(pipeline);
+    this.#prune();
     const readings = read.readings.filter(({ rule }) => facts.rules.get(rule as RuleId) !== undefined);
     const times = { asked, heard: performance.now(), wall: Date.now() };
     const look: Look = { readings, whole: cookies === undefined, ...times };
@@ -145,38 +137,35 @@ export class Hits implements CounterWatch {
   }
 
   async ending(flows: readonly Ending[]): Promise<void> {
-    const pipeline = this.#source?.pipeline;
-    if (pipeline === undefined) return;
-    const cookies = new Set(
-      flows.filter((flow) => this.#livesOn(flow, pipeline)).map(({ cookie }) => cookie),
-    );
+    const cookies = new Set(flows.filter((flow) => this.#livesOn(flow)).map(({ cookie }) => cookie));
     if (cookies.size === 0) return;
     this.#change = await this.#sequencer.acquire();
     this.#endings.changeBegins();
     try {
-      await this.#options.counted();
-      await this.#read(pipeline, cookies);
+      await this.#options.links.counted();
+      await this.#read(cookies);
     } catch (error) {
       this.#options.log.debug({ error: reasonOf(error) }, 'counters that end could not be read');
     }
   }
 
-  #livesOn(flow: Ending, { desired, facts }: Pipeline): boolean {
+  #livesOn(flow: Ending): boolean {
+    const { desired, facts } = this.#options.pipeline;
     const counted = this.#flows.counted(flow, desired);
     return counted !== null && facts.rules.get(counted.rule as RuleId) !== undefined;
   }
 
   ended(flows: readonly Ending[], done: boolean): void {
-    const pipeline = this.#source?.pipeline;
-    if (done && pipeline !== undefined) {
+    const { desired } = this.#options.pipeline;
+    if (done) {
       this.#verdicts = Math.max(0, this.#verdicts - flows.length);
       for (const flow of flows) {
-        const counted = this.#flows.counted(flow, pipeline.desired);
+        const counted = this.#flows.counted(flow, desired);
         if (counted === null) continue;
         const base = this.#accounts.ended(counted.rule, counted.flow, Date.now());
         if (this.#change !== null) this.#addRest(this.#endings.ended(flow, counted, base));
       }
-      this.#prune(pipeline);
+      if (this.#options.interest.listed) this.#prune();
     }
     this.#endings.changeEnds();
     this.#change?.();
@@ -187,7 +176,7 @@ export class Hits implements CounterWatch {
   }
 
   /** The switch tells the last counters of a verdict flow that has gone. */
-  flowRemoved(removed: FlowRemoved): void {
+  onFlowRemoved(removed: FlowRemoved): void {
     this.#addRest(this.#endings.told(removed));
   }
 
@@ -199,12 +188,13 @@ export class Hits implements CounterWatch {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    let patience: NodeJS.Timeout | undefined;
+    let timeout: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      patience = setTimeout(resolve, lastPatience);
+      timeout = setTimeout(resolve, stopTimeout);
     });
-    const last = this.#options.session().state === 'up' ? this.#options.counted() : Promise.resolve();
+    const { links } = this.#options;
+    const last = links.session.state === 'up' ? links.counted() : Promise.resolve();
     await Promise.race([last.then(() => this.#tryLook()), late]);
-    clearTimeout(patience);
+    clearTimeout(timeout);
   }
 }

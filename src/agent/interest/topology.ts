@@ -76,11 +76,12 @@ export class Topology {
     for (const key of this.#seen.keys()) if (!present.has(key)) this.#delete(key);
   }
 
-  apply({ events }: Batch): void {
-    for (const event of events) {
-      if (event.type === 'delete') this.#delete(event.key);
-      else this.#put(event.entry.key, event.entry.value);
-    }
+  /** False when nothing here changed. */
+  apply({ events }: Batch): boolean {
+    const changed = events.map((event) =>
+      event.type === 'delete' ? this.#delete(event.key) : this.#put(event.entry.key, event.entry.value),
+    );
+    return changed.includes(true);
   }
 
   /** The network of a port that the store knows. */
@@ -116,8 +117,8 @@ export class Topology {
     return true;
   }
 
-  #delete(key: string): void {
-    if (this.#seen.delete(key)) this.#dispatch.take(key, null);
+  #delete(key: string): boolean {
+    return this.#seen.delete(key) && this.#dispatch.take(key, null);
   }
 
   #setPort<Part extends keyof PortParts>(id: string, part: Part, record: PortParts[Part] | null): void {

@@ -1,6 +1,8 @@
 /**
- * Answers to what the API asks through the store. A question seen at some revision is answered only after all
- * before it is on the switch; the agent calls `settle` at such moments.
+ * Answers the questions that the API asks through the store.
+ *
+ * Invariant: a question is answered only after everything that the store held before it is on the switch. The report
+ * calls `settle` at such moments.
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
@@ -10,6 +12,7 @@ import { keys } from '../../model/keys.ts';
 import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../../model/records.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
+import type { StoreReader } from '../interest/interest.ts';
 
 export interface AnswersOptions {
   readonly store: Store;
@@ -25,11 +28,12 @@ export interface AnswersOptions {
   readonly explain: (port: PortId, frame: Buffer) => Promise<Explanation | null>;
 }
 
-export class Answers {
+export class Answers implements StoreReader {
+  readonly prefixes = [keys.ask.prefix];
   readonly #options: AnswersOptions;
   readonly #open = new Map<string, AskRecord>();
-  /** Of the connections that were cut, how many an answer has told. */
-  #cutTold = 0;
+  /** How many of the cut connections an answer has reported. */
+  #cutReported = 0;
 
   constructor(options: AnswersOptions) {
     this.#options = options;
@@ -40,19 +44,23 @@ export class Answers {
     for (const { key, value } of entries) this.#take(key, value);
   }
 
-  apply({ events }: Batch): void {
+  /** False without a new question: a round for one that is deleted would derive nothing. */
+  apply({ events }: Batch): boolean {
+    let isAsked = false;
     for (const event of events) {
-      if (event.type === 'put') this.#take(event.entry.key, event.entry.value);
+      if (event.type === 'put') isAsked = this.#take(event.entry.key, event.entry.value) || isAsked;
       else this.#open.delete(keys.ask.parse(event.key)?.id ?? '');
     }
+    return isAsked;
   }
 
-  #take(key: string, value: string): void {
+  #take(key: string, value: string): boolean {
     const id = keys.ask.parse(key)?.id;
-    if (id === undefined) return;
+    if (id === undefined) return false;
     const ask = readAsk(value);
-    if (ask === null) this.#options.log.warn({ key }, 'a question cannot be read');
+    if (ask === null) this.#options.log.warn({ key }, 'cannot read a question');
     else this.#open.set(id, ask);
+    return ask !== null;
   }
 
   /** The questions that are open now; hand them to `settle` once what was known at this moment is applied. */
@@ -84,7 +92,7 @@ export class Answers {
       const put = { op: 'put', key: keys.answer(id, host), value: JSON.stringify(answer) } as const;
       // Nobody waits any more when the question is gone.
       const { ok } = await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
-      if (ok && 'cut_total' in answer) this.#cutTold = Math.max(this.#cutTold, answer.cut_total);
+      if (ok && 'cut_total' in answer) this.#cutReported = Math.max(this.#cutReported, answer.cut_total);
       return null;
     } catch (error) {
       this.restore(new Map([[id, ask]]));
@@ -95,7 +103,7 @@ export class Answers {
   async #answerTo(ask: AskRecord): Promise<SyncAnswer | CountersAnswer | object | null> {
     if (ask.kind === 'sync') {
       const total = this.#options.cut();
-      return { cut: total - this.#cutTold, cut_total: total } satisfies SyncAnswer;
+      return { cut: total - this.#cutReported, cut_total: total } satisfies SyncAnswer;
     }
     if (ask.kind === 'hits') await this.#options.hits();
     if (ask.kind === 'explain')

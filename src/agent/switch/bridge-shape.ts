@@ -18,6 +18,7 @@ import {
   type Row,
 } from '../../ovsdb/index.ts';
 import type { Drift, DriftKind } from './drift.ts';
+import { Pacer } from './pacer.ts';
 
 export interface BridgeShapeOptions {
   readonly ovsdb: () => Ovsdb;
@@ -39,19 +40,16 @@ const kinds = {
 type ShapeColumn = keyof typeof kinds;
 const columns = Object.keys(kinds) as readonly ShapeColumn[];
 
-/** Milliseconds that a bridge may be gone before it is made again: an operator may be about to do that. */
+/** Milliseconds that a missing bridge is left to the operator, who may be about to make it again. */
 const bridgeGrace = 1000;
-/** Milliseconds between two corrections: a second program that insists on its own shape must not make both spin. */
-const correctionInterval = 500;
 
 export class BridgeShape {
   readonly #options: BridgeShapeOptions;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #pacer = new Pacer(() => void this.#correct());
   #synced = false;
   /** Corrections and changes that the switch may not have acted on. */
   #pending = 0;
   #correcting = false;
-  #corrected = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: BridgeShapeOptions) {
@@ -104,7 +102,7 @@ export class BridgeShape {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#pacer.cancel();
   }
 
   /** What somebody else changed of a bridge that was there before. */
@@ -142,26 +140,12 @@ export class BridgeShape {
   #check(grace: number): void {
     if (this.#closed || this.#correcting) return;
     const missing = this.row === undefined;
-    if (!missing && this.#differing.length === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      return;
-    }
-    const rest = this.#corrected + correctionInterval - performance.now();
-    const wait = Math.max(missing ? grace : 0, rest);
-    if (wait > 0) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#check(0);
-      }, wait);
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    void this.#correct();
+    if (missing || this.#differing.length > 0) this.#pacer.request(missing ? grace : 0);
+    else this.#pacer.cancel();
   }
 
   async #correct(): Promise<void> {
+    if (this.#closed || this.#correcting) return;
     const { ovsdb, bridge, datapathType, log } = this.#options;
     const database = ovsdb();
     const existing = this.row !== undefined;
@@ -174,7 +158,7 @@ export class BridgeShape {
       log.warn({ bridge, error: reasonOf(error) }, 'the bridge could not be put right');
     } finally {
       this.#correcting = false;
-      this.#corrected = performance.now();
+      this.#pacer.corrected();
     }
     if (existing) await this.#reshape();
     this.#check(bridgeGrace);

@@ -58,7 +58,7 @@ export class ConntrackTable {
     this.#looking.unref();
   }
 
-  halt(): void {
+  stop(): void {
     clearInterval(this.#looking);
   }
 

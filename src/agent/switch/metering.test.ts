@@ -3,9 +3,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseMac } from '../../net/mac.ts';
 import { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
+import { answerMeterOf, maxMeterSpread } from '../../pipeline/shared-meters.ts';
 import { tables } from '../../pipeline/tables.ts';
 import type { NetworkId, Port, PortId, QosPolicyId } from '../../policy/world.ts';
-import { answerMeterOf, Metering } from './metering.ts';
+import { Metering } from './metering.ts';
 
 const network = 'n' as NetworkId;
 const policy = 'q' as QosPolicyId;
@@ -30,8 +31,8 @@ function portNamed(id: string): Port {
   };
 }
 
-function pipelineWith(puntMeter: (port: PortId) => number | null): Pipeline {
-  const pipeline = new Pipeline({ answersNd: true, puntMeter, answerMeter: puntMeter });
+function pipelineWith(meterSpread: number): Pipeline {
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread } });
   const { facts } = pipeline;
   facts.networks.set(network, { id: network, adminUp: true, lendsReserved: false, qosPolicy: null });
   facts.zones.set(network, 1);
@@ -64,7 +65,7 @@ beforeEach(() => {
 afterEach(() => session.close());
 
 test('a switch without meters is asked for none, and everything but limits is as ever', async () => {
-  const pipeline = pipelineWith(() => null);
+  const pipeline = pipelineWith(0);
   expect(actionsOf(pipeline).filter(({ type }) => type === 'meter')).toHaveLength(10);
   const metering = new Metering(log);
   metering.meet({ meters: 0, spread: 0 });
@@ -84,18 +85,19 @@ test('a switch without meters is asked for none, and everything but limits is as
 test('ports are listened to only where a meter bounds that', () => {
   const listening = (pipeline: Pipeline) =>
     actionsOf(pipeline).filter((action) => action.type === 'controller').length;
-  expect(listening(pipelineWith(() => null))).toBe(0);
-  expect(listening(pipelineWith(() => 7))).toBe(2);
+  expect(listening(pipelineWith(0))).toBe(0);
+  expect(listening(pipelineWith(7))).toBe(2);
 });
 
 test('limits have meters apart from each other’s and from all others', () => {
-  const pipeline = pipelineWith(() => 1);
+  const pipeline = pipelineWith(1);
   const meters = [...pipeline.relations.qos.granted.entries()].flatMap(([, { budgets }]) =>
     budgets.map(({ meter }) => meter),
   );
   expect(new Set(meters).size).toBe(6);
-  for (const meter of meters) expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff));
-  const again = pipelineWith(() => 1);
+  for (const meter of meters)
+    expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff, maxMeterSpread) ?? Infinity);
+  const again = pipelineWith(1);
   expect(
     [...again.relations.qos.granted.entries()].flatMap(([, { budgets }]) =>
       budgets.map(({ meter }) => meter),
@@ -104,7 +106,7 @@ test('limits have meters apart from each other’s and from all others', () => {
 });
 
 test('a flow names one meter at most, and a receiver’s works on a copy', () => {
-  const pipeline = pipelineWith(() => 1);
+  const pipeline = pipelineWith(1);
   for (const key of pipeline.desired.keys()) {
     const flow = pipeline.desired.get(key);
     const meters = flow?.actions.filter(({ type }) => type === 'meter') ?? [];
@@ -114,7 +116,7 @@ test('a flow names one meter at most, and a receiver’s works on a copy', () =>
 });
 
 test('the numbers of meters go back with the policy', () => {
-  const pipeline = pipelineWith(() => 1);
+  const pipeline = pipelineWith(1);
   expect(pipeline.ids.meters.size).toBe(6);
   pipeline.facts.qosPolicies.delete(policy);
   pipeline.run();

@@ -11,22 +11,15 @@ import { Fault } from '../../base/errors.ts';
 import { meterBands, type Session } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Budget } from '../../pipeline/qos.ts';
+import { answerMeterOf, maxMeterSpread, puntMeterOf } from '../../pipeline/shared-meters.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Drift } from './drift.ts';
 import { type Meter, Meters, readMeters } from './meters.ts';
 
-/** Numbers that the meters of one shared kind have at most. */
-const mostShared = 30_000;
 /** Packets a second, and how many at once. */
 const punts: Meter = { unit: 'pktps', rate: 5, burst: 10 };
 /** A guest that meets hundreds of neighbours at once has its answers; a flood has no more. */
 const answers: Meter = { unit: 'pktps', rate: 200, burst: 400 };
-
-/** In [1, spread]: for a port's packets to the agent. */
-export const puntMeterOf = (portKey: number, spread = mostShared): number => 1 + (portKey % spread);
-/** In [spread + 1, 2 * spread]: for a port's questions that the switch answers. */
-export const answerMeterOf = (portKey: number, spread = mostShared): number =>
-  spread + puntMeterOf(portKey, spread);
 
 /** How many meters the switch has, and how many of them each shared kind may use; both 0 where there are none. */
 export interface MeterSupport {
@@ -46,7 +39,7 @@ export async function meterSupport(session: Session): Promise<MeterSupport> {
     ]);
     if (features === undefined || (features.bandTypes & (1 << meterBands.drop)) === 0) return none;
     const { maxMeters } = features;
-    return { meters: maxMeters, spread: Math.min(mostShared, Math.floor(maxMeters / 4)), present };
+    return { meters: maxMeters, spread: Math.min(maxMeterSpread, Math.floor(maxMeters / 4)), present };
   } catch (error) {
     if (error instanceof Fault && error.name === 'Refused') return none;
     throw error;
@@ -123,16 +116,14 @@ export class Metering {
     if (removed > 0) this.#refused.clear();
   }
 
-  #sharedMeters({ relations, ids }: Pipeline): Map<number, Meter> {
+  #sharedMeters({ relations }: Pipeline): Map<number, Meter> {
     const { spread } = this.#support;
     const wanted = new Map<number, Meter>();
-    if (spread === 0) return wanted;
-    for (const [id, { up }] of relations.locals.entries())
-      if (up) {
-        const key = ids.ports.of(id);
-        wanted.set(puntMeterOf(key, spread), punts);
-        wanted.set(answerMeterOf(key, spread), answers);
-      }
+    for (const [, { up, key }] of relations.locals.entries()) {
+      const [punt, answer] = [puntMeterOf(key, spread), answerMeterOf(key, spread)];
+      if (up && punt !== null) wanted.set(punt, punts);
+      if (up && answer !== null) wanted.set(answer, answers);
+    }
     return wanted;
   }
 

@@ -1,11 +1,11 @@
 /**
- * The agent's two lines to its switch: OVSDB, which says what is plugged where, and OpenFlow, which carries the
- * flows. Makes the bridge when there is none and keeps it in the shape that flows rely on. Tells its owner when
- * anything changed; decides nothing about flows.
+ * The agent's two connections to its switch: OVSDB says what is plugged where, OpenFlow carries the flows. Makes the
+ * bridge when there is none and keeps it in the shape that flows rely on. Reports changes to its listener; decides
+ * nothing about flows.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { reasonOf } from '../../base/errors.ts';
+import { bug, reasonOf } from '../../base/errors.ts';
 import {
   type Flow,
   type FlowRemoved,
@@ -35,16 +35,21 @@ export interface SwitchLinksOptions {
   readonly maxPerNetwork: number;
   readonly log: Logger;
   readonly drift: Drift;
-  readonly onChange: () => void;
+}
+
+/** What happens on the two connections. */
+export interface SwitchListener {
+  /** The switch's database changed. */
+  onChange(): void;
   /** A new OpenFlow connection: what the switch has is unknown. */
-  readonly onSession: () => void;
-  /** Either line came up, after what else is told of it. */
-  readonly onUp: () => void;
-  readonly onPacketIn: (packet: PacketIn) => void;
-  readonly onFlowRemoved: (removed: FlowRemoved) => void;
-  readonly onFlowUpdate: (update: FlowUpdate) => void;
-  /** Flows may have gone with a change of the bridge. */
-  readonly onReshaped: () => void;
+  onConnected(): void;
+  /** One of the two connections is up; called after `onConnected`. */
+  onUp(): void;
+  onPacketIn(packet: PacketIn): void;
+  onFlowRemoved(removed: FlowRemoved): void;
+  onFlowUpdate(update: FlowUpdate): void;
+  /** The bridge changed, and its flows may have gone with that. */
+  onReshaped(): void;
 }
 
 /**
@@ -61,8 +66,8 @@ const mendingRest = 100;
 export class SwitchLinks {
   readonly #options: SwitchLinksOptions;
   readonly #stop = new AbortController();
-  readonly ovsdb: Ovsdb;
-  readonly session: Session;
+  #lines: { readonly ovsdb: Ovsdb; readonly session: Session } | null = null;
+  #listener: SwitchListener | null = null;
   readonly #control: Control | null;
   readonly #load: DatapathLoad | null;
   /** Null where the switch is out of reach for such questions. */
@@ -79,7 +84,7 @@ export class SwitchLinks {
 
   constructor(options: SwitchLinksOptions) {
     this.#options = options;
-    const { log, onChange, rundir } = options;
+    const { rundir } = options;
     this.#control = rundir === null ? null : new Control({ rundir });
     const datapathType = () => this.datapathType;
     this.conntrack =
@@ -87,44 +92,75 @@ export class SwitchLinks {
         ? null
         : new ConntrackTable({ ...options, control: this.#control, rundir, datapathType });
     this.#load = this.#control === null ? null : new DatapathLoad(this.#control, datapathType);
-    this.#shape = new BridgeShape({ ...options, ovsdb: () => this.ovsdb });
-    this.ovsdb = new Ovsdb({
-      target: options.ovsdb,
-      signal: this.#stop.signal,
-      log,
-      onUpdate: (batch) => {
-        this.#shape.updated(batch);
-        onChange();
-      },
-      onUp: () => {
-        log.info('connected to the switch database');
-        this.#synced = true;
-        this.#shape.synced();
-        options.onUp();
-      },
-      onDown: (reason) => log.warn({ reason }, 'lost the switch database'),
-    });
-    this.session = Session.connect({
-      target: options.openflow,
-      signal: this.#stop.signal,
-      log: (text) => log.debug(text),
-      onUp: () => {
-        log.info('connected to the switch');
-        this.#version = null;
-        this.#changes += 1;
-        options.onSession();
-        options.onUp();
-      },
-      onDown: (reason) => log.warn({ reason }, 'lost the switch'),
-      onPacketIn: options.onPacketIn,
-      onFlowRemoved: options.onFlowRemoved,
-      onFlowUpdate: options.onFlowUpdate,
+    this.#shape = new BridgeShape({
+      ...options,
+      ovsdb: () => this.ovsdb,
+      onReshaped: () => this.#listener?.onReshaped(),
     });
   }
 
-  /** Both lines are up and the bridge is there. */
+  /** Connects, and goes on connecting until `stop`. */
+  start(listener: SwitchListener): void {
+    const { log, ovsdb, openflow } = this.#options;
+    const { signal } = this.#stop;
+    this.#listener = listener;
+    this.#lines = {
+      ovsdb: new Ovsdb({
+        target: ovsdb,
+        signal,
+        log,
+        onUpdate: (batch) => {
+          this.#shape.updated(batch);
+          listener.onChange();
+        },
+        onUp: () => {
+          log.info({ ovsdb }, 'connected to the switch database');
+          this.#synced = true;
+          this.#shape.synced();
+          listener.onUp();
+        },
+        onDown: (reason) => log.warn({ ovsdb, reason }, 'lost the switch database'),
+      }),
+      session: Session.connect({
+        target: openflow,
+        signal,
+        log: (text) => log.debug(text),
+        onUp: () => {
+          log.info({ openflow }, 'connected to the switch');
+          this.#version = null;
+          this.#changes += 1;
+          listener.onConnected();
+          listener.onUp();
+        },
+        onDown: (reason) => log.warn({ openflow, reason }, 'lost the switch'),
+        onPacketIn: (packet) => listener.onPacketIn(packet),
+        onFlowRemoved: (removed) => listener.onFlowRemoved(removed),
+        onFlowUpdate: (update) => listener.onFlowUpdate(update),
+      }),
+    };
+    this.conntrack?.start();
+  }
+
+  async stop(): Promise<void> {
+    this.conntrack?.stop();
+    this.#shape.close();
+    clearTimeout(this.#mending);
+    this.#stop.abort();
+    this.#control?.close();
+    await Promise.all([this.#lines?.session.close(), this.#lines?.ovsdb.done]);
+  }
+
+  get ovsdb(): Ovsdb {
+    return this.#lines?.ovsdb ?? bug('the connections to the switch are not started');
+  }
+
+  get session(): Session {
+    return this.#lines?.session ?? bug('the connections to the switch are not started');
+  }
+
+  /** Both connections are up and the bridge is there. */
   get ready(): boolean {
-    return this.#synced && this.session.state === 'up' && this.#shape.row !== undefined;
+    return this.#synced && this.#lines?.session.state === 'up' && this.#shape.row !== undefined;
   }
 
   /** The bridge has the shape that flows rely on. */
@@ -205,6 +241,11 @@ export class SwitchLinks {
     }
   }
 
+  /** Limits the connections of these zones to what the operator allows. No flow waits for it. */
+  limitConnections(zones: Iterable<number>): void {
+    void this.conntrack?.limit(new Set(zones));
+  }
+
   /** Live connections of the bridge's datapath, one a line; null when the switch is out of reach for the question. */
   connections(zone?: number): Promise<string> | null {
     return this.#control?.dumpConntrack(zone, this.datapathType) ?? null;
@@ -222,7 +263,7 @@ export class SwitchLinks {
 
   /** Of the bridge as it is; undefined while there is none. */
   get datapathType(): string | undefined {
-    return this.#shape.row?.datapath_type;
+    return this.#lines === null ? undefined : this.#shape.row?.datapath_type;
   }
 
   /** Whether the datapath can rewrite neighbour-discovery options; null when it cannot be asked. */
@@ -254,13 +295,5 @@ export class SwitchLinks {
         'the datapath drops pieces of datagrams smaller than 1200 (IPv6: 1280) bytes',
       );
     }
-  }
-
-  async close(): Promise<void> {
-    this.#shape.close();
-    clearTimeout(this.#mending);
-    this.#stop.abort();
-    this.#control?.close();
-    await Promise.all([this.session.close(), this.ovsdb.done]);
   }
 }

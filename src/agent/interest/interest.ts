@@ -1,0 +1,143 @@
+/**
+ * What this host is interested in: the ports that are plugged into its bridge, and what the store says about them.
+ * Sets the pipeline's facts from both, and keeps the conntrack zones of their networks. Derives no flows.
+ *
+ * Invariants: a zone is recorded in the switch's database before its first use, and empty at its first use.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../../base/errors.ts';
+import { type RowSource, setBridgeExternalIds } from '../../ovsdb/index.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { NetworkId, PortId } from '../../policy/world.ts';
+import type { Batch, Snapshot, Store } from '../../store/contract.ts';
+import { follow } from '../../store/feed.ts';
+import type { SwitchLinks } from '../switch/switch-links.ts';
+import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
+import { Topology } from './topology.ts';
+import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
+
+/** A reader of some prefixes of the store. All readers get each revision as one batch. */
+export interface StoreReader {
+  readonly prefixes: readonly string[];
+  reset(snapshot: Snapshot): void;
+  /** False for a batch that calls for no round. */
+  apply(batch: Batch): boolean;
+}
+
+export interface InterestOptions {
+  readonly store: Store;
+  readonly host: string;
+  readonly bridge: string;
+  readonly links: SwitchLinks;
+  readonly pipeline: Pipeline;
+  readonly log: Logger;
+}
+
+type OwnInterface = PluggedInterface & { readonly network: NetworkId };
+
+export class Interest {
+  readonly topology: Topology;
+  readonly #options: InterestOptions;
+  readonly #plugged: PluggedInterfaces;
+  readonly #stop = new AbortController();
+  #listed = false;
+
+  constructor(options: InterestOptions) {
+    this.#options = options;
+    const { pipeline, log } = options;
+    this.topology = new Topology(pipeline.facts, (key) => log.warn({ key }, 'cannot read a record'));
+    this.#plugged = new PluggedInterfaces(({ port, name, out }) =>
+      log.warn(
+        { port, interface: name, other: out },
+        'interface takes over a port from another one with the same iface-id',
+      ),
+    );
+  }
+
+  /** Follows the store for the topology and for `readers`. `onChange`: a round is needed. */
+  start(readers: readonly StoreReader[], onChange: () => void): void {
+    const { store, log } = this.#options;
+    const all: readonly StoreReader[] = [this.topology, ...readers];
+    void follow(
+      store,
+      all.flatMap(({ prefixes }) => prefixes),
+      {
+        signal: this.#stop.signal,
+        onReset: (snapshot) => {
+          for (const reader of all) reader.reset(snapshot);
+          this.#listed = true;
+          onChange();
+        },
+        onBatch: (batch) => {
+          const needed = all.map((reader) => reader.apply(batch));
+          if (needed.includes(true)) onChange();
+        },
+        onTrouble: (error) => log.warn({ error: reasonOf(error) }, 'lost the store; listing it again'),
+      },
+    );
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Whether the store has been listed. Before that, a missing record means nothing. */
+  get listed(): boolean {
+    return this.#listed;
+  }
+
+  /** Gives zones to networks with plugged ports that have none. */
+  async prepareZones(): Promise<void> {
+    const { bridge, links, pipeline } = this.#options;
+    const { ovsdb, session } = links;
+    const recorded = recordedZones(ovsdb, bridge);
+    const needed = new Set([...this.#ownInterfaces(ovsdb).values()].map(({ network }) => network));
+    // A record that somebody removed is written again as it was: connections are in that zone.
+    const lost = [...pipeline.facts.zones.entries()].filter(
+      ([network, zone]) =>
+        needed.has(network) && !recorded.has(network) && ![...recorded.values()].includes(zone),
+    );
+    const fresh = allocateZones(new Map([...recorded, ...lost]), needed);
+    // Flushed before it is recorded, so that a recorded zone is clean or in use whenever the agent is interrupted.
+    for (const zone of fresh.values()) await session.flushZone(zone);
+    const records = [...lost, ...fresh].map(
+      ([network, zone]) => [zoneRecord(network), String(zone)] as const,
+    );
+    await ovsdb.transact(setBridgeExternalIds(ovsdb, bridge, Object.fromEntries(records)));
+  }
+
+  /** Gives back the zones of deleted networks. Call it once the switch has no flow of theirs. */
+  async releaseZones(): Promise<void> {
+    const { bridge, links, pipeline } = this.#options;
+    const { facts, relations } = pipeline;
+    const gone = [...recordedZones(links.ovsdb, bridge).keys()].filter(
+      (network) => facts.networks.get(network) === undefined && relations.localsOf.get(network) === undefined,
+    );
+    const records = gone.map((network) => [zoneRecord(network), null] as const);
+    await links.ovsdb.transact(setBridgeExternalIds(links.ovsdb, bridge, Object.fromEntries(records)));
+  }
+
+  /** Sets the facts that the switch's database says: the zones and the plugged ports. */
+  readSwitch(): void {
+    const { facts } = this.#options.pipeline;
+    const { ovsdb } = this.#options.links;
+    const zones = recordedZones(ovsdb, this.#options.bridge);
+    for (const [network] of facts.zones.entries()) if (!zones.has(network)) facts.zones.delete(network);
+    for (const [network, zone] of zones) facts.zones.set(network, zone);
+    const own = this.#ownInterfaces(ovsdb);
+    for (const [port] of facts.ofports.entries()) if (!own.has(port)) facts.ofports.delete(port);
+    for (const [port, { ofport }] of own) facts.ofports.set(port, ofport);
+  }
+
+  /** Plugged ports that the store knows and that no caller has requested for another host. */
+  #ownInterfaces(rows: RowSource): Map<PortId, OwnInterface> {
+    const own = new Map<PortId, OwnInterface>();
+    for (const [id, plugged] of this.#plugged.read(rows, this.#options.bridge)) {
+      const network = this.topology.networkOf(id);
+      const requested = this.topology.requestedHost(id);
+      if (network !== undefined && (requested === '' || requested === this.#options.host))
+        own.set(id, { ...plugged, network });
+    }
+    return own;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * What this host writes to the store: its heartbeat, the bindings of its ports, and answers to questions.
+ *
+ * Invariant: nothing is reported that the switch has not acknowledged. A store that is away undoes no round; it gets
+ * the report later.
+ */
+import type { Logger } from 'pino';
+import { reasonOf } from '../../base/errors.ts';
+import type { AskRecord } from '../../model/records.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Store } from '../../store/contract.ts';
+import type { Cutter } from '../connections/cutter.ts';
+import type { Flows } from '../flows/flows.ts';
+import type { Rounds } from '../flows/rounds.ts';
+import type { Hits } from '../hits/hits.ts';
+import type { Interest } from '../interest/interest.ts';
+import type { Punts } from '../punts/punts.ts';
+import type { SwitchLinks } from '../switch/switch-links.ts';
+import { Answers } from './answers.ts';
+import { Bindings } from './bindings.ts';
+import { portDrops } from './counters.ts';
+import { explain } from './explaining.ts';
+import { Heartbeat } from './heartbeat.ts';
+
+export interface ReportOptions {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly host: string;
+  readonly bridge: string;
+  readonly availabilityZone?: string;
+  readonly pipeline: Pipeline;
+  readonly links: SwitchLinks;
+  readonly interest: Interest;
+  readonly flows: Flows;
+  readonly rounds: Rounds;
+  readonly connections: Cutter;
+  readonly hits: Hits;
+  readonly punts: Punts;
+}
+
+export class Report {
+  readonly answers: Answers;
+  readonly #options: ReportOptions;
+  readonly #bindings: Bindings;
+  readonly #heartbeat: Heartbeat;
+
+  constructor(options: ReportOptions) {
+    this.#options = options;
+    const { store, host, interest, pipeline, links, connections, hits, punts } = options;
+    this.#heartbeat = new Heartbeat({ ...options, datapathType: () => links.datapathType });
+    this.#bindings = new Bindings(store, interest.topology, host);
+    this.answers = new Answers({
+      ...options,
+      cut: () => connections.counts.connections,
+      hits: () => hits.look(),
+      drops: (port) => portDrops(links.session, pipeline, port, punts.refusals(port)),
+      explain: (port, frame) =>
+        explain({ pipeline, host, connections: (zone) => links.connections(zone) }, port, frame),
+    });
+  }
+
+  /** Rejects when the store does. */
+  async start(): Promise<void> {
+    await this.#heartbeat.start();
+  }
+
+  /** Says that this host is gone. Rejects when the store does. */
+  async stop(): Promise<void> {
+    await this.#heartbeat.stop();
+  }
+
+  /** The switch has acknowledged a round. */
+  async acknowledged(): Promise<void> {
+    const { pipeline, interest, rounds } = this.#options;
+    this.#heartbeat.refresh();
+    const locals = [...pipeline.relations.locals.entries()];
+    const up = locals.filter(([, { port }]) => port.adminUp).map(([id]) => id);
+    try {
+      await this.#bindings.report(new Set(up));
+      await interest.releaseZones();
+      rounds.settled();
+    } catch (error) {
+      this.#retryLater(reasonOf(error));
+    }
+  }
+
+  /** Answers once packets meet the round's flows and no connection is left that they forbid. */
+  async answer(asks: ReadonlyMap<string, AskRecord>, cut: Promise<boolean>): Promise<void> {
+    const { links, flows } = this.#options;
+    try {
+      const revalidated = await cut;
+      if (asks.size === 0) return;
+      const { session, ovsdb } = links;
+      if (!revalidated) {
+        await session.barrier();
+        await links.revalidated();
+      }
+      // The switch and its database have reported by then what others changed before the question.
+      await Promise.all([session.barrier(), ovsdb.caughtUp()]);
+    } catch (error) {
+      this.answers.restore(asks);
+      this.#retryLater(reasonOf(error));
+      return;
+    }
+    // The round that corrects the switch takes the question again.
+    if (!flows.undisturbed) {
+      this.answers.restore(asks);
+      return;
+    }
+    const failure = await this.answers.settle(asks);
+    if (failure !== null) this.#retryLater(failure);
+  }
+
+  #retryLater(error: string): void {
+    const { rounds, log } = this.#options;
+    if (rounds.stopped) return;
+    log.warn({ error }, 'failed to report to the store; will retry');
+    rounds.repeatLater();
+  }
+}
