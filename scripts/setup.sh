@@ -87,7 +87,7 @@ need_modules() {
 # The stamp carries the time before the build ran: a file saved meanwhile counts as newer.
 need_build() {
   local stamp=dist/.built
-  if [ -e "$stamp" ] && [ -z "$(find src package.json package-lock.json scripts/build.mjs -newer "$stamp" -print -quit)" ]; then
+  if [ -e "$stamp" ] && [ -z "$(find src package.json package-lock.json scripts/build.mjs scripts/code-cache.mjs -newer "$stamp" -print -quit)" ]; then
     return 0
   fi
   mkdir -p dist

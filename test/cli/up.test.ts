@@ -1,12 +1,16 @@
 /** `portcullis up` as a process: ready line, refusal of a second one, clean end, a switch that comes late. */
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
 import { root } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
 import { Up as Process, portcullis, startUp, type Up } from './portcullis.ts';
+
+const run = promisify(execFile);
 
 let made: Switch;
 let up: Up;
@@ -67,4 +71,14 @@ test('the agent is a module of its own beside `up`, so that a module hook can pu
   expect(Agent).toBeTypeOf('function');
   const up = await readFile(join(root, 'dist/cli/up.js'), 'utf8');
   expect(up).toMatch(/^import \{ Agent \} from "\.\.\/agent\/agent\.js";$/m);
+});
+
+test('the server comes with what V8 has compiled of it, which a start takes', async () => {
+  const script = `
+    const { readFileSync } = require('node:fs');
+    const [source, cachedData] = [readFileSync('server.cjs', 'latin1'), readFileSync('server.cache')];
+    const { cachedDataRejected } = new (require('node:vm').Script)(source, { cachedData });
+    process.stdout.write(String(cachedDataRejected));`;
+  const { stdout } = await run(process.execPath, ['-e', script], { cwd: join(root, 'dist/server'), env: {} });
+  expect(stdout).toBe('false');
 });
