@@ -40,7 +40,7 @@ function portOf(id: string, at: number, groups: readonly GroupId[], here: boolea
     pairs: [],
     mode: 'strict',
     dhcpServer: false,
-    service: false,
+    cloudOwned: false,
     groups,
     qosPolicy: null,
     host: here ? 'here' : 'elsewhere',
@@ -59,7 +59,7 @@ function rule(at: number, direction: Direction, family: 4 | 6, remote: Remote) {
 function installed({ members, rules }: Size): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, lendsReserved: false, qosPolicy: null });
+  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
   facts.zones.set(network, 1);
   facts.groups.set(local, { id: local, stateful: true });
   facts.groups.set(far, { id: far, stateful: true });

@@ -95,7 +95,7 @@ export function declareQos(
     locals,
     (id, { port, up, key }, read) => {
       // The cloud's own ports (routers, DHCP) serve the whole network: only a policy of their own binds them.
-      const inherited = port.service ? null : (read(facts.networks, port.network)?.qosPolicy ?? null);
+      const inherited = port.cloudOwned ? null : (read(facts.networks, port.network)?.qosPolicy ?? null);
       const named = port.qosPolicy ?? inherited;
       const policy = named === null ? undefined : read(facts.qosPolicies, named);
       if (policy === undefined || !up) return undefined;

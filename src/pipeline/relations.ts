@@ -85,11 +85,13 @@ export function declareRelations(
   ]);
 
   const servicesOf = graph.index('services-of', facts.ports, (_, port) =>
-    port.service ? [[port.network, port] as const] : [],
+    port.cloudOwned ? [[port.network, port] as const] : [],
   );
-  const withheldIn = graph.map('withheld-in', facts.networks, (id, { lendsReserved }, read) => {
+  const withheldIn = graph.map('withheld-in', facts.networks, (id, { allowsReservedPairs }, read) => {
     const subnets = [...(read(subnetsOf, id)?.values() ?? [])];
-    const reserved = lendsReserved ? [] : reservedAddresses(subnets, read(servicesOf, id)?.values() ?? []);
+    const reserved = allowsReservedPairs
+      ? []
+      : reservedAddresses(subnets, read(servicesOf, id)?.values() ?? []);
     return [...subnets.map(broadcastOf).filter((ip) => ip !== null), ...reserved];
   });
 

@@ -54,7 +54,7 @@ export function declareReserved(
     return covered.length === 0 ? undefined : { network, addresses: covered };
   };
   const lends = (read: Read, network: NetworkId): boolean =>
-    read(facts.networks, network)?.lendsReserved === true;
+    read(facts.networks, network)?.allowsReservedPairs === true;
 
   return [
     graph.map(
@@ -62,7 +62,7 @@ export function declareReserved(
       facts.ports,
       (_, port, read) =>
         within(read, port.network, () =>
-          port.service && lends(read, port.network) ? [] : namedAddresses(port),
+          port.cloudOwned && lends(read, port.network) ? [] : namedAddresses(port),
         ),
       equal,
     ),

@@ -169,12 +169,12 @@ describe('reserved addresses', () => {
     service: true,
     host: null,
   };
-  const spoken = (over: Partial<PortText>, lendsReserved = false) => {
+  const spoken = (over: Partial<PortText>, allowsReservedPairs = false) => {
     const world = worldFrom({
       ports: [{ ...portA, ...over }, portB, server],
       rules: wideGroup('open'),
       gateways: ['172.16.0.1'],
-      lendsReserved,
+      allowsReservedPairs,
     });
     const outcome = (src: Parameters<typeof arpRequest>[1]) => [
       evaluate(world, host, emptyTracker, 'a' as PortId, arpRequest(a, src, ipB)).sender.outcome,

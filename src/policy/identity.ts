@@ -62,7 +62,7 @@ function isWithheld(world: World, port: Port, address: Cidr): boolean {
 
 function isOthers(world: World, { id, network }: Port, address: Cidr): boolean {
   // What is lent of services is withheld from nobody; as long as it is not, it is withheld as reserved.
-  const named = holdersByName(world, network, address).some((port) => port.id !== id && !port.service);
+  const named = holdersByName(world, network, address).some((port) => port.id !== id && !port.cloudOwned);
   const learned = linkLocalsAt(world, network, address).some((item) => {
     const port = world.ports.get(item.port);
     return item.port !== id && port !== undefined && isKept(world, port, item);

@@ -42,11 +42,11 @@ import type {
 } from './world.ts';
 
 export function networkOf(record: NetworkRecord): Network {
-  const lendsReserved = record.allow_reserved_pairs;
+  const allowsReservedPairs = record.allow_reserved_pairs;
   return {
     id: record.id as NetworkId,
     adminUp: record.admin_state_up,
-    lendsReserved,
+    allowsReservedPairs,
     qosPolicy: qosPolicyIdOf(record),
   };
 }
@@ -103,7 +103,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     pairs,
     mode: modeOf(record),
     dhcpServer: record.dhcp_trusted,
-    service: isService(record),
+    cloudOwned: isService(record),
     groups: record.security_groups.map((group) => group as GroupId),
     qosPolicy: qosPolicyIdOf(record),
     host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,

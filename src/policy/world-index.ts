@@ -108,8 +108,8 @@ export function reservedIn(world: World, network: NetworkId): readonly Cidr[] {
   const { reserved } = indexOf(world);
   let addresses = reserved.get(network);
   if (addresses === undefined) {
-    const services = portsOf(world, network).filter(({ service }) => service);
-    const lends = world.networks.get(network)?.lendsReserved === true;
+    const services = portsOf(world, network).filter(({ cloudOwned }) => cloudOwned);
+    const lends = world.networks.get(network)?.allowsReservedPairs === true;
     addresses = lends ? [] : reservedAddresses(subnetsOf(world, network), services);
     reserved.set(network, addresses);
   }

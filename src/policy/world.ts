@@ -24,7 +24,7 @@ export interface Network {
   readonly id: NetworkId;
   readonly adminUp: boolean;
   /** Its owner lets pairs claim the gateway's, DHCP servers' and metadata service's addresses. */
-  readonly lendsReserved: boolean;
+  readonly allowsReservedPairs: boolean;
   /** For its ports that have none of their own. */
   readonly qosPolicy: QosPolicyId | null;
 }
@@ -56,7 +56,7 @@ export interface Port {
   readonly mode: GuardMode;
   readonly dhcpServer: boolean;
   /** One of the cloud's own: its fixed IPs are reserved. */
-  readonly service: boolean;
+  readonly cloudOwned: boolean;
   readonly groups: readonly GroupId[];
   readonly qosPolicy: QosPolicyId | null;
   /** The host that holds it, or is asked to; null while nobody does. */

@@ -157,9 +157,11 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     case 'what a network lends': {
       const network = pick([...world.networks.values()], which);
       if (network === undefined) return world;
-      const { adminUp, lendsReserved } = network;
+      const { adminUp, allowsReservedPairs } = network;
       const next =
-        kind === 'what a network lends' ? { lendsReserved: !lendsReserved } : { adminUp: !adminUp };
+        kind === 'what a network lends'
+          ? { allowsReservedPairs: !allowsReservedPairs }
+          : { adminUp: !adminUp };
       return { ...world, networks: having(world.networks, network.id, { ...network, ...next }) };
     }
     case 'gateway': {

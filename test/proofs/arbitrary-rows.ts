@@ -66,7 +66,7 @@ function portsOf(row: Row, network: NetworkId): Port[] {
       pairs,
       mode: 'strict',
       dhcpServer: false,
-      service: false,
+      cloudOwned: false,
       qosPolicy: null,
       groups: row.strangers.includes(at) ? row.strangerGroups : row.groups,
       host: 'elsewhere',

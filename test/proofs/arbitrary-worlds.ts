@@ -110,7 +110,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       pairs: fc.array(pairArbitrary(rowMac), { maxLength: 3 }),
       mode: fc.constantFrom('strict', 'strict', 'strict', 'mac-only', 'off'),
       dhcpServer: fc.constantFrom(false, false, false, true),
-      service: fc.oneof(
+      cloudOwned: fc.oneof(
         { weight: 11, arbitrary: fc.constant(false) },
         { weight: 1, arbitrary: fc.constant(true) },
       ),
@@ -127,7 +127,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       network,
       mac: rowMac,
       // The cloud's own ports are never held; Neutron lets none have pairs or groups while its port security is off.
-      ...(fields.service || fields.mode === 'off'
+      ...(fields.cloudOwned || fields.mode === 'off'
         ? ({ mode: 'off', pairs: [], groups: [] } as const)
         : { mode: fields.mode, pairs: fields.pairs, groups: fields.groups }),
     }));
@@ -282,7 +282,7 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
       { weight: 11, arbitrary: fc.constant(true) },
       { weight: 1, arbitrary: fc.constant(false) },
     ),
-    lendsReserved: fc.constantFrom(false, false, true),
+    allowsReservedPairs: fc.constantFrom(false, false, true),
     qosPolicy: qosArbitrary,
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),

@@ -36,7 +36,7 @@ function portText(port: Port): string {
   const pairs = port.pairs.map(({ mac, ip }) => `${formatCidr(ip)}@${mac}`);
   const traits = [port.mode, port.host ?? 'nowhere', ...(port.adminUp ? [] : ['down'])];
   if (port.dhcpServer) traits.push('dhcp');
-  if (port.service) traits.push('service');
+  if (port.cloudOwned) traits.push('service');
   if (port.qosPolicy !== null) traits.push(port.qosPolicy);
   const parts = [
     port.fixedIps.map(formatCidr).join(),
@@ -49,9 +49,9 @@ function portText(port: Port): string {
 export function worldText(world: World): string {
   const near = [...world.ports.values()].filter(({ id }) => !id.startsWith('far-'));
   const lines = [...near.map(portText), ...farText(world)];
-  for (const { id, adminUp, lendsReserved, qosPolicy } of world.networks.values())
+  for (const { id, adminUp, allowsReservedPairs, qosPolicy } of world.networks.values())
     lines.push(
-      `${id} ${adminUp ? 'up' : 'down'}${lendsReserved ? ' lends reserved' : ''} ${qosPolicy ?? ''}`.trimEnd(),
+      `${id} ${adminUp ? 'up' : 'down'}${allowsReservedPairs ? ' lends reserved' : ''} ${qosPolicy ?? ''}`.trimEnd(),
     );
   for (const { id, network, cidr, gateway } of world.subnets.values())
     lines.push(

@@ -22,7 +22,7 @@ function portOf(port: Port): object {
       port_security_mode: port.mode === 'mac-only' ? 'mac-only' : 'strict',
       dhcp_trusted: port.dhcpServer,
       qos_policy_id: port.qosPolicy,
-      device_owner: port.service ? 'network:dhcp' : '',
+      device_owner: port.cloudOwned ? 'network:dhcp' : '',
       'binding:host_id': port.host ?? '',
     },
   });
@@ -50,12 +50,12 @@ function ruleOf({ id, group, direction, family, service, remote }: Rule): object
 export function recordsOf(world: World): Map<string, string> {
   const records = new Map<string, string>();
   const put = (key: string, record: object) => records.set(key, JSON.stringify(record));
-  for (const { id, adminUp, lendsReserved, qosPolicy } of world.networks.values())
+  for (const { id, adminUp, allowsReservedPairs, qosPolicy } of world.networks.values())
     put(
       keys.network(id),
       networkRecord(id, {
         admin_state_up: adminUp,
-        allow_reserved_pairs: lendsReserved,
+        allow_reserved_pairs: allowsReservedPairs,
         qos_policy_id: qosPolicy,
       }),
     );

@@ -70,7 +70,7 @@ export interface WorldText {
   readonly subnets?: readonly string[];
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
-  readonly lendsReserved?: boolean;
+  readonly allowsReservedPairs?: boolean;
   readonly connectedHosts?: readonly string[];
   readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
 }
@@ -90,7 +90,7 @@ export function portFrom(text: PortText): Port {
     pairs,
     mode: text.mode ?? 'strict',
     dhcpServer: text.dhcpServer ?? false,
-    service: text.service ?? false,
+    cloudOwned: text.service ?? false,
     qosPolicy: null,
     groups: (text.groups ?? []) as GroupId[],
     host: text.host === undefined ? host : text.host,
@@ -134,7 +134,7 @@ export function worldFrom(text: WorldText): World {
     networks: new Map(
       [...names].map((id) => [
         id,
-        { id, adminUp: true, lendsReserved: text.lendsReserved ?? false, qosPolicy: null },
+        { id, adminUp: true, allowsReservedPairs: text.allowsReservedPairs ?? false, qosPolicy: null },
       ]),
     ),
     subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),

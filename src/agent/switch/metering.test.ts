@@ -24,7 +24,7 @@ function portNamed(id: string): Port {
     pairs: [],
     mode: 'strict',
     dhcpServer: false,
-    service: false,
+    cloudOwned: false,
     groups: [],
     qosPolicy: policy,
     host: null,
@@ -34,7 +34,7 @@ function portNamed(id: string): Port {
 function pipelineWith(meterSpread: number): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread } });
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, lendsReserved: false, qosPolicy: null });
+  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
   facts.zones.set(network, 1);
   facts.qosPolicies.set(policy, {
     id: policy,

@@ -17,7 +17,7 @@ const port: Port = {
   pairs: [],
   mode: 'strict',
   dhcpServer: false,
-  service: false,
+  cloudOwned: false,
   groups: [],
   host: 'here',
   qosPolicy: null,

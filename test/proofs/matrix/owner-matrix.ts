@@ -39,7 +39,7 @@ type Holding = (typeof holdings)[number];
 
 export const ownerWorld = (holding: Holding): World =>
   worldFrom({
-    lendsReserved: holding === 'by prefixes, lent',
+    allowsReservedPairs: holding === 'by prefixes, lent',
     gateways: ['10.0.0.1', 'fe80::1'],
     ports: [
       {
