@@ -1,28 +1,29 @@
 /**
- * What every store promises (the contract test-suite in `testing/` holds each one to it):
+ * The promises of every store. The contract test-suite in `testing/` checks each store against them:
  *
- * - keys are `/`-separated text, ordered by code unit; values are text (JSON by convention);
- * - one transaction = one revision = one batch to each watcher; revisions grow by at least 1 and are
- *   never reused, also over restarts;
- * - a transaction whose promise resolved survives kill -9; no reader or watcher sees one before that;
- * - `watch` from revision R gives every batch with revision >= R exactly once, in order;
- *   if R was compacted away, it says so and the reader lists again;
- * - nothing here assumes that reader and writer share a process.
+ * - Keys are `/`-separated text, ordered by code unit. Values are text (JSON by convention).
+ * - One transaction is one revision, and one batch to each watcher.
+ * - Revisions grow by at least 1 and are never reused, also over restarts.
+ * - A transaction whose promise resolved survives kill -9. No reader or watcher sees one before that.
+ * - `watch` from revision R gives every batch with revision >= R exactly once, in order.
+ * - If R was compacted away, `watch` reports it and the reader lists again.
+ *
+ * Invariant: nothing here assumes that reader and writer share a process.
  */
 import type { Fault } from '../base/errors.ts';
 
 export interface Entry {
   readonly key: string;
   readonly value: string;
-  /** Revision of the transaction that last wrote it. */
+  /** Revision of the transaction that wrote it last. */
   readonly modRevision: number;
   /** Revision of the transaction that created it. */
   readonly createRevision: number;
 }
 
 /**
- * `unchanged`: the key's last write was at `modRevision`. `quiet`: no present key under `prefix` was
- * written after `revision` (a lock against additions; deletions pass).
+ * `unchanged`: the key's last write was at `modRevision`. `quiet`: no present key under `prefix` was written
+ * after `revision`. It guards against additions; deletions pass.
  */
 export type Condition =
   | { readonly prefix: string; readonly is: 'quiet'; readonly revision: number }
@@ -68,10 +69,10 @@ export interface Watch {
 export interface Store {
   get(key: string): Promise<Entry | null>;
   range(prefix: string): Promise<Snapshot>;
-  /** An empty `writes` only tests the conditions. One key may be written once per transaction. */
+  /** An empty `writes` only tests the conditions. A transaction may write one key once. */
   txn(conditions: readonly Condition[], writes: readonly Write[]): Promise<TxnResult>;
   watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Watch;
-  /** Forgets history up to and including `revision`; present values stay. */
+  /** Drops the history up to and including `revision`; present values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,8 +1,12 @@
 /**
- * Exclusive ownership of a directory that ends with its process, however that dies: an flock(2) on a file in
- * it. Node cannot take one, so flock(1) of util-linux takes it on a descriptor that it shares with us; the lock
- * belongs to the open file and stays after that helper has gone. Unlike a pid file or a socket it needs no
- * clean-up after kill -9, holds across network and pid namespaces, and cannot be won twice.
+ * Exclusive ownership of a directory. It ends with its process, however the process dies.
+ *
+ * Idea: an flock(2) on a file in the directory. Node cannot take one, so flock(1) of util-linux takes it on a
+ * descriptor that it shares with this process. The lock belongs to the open file and stays after that helper
+ * has exited.
+ *
+ * Rejected: a pid file or a socket. They need clean-up after kill -9, do not hold across network and pid
+ * namespaces, and two processes can win them.
  */
 import { spawn } from 'node:child_process';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
@@ -17,7 +21,7 @@ export class DirectoryLock {
     this.#file = file;
   }
 
-  /** Throws `StoreLocked` at once when another process, or another holder in this one, has it. */
+  /** Throws `StoreLocked` at once when another process, or another holder in this one, has the lock. */
   static async take(path: string): Promise<DirectoryLock> {
     const file = await open(path, 'a+', 0o600);
     try {
@@ -38,13 +42,13 @@ export class DirectoryLock {
   }
 
   async release(): Promise<void> {
-    // The name goes first: the next holder may write its own as soon as the descriptor is closed.
+    // The name is removed first: the next holder may write its own as soon as the descriptor is closed.
     await this.#file.truncate(0);
     await this.#file.close();
   }
 }
 
-/** Whether the lock was free; the exit codes are flock(1)'s: 0 taken, 1 held by another. */
+/** Whether the lock was free. The exit codes are those of flock(1): 0 is taken, 1 is held by another. */
 async function flock(fd: number): Promise<boolean> {
   const code = await new Promise<number | null>((resolve, reject) => {
     const child = spawn('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
@@ -61,7 +65,10 @@ function unusable(message: string, cause?: unknown): Fault<StoreFault> {
   return new Fault<StoreFault>({ code: 'StoreUnavailable' }, message, cause);
 }
 
-/** The holder writes its pid just after it took the lock: an empty or dead one is read again for a moment. */
+/**
+ * The holder writes its pid just after it took the lock. An empty or dead pid is therefore read again for a
+ * moment.
+ */
 async function holderOf(path: string): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const pid = Number.parseInt(await readFile(path, 'utf8'), 10);

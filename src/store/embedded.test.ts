@@ -46,7 +46,7 @@ describe('embedded: over a reopen', () => {
     expect(result).toEqual({ ok: true, revision: before.revision + 1 });
   });
 
-  test('a watch that had seen everything goes on; one that had not is told to list again', async () => {
+  test('a watch that had seen everything goes on; one that had not has to list again', async () => {
     const dir = await directory();
     const first = await open(dir);
     await first.txn([], [{ op: 'put', key: 'a', value: '1' }]);
@@ -81,7 +81,7 @@ describe('embedded: what is not a store', () => {
     await expect(open(dir)).rejects.toMatchObject({ data: { code: 'StoreCorrupt' } });
   });
 
-  test('a cut file is refused, and refused again: the lock was given back', async () => {
+  test('a cut file is refused, and refused again, because the lock was given back', async () => {
     const dir = await directory();
     const store = await open(dir);
     await store.txn(

@@ -1,12 +1,14 @@
 /**
- * The crash-safe store of one machine: the engine answers every read and watch from memory, the image keeps
- * what was acknowledged. Transactions are judged at once, in order, and flushed in groups: while one group is
- * on its way to the disk the next one gathers. Only a flushed group is shown and answered, refusals included,
- * because a refusal tells of writes before it.
+ * The crash-safe store of one machine.
  *
- * History lives in memory alone. After a reopen it begins at the revision on disk: a watch from the next
- * revision on misses nothing and goes on; one from an older revision cannot know what was deleted meanwhile and
- * gets `Compacted`, so its reader lists again.
+ * Idea: the engine answers every read and watch from memory; the image keeps acknowledged transactions on
+ * disk. The engine judges transactions at once, in order. The store flushes them in groups: while one group
+ * is written, the next one gathers.
+ *
+ * Invariants: readers and callers see a group only after its flush. Refusals wait too, because a refusal
+ * reveals the writes before it. History is in memory only. After a reopen it begins at the revision on disk.
+ * A watch from the next revision goes on. A watch from an older revision cannot learn what was deleted
+ * meanwhile. It gets `Compacted`, so its reader lists again.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +43,7 @@ export class EmbeddedStore implements Store {
   #gathering: Waiting[] = [];
   /** Settles, never rejects, when nothing gathers and nothing is being written. */
   #flushing: Promise<void> | null = null;
-  /** Set once the disk no longer matches what readers saw; only a reopen helps then. */
+  /** Set once the disk no longer matches what readers saw. Only a reopen mends that. */
   #broken: Fault<StoreFault> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -102,7 +104,7 @@ export class EmbeddedStore implements Store {
     this.#open().compact(revision);
   }
 
-  /** Transactions that were begun are finished and answered first. */
+  /** Finishes and answers the open transactions first. */
   close(): Promise<void> {
     this.#closing ??= this.#shut();
     return this.#closing;
@@ -122,7 +124,7 @@ export class EmbeddedStore implements Store {
 
   async #flush(): Promise<void> {
     while (this.#gathering.length > 0) {
-      // What this turn of the event loop still begins (writers that were just answered) joins the group.
+      // Transactions that begin in this turn of the event loop (from writers just answered) join the group.
       await nextTurn();
       const group = this.#gathering;
       this.#gathering = [];
@@ -139,7 +141,7 @@ export class EmbeddedStore implements Store {
     this.#flushing = null;
   }
 
-  /** What gathered meanwhile was judged on top of the failed writes and falls with them. */
+  /** Transactions that gathered meanwhile were judged on top of the failed writes, so they fail too. */
   #fail(group: readonly Waiting[], cause: unknown): void {
     const fallen = [...group, ...this.#gathering];
     this.#gathering = [];
@@ -151,7 +153,7 @@ export class EmbeddedStore implements Store {
     for (const { reject } of fallen) reject(fault);
   }
 
-  /** Whether the disk holds exactly what readers were shown. */
+  /** Whether the disk holds exactly what readers have seen. */
   #agrees(): boolean {
     try {
       return this.#image.revision() === this.#engine.revision;

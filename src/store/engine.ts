@@ -1,9 +1,12 @@
 /**
- * The ordered index with revisions that memory and embedded store share. It keeps two states apart: what is
- * visible (durable: reads, watches, history) and the head, which is the visible state plus the transactions
- * that were judged but are not yet durable. Transactions are judged against the head, so any number of them
- * can share one flush; `publish` moves them over in revision order, `abandon` forgets them all.
- * Must not do I/O.
+ * The ordered index with revisions that the memory and the embedded store share.
+ *
+ * Idea: the engine keeps two states. The visible state is durable: reads, watches and history use it. The
+ * head is the visible state plus the transactions that were judged but are not yet durable. Transactions are
+ * judged against the head, so any number of them can share one flush. `publish` makes them visible in
+ * revision order; `abandon` drops them all.
+ *
+ * Invariant: the engine does no I/O.
  */
 import { bug, Fault } from '../base/errors.ts';
 import type {
@@ -41,12 +44,12 @@ export class Engine {
   #history: Batch[] = [];
   #compacted: number;
   #visible: number;
-  /** The last revision given out; above #visible while writes are under way or after they failed. */
+  /** The last revision given out. It is above #visible while writes are under way or after they failed. */
   #head: number;
-  /** What the head has that the visible state has not; an entry of null is a deletion. */
+  /** What the head has in addition to the visible state; a null entry is a deletion. */
   readonly #staged = new Map<string, { readonly revision: number; readonly entry: Entry | null }>();
 
-  /** `entries` as of `revision`: history begins there. */
+  /** `entries` are as of `revision`, where history begins. */
   constructor(revision: number, entries: readonly Entry[], options: EngineOptions = {}) {
     this.#entries = new Map(entries.map((entry) => [entry.key, entry]));
     this.#keys = new OrderedKeys([...this.#entries.keys()]);
@@ -73,7 +76,7 @@ export class Engine {
     return { revision: this.#visible, entries };
   }
 
-  /** Judges a transaction against the head and adds it there. The caller publishes or abandons it. */
+  /** Judges a transaction against the head and adds it there. The caller then publishes or abandons it. */
   stage(conditions: readonly Condition[], writes: readonly Write[]): Staged {
     refuseUnwritable(writes);
     const failed = conditions.filter((condition) => !this.#holds(condition));
@@ -99,7 +102,7 @@ export class Engine {
     return { result: { ok: true, revision }, batch: { revision, events } };
   }
 
-  /** Makes a staged batch visible to readers and watchers. Batches come in the order they were staged. */
+  /** Makes a staged batch visible to readers and watchers. Callers publish batches in the order of staging. */
   publish(batch: Batch): void {
     if (batch.revision <= this.#visible) bug(`revision ${batch.revision} published after ${this.#visible}`);
     for (const event of batch.events) {
@@ -114,14 +117,14 @@ export class Engine {
     }
     this.#visible = batch.revision;
     this.#history.push(batch);
-    // Cut in strides: one cut a write would move the whole history each time.
+    // History is cut in strides: a cut with each write would move the whole history each time.
     if (this.#history.length > this.#historyLimit * 1.25) {
       this.#forget(this.#history.length - this.#historyLimit);
     }
     for (const watcher of this.#watchers) watcher.offer(batch);
   }
 
-  /** Takes every staged transaction back. Their revisions stay used up: nobody may see one twice. */
+  /** Drops every staged transaction. Their revisions are not given out again: no revision may have two meanings. */
   abandon(): void {
     this.#staged.clear();
   }
@@ -145,7 +148,7 @@ export class Engine {
     return watcher;
   }
 
-  /** Watches that are under way have their batches queued and lose nothing. */
+  /** Open watches have their batches queued and lose nothing. */
   compact(revision: number): void {
     const limit = Math.min(revision, this.#visible);
     if (limit <= this.#compacted) return;
@@ -193,8 +196,8 @@ export class Engine {
     const written = (key: string): boolean =>
       key.startsWith(prefix) && (this.#atHead(key)?.modRevision ?? 0) > revision;
     const wrote = (event: StoreEvent): boolean => event.type === 'put' && written(event.entry.key);
-    // Either way answers: the keys under the prefix, or the history since then. The shorter one is taken, since
-    // a prefix may have thousands of keys and a caller may ask about long ago.
+    // Two ways find the answer: the keys under the prefix, or the history since then. The shorter one is
+    // used: a prefix may have thousands of keys, and a caller may ask about long ago.
     const from = this.#firstAfter(revision);
     let budget = revision >= this.#compacted ? this.#history.length - from : Number.POSITIVE_INFINITY;
     for (const key of this.#keys.under(prefix)) {
@@ -205,7 +208,7 @@ export class Engine {
   }
 }
 
-/** Keys that no store could hold, or a key written twice, are mistakes of the caller. */
+/** A key that no store could hold, or a key written twice, is the caller's mistake. */
 function refuseUnwritable(writes: readonly Write[]): void {
   const seen = new Set<string>();
   for (const { key } of writes) {
@@ -217,8 +220,8 @@ function refuseUnwritable(writes: readonly Write[]): void {
   }
 }
 
-/** UTF-8; below the page-bound limit of lmdb. */
+/** Bytes in UTF-8, below the limit that lmdb's page size sets. */
 const maxKeyBytes = 1024;
 
-/** Half a character: UTF-8 cannot hold it, so two such keys would become one on disk. */
+/** A lone surrogate: UTF-8 cannot hold it, so two such keys would become one on disk. */
 const loneSurrogate = /\p{Surrogate}/u;

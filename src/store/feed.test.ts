@@ -19,7 +19,7 @@ afterEach(async () => {
   await store.close();
 });
 
-/** A reader that is nothing but what the feed told it. */
+/** A reader that holds exactly what the feed reported. */
 function reader(extra: Partial<Pick<FeedOptions, 'onReset' | 'onBatch'>> = {}) {
   const view = new Map<string, Entry>();
   const batches: Batch[] = [];
@@ -86,7 +86,7 @@ describe('follow', () => {
     await eventually(() => expect(seen.view.has('a/4')).toBe(true));
   });
 
-  test('a handler that fails is told all again', async () => {
+  test('a handler that fails gets everything again', async () => {
     const seen = reader({
       onBatch: (batch) => {
         if (batch.revision === 2) bug('a reader failed');

@@ -1,9 +1,12 @@
 /**
- * Keeps a reader equal to some prefixes of the store: lists them, then follows, and lists again whenever the
- * watch is lost (compacted history, a store that was away). A revision that touches several prefixes comes as
- * one batch, because one watch on what the prefixes have in common is filtered here. A store to which the
- * unwanted keys would have to travel does the same with a watch a prefix on one stream, handing a revision on
- * once every watch has reached it, and with one transaction of several ranges for the list.
+ * Keeps a reader equal to some prefixes of the store.
+ *
+ * Idea: the feed lists the prefixes, then watches. It lists again when the watch is lost: history was
+ * compacted, or the store was away. It watches the longest common prefix and filters, so a revision that
+ * touches several prefixes arrives as one batch.
+ *
+ * Rejected for now: one watch a prefix. A remote store will need it, to keep unwanted keys off the network.
+ * It passes a revision on once every watch has reached it, and lists all ranges in one transaction.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff } from '../base/backoff.ts';
@@ -11,11 +14,11 @@ import { Fault } from '../base/errors.ts';
 import type { Batch, Snapshot, Store, StoreFault } from './contract.ts';
 
 export interface FeedOptions {
-  /** All that is under the prefixes now: the reader drops what it had. Comes first, and after each loss. */
+  /** Everything under the prefixes: the reader drops what it had. Called first, and after each loss. */
   onReset(snapshot: Snapshot): void;
-  /** What one revision changed under the prefixes; never empty, never re-entrant. */
+  /** The changes of one revision under the prefixes; never empty, never re-entrant. */
   onBatch(batch: Batch): void;
-  /** Why the feed has to list again; for the log. A handler that threw shows up here too. */
+  /** Why the feed has to list again; for the log. An error thrown by a handler is reported here too. */
   onTrouble?(error: unknown): void;
   /** Ends the feed; no handler is called afterwards. */
   readonly signal: AbortSignal;
@@ -70,7 +73,7 @@ async function watchUntilLost(
   });
 }
 
-/** Milliseconds; ends early at the abort. */
+/** Waits so many milliseconds, or until the abort. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(milliseconds, undefined, { signal });

@@ -1,16 +1,16 @@
 /**
- * A look at an lmdb data file before lmdb maps it: foreign bytes and pages past the end of a cut file end the
- * process in native code (SIGSEGV, SIGBUS), where no error can be caught. Judges the head of the file only.
+ * Checks an lmdb data file before lmdb maps it. Foreign bytes, or pages past the end of a cut file, end the
+ * process in native code (SIGSEGV, SIGBUS), where no error can be caught. Checks only the head of the file.
  */
 import { open } from 'node:fs/promises';
 
-/** `struct MDB_meta` behind the 24-byte page header, as lmdb's data version 2 lays it out; little-endian. */
+/** `struct MDB_meta` behind the 24-byte page header, in the layout of lmdb's data version 2; little-endian. */
 const at = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, end: 160 } as const;
 const magic = 0xbeefc0de;
 const version = 2;
 const smallestPage = 256;
 
-/** What is wrong with the file, or null. A missing or empty file is a store that was never written. */
+/** The damage of the file, or null. A missing or empty file is a store that was never written. */
 export async function damageOf(path: string): Promise<string | null> {
   let file: Awaited<ReturnType<typeof open>>;
   try {

@@ -1,7 +1,7 @@
 /**
- * The durable image of a store in one lmdb environment: the present entries and the revision they are of.
- * `write` replaces both in one lmdb transaction and resolves only after the flush; `load` reads all of it once.
- * Holds no history and judges nothing.
+ * The durable copy of a store in one lmdb environment: the present entries and their revision. `write`
+ * replaces both in one lmdb transaction and resolves only after the flush. `load` reads all of it once. Holds
+ * no history and judges nothing.
  */
 import { open as openFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,9 +14,9 @@ import { damageOf } from './image-check.ts';
 const revisionKey = Buffer.from([0]);
 const entryMark = 1;
 const format = 1;
-/** Bytes of the pages that lead to an entry and are written anew with it; a tree is not deeper. */
+/** Bytes of the pages that lead to an entry and are rewritten with it; a tree is not deeper. */
 const pathBytes = 5 * 4096;
-const worthALook = 1 << 20;
+const statThreshold = 1 << 20;
 
 export class Image {
   readonly #database: RootDatabase<string, Buffer>;
@@ -27,7 +27,7 @@ export class Image {
     this.#path = path;
   }
 
-  /** `directory` exists and belongs to this process alone. Throws `StoreCorrupt` for what is not an image. */
+  /** `directory` exists and belongs to this process alone. Throws `StoreCorrupt` for a file that is not an image. */
   static async open(directory: string): Promise<Image> {
     const path = join(directory, 'data.mdb');
     const damage = await damageOf(path);
@@ -40,20 +40,21 @@ export class Image {
         keyEncoding: 'binary',
         // A promise then means flushed to disk, not merely written.
         overlappingSync: false,
-        // With it on, lmdb makes promises of its own that nobody can catch when the disk is full.
+        // With it on, lmdb makes promises of its own, whose rejection on a full disk nobody can catch.
         eventTurnBatching: false,
       });
       const image = new Image(database, path);
       await flushName(directory);
       return image;
     } catch (error) {
-      // Positive codes are the system's (no permission, no space), negative ones lmdb's verdict on the file.
+      // Positive codes come from the system (no permission, no space), negative ones from lmdb about the
+      // file.
       if (error instanceof Error && 'code' in error && Number(error.code) > 0) throw error;
       throw corrupt(path, reasonOf(error), error);
     }
   }
 
-  /** Everything, with the revision it is of. Throws `StoreCorrupt`. */
+  /** Everything, with its revision. Throws `StoreCorrupt`. */
   load(): { revision: number; entries: Entry[] } {
     const head = this.#database.get(revisionKey);
     const entries: Entry[] = [];
@@ -93,11 +94,12 @@ export class Image {
     }
   }
 
-  /** Bytes of pages that are there and are written anew for so many entries, at most. */
+  /** Upper bound, in bytes, of the existing pages that a write of so many entries rewrites. */
   async #rewritten(entries: number): Promise<number> {
     const bytes = entries * pathBytes;
-    // Only large changes are worth the look: no page is written twice, however many entries of it change.
-    return bytes < worthALook ? bytes : Math.min(bytes, (await stat(this.#path)).size);
+    // Only a large change needs the file's size: no page is rewritten twice, however many of its entries
+    // change.
+    return bytes < statThreshold ? bytes : Math.min(bytes, (await stat(this.#path)).size);
   }
 
   /** The revision on disk, read again. */
@@ -128,7 +130,7 @@ export class Image {
 /** Bytes of new pages for the entries themselves. */
 function newBytes(last: ReadonlyMap<string, Entry | null>): number {
   let bytes = pathBytes;
-  // A character is three bytes at most, and pages that were split are half empty.
+  // A character has at most three bytes, and split pages are half empty.
   for (const [key, entry] of last) bytes += 2 * 3 * (key.length + (entry?.value.length ?? 0));
   return bytes;
 }
@@ -143,7 +145,7 @@ function encodeEntry(entry: Entry): string {
   return `${entry.modRevision} ${entry.createRevision} ${entry.value}`;
 }
 
-/** lmdb hides the reason in a promise of the error; left alone, that one would end the process. */
+/** lmdb hides the reason in a promise on the error. Unhandled, that promise would end the process. */
 async function rootOf(error: unknown): Promise<unknown> {
   try {
     if (error instanceof Error && 'commitError' in error) await error.commitError;

@@ -1,4 +1,4 @@
-/** The door of this floor: opens the store that the configuration names. */
+/** The entry of this floor: opens the store that the configuration names. */
 import type { Store } from './contract.ts';
 import { EmbeddedStore } from './embedded.ts';
 import { MemoryStore } from './memory.ts';

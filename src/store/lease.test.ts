@@ -24,7 +24,7 @@ function lease(holder: string, on: Store = store, changes: Partial<LeaseOptions>
     store: on,
     key,
     holder,
-    every: 20,
+    renewInterval: 20,
     ttl,
     onGained: () => log.push(`${holder} gained`),
     onLost: () => log.push(`${holder} lost`),
@@ -39,14 +39,14 @@ const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { ti
 const revisionInStore = async () => (await store.get(key))?.modRevision ?? null;
 
 describe('a lease', () => {
-  test("is one process's, which keeps it, and another's at once when it is given up", async () => {
+  test('is held by one process until it gives the lease up, and then by the other at once', async () => {
     const first = lease('first');
     first.start();
     await eventually(() => expect(first.held).toBe(true));
     const second = lease('second');
     second.start();
     const before = first.revision ?? 0;
-    // More than the life of a lease that is not renewed.
+    // Longer than the life of a lease that is not renewed.
     await eventually(() => expect((first.revision ?? 0) - before).toBeGreaterThan((1.5 * ttl) / 20));
     expect(second.held).toBe(false);
     await first.stop();
@@ -57,7 +57,7 @@ describe('a lease', () => {
     expect(await revisionInStore()).toBe(null);
   });
 
-  test('is taken over from who is silent, not before', async () => {
+  test('is taken over from a silent holder, not before', async () => {
     await store.txn([], [{ op: 'put', key, value: 'somebody' }]);
     const started = performance.now();
     const next = lease('next');
@@ -67,7 +67,7 @@ describe('a lease', () => {
     expect(await revisionInStore()).toBe(next.revision);
   });
 
-  test('is taken at once where nobody else can be', async () => {
+  test('is taken at once where nobody else can hold it', async () => {
     await store.txn([], [{ op: 'put', key, value: 'left over' }]);
     const only = lease('only', store, { alone: true, ttl: 1e6 });
     only.start();
@@ -85,7 +85,7 @@ describe('a lease', () => {
     await eventually(() => expect(log).toEqual(['first gained', 'first lost', 'first gained']));
   });
 
-  test('is not held by one whose store is away, and held again when it is back', async () => {
+  test('is not held while the store is away, and is held again when it is back', async () => {
     let away = false;
     const moody = new Proxy<Store>(store, {
       get: (target, name) =>

@@ -1,6 +1,7 @@
 /**
- * One of several processes on a store does what only one may do. Who does keeps writing a key; who does not takes it
- * over when it has not been written for a while by the taker's own clock: clocks are never compared.
+ * A lease elects one of several processes on a store. The holder rewrites a key at intervals. Another process
+ * takes the key over when it has not changed for `ttl` by that process's own clock. Clocks of two processes
+ * are never compared.
  */
 import { reasonOf } from '../base/errors.ts';
 import type { Condition, Store } from './contract.ts';
@@ -10,20 +11,20 @@ export interface LeaseOptions {
   readonly key: string;
   /** Written into the key, for people. */
   readonly holder: string;
-  /** Milliseconds between writes, and of silence after which another takes over. */
-  readonly every: number;
+  /** Milliseconds between writes, and the time without a write after which another process takes over. */
+  readonly renewInterval: number;
   readonly ttl: number;
-  /** No other process can be on the store: what is there is left over, and nobody need be waited for. */
+  /** No other process can be on the store, so a key that is there is left over and can be taken at once. */
   readonly alone?: boolean;
   readonly onGained: () => void;
-  /** Somebody else may have it by now. */
+  /** Another process may hold the lease by now. */
   readonly onLost: () => void;
   readonly onTrouble: (reason: string) => void;
 }
 
 export class Lease {
   readonly #options: LeaseOptions;
-  /** The last write of one's own; null while another has it or nobody. */
+  /** This process's last write; null while it does not hold the lease. */
   #own: { readonly revision: number; readonly at: number } | null = null;
   #seen: { readonly revision: number; readonly at: number } | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -34,22 +35,22 @@ export class Lease {
     this.#options = options;
   }
 
-  /** Tries at once, then for as long as it takes. */
+  /** Tries at once, then at each interval until stopped. */
   start(): void {
     this.#tick();
-    this.#timer = setInterval(() => this.#tick(), this.#options.every);
+    this.#timer = setInterval(() => this.#tick(), this.#options.renewInterval);
   }
 
   get held(): boolean {
     return this.#own !== null;
   }
 
-  /** Of the last write: while it is unchanged, nobody else has taken the lease. Null while it is not held. */
+  /** The revision of the last write: while it is unchanged, nobody else took the lease. Null while not held. */
   get revision(): number | null {
     return this.#own?.revision ?? null;
   }
 
-  /** Gives it up, so that another need not wait; a store that is away is not waited for. */
+  /** Gives the lease up, so that another process need not wait. A store that is away is not waited for. */
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -64,7 +65,7 @@ export class Lease {
   }
 
   #tick(): void {
-    // A slow store is not asked twice at once.
+    // A slow store gets one request at a time.
     this.#turn ??= this.#look();
   }
 
@@ -74,7 +75,7 @@ export class Lease {
     } catch (error) {
       this.#options.onTrouble(reasonOf(error));
     }
-    // What cannot be written for so long another may take at any moment.
+    // Another process may take over a lease that could not be renewed for so long.
     if (this.#own !== null && performance.now() - this.#own.at > this.#options.ttl / 2) this.#lose();
     this.#turn = null;
   }

@@ -5,7 +5,7 @@ import { record } from './testing/recorder.ts';
 
 storeContract('memory', async () => new MemoryStore());
 
-test('history is bounded: a watch from before it is told to list again', async () => {
+test('history is bounded: a watch from before it has to list again', async () => {
   const store = new MemoryStore({ historyLimit: 10 });
   for (let i = 0; i < 100; i++) await store.txn([], [{ op: 'put', key: 'a', value: String(i) }]);
   const late = record(store, '', 50);

@@ -1,6 +1,6 @@
 /**
- * The store without a disk: for tests and throw-away runs. What is judged is visible at once; everything is
- * gone with the process. All semantics are the engine's.
+ * The store without a disk, for tests and throw-away runs. A transaction is visible as soon as it is judged.
+ * Everything is gone with the process. The engine defines all semantics.
  */
 import { Fault } from '../base/errors.ts';
 import type {
@@ -59,7 +59,7 @@ export class MemoryStore implements Store {
   }
 }
 
-/** What every call on a closed store gets. */
+/** The fault of every call on a closed store. */
 export function closed(): Fault<StoreFault> {
   return new Fault<StoreFault>({ code: 'StoreClosed' }, 'the store is closed');
 }

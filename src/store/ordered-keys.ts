@@ -1,7 +1,7 @@
 /**
- * A set of keys kept in code-unit order, for prefix ranges over tens of thousands of keys: sorted blocks of
- * bounded size, so that an insertion moves at most one block and never the whole set.
- * Knows nothing of values or revisions.
+ * A set of keys in code-unit order, for prefix ranges over tens of thousands of keys. Sorted blocks have a
+ * bounded size, so an insertion moves at most one block and never the whole set. Knows nothing of values or
+ * revisions.
  */
 const blockLimit = 512;
 
@@ -53,7 +53,7 @@ export class OrderedKeys {
     if (block.length === 0) this.#blocks.splice(index, 1);
   }
 
-  /** The keys that begin with `prefix`, in order. The set must not change while this is walked. */
+  /** The keys that begin with `prefix`, in order. The set must not change during the walk. */
   *under(prefix: string): Generator<string, void> {
     let from = this.#blockOf(prefix);
     let at = positionIn(this.#blocks[from] ?? [], prefix);

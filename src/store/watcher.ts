@@ -1,7 +1,7 @@
 /**
  * One watch: a queue of batches between the store and its reader. Batches are handed over from a microtask of
- * their own, so a reader that writes from its handler is never entered twice and never runs inside the writer.
- * Must not decide what the reader missed: the engine fills the queue.
+ * their own. A reader that writes from its handler is therefore never entered twice and never runs inside the
+ * writer. Does not decide what the reader missed: the engine fills the queue.
  */
 import { Fault, reasonOf } from '../base/errors.ts';
 import type { Batch, StoreFault, Watch, WatchHandlers } from './contract.ts';
@@ -23,7 +23,7 @@ export class Watcher implements Watch {
     this.#onOver = onOver;
   }
 
-  /** Queues what of the batch is under the prefix; batches must come in revision order. */
+  /** Queues the part of the batch under the prefix. Batches must come in revision order. */
   offer(batch: Batch): void {
     if (this.#over || this.#fault !== null || batch.revision < this.#from) return;
     const events = batch.events.filter((event) =>
@@ -34,7 +34,7 @@ export class Watcher implements Watch {
     this.#schedule();
   }
 
-  /** Ends the watch once what is queued has been handed over. */
+  /** Ends the watch after the queued batches have been handed over. */
   lose(fault: Fault<StoreFault>): void {
     this.#fault ??= fault;
     this.#schedule();
@@ -63,7 +63,7 @@ export class Watcher implements Watch {
       try {
         this.#handlers.onBatch(batch);
       } catch (error) {
-        // The reader may have taken half of the batch: only a new listing makes it whole again.
+        // The reader may have taken half of the batch, so it has to list again.
         this.#fault = new Fault<StoreFault>(
           { code: 'StoreUnavailable' },
           `the watch on '${this.#prefix}' ended: its reader failed: ${reasonOf(error)}`,

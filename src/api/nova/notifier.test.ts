@@ -41,7 +41,7 @@ function make(changes: Partial<NotifierOptions> = {}, timeout = 5000): Notifier 
     client: new NovaClient({ url: nova.url, tokens: null, timeout }),
     interval,
     backoff: { minDelay: 20, maxDelay: 100 },
-    lease: { every: 50, ttl: 2000 },
+    lease: { renewInterval: 50, ttl: 2000 },
     ...changes,
   });
   notifiers.push(notifier);

@@ -26,7 +26,7 @@ export interface NotifierOptions {
   readonly interval: number;
   readonly backoff?: { readonly minDelay: number; readonly maxDelay: number };
   /** Milliseconds between signs of life, and of silence after which another server takes over. */
-  readonly lease?: { readonly every: number; readonly ttl: number };
+  readonly lease?: { readonly renewInterval: number; readonly ttl: number };
   /** No other server can be on the store. */
   readonly alone?: boolean;
 }
@@ -38,7 +38,7 @@ export interface NotifierStatus extends OutboxCounts {
 }
 
 const usualBackoff = { minDelay: 1000, maxDelay: 30_000 };
-const usualLease = { every: 5000, ttl: 15_000 };
+const usualLease = { renewInterval: 5000, ttl: 15_000 };
 /** Milliseconds for a call that is under way at the end. */
 const stopPatience = 2000;
 /** Keys of one transaction. */

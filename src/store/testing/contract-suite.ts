@@ -1,6 +1,6 @@
 /**
- * The contract of a store as tests. It speaks only the `Store` interface and waits for conditions, so it holds
- * for a store in another process as well; revisions are compared, never counted from a known start.
+ * The contract of a store as tests. The suite uses only the `Store` interface and waits for conditions, so it
+ * also fits a store in another process. It compares revisions and never counts them from a known start.
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { bug } from '../../base/errors.ts';
@@ -36,7 +36,7 @@ export function storeContract(name: string, makeStore: () => Promise<Store>): vo
 }
 
 function transactions(fresh: Fresh): void {
-  test('what was put reads back with its revisions', async () => {
+  test('a written entry reads back with its revisions', async () => {
     const store = await fresh();
     expect(await store.get('a')).toBeNull();
     const first = await commit(store, [put('a', '1')]);
@@ -200,7 +200,7 @@ function ordering(fresh: Fresh): void {
 }
 
 function concurrency(fresh: Fresh): void {
-  test('of many that create one key exactly one wins', async () => {
+  test('of many transactions that create one key exactly one wins', async () => {
     const store = await fresh();
     const results = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
@@ -213,7 +213,7 @@ function concurrency(fresh: Fresh): void {
     expect(await keysUnder(store, 'by/')).toEqual([`by/${winners[0]}`]);
   });
 
-  test('of many that add under a quiet prefix exactly one wins', async () => {
+  test('of many transactions that add under a quiet prefix exactly one wins', async () => {
     const store = await fresh();
     const { revision } = await store.range('');
     const results = await Promise.all(
@@ -280,7 +280,7 @@ function closing(fresh: Fresh): void {
     expect(closedBefore.lost).toEqual([]);
   });
 
-  test('what was begun before is answered', async () => {
+  test('transactions that began before are answered', async () => {
     const store = await fresh();
     const begun = Array.from({ length: 20 }, (_, i) => store.txn([], [put(`k/${i}`, '')]));
     const [, ...results] = await Promise.all([store.close(), ...begun]);

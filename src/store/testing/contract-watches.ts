@@ -1,4 +1,4 @@
-/** The part of the contract that readers of changes rely on: watches and compaction. */
+/** The part of the contract for readers of changes: watches and compaction. */
 import { expect, test } from 'vitest';
 import { bug } from '../../base/errors.ts';
 import type { TxnResult } from '../contract.ts';
@@ -20,7 +20,7 @@ export function watches(fresh: Fresh): void {
     ]);
   });
 
-  test('only what is under the prefix comes, and only revisions that touch it', async () => {
+  test('a watch delivers only entries under the prefix, and only revisions that touch it', async () => {
     const store = await fresh();
     const { revision } = await store.range('');
     const watch = record(store, 'a/', revision + 1);
@@ -73,7 +73,7 @@ export function watches(fresh: Fresh): void {
     await Promise.all(writers);
   });
 
-  test('a watch from a revision to come is silent until then', async () => {
+  test('a watch from a future revision is silent until then', async () => {
     const store = await fresh();
     const first = await commit(store, [put('a', '1')]);
     const watch = record(store, '', first + 3);
@@ -83,7 +83,7 @@ export function watches(fresh: Fresh): void {
     expect(Math.min(...watch.batches.map((b) => b.revision))).toBeGreaterThanOrEqual(first + 3);
   });
 
-  test('a reader sees nothing before watch() has returned, and writes from its handler without re-entry', async () => {
+  test('a reader sees nothing before watch() has returned, and its handler may write without re-entry', async () => {
     const store = await fresh();
     const first = await commit(store, [put('n', '0')]);
     let returned = false;
@@ -122,7 +122,7 @@ export function watches(fresh: Fresh): void {
     expect([...own.lost, ...other.lost]).toEqual([]);
   });
 
-  test('a reader that throws loses its own watch and nobody else', async () => {
+  test('a reader that throws loses its own watch and no other', async () => {
     const store = await fresh();
     const first = await commit(store, [put('a', '1')]);
     const bad = record(store, '', first, () => bug('a reader failed'));
@@ -134,7 +134,7 @@ export function watches(fresh: Fresh): void {
 }
 
 export function compaction(fresh: Fresh): void {
-  test('history goes, values stay, and a watch from before is told', async () => {
+  test('history goes, values stay, and a watch from before is refused', async () => {
     const store = await fresh();
     const old = await commit(store, [put('old', '1')]);
     await commit(store, [put('a', '1')]);
@@ -153,7 +153,7 @@ export function compaction(fresh: Fresh): void {
     expect(next.lost).toEqual([]);
   });
 
-  test('a watch that is under way loses nothing by it', async () => {
+  test('an open watch loses nothing by it', async () => {
     const store = await fresh();
     const { revision } = await store.range('');
     const watch = record(store, '', revision + 1);
@@ -170,7 +170,7 @@ export function compaction(fresh: Fresh): void {
     expect(watch.lost).toEqual([]);
   });
 
-  test('conditions on revisions that were forgotten still judge right', async () => {
+  test('conditions on revisions that were compacted are still judged correctly', async () => {
     const store = await fresh();
     const first = await commit(store, [put('dir/a', '1')]);
     await commit(store, [put('dir/b', '1')]);

@@ -1,6 +1,6 @@
 /**
- * The store against the simplest thing that could be right: a map, and a list of what happened. Generated
- * transactions go to both; results, listing and watch must agree.
+ * Compares the store with the simplest correct model: a map and a list of batches. Generated transactions go
+ * to both; results, listing and watches must agree.
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
@@ -10,7 +10,7 @@ import { record } from './recorder.ts';
 const keys = ['a', 'a/', 'a/b', 'a/b/c', 'a0', 'b', 'é/1'];
 const watched = ['', 'a/', 'b', 'é'];
 
-/** Revisions are drawn as a step of the history, since only the store knows the numbers. */
+/** A generated condition names a step of the history, since only the store knows the revision numbers. */
 type Drawn =
   | { readonly is: 'absent' | 'present'; readonly key: string }
   | { readonly is: 'unchanged'; readonly key: string; readonly stale: boolean }

@@ -1,4 +1,4 @@
-/** A watch that keeps what it was told, for tests that wait until it has been told enough. */
+/** A watch that records its batches, so that tests can wait for a revision. */
 import { vi } from 'vitest';
 import type { Fault } from '../../base/errors.ts';
 import type { Batch, Store, StoreFault, Watch } from '../contract.ts';
@@ -46,7 +46,7 @@ export function record(
   };
 }
 
-/** Tries until the assertion holds; what it returns then. */
+/** Tries until the assertion holds, and returns its result. */
 export async function eventually<T>(assertion: () => T | Promise<T>): Promise<T> {
   return vi.waitFor(assertion, { timeout: 10_000, interval: 2 });
 }

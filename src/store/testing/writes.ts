@@ -1,4 +1,4 @@
-/** What the contract's tests say often: writes, a commit that must succeed, the keys of a prefix. */
+/** Helpers of the contract's tests: writes, a commit that must succeed, the keys of a prefix. */
 import { bug } from '../../base/errors.ts';
 import type { Entry, Store, Write } from '../contract.ts';
 
