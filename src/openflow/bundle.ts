@@ -1,5 +1,5 @@
 /**
- * Changes of a switch as one: a bundle for what may go into one, and plain lists behind a barrier.
+ * Applies several changes to a switch: in a bundle where OpenFlow allows it, else as a list before a barrier.
  * Everything is encoded before the first byte is sent.
  */
 import { Writer } from '../base/bytes.ts';
@@ -26,14 +26,14 @@ function putAll(w: Writer, messages: readonly Message[], first: number): void {
   });
 }
 
-interface Complaint {
+interface MemberError {
   readonly error: ErrorMessage;
   readonly member: number;
 }
 
 /**
- * Sends messages that have no reply and waits until the switch has done them all. Rejects with the first
- * complaint; the others have been done nevertheless.
+ * Sends messages that have no reply and waits until the switch has processed them all. Rejects with the first
+ * error; the other messages were applied nevertheless.
  */
 export async function applyAll(connection: Connection, messages: readonly Message[]): Promise<void> {
   const first = connection.reserve(messages.length + 1);
@@ -41,9 +41,9 @@ export async function applyAll(connection: Connection, messages: readonly Messag
   const w = new Writer(1024);
   putAll(w, messages, first);
   putMessage(w, { type: 'barrier_request' }, barrier);
-  let complaint: Complaint | undefined;
+  let memberError: MemberError | undefined;
   const unwatch = connection.watchErrors(first, messages.length, (error, member) => {
-    complaint ??= { error, member };
+    memberError ??= { error, member };
   });
   try {
     const done = connection.expect(barrier);
@@ -52,7 +52,7 @@ export async function applyAll(connection: Connection, messages: readonly Messag
   } finally {
     unwatch();
   }
-  if (complaint !== undefined) throw refused(complaint.error, complaint.member);
+  if (memberError !== undefined) throw refused(memberError.error, memberError.member);
 }
 
 function isDisconnect(error: unknown): error is Fault<SessionFault> {
@@ -60,8 +60,8 @@ function isDisconnect(error: unknown): error is Fault<SessionFault> {
 }
 
 /**
- * All of `members`, or nothing, in order. The commit is sent only after the switch has taken every member:
- * Open vSwitch would commit the rest of a bundle from which it refused one.
+ * Applies all of `members` in order, or none. The commit is sent only after the switch has accepted every
+ * member. If it refused one, Open vSwitch would commit the rest of the bundle.
  */
 export async function commitBundle(connection: Connection, members: readonly BundleMember[]): Promise<void> {
   const count = members.length;
@@ -88,9 +88,9 @@ export async function commitBundle(connection: Connection, members: readonly Bun
   );
   putMessage(w, { type: 'barrier_request' }, barrier);
 
-  let complaint: Complaint | undefined;
+  let memberError: MemberError | undefined;
   const unwatch = connection.watchErrors(first, count, (error, member) => {
-    complaint ??= { error, member };
+    memberError ??= { error, member };
   });
   try {
     const opened = connection.expect(open);
@@ -99,16 +99,16 @@ export async function commitBundle(connection: Connection, members: readonly Bun
     const [answer] = await Promise.allSettled([opened, taken]);
     if (answer.status === 'rejected') throw answer.reason as Error;
     await taken;
-    if (complaint !== undefined) {
+    if (memberError !== undefined) {
       await connection.request(control('discard_request')).catch(() => undefined);
-      throw refused(complaint.error, complaint.member);
+      throw refused(memberError.error, memberError.member);
     }
     const committed = connection.expect(commit);
     const closing = new Writer(64);
     putMessage(closing, control('commit_request'), commit);
     connection.write(closing.done());
     await committed.catch((error: unknown) => {
-      if (complaint !== undefined) throw refused(complaint.error, complaint.member);
+      if (memberError !== undefined) throw refused(memberError.error, memberError.member);
       if (!isDisconnect(error)) throw error;
       throw sessionFault(
         { code: 'OutcomeUnknown', reason: error.message },

@@ -55,9 +55,9 @@ describe('a flow’s canonical key', () => {
       { vlan_vid: { value: 0x1000, mask: 0x1000 } },
     ],
     ['a whole tag', { vlan_tci: 0x7064 }, { vlan_vid: 0x1064, vlan_pcp: 3 }],
-    ['Ethernet is understood', { packet_type: 0, reg0: 1 }, { reg0: 1 }],
+    ['packet_type of Ethernet is implied', { packet_type: 0, reg0: 1 }, { reg0: 1 }],
     [
-      'a top bit is no sign',
+      'the top bit is not a sign',
       { reg0: { value: 0x80000000, mask: 0xc0000000 } },
       { reg0: { value: 0xbfffffff, mask: 0xc0000000 } },
     ],

@@ -1,6 +1,6 @@
 /**
- * What makes two flows the same to a switch, as strings for map keys and comparison: the bytes of their
- * normal encoding. Cheap and deterministic; not meant for reading.
+ * Flow identity and flow body as strings, for map keys and comparison: the bytes of the normal encoding.
+ * Cheap and deterministic; not meant for reading.
  */
 import { Writer } from '../base/bytes.ts';
 import { putBody } from './codec/flows.ts';
@@ -9,7 +9,7 @@ import type { FlowBody, Match } from './flow.ts';
 
 const scratch = new Writer(4096);
 
-/** Identity of a flow: equal for matches that differ only in order, full masks or aliases of registers. */
+/** Identity of a flow: equal for matches that differ only in field order, full masks or register aliases. */
 export function canonicalKey(table: number, priority: number, match: Match): string {
   scratch.truncate(0);
   scratch.u8(table).u16(priority);
@@ -17,7 +17,7 @@ export function canonicalKey(table: number, priority: number, match: Match): str
   return scratch.done().toString('latin1');
 }
 
-/** What a flow does; equal for what was sent and what a dump reports of it. */
+/** The body of a flow; equal for a sent flow and for the same flow in a dump. */
 export function canonicalBody(body: FlowBody): string {
   scratch.truncate(0);
   putBody(scratch, body);

@@ -1,6 +1,6 @@
 /**
  * One connection to a switch, from socket to close: hello, requests and replies by xid, echo and silence,
- * back-pressure. It never reconnects. Bytes of the peer can end it, never the process.
+ * back-pressure. It never reconnects. Bytes of the peer can end the connection, never the process.
  */
 import type { Socket } from 'node:net';
 import { type Fault, reasonOf } from '../base/errors.ts';
@@ -11,7 +11,7 @@ import { refused, type SessionFault, sessionFault } from './session-fault.ts';
 import { messageTypes, ofVersion } from './spec/numbers.ts';
 
 export interface ConnectionEvents {
-  /** A message that answers nothing. */
+  /** A message that is not a reply. */
   readonly onMessage: (message: Message) => void;
   readonly onClose: (reason: string) => void;
   readonly log: (text: string) => void;
@@ -19,9 +19,9 @@ export interface ConnectionEvents {
 
 export interface ConnectionCounts {
   received: number;
-  /** Replies to nothing we remember. */
+  /** Replies to no open request. */
   stray: number;
-  /** Messages that made no sense or that the tables do not know. */
+  /** Messages that could not be decoded, or of unknown types. */
   malformed: number;
   unknown: number;
 }
@@ -39,7 +39,7 @@ interface ErrorWatch {
 }
 
 const writeSlice = 256 * 1024;
-/** A peer that never ends an answer must not fill our memory. */
+/** A peer that never ends an answer must not exhaust the memory. */
 const partLimit = 16_384;
 
 const isReply = (message: Message): boolean =>
@@ -75,12 +75,12 @@ export class Connection {
     return this.#closed !== undefined;
   }
 
-  /** Bytes that wait for the peer to read. */
+  /** Bytes that the peer has not read yet. */
   get backlog(): number {
     return this.#socket.writableLength + this.#queue.reduce((sum, slice) => sum + slice.length, 0);
   }
 
-  /** `count` xids in a row that no other message has. */
+  /** `count` consecutive xids that no other message has. */
   reserve(count: number): number {
     if (this.#lastXid + count > 0xfffffff0) this.#lastXid = 0;
     const first = this.#lastXid + 1;
@@ -88,15 +88,16 @@ export class Connection {
     return first;
   }
 
-  /** Says hello and waits for the peer's; rejects when there is no common version. */
+  /** Sends hello and waits for the peer's; rejects when there is no common version. */
   greet(): Promise<void> {
     this.write(encodeMessage({ type: 'hello', versions: [ofVersion] }, this.reserve(1)));
     return this.#hello.promise;
   }
 
   /**
-   * Asks a peer that said nothing for an interval, and closes it after two questions without an answer.
-   * Ticks are counted, not time: a process that was itself held up must not blame the peer.
+   * Sends an echo request to a peer that was silent for an interval, and closes the connection after two
+   * requests without an answer. It counts ticks, not time: a stall of this process must not count as silence
+   * of the peer.
    */
   keepAlive(interval: number): void {
     clearInterval(this.#probe);
@@ -113,7 +114,7 @@ export class Connection {
     }, interval);
   }
 
-  /** Queues encoded messages in order, at the peer's pace. */
+  /** Queues encoded messages in order, and sends them as fast as the peer reads. */
   write(bytes: Buffer): void {
     if (this.closed) return;
     for (let at = 0; at < bytes.length; at += writeSlice)
@@ -130,14 +131,14 @@ export class Connection {
     }
   }
 
-  /** Sends a message that has no reply; the switch's complaint about it is only logged. Gives the xid. */
+  /** Sends a message that has no reply; an error of the switch about it is only logged. Returns the xid. */
   send(message: Message): number {
     const xid = this.reserve(1);
     this.write(encodeMessage(message, xid));
     return xid;
   }
 
-  /** Sends a message and waits for its reply; parts of a multipart answer come joined. */
+  /** Sends a message and waits for its reply; the parts of a multipart answer are joined. */
   request(message: Message): Promise<Message> {
     const xid = this.reserve(1);
     const bytes = encodeMessage(message, xid);
@@ -146,7 +147,7 @@ export class Connection {
     return reply;
   }
 
-  /** The reply to a message that goes out with this xid. */
+  /** The reply to a message that is sent with this xid. */
   expect(xid: number): Promise<Message> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) reject(this.#disconnected(this.#closed));
@@ -154,7 +155,7 @@ export class Connection {
     });
   }
 
-  /** Hands errors about `count` xids from `first` to `onError` until the returned function is called. */
+  /** Passes errors about `count` xids from `first` to `onError` until the returned function is called. */
   watchErrors(first: number, count: number, onError: ErrorWatch['onError']): () => void {
     const watch = { first, count, onError };
     this.#watches.add(watch);
@@ -210,7 +211,7 @@ export class Connection {
     this.#route(envelope, version);
   }
 
-  /** An answer that makes no sense still is the answer: its request must not wait for ever. */
+  /** An unreadable answer is still the answer: its request must not wait for ever. */
   #skipMalformed(frame: Buffer, error: unknown): void {
     this.counts.malformed++;
     const type = frame.readUInt8(1);
@@ -291,7 +292,7 @@ export class Connection {
   #takePart(xid: number, body: MultipartReply, more: boolean): void {
     const pending = this.#pending.get(xid);
     if (pending === undefined) {
-      // A flow monitor goes on telling after the answer to its request.
+      // A flow monitor sends updates after the answer to its request.
       if (body.kind === 'flow_monitor') this.#events.onMessage({ type: 'multipart_reply', body });
       else this.counts.stray++;
       return;
@@ -301,7 +302,7 @@ export class Connection {
       this.#settle(xid)?.reject(
         sessionFault(
           { code: 'UnexpectedReply', type: body.kind },
-          'a multipart answer of parts that do not fit',
+          'the parts of a multipart answer do not fit together',
         ),
       );
       return;
@@ -326,7 +327,7 @@ function deferred(): PromiseWithResolvers {
     resolve = yes;
     reject = no;
   });
-  // Whoever greets awaits it; a close before that is not an unhandled rejection.
+  // `greet` awaits it later; a close before that must not be an unhandled rejection.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }

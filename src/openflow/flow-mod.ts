@@ -1,15 +1,18 @@
-/** Flow-mods from flows: what an applier sends to add a flow, or to take exactly one away. */
+/** Flow-mods from flows: the applier sends them to add a flow, or to delete exactly one. */
 import type { Flow, FlowKey } from './flow.ts';
 import type { FlowMod } from './message.ts';
 import { flowFlags } from './spec/numbers.ts';
 
 export const flowMod = {
   /**
-   * Adds the flow, or replaces the one with the same table, priority and match, whose counters Open vSwitch then
-   * hands on.
+   * Adds the flow. It replaces a flow with the same table, priority and match, and Open vSwitch keeps that
+   * flow's counters.
    */
   add: (flow: Flow): FlowMod => ({ type: 'flow_mod', command: 'add', ...flow }),
-  /** The same, but counters begin at zero, and the switch says when the flow has gone, and what it had counted. */
+  /**
+   * Like `addFlow`, but counters begin at zero, and the switch reports when the flow is removed, with its
+   * counters.
+   */
   addCounted: (flow: Flow): FlowMod => ({
     type: 'flow_mod',
     command: 'add',

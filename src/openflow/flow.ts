@@ -1,10 +1,10 @@
 /**
- * The vocabulary in which flows are said: matches, actions, flows. Values only; encoding lives in the codec.
- * Field names are those of ovs-fields(7); `spec/oxm.ts` holds their table.
+ * The types of flows: matches, actions, flows. Values only; the codec encodes them. Field names are those of
+ * ovs-fields(7); `spec/oxm.ts` has their table.
  */
 import type { FieldName } from './spec/oxm.ts';
 
-/** A number suits fields up to 32 bits; wider ones (MAC, IPv6, labels, metadata) need a bigint. */
+/** A number fits fields up to 32 bits; wider fields (MAC, IPv6, labels, metadata) need a bigint. */
 export type FieldBits = number | bigint;
 export interface Masked {
   readonly value: FieldBits;
@@ -29,14 +29,14 @@ export type Action =
   | { readonly type: 'pop_vlan' }
   | { readonly type: 'push_mpls' | 'pop_mpls'; readonly ethertype: number }
   | { readonly type: 'dec_ttl' }
-  /** OF 1.5 masked set-field; also how registers are loaded (OVS turns NXAST_REG_LOAD into it). */
+  /** OpenFlow 1.5's masked set-field. It also loads registers: OVS turns NXAST_REG_LOAD into it. */
   | {
       readonly type: 'set_field';
       readonly field: FieldName;
       readonly value: FieldBits;
       readonly mask?: FieldBits;
     }
-  /** NXAST_REG_MOVE / OF 1.5 copy_field: `bits` of both subfields are equal. */
+  /** NXAST_REG_MOVE, or copy_field of OpenFlow 1.5: `bits` of both subfields are equal. */
   | { readonly type: 'move'; readonly from: Subfield; readonly to: Subfield }
   | { readonly type: 'resubmit'; readonly table: number; readonly port?: number }
   | {
@@ -44,20 +44,20 @@ export type Action =
       readonly commit?: boolean;
       readonly force?: boolean;
       readonly zone: number | Subfield;
-      /** Recirculate to this table with ct_state known. */
+      /** Recirculates to this table with ct_state known. */
       readonly table?: number;
       readonly alg?: number;
       /** Only ct_mark and ct_label may be written inside. */
       readonly exec?: readonly Action[];
     }
   | { readonly type: 'ct_clear' }
-  /** NXAST_CLONE: what the actions do to packet, registers and conntrack state is undone behind them. */
+  /** NXAST_CLONE: afterwards the packet, registers and conntrack state are as before its actions. */
   | { readonly type: 'clone'; readonly actions: readonly Action[] }
   /** `clause` counts from 1, as ovs-ofctl prints it. */
   | { readonly type: 'conjunction'; readonly id: number; readonly clause: number; readonly of: number }
   | { readonly type: 'learn'; readonly learn: Learn }
   | { readonly type: 'note'; readonly bytes: Uint8Array }
-  /** NXAST_CONTROLLER2: a copy (or a paused packet) to the controller, answered by NXT_PACKET_IN2. */
+  /** NXAST_CONTROLLER2: sends a copy (or a paused packet) to the controller in NXT_PACKET_IN2. */
   | {
       readonly type: 'controller';
       readonly userdata?: Uint8Array;
@@ -67,7 +67,7 @@ export type Action =
       readonly meter?: number;
       readonly pause?: boolean;
     }
-  /** An action the tables do not know, as it came, header included. */
+  /** An action that the tables do not know, unchanged, header included. */
   | { readonly type: 'raw'; readonly bytes: Uint8Array };
 
 export interface Learn {
@@ -91,11 +91,11 @@ export type LearnSpec =
     }
   | { readonly kind: 'output'; readonly from: Subfield };
 
-/** What a flow does: actions now (one Apply-Actions instruction), then perhaps another table. */
+/** The body of a flow: actions (one Apply-Actions instruction), then perhaps another table. */
 export interface FlowBody {
   readonly actions: readonly Action[];
   readonly goto?: number;
-  /** Instructions of other kinds than Apply-Actions and Goto-Table, as they came. */
+  /** Instructions of other kinds than Apply-Actions and Goto-Table, unchanged. */
   readonly otherInstructions?: Uint8Array;
 }
 
@@ -115,10 +115,10 @@ export interface FlowStats extends Flow {
   readonly bytes: bigint;
   /** Seconds. */
   readonly duration: number;
-  /** Seconds since its last packet, or since it was made while it has had none. */
+  /** Seconds since its last packet, or since the flow was added if it had none. */
   readonly idle: number;
   readonly idleTimeout: number;
   readonly hardTimeout: number;
-  /** Match TLVs that the field table does not know, as they came. */
+  /** Match TLVs that the field table does not know, unchanged. */
   readonly unknownMatch?: Uint8Array;
 }

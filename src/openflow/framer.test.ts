@@ -47,7 +47,7 @@ describe('framer', () => {
     );
   });
 
-  it('stops when told to', () => {
+  it('stops when the handler asks for it', () => {
     const framer = new Framer();
     let seen = 0;
     framer.push(stream, () => {

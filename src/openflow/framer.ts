@@ -1,6 +1,6 @@
 /**
- * Cuts a byte stream into OpenFlow frames. Bytes are copied once into a buffer that grows by doubling, and
- * frames are views of it, valid until the next `push`. Looks at nothing but version and length.
+ * Cuts a byte stream into OpenFlow frames. Bytes are copied once into a buffer that grows by doubling. Frames
+ * are views of it, valid until the next `push`. Looks only at version and length.
  */
 import { Fault } from '../base/errors.ts';
 import { headerLength } from './spec/numbers.ts';
@@ -14,7 +14,7 @@ export class Framer {
   #start = 0;
   #end = 0;
 
-  /** Bytes of a frame whose rest has not come yet. */
+  /** Bytes of an incomplete frame. */
   get pending(): number {
     return this.#end - this.#start;
   }
@@ -33,8 +33,8 @@ export class Framer {
   }
 
   /**
-   * Takes a chunk and hands every whole frame to `onFrame`, in order. Throws `BadFrame` for a length that no
-   * message has; the stream cannot be trusted after that. `onFrame` may give false to stop.
+   * Takes a chunk and passes every whole frame to `onFrame`, in order. Throws `BadFrame` for a length that no
+   * message has: the stream has then lost its message boundaries. `onFrame` may return false to stop.
    */
   push(chunk: Uint8Array, onFrame: (frame: Buffer) => boolean | undefined): void {
     this.#makeRoom(chunk.length);

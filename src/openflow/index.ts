@@ -1,6 +1,4 @@
-/**
- * OpenFlow 1.5 with Nicira's extensions: the only door for other floors.
- */
+/** OpenFlow 1.5 with Nicira's extensions: the only entry for other floors. */
 export { canonicalBody, canonicalKey } from './canonical.ts';
 export { normalMatch } from './codec/match.ts';
 export type * from './flow.ts';

@@ -1,6 +1,6 @@
 /**
- * The messages of an OpenFlow 1.5 session as values. What is at its default is left out of a decoded
- * message, so decode(encode(x)) equals x when x leaves it out too. Encoding lives in codec/.
+ * The messages of an OpenFlow 1.5 session as values. A decoded message leaves out fields that have their
+ * default. So decode(encode(x)) equals x when x leaves them out too. The code in codec/ encodes them.
  */
 import type { Action, Flow, FlowBody, FlowKey, FlowStats, Match } from './flow.ts';
 import type {
@@ -19,7 +19,7 @@ export interface FlowMod extends FlowKey, FlowBody {
   readonly type: 'flow_mod';
   readonly command: keyof typeof flowCommands;
   readonly cookie: bigint;
-  /** For modify and delete: only flows whose cookie agrees in these bits. */
+  /** For modify and delete: only flows whose cookie is equal in these bits. */
   readonly cookieMask?: bigint;
   /** Seconds. */
   readonly idleTimeout?: number;
@@ -37,7 +37,7 @@ export interface Bucket {
   readonly weight?: number;
   readonly watchPort?: number;
   readonly watchGroup?: number;
-  /** Properties of other kinds, as they came. */
+  /** Properties of other kinds, unchanged. */
   readonly otherProperties?: Uint8Array;
 }
 
@@ -62,7 +62,7 @@ export type MeterBand =
     }
   | { readonly kind: 'raw'; readonly bytes: Uint8Array };
 
-/** Cannot go into a bundle: send additions before it and deletions after it. */
+/** Cannot be in a bundle: send additions before the bundle and deletions after it. */
 export interface MeterMod {
   readonly type: 'meter_mod';
   readonly command: keyof typeof meterCommands;
@@ -73,7 +73,7 @@ export interface MeterMod {
 
 export interface PacketOut {
   readonly type: 'packet_out';
-  /** Where the packet is said to have come from; ports.controller when nowhere. */
+  /** The ingress port that the packet gets; ports.controller when it has none. */
   readonly inPort: number;
   readonly actions: readonly Action[];
   readonly data: Uint8Array;
@@ -95,7 +95,7 @@ export interface PacketIn {
   readonly fullLen?: number;
   readonly bufferId?: number;
   readonly userdata?: Uint8Array;
-  /** Opaque; as nested properties with their padding. */
+  /** Opaque: nested properties with their padding. */
   readonly continuation?: Uint8Array;
   readonly unknownMatch?: Uint8Array;
   readonly otherProperties?: Uint8Array;
@@ -144,11 +144,14 @@ export interface ErrorMessage {
   readonly code: number;
   /** Present when errorType is 0xffff. */
   readonly experimenter?: number;
-  /** The start of the message that was refused. */
+  /** The start of the refused message. */
   readonly data: Uint8Array;
 }
 
-/** One direction of a connection; what is left out matches anything. Addresses are 128 bits, IPv4 mapped. */
+/**
+ * One direction of a connection. A field that is left out matches anything. Addresses have 128 bits, IPv4 as
+ * mapped ones.
+ */
 export interface CtTuple {
   readonly src?: bigint;
   readonly dst?: bigint;
@@ -204,10 +207,10 @@ export type MultipartRequest =
   | { readonly kind: 'group' | 'group_desc'; readonly group?: number }
   | { readonly kind: 'meter' | 'meter_config'; readonly meter?: number }
   | FlowMonitor
-  /** An empty list asks; a filled one sets. */
+  /** An empty list queries; a filled one sets. */
   | { readonly kind: 'table_features'; readonly tables: readonly TableFeatures[] };
 
-/** Asks the switch to tell of changes of flows; `monitor` is a number of the caller's choice. */
+/** Asks the switch to report changes of flows; the caller chooses the number `monitor`. */
 export interface FlowMonitor {
   readonly kind: 'flow_monitor';
   readonly monitor: number;
@@ -217,7 +220,7 @@ export interface FlowMonitor {
   readonly table?: number;
 }
 
-/** A flow as it is after a change, or was before it went. */
+/** A flow as it is after a change, or as it was before its removal. */
 export interface FlowChange extends Flow {
   readonly event: 'initial' | 'added' | 'removed' | 'modified';
   readonly reason: number;
@@ -226,12 +229,12 @@ export interface FlowChange extends Flow {
   readonly unknownMatch?: Uint8Array;
 }
 
-/** What a flow monitor tells. */
+/** One update of a flow monitor. */
 export type FlowUpdate =
   | FlowChange
-  /** A change that this connection asked for itself, by the message with this xid. */
+  /** This connection made the change itself, by the message with this xid. */
   | { readonly event: 'abbreviated'; readonly xid: number }
-  /** Changes are left out from `paused` on, until `resumed`: this connection reads too slowly. */
+  /** Updates are left out between `paused` and `resumed`: this connection reads too slowly. */
   | { readonly event: 'paused' }
   | { readonly event: 'resumed' };
 
@@ -309,7 +312,7 @@ export interface TableDescription {
   readonly properties?: Uint8Array;
 }
 
-/** What each multipart kind answers with, a list per kind (single answers are lists of one). */
+/** The answer of each multipart kind, as a list (single answers are lists of one). */
 export interface MultipartEntries {
   readonly desc: SwitchDescription;
   readonly flow: FlowStats;
@@ -404,7 +407,7 @@ export type Message =
   /** A message or multipart kind that the tables do not know; `data` follows the header. */
   | { readonly type: 'unknown'; readonly messageType: number; readonly data: Uint8Array };
 
-/** A message with the transaction it belongs to. */
+/** A message with its transaction id. */
 export interface Envelope {
   readonly xid: number;
   readonly message: Message;

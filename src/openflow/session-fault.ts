@@ -1,6 +1,6 @@
 /**
- * What a request over a session can end in. `Disconnected` promises that nothing was changed by a bundle;
- * `OutcomeUnknown` that nobody can tell: read the switch again.
+ * How a request over a session can fail. `Disconnected` means that a bundle changed nothing. `OutcomeUnknown`
+ * means that the outcome is unknown: read the switch again.
  */
 import { Fault } from '../base/errors.ts';
 import type { ErrorMessage } from './message.ts';
@@ -10,7 +10,7 @@ export type SessionFault =
   | { readonly code: 'NotConnected' }
   | { readonly code: 'Disconnected'; readonly reason: string }
   | { readonly code: 'OutcomeUnknown'; readonly reason: string }
-  /** The switch said no; `member` is the index of the offending message of a list. */
+  /** The switch refused the message; `member` is the index of the offending message of a list. */
   | {
       readonly code: 'Refused';
       readonly errorType: number;

@@ -57,13 +57,13 @@ describe('session', () => {
     expect(types(peer.seen)).toContain('commit_request');
   });
 
-  it('refuses a target that is none', () => {
+  it('rejects an invalid target', () => {
     for (const target of ['', 'unix:', 'ptcp:6653', 'tcp:host:0', 'tcp:host:70000', 'ssl:host:1']) {
       expect(() => Session.connect({ target })).toThrow(expect.objectContaining({ name: 'BadTarget' }));
     }
   });
 
-  it('does not come up with a switch of another version, and says which', async () => {
+  it('does not come up with a switch of another version, and names the version', async () => {
     const peer = await peerWith(({ message, socket }) => {
       if (message.type === 'hello') socket.write(Buffer.from([1, 0, 0, 8, 0, 0, 0, 1]));
       return message.type === 'hello';
@@ -96,7 +96,7 @@ describe('session', () => {
     await session.barrier();
   });
 
-  it('skips and counts what it does not know or expect, and goes on', async () => {
+  it('skips and counts unknown and unexpected messages, and goes on', async () => {
     const peer = await peerWith(({ message, reply, socket }) => {
       if (message.type !== 'role_request') return false;
       reply({ type: 'unknown', messageType: 99, data: new Uint8Array(3) }, 4_000_000);
@@ -177,7 +177,7 @@ describe('session', () => {
     );
   });
 
-  it('is told of packets and survives a listener that throws', async () => {
+  it('receives packets and survives a listener that throws', async () => {
     const peer = await peerWith();
     const onPacketIn = vi.fn(() => {
       throw new Error('listener');
@@ -191,7 +191,7 @@ describe('session', () => {
     await session.barrier();
   });
 
-  it('meets a socket that appears long before the next try', async () => {
+  it('connects to a socket that appears long before the next attempt', async () => {
     const peer = new ScriptedPeer();
     open.push({ close: () => peer.stop() });
     const log = vi.fn();
@@ -205,7 +205,7 @@ describe('session', () => {
     await session.ready();
   });
 
-  it('gives up at once when aborted, whatever it waits for', async () => {
+  it('gives up at once when aborted, in every state', async () => {
     const abort = new AbortController();
     const session = sessionTo('unix:/nonexistent/switch', {
       signal: abort.signal,
@@ -217,7 +217,7 @@ describe('session', () => {
     expect(session.state).toBe('closed');
   });
 
-  it('sends at the pace of a peer that does not read, and in order', async () => {
+  it('sends as fast as the peer reads, and in order', async () => {
     const peer = await peerWith();
     const session = sessionTo(peer.target);
     await session.ready();
@@ -235,7 +235,7 @@ describe('session', () => {
 });
 
 describe('a bundle', () => {
-  it('opens, adds, asks whether all was taken, and only then commits', async () => {
+  it('opens, adds, waits until every member is accepted, and only then commits', async () => {
     const peer = await peerWith();
     const session = sessionTo(peer.target);
     await session.ready();

@@ -1,6 +1,6 @@
 /**
- * A lasting session with one switch: connects, reconnects, and offers what a controller asks of a switch.
- * Flows are not remembered here: whoever is told `onUp` reads the switch and sends the difference.
+ * A lasting session with one switch: connects, reconnects, and offers a controller's requests. It remembers
+ * no flows: the receiver of `onUp` reads the switch and sends the difference.
  */
 import { Backoff, type BackoffOptions } from '../base/backoff.ts';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -36,9 +36,9 @@ export interface SessionOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
   readonly target: string;
   readonly backoff?: BackoffOptions;
-  /** Milliseconds of silence after which the switch is asked whether it lives; two vain questions end it. */
+  /** Milliseconds of silence after which the switch gets an echo request; two unanswered ones end the connection. */
   readonly probeInterval?: number;
-  /** Milliseconds for connecting and greeting. */
+  /** Milliseconds for connecting and the hello exchange. */
   readonly handshakeTimeout?: number;
   readonly signal?: AbortSignal;
   readonly onUp?: (features: Features) => void;
@@ -46,7 +46,7 @@ export interface SessionOptions {
   readonly onPacketIn?: (packet: PacketIn) => void;
   readonly onPortStatus?: (status: PortStatus) => void;
   readonly onFlowRemoved?: (removed: FlowRemoved) => void;
-  /** What the flow monitor that `watchFlows` asked for tells, in the switch's order. */
+  /** The updates of the flow monitor that `watchFlows` requested, in the switch's order. */
   readonly onFlowUpdate?: (update: FlowUpdate) => void;
   readonly log?: (text: string) => void;
 }
@@ -56,10 +56,10 @@ export type SessionState = 'connecting' | 'up' | 'closed';
 /** OpenFlow's assigned port. */
 const defaultPort = 6653;
 const everything = 0xffffffff;
-/** A socket's name appears a moment before anyone listens on it. */
+/** A socket's name appears a moment before its server listens. */
 const afterAppearance = 1;
 
-/** What a connection needs before it is of use: packet-ins with userdata, whole, to this controller. */
+/** Every connection starts with this: whole packet-ins with userdata, to this controller. */
 const preparation: readonly Message[] = [
   { type: 'set_packet_in_format', format: packetInFormats.v2 },
   {
@@ -90,7 +90,7 @@ export class Session {
     this.#ended = this.#run().finally(() => options.signal?.removeEventListener('abort', abort));
   }
 
-  /** Starts at once and goes on until closed; throws `BadTarget` only. */
+  /** Starts at once and runs until closed; throws only `BadTarget`. */
   static connect(options: SessionOptions): Session {
     return new Session(options);
   }
@@ -119,7 +119,7 @@ export class Session {
     return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
   }
 
-  /** Ends the session; resolves when the socket is gone. Requests under way reject as `Disconnected`. */
+  /** Ends the session; resolves when the socket is closed. Open requests reject as `Disconnected`. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#ended;
@@ -146,7 +146,7 @@ export class Session {
     this.#waiting.clear();
   }
 
-  /** One connection's life; gives the reason of its end. */
+  /** One connection, from connecting to its end; returns the reason of the end. */
   async #live(established: () => void): Promise<string> {
     const socket = openSocket(this.#target);
     let ended: (reason: string) => void = () => undefined;
@@ -158,10 +158,10 @@ export class Session {
       onClose: (reason) => ended(reason),
       log: (text) => this.#log(text),
     });
-    const abort = (): void => connection.close('closed by us');
+    const abort = (): void => connection.close('closed by this side');
     this.#stop.signal.addEventListener('abort', abort, { once: true });
     const timeout = setTimeout(
-      () => connection.close('no greeting in time'),
+      () => connection.close('no hello in time'),
       this.#options.handshakeTimeout ?? 5000,
     );
     try {
@@ -180,7 +180,8 @@ export class Session {
   }
 
   async #prepare(connection: Connection): Promise<Features> {
-    // All at once: a switch that has just started is busy, and each answer that is waited for costs milliseconds.
+    // All requests are sent at once: a switch that has just started is busy, and each awaited answer costs
+    // milliseconds.
     const [, features] = await Promise.all([
       connection.greet(),
       connection.request({ type: 'features_request' }),
@@ -239,30 +240,30 @@ export class Session {
     return connection;
   }
 
-  /** Sends one message without waiting; what the switch says against it is logged. Throws `NotConnected`. */
+  /** Sends one message without waiting; an error of the switch about it is logged. Throws `NotConnected`. */
   send(message: Message): void {
     this.#link().send(message);
   }
 
-  /** Sends one message that has a reply, and gives the reply. */
+  /** Sends one message that has a reply, and returns the reply. */
   async request(message: Message): Promise<Message> {
     return this.#link().request(message);
   }
 
-  /** Messages without replies, done in order by the time it resolves; the first complaint rejects. */
+  /** Applies messages without replies, in order, and resolves after that; the first error rejects. */
   async apply(messages: readonly Message[]): Promise<void> {
     return applyAll(this.#link(), messages);
   }
 
-  /** Resolves when the switch has done all that was sent before. */
+  /** Resolves when the switch has processed everything that was sent before. */
   async barrier(): Promise<void> {
     await this.#link().request({ type: 'barrier_request' });
   }
 
   /**
-   * All or nothing, atomic and ordered. Rejects with `Unencodable` or `Refused` and the member's index,
-   * `Disconnected` when nothing was committed, `OutcomeUnknown` when the answer to the commit was lost.
-   * Meters have no place in a bundle: apply additions before it, deletions after it.
+   * All or nothing, atomic and ordered. Rejects with `Unencodable` or `Refused` and the member's index, with
+   * `Disconnected` when nothing was committed, or with `OutcomeUnknown` when the answer to the commit was
+   * lost. Meters cannot be in a bundle: apply additions before it, deletions after it.
    */
   async bundle(members: readonly BundleMember[]): Promise<void> {
     return commitBundle(this.#link(), members);
@@ -278,7 +279,7 @@ export class Session {
     return reply.body.entries as readonly MultipartEntries[K][];
   }
 
-  /** Flows in the normal form of matches: registers never wide, full masks left out. */
+  /** Flows with matches in their normal form: registers never wide, full masks left out. */
   async dumpFlows(filter: FlowFilter = {}): Promise<readonly FlowStats[]> {
     return this.multipart({ kind: 'flow', filter }, 'flow');
   }
@@ -290,8 +291,8 @@ export class Session {
   }
 
   /**
-   * From now on `onFlowUpdate` hears of each flow that somebody adds, changes or removes over another connection, and
-   * that changes over this one were made. False when the switch has no flow monitors for OpenFlow 1.5.
+   * From now on `onFlowUpdate` receives each flow that another connection adds, changes or removes, and a
+   * note of changes that this connection made. False when the switch has no flow monitors for OpenFlow 1.5.
    */
   async watchFlows(): Promise<boolean> {
     const { added, removed, modified, instructions } = monitorFlags;
@@ -309,7 +310,7 @@ export class Session {
     return this.multipart({ kind: 'port_desc' }, 'port_desc');
   }
 
-  /** Names tables (at most 31 bytes each), leaving the other tables and all other features alone. */
+  /** Names tables (at most 31 bytes each); other tables and features stay as they are. */
   async setTableNames(names: ReadonlyMap<number, string>): Promise<void> {
     const known = await this.multipart({ kind: 'table_features', tables: [] }, 'table_features');
     const tables: TableFeatures[] = [];
@@ -325,12 +326,12 @@ export class Session {
     return this.apply(mods);
   }
 
-  /** Forgets all connections of a conntrack zone. */
+  /** Removes all connections of a conntrack zone. */
   async flushZone(zone: number): Promise<void> {
     return this.apply([{ type: 'ct_flush_zone', zone }]);
   }
 
-  /** Forgets the connections that each filter describes. */
+  /** Removes the connections that each filter describes. */
   async flushConntrack(...filters: readonly Omit<CtFlush, 'type'>[]): Promise<void> {
     return this.apply(filters.map((filter) => ({ type: 'ct_flush', ...filter })));
   }
@@ -346,5 +347,5 @@ const notConnected = (): Error => sessionFault({ code: 'NotConnected' }, 'the sw
 const unexpected = (reply: Message): Error =>
   sessionFault(
     { code: 'UnexpectedReply', type: reply.type },
-    `an unexpected ${reply.type} instead of the reply`,
+    `unexpected ${reply.type} instead of the reply`,
   );

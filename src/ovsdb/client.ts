@@ -1,7 +1,7 @@
 /**
- * The one face of a switch's database: a replica that stays, over connections that come and go, and
- * transactions. Owns reconnecting; its callbacks run on the thread of the socket and must not block. What the
- * rows mean to the agent is not known here.
+ * The client of a switch's database: a replica that stays while connections come and go, and transactions.
+ * Owns reconnecting. Its callbacks run while the socket is read and must not block. Does not know what the
+ * rows mean to the agent.
  */
 import { Backoff } from '../base/backoff.ts';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -14,9 +14,9 @@ import type { Batch, Row, RowSource, TableName } from './schema.ts';
 import { type Operation, type OperationResult, readResults, transactParams } from './transaction.ts';
 
 export type OvsdbFault =
-  /** No connection at the time of the call; nothing was sent. */
+  /** No connection existed at the time of the call; nothing was sent. */
   | { readonly code: 'NotConnected' }
-  /** The database took the change, the switch did not act on it in time: ovs-vswitchd may be down. */
+  /** The database took the change, but the switch did not apply it in time: ovs-vswitchd may be down. */
   | { readonly code: 'NotApplied'; readonly wanted: number };
 
 export interface Log {
@@ -28,14 +28,17 @@ export interface Log {
 export interface OvsdbOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
   readonly target: string;
-  /** Ends the client for good. */
+  /** Ends the client. */
   readonly signal: AbortSignal;
   readonly log?: Log;
-  /** Each change of the database once, as one batch; after a reconnect, what changed meanwhile as one. */
+  /**
+   * Receives each change of the database once, as one batch. Changes during an interruption come as one batch
+   * too.
+   */
   readonly onUpdate: (batch: Batch) => void;
-  /** The rows equal the database, on a fresh connection; after the batch that made them so. */
+  /** Called when the rows equal the database on a fresh connection, after the batch that made them equal. */
   readonly onUp?: (start: Start) => void;
-  /** The connection that was up is lost, not by the signal; rows stay as they were. */
+  /** Called when the connection is lost, unless the signal ended it. The rows stay as they were. */
   readonly onDown?: (reason: string) => void;
   /** Milliseconds of silence before the peer is probed; 5000. */
   readonly probeInterval?: number;
@@ -59,7 +62,7 @@ export class Ovsdb implements RowSource {
   #rpc: Rpc | null = null;
   readonly #done: Promise<void>;
 
-  /** Starts connecting at once, and never stops trying until the signal aborts. Throws `BadTarget`. */
+  /** Starts connecting at once, and retries until the signal aborts. Throws `BadTarget`. */
   constructor(options: OvsdbOptions) {
     const { target } = options;
     const where = parseTarget(target, defaultPort);
@@ -68,7 +71,7 @@ export class Ovsdb implements RowSource {
     this.#done = this.#run(where.kind === 'unix' ? where.path : null);
   }
 
-  /** Resolves when the signal has ended the client and nothing of it is left. */
+  /** Resolves when the signal has ended the client and its connection is gone. */
   get done(): Promise<void> {
     return this.#done;
   }
@@ -82,9 +85,10 @@ export class Ovsdb implements RowSource {
   }
 
   /**
-   * One atomic change, one result an operation; no operations, no request. When it resolves, the rows hold
-   * the change: the server sends updates ahead of the answer. Rejects with NotConnected, an RpcFault (outcome
-   * unknown if it is Disconnected, Timeout or Aborted) or a TransactionFault.
+   * One atomic change, with one result an operation. Without operations nothing is sent. When it resolves,
+   * the rows hold the change, because the server sends updates ahead of the answer. Rejects with
+   * NotConnected, a TransactionFault or an RpcFault. The outcome is unknown after Disconnected, Timeout and
+   * Aborted.
    */
   async transact(
     operations: readonly Operation[],
@@ -100,7 +104,7 @@ export class Ovsdb implements RowSource {
     );
   }
 
-  /** Like `transact`, and resolves only when the switch has acted on the change; else `NotApplied`. */
+  /** Like `transact`, but resolves only when the switch has applied the change; else rejects with `NotApplied`. */
   async transactApplied(
     operations: readonly Operation[],
     options: TransactOptions = {},
@@ -113,7 +117,7 @@ export class Ovsdb implements RowSource {
     return results.slice(0, operations.length);
   }
 
-  /** Resolves when the switch has acted on all that the database says now; else `NotApplied`. */
+  /** Resolves when the switch has applied everything that the database holds now; else rejects with `NotApplied`. */
   async applied(options: TransactOptions = {}): Promise<void> {
     const results = await this.transact(requestConfiguration, options);
     const wanted = results.at(-1)?.rows?.[0]?.next_cfg;
@@ -121,12 +125,12 @@ export class Ovsdb implements RowSource {
     if (typeof wanted === 'number') await this.#applied(wanted, timeout, signal);
   }
 
-  /** Resolves when the rows hold all that the database held at the call. */
+  /** Resolves when the rows hold everything that the database held at the call. */
   async caughtUp(options: TransactOptions = {}): Promise<void> {
     const { signal, timeout = 10_000 } = options;
     if (!this.#rpc)
       throw new Fault<OvsdbFault>({ code: 'NotConnected' }, `${this.#options.target}: not connected`);
-    // The server sends updates ahead of the answer to anything that it is asked later.
+    // The server sends updates ahead of its answers to later requests.
     await this.#rpc.call('echo', [], { signal, timeout });
   }
 
@@ -141,7 +145,7 @@ export class Ovsdb implements RowSource {
         else resolve();
       };
       const onAbort = () => finish(new Fault({ code: 'Aborted', method: 'transact' }, 'aborted'));
-      const late = new Fault<OvsdbFault>({ code: 'NotApplied', wanted }, `not applied in ${timeout} ms`);
+      const late = new Fault<OvsdbFault>({ code: 'NotApplied', wanted }, `not applied within ${timeout} ms`);
       const timer = setTimeout(() => finish(late), timeout);
       const waiter = { wanted, resolve: () => finish(null) };
       this.#waiters.add(waiter);
@@ -158,42 +162,43 @@ export class Ovsdb implements RowSource {
   }
 
   #updated(batch: Batch): void {
-    this.#tell('onUpdate', () => this.#options.onUpdate(batch));
+    this.#callBack('onUpdate', () => this.#options.onUpdate(batch));
     if (this.#waiters.size > 0) this.#wakeApplied();
   }
 
-  // The owner's own fault must not pass for the peer's and cost the connection.
-  #tell(name: string, callback: () => void): void {
+  // A fault in a callback must not pass for the peer's fault and cost the connection.
+  #callBack(name: string, callback: () => void): void {
     try {
       callback();
     } catch (error) {
-      this.#options.log?.error({ error, callback: name }, 'the owner of the OVSDB client failed');
+      this.#options.log?.error({ error, callback: name }, 'OVSDB client callback failed');
     }
   }
 
   async #run(socketPath: string | null): Promise<void> {
     const { signal, log, target } = this.#options;
     const backoff = new Backoff({ minDelay: 5, maxDelay: 1000 });
-    let said = '';
+    let lastReason = '';
     while (!signal.aborted) {
       const watch = new PathWatch(socketPath);
       try {
         const reason = await this.#session(() => {
           backoff.reset();
-          said = '';
+          lastReason = '';
         });
         if (!signal.aborted) log?.warn({ target, reason }, 'OVSDB connection ended');
       } catch (error) {
         const reason = reasonOf(error);
-        if (!signal.aborted && reason !== said) log?.warn({ target, reason }, 'OVSDB is not reachable');
-        said = reason;
+        if (!signal.aborted && reason !== lastReason)
+          log?.warn({ target, reason }, 'OVSDB connection failed');
+        lastReason = reason;
       }
       if (!signal.aborted && (await watch.wait(backoff.next(), signal))) backoff.reset();
       watch.close();
     }
   }
 
-  /** From connecting to the end of the connection, whose reason it returns; rejects if it never came up. */
+  /** One connection, from connecting to its end, whose reason it returns. Rejects if it never came up. */
   async #session(onSynchronised: () => void): Promise<string> {
     const { target, signal, probeInterval, log } = this.#options;
     let ended: (reason: string) => void = () => undefined;
@@ -208,7 +213,7 @@ export class Ovsdb implements RowSource {
       onClose: (reason) => {
         const wasUp = this.#rpc === rpc;
         this.#rpc = null;
-        if (wasUp && !signal.aborted) this.#tell('onDown', () => this.#options.onDown?.(reason.message));
+        if (wasUp && !signal.aborted) this.#callBack('onDown', () => this.#options.onDown?.(reason.message));
         ended(reason.message);
       },
     });
@@ -217,8 +222,8 @@ export class Ovsdb implements RowSource {
       if (rpc.open) {
         this.#rpc = rpc;
         onSynchronised();
-        log?.info({ target, start }, 'OVSDB is in step');
-        this.#tell('onUp', () => this.#options.onUp?.(start));
+        log?.info({ target, start }, 'OVSDB monitor is in sync');
+        this.#callBack('onUp', () => this.#options.onUp?.(start));
       }
     } catch (error) {
       rpc.close(reasonOf(error));

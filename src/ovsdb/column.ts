@@ -1,16 +1,19 @@
 /**
- * The kinds of OVSDB columns that are read here, each with its way from the wire into a TypeScript value
- * (RFC 7047, section 5.1) and the rule by which a difference applies to it (ovsdb-server(7), update2). Values
- * are immutable; sets come as sorted arrays without duplicates, so that equal sets look equal.
+ * The kinds of OVSDB columns that the agent reads. Each kind decodes the wire form (RFC 7047, section 5.1)
+ * and knows how a difference applies to it (ovsdb-server(7), update2). Values are immutable. Sets are sorted
+ * arrays without duplicates, so equal sets compare equal.
  */
 import { Fault } from '../base/errors.ts';
 
 export type ColumnFault = { readonly code: 'BadColumn'; readonly wanted: string };
 
 export interface Column<T> {
-  /** What a row holds that does not mention the column. */
+  /** The value of a row that does not mention the column. */
   readonly initial: T;
-  /** More than one element may be held: a difference then lists what is in one of old and new only. */
+  /**
+   * The column may hold more than one element. A difference then lists the elements that only one of old and
+   * new has.
+   */
   readonly composite: boolean;
   /** Throws `BadColumn`. */
   decode(raw: unknown): T;
@@ -42,7 +45,7 @@ const uuidAtom: Atom<string> = (raw) => {
   return raw[1];
 };
 
-/** The members of `["set", [...]]`; a set of one may come as the bare atom. */
+/** The members of `["set", [...]]`; a set of one may be the bare atom. */
 function members(raw: unknown): readonly unknown[] {
   if (!Array.isArray(raw) || raw[0] !== 'set') return [raw];
   const [, inner] = raw as readonly unknown[];

@@ -1,7 +1,7 @@
 /**
- * What is changed in a switch's database, as operations: a bridge, its ports, its external_ids. Each function
- * compares with the rows it is given and returns no operation when there is nothing to do; where another
- * writer could have come in between, a `wait` makes the whole transaction fail instead of half-applying.
+ * Changes of a switch's database as operations: a bridge, its ports, its external_ids. Each function compares
+ * with the given rows and returns no operation when nothing has to change. Where another writer could
+ * interfere, a `wait` makes the whole transaction fail instead of half-applying.
  */
 import { bug } from '../base/errors.ts';
 import type { Row, RowSource, TableName } from './schema.ts';
@@ -18,14 +18,14 @@ import {
 
 export interface BridgeSpec {
   readonly name: string;
-  /** `netdev` for the userspace datapath, `system` for the kernel's; kept as it is when absent. */
+  /** `netdev` for the userspace datapath, `system` for the kernel's; unchanged when absent. */
   readonly datapathType?: string;
   readonly failMode?: 'secure' | 'standalone';
-  /** OpenFlow controllers that the bridge connects to by itself; only none at all can be asked for. */
+  /** OpenFlow controllers that the bridge connects to by itself. The empty list is the only supported value. */
   readonly controllers?: 'none';
-  /** OpenFlow versions that must be spoken, such as `OpenFlow15`, added to those that are set. */
+  /** OpenFlow versions that the bridge must speak, such as `OpenFlow15`, in addition to those that are set. */
   readonly protocols?: readonly string[];
-  /** Keys to set; others stay. */
+  /** Keys to set; the other keys stay. */
   readonly externalIds?: Readonly<Record<string, string>>;
   readonly otherConfig?: Readonly<Record<string, string>>;
 }
@@ -34,7 +34,7 @@ export interface PortSpec {
   readonly bridge: string;
   /** Of the port and of its one interface. */
   readonly name: string;
-  /** Interface type; the empty string is an existing network device. */
+  /** Interface type; the empty string names an existing network device. */
   readonly type?: string;
   readonly options?: Readonly<Record<string, string>>;
   /** Of the interface: `iface-id`, `attached-mac` and so on. */
@@ -59,8 +59,8 @@ export function ensureBridge(source: RowSource, spec: BridgeSpec): readonly Oper
 }
 
 /**
- * The versions to set so that all of `wanted` are spoken. An empty column means the switch's defaults, which
- * setting one version would narrow, so the usual tools' versions are named along.
+ * The versions to set so that the bridge speaks all of `wanted`. An empty column means the switch's defaults.
+ * Setting one version would narrow them, so the versions of the usual tools are set too.
  */
 function protocolsWith(wanted: readonly string[], set: readonly string[]): readonly string[] {
   const usual = ['OpenFlow10', 'OpenFlow11', 'OpenFlow12', 'OpenFlow13', 'OpenFlow14', 'OpenFlow15'];
@@ -95,7 +95,7 @@ function createBridge(spec: BridgeSpec): readonly Operation[] {
 
 export type BridgeColumn = 'datapath_type' | 'fail_mode' | 'controller' | 'protocols';
 
-/** The columns of a bridge that the specification has otherwise, with the values to set. */
+/** The columns of a bridge that differ from the specification, with the values to set. */
 export function bridgeDifferences(
   held: Row<'Bridge'>,
   { datapathType, failMode, controllers, protocols = [] }: BridgeSpec,
@@ -136,7 +136,7 @@ export function setBridgeExternalIds(
   return [mustExist('Bridge', bridge), { op: 'mutate', table: 'Bridge', where, mutations }];
 }
 
-/** Adds a port of one interface. A name that is taken, anywhere in the switch, fails the transaction. */
+/** Adds a port with one interface. A name that is in use anywhere in the switch fails the transaction. */
 export function addPort(spec: PortSpec): readonly Operation[] {
   const { bridge, name, type = '', options = {}, externalIds = {}, ofportRequest } = spec;
   const row: Record<string, WireValue> = {
@@ -159,7 +159,7 @@ export function addPort(spec: PortSpec): readonly Operation[] {
   ];
 }
 
-/** Takes a port off whatever bridge has it; its rows go with the last reference. Nothing if there is none. */
+/** Removes a port from its bridge. Its rows go with the last reference. Does nothing when there is no such port. */
 export function removePort(source: RowSource, name: string): readonly Operation[] {
   const port = findByName(source, 'Port', name);
   if (!port) return [];
@@ -174,7 +174,7 @@ export function removePort(source: RowSource, name: string): readonly Operation[
   ];
 }
 
-/** Takes a bridge with all its ports out of the switch. Nothing if there is none. */
+/** Removes a bridge with all its ports from the switch. Does nothing when there is no such bridge. */
 export function removeBridge(source: RowSource, name: string): readonly Operation[] {
   const bridge = findByName(source, 'Bridge', name);
   if (!bridge) return [];
@@ -182,7 +182,7 @@ export function removeBridge(source: RowSource, name: string): readonly Operatio
   return [{ op: 'mutate', table: 'Open_vSwitch', where: [], mutations: [['bridges', 'delete', reference]] }];
 }
 
-/** Asks the switch to take notice; the last result is the number that its cur_cfg has to reach. */
+/** Makes the switch apply the change. The last result is the number that its cur_cfg has to reach. */
 export const requestConfiguration: readonly Operation[] = [
   { op: 'mutate', table: 'Open_vSwitch', where: [], mutations: [['next_cfg', '+=', 1]] },
   { op: 'select', table: 'Open_vSwitch', where: [], columns: ['next_cfg'] },
@@ -196,7 +196,7 @@ function mapMutations(
   const wanted = Object.entries(entries).filter(([key, value]) => (held.get(key) ?? null) !== value);
   if (wanted.length === 0) return [];
   const set = wanted.flatMap(([key, value]) => (value === null ? [] : [[key, value] as const]));
-  // An insert leaves a key that is present as it is, hence the delete of every key first.
+  // An insert does not change a key that is present, so every key is deleted first.
   return [
     [column, 'delete', setOf(wanted.map(([key]) => key))],
     [column, 'insert', mapOf(set)],

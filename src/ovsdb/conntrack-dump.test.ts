@@ -1,4 +1,4 @@
-/** Lines that Open vSwitch 3.1 printed, and what is no connection. */
+/** Lines that Open vSwitch 3.1 printed, and lines that are no connection. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseIp } from '../net/cidr.ts';
@@ -64,7 +64,7 @@ describe('a connection of', () => {
   });
 });
 
-test('what is not printed is zone 0, no mark and no label', () => {
+test('without a zone, mark and label in the line, they are 0', () => {
   const bare =
     'udp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1)';
   expect(parseConntrackLine(bare)).toMatchObject({ zone: 0, label: 0n, mark: 0 });
@@ -74,7 +74,7 @@ test('what is not printed is zone 0, no mark and no label', () => {
   });
 });
 
-test('what the protocol says of itself is not taken for the connection', () => {
+test("fields of the protocol's own state are not read as the connection's", () => {
   const text = `${lines[1][0]},protoinfo=(zone=9,labels=0x9,state=X),timeout=30`;
   expect(parseConntrackLine(text)).toMatchObject({ zone: 65535, label: 0x1234500000007n });
 });
@@ -82,12 +82,12 @@ test('what the protocol says of itself is not taken for the connection', () => {
 const [good] = lines[0];
 test.each([
   ['no connection at all', 'ovs-vswitchd: no such datapath'],
-  ['a protocol that nobody knows', good.replace('tcp', 'quic')],
-  ['a protocol beyond a byte', good.replace('tcp', '256')],
-  ['an address that is none', good.replace('src=10.0.0.1', 'src=10.0.0')],
+  ['an unknown protocol name', good.replace('tcp', 'quic')],
+  ['a protocol number above 255', good.replace('tcp', '256')],
+  ['an invalid address', good.replace('src=10.0.0.1', 'src=10.0.0')],
   ['addresses of two families', good.replace('src=10.0.0.1', 'src=fd00::1')],
   ['no destination', good.replace('dst=10.0.0.2,', '')],
-  ['a port beyond 16 bits', good.replace('sport=1000', 'sport=65536')],
+  ['a port above 65535', good.replace('sport=1000', 'sport=65536')],
   ['no port', good.replace('sport=1000,', '')],
   ['a zone that is no number', good.replace('zone=5', 'zone=five')],
   ['a label that is no number', good.replace('0x1234500000007', '0xzz')],
@@ -98,7 +98,7 @@ test.each([
   expect(unreadable).toEqual([text]);
 });
 
-test('nothing makes it throw', () => {
+test('no input makes it throw', () => {
   fc.assert(
     fc.property(fc.string(), fc.nat(good.length), fc.nat(10), (noise, at, length) => {
       parseConntrack(noise);

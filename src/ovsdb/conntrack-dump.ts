@@ -1,6 +1,6 @@
 /**
- * Reads what `dpctl/dump-conntrack` prints (ovs-dpctl(8)): one connection a line. A line that it cannot read is
- * given back as it is; nothing is thrown.
+ * Parses the output of `dpctl/dump-conntrack` (ovs-dpctl(8)): one connection a line. A line that it cannot
+ * parse is returned as it is. It never throws.
  */
 import { type Cidr, parseIp } from '../net/cidr.ts';
 
@@ -8,7 +8,7 @@ import { type Cidr, parseIp } from '../net/cidr.ts';
 export interface ConntrackTuple {
   readonly src: Cidr;
   readonly dst: Cidr;
-  readonly layer4: /** Both 0 of a protocol whose ports the datapath does not know. */
+  readonly layer4: /** Both 0 for a protocol whose ports the datapath does not track. */
     | { readonly kind: 'ports'; readonly src: number; readonly dst: number }
     | { readonly kind: 'icmp'; readonly id: number; readonly type: number; readonly code: number };
 }
@@ -17,7 +17,7 @@ export interface ConntrackEntry {
   /** IP protocol number. */
   readonly protocol: number;
   readonly original: ConntrackTuple;
-  /** 0 when none is printed. */
+  /** 0 when the line has none. */
   readonly zone: number;
   /** 128 bits. */
   readonly label: bigint;
@@ -29,7 +29,7 @@ export interface ConntrackDump {
   readonly unreadable: readonly string[];
 }
 
-/** The names that are printed; every other protocol is a number. */
+/** The protocol names that OVS prints; it prints every other protocol as a number. */
 const names: ReadonlyMap<string, number> = new Map([
   ['icmp', 1],
   ['igmp', 2],
@@ -45,7 +45,7 @@ const addresses = 'src=([^,()]+),dst=([^,()]+)';
 const layer4 = '(?:sport=(\\d+),dport=(\\d+)|id=(\\d+),type=(\\d+),code=(\\d+))';
 const line = new RegExp(`^(\\w+),orig=\\(${addresses},${layer4}\\),reply=\\([^()]*\\)(.*)$`);
 
-/** Parsed addresses by their text: a dump has few of them, again and again. */
+/** Parsed addresses by their text: a dump repeats a few of them very often. */
 type Addresses = Map<string, Cidr | null>;
 
 function addressOf(text: string, known: Addresses): Cidr | null {
@@ -68,7 +68,7 @@ function layer4Of(numbers: readonly (string | undefined)[]): ConntrackTuple['lay
   return id <= 0xffff && type <= 0xff && code <= 0xff ? { kind: 'icmp', id, type, code } : null;
 }
 
-/** The value of `,name=value`; undefined when it is not there. */
+/** The value of `,name=value`; undefined when it is absent. */
 function field(text: string, name: string): string | undefined {
   const at = text.indexOf(`,${name}=`);
   if (at < 0) return undefined;
@@ -81,11 +81,11 @@ function labelOf(text: string | undefined): bigint | null {
   return /^0x[0-9a-f]{1,32}$/i.test(text) ? BigInt(text) : null;
 }
 
-/** Null when it is not a connection that can be told from the others. */
+/** Null when the line lacks the fields that identify a connection. */
 export function parseConntrackLine(text: string, known: Addresses = new Map()): ConntrackEntry | null {
   const [, name, from, to, ...others] = line.exec(text) ?? [];
   if (name === undefined || from === undefined || to === undefined) return null;
-  // What describes the protocol's own state is in brackets, and may have fields of any name in it.
+  // The protocol's own state is in brackets, and may have fields of any name in it.
   const rest = (others[5] ?? '').replace(/\([^()]*\)/g, '');
   const protocol = names.get(name) ?? number(name, 0xff);
   const src = addressOf(from, known);
@@ -99,10 +99,10 @@ export function parseConntrackLine(text: string, known: Addresses = new Map()): 
   return { protocol, original: { src, dst, layer4: layer }, zone, label, mark };
 }
 
-/** The zone of a line; that of the host's own connections is 0 and is not printed. */
+/** The zone of a line. Zone 0, that of the host's own connections, is not printed. */
 export const zoneOfLine = (text: string): number => Number(/,zone=(\d+)/.exec(text)?.[1] ?? 0);
 
-/** With `zones`, connections of all others are passed over: a host may have very many of its own. */
+/** With `zones`, skips the connections of all other zones: a host may have very many of its own. */
 export function parseConntrack(dump: string, zones?: ReadonlySet<number>): ConntrackDump {
   const entries: ConntrackEntry[] = [];
   const unreadable: string[] = [];

@@ -1,7 +1,7 @@
 /**
- * ovs-vswitchd's control socket (ovs-appctl(8)): commands with text arguments that answer text, over one kept
- * JSON-RPC connection, so that thousands of them a second cost no process. Finds the socket of the process
- * that is alive; a new one after a restart.
+ * ovs-vswitchd's control socket (ovs-appctl(8)): commands with text arguments and text answers. One JSON-RPC
+ * connection is kept open, so thousands of commands a second start no process. Finds the socket of the
+ * running process, and of the new one after a restart.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -11,7 +11,7 @@ import { type CallOptions, peerProtocol, Rpc } from './rpc.ts';
 
 export type ControlFault =
   | { readonly code: 'NotRunning'; readonly rundir: string }
-  /** It was closed by its owner. */
+  /** The owner closed the connection. */
   | { readonly code: 'Closed' };
 
 export interface ControlOptions {
@@ -28,9 +28,9 @@ export async function findSwitchProcess(rundir = '/var/run/openvswitch'): Promis
   try {
     const pid = (await readFile(join(rundir, 'ovs-vswitchd.pid'), 'utf8')).trim();
     if (!/^\d+$/.test(pid)) throw new Error('the pidfile holds no number');
-    // Process ids are used again: the number counts only while it names an ovs-vswitchd.
+    // The system reuses process ids: the number counts only while it names an ovs-vswitchd.
     const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-    if (basename(program) !== 'ovs-vswitchd') throw new Error(`process ${pid} is another`);
+    if (basename(program) !== 'ovs-vswitchd') throw new Error(`process ${pid} is not ovs-vswitchd`);
     return Number(pid);
   } catch (error) {
     throw notRunning(reasonOf(error));
@@ -42,7 +42,7 @@ export async function findControlSocket(rundir = '/var/run/openvswitch'): Promis
   return join(rundir, `ovs-vswitchd.${await findSwitchProcess(rundir)}.ctl`);
 }
 
-/** The name that a datapath of a bridge's `datapath_type` has in commands. */
+/** The name of a datapath of this `datapath_type` in commands. */
 const datapathOf = (type: string): string => {
   const known = datapathTypeOf(type);
   return `${known}@ovs-${known}`;
@@ -58,8 +58,8 @@ export class Control {
   }
 
   /**
-   * Runs a command and resolves with its output. Rejects with `NotRunning`, `Closed`, an RpcFault, and in particular
-   * `Refused` with the switch's text when the command failed. Commands of one Control run in order.
+   * Runs a command and resolves with its output. Rejects with `NotRunning`, `Closed` or an RpcFault. When the
+   * command failed, the fault is `Refused` with the switch's text. Commands of one Control run in order.
    */
   async call(method: string, args: readonly string[] = [], options: CallOptions = {}): Promise<string> {
     const rpc = await this.#connected();
@@ -68,7 +68,7 @@ export class Control {
     return answer;
   }
 
-  /** Ends it for good: a question asked afterwards opens no connection that nobody would close. */
+  /** Ends the connection. Later commands reject instead of opening a connection that nobody would close. */
   close(): void {
     this.#closed = true;
     const connection = this.#connection;
@@ -85,8 +85,8 @@ export class Control {
   }
 
   /**
-   * Live connections, one a line; of one zone where given. `datapathType` as bridges have it must be told where a
-   * switch has datapaths of several types.
+   * Live connections, one a line, of one zone where given. `datapathType` is a bridge's value. It is needed
+   * where a switch has datapaths of several types.
    */
   dumpConntrack(zone?: number, datapathType?: string, options?: CallOptions): Promise<string> {
     const datapath = datapathType === undefined ? [] : [datapathOf(datapathType)];
@@ -94,7 +94,7 @@ export class Control {
     return this.call('dpctl/dump-conntrack', [...datapath, ...filter], options);
   }
 
-  /** Connections of the userspace datapath, and how many it can have. */
+  /** The number of connections in the userspace datapath, and its maximum. */
   async connectionCounts(
     datapathType: string,
   ): Promise<{ readonly connections: number; readonly max: number }> {
@@ -103,7 +103,7 @@ export class Control {
     return { connections, max: Number(await this.call('dpctl/ct-get-maxconns', datapath)) };
   }
 
-  /** How many connections conntrack zones may have, by zone; zones without a limit are not there. */
+  /** The maximum number of connections by conntrack zone; zones without a limit are absent. */
   async zoneLimits(datapathType: string): Promise<ReadonlyMap<number, number>> {
     const text = await this.call('dpctl/ct-get-limits', [datapathOf(datapathType)]);
     return new Map(
@@ -122,14 +122,14 @@ export class Control {
   }
 
   /**
-   * From how many bytes on the userspace datapath puts a datagram's pieces together, the last one aside. It knows the
-   * setting until it ends, and refuses less than 400.
+   * Sets the smallest fragment that the userspace datapath accepts; a datagram's last fragment may be smaller.
+   * The switch keeps the setting until it ends, and refuses values below 400.
    */
-  async setSmallestPiece(family: 4 | 6, bytes: number, datapathType: string): Promise<void> {
+  async setMinFragmentSize(family: 4 | 6, bytes: number, datapathType: string): Promise<void> {
     await this.call('dpctl/ipf-set-min-frag', [datapathOf(datapathType), `v${family}`, String(bytes)]);
   }
 
-  /** Megaflows of the datapath, one a line, with all that `-m` adds; its type is told as for connections. */
+  /** Megaflows of the datapath, one a line, with the details of `-m`. `datapathType` is needed as for connections. */
   dumpDatapathFlows(datapathType?: string, options?: CallOptions): Promise<string> {
     return this.call(
       'dpctl/dump-flows',
@@ -138,12 +138,12 @@ export class Control {
     );
   }
 
-  /** What a datapath has done since it began, in the switch's own words. */
+  /** Statistics of a datapath since it began, as the switch prints them. */
   showDatapath(datapathType: string, options?: CallOptions): Promise<string> {
     return this.call('dpctl/show', [datapathOf(datapathType)], options);
   }
 
-  /** What the datapath under a bridge can do, by the switch's own names: `Yes`, `No` or a number as text. */
+  /** The features of a bridge's datapath, by the switch's own names: `Yes`, `No` or a number as text. */
   async datapathFeatures(bridge: string, options?: CallOptions): Promise<ReadonlyMap<string, string>> {
     const text = await this.call('dpif/show-dp-features', [bridge], options);
     return new Map(
@@ -155,8 +155,8 @@ export class Control {
   }
 
   /**
-   * Puts frames into a dummy port's queue, in order. The queue holds 100; the switch drops the rest without a
-   * word, and takes them out later.
+   * Puts frames into a dummy port's queue, in order. The queue holds 100 frames. The switch drops the rest
+   * silently, and processes the queue later.
    */
   async receive(port: string, frames: readonly Uint8Array[], options?: CallOptions): Promise<void> {
     if (frames.length === 0) return;
@@ -179,7 +179,7 @@ export class Control {
 
   async #connect(): Promise<Rpc> {
     const path = await findControlSocket(this.#options.rundir);
-    // A command may keep the switch busy for long and echo is unknown to it, hence no probes.
+    // A command may keep the switch busy for long, and the switch does not know echo, so there are no probes.
     return Rpc.connect({ target: `unix:${path}`, signal: this.#options.signal, probeInterval: 0 });
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readDatapathStats } from './datapath-stats.ts';
 
-test('a kernel datapath says all by itself', () => {
+test('a kernel datapath reports all figures itself', () => {
   const shown = `system@ovs-system:
   lookups: hit:900 missed:100 lost:2
   flows: 12
@@ -14,7 +14,7 @@ test('a kernel datapath says all by itself', () => {
   expect(readDatapathStats(shown, '')).toEqual({ megaflows: 12, masks: 7, lookups: 1000, tried: 2500 });
 });
 
-test('of the userspace datapath the threads are added up, and its masks are not known', () => {
+test('for the userspace datapath the threads are summed, and its masks are unknown', () => {
   const shown =
     'netdev@ovs-netdev:\n  lookups: hit:34 missed:12 lost:0\n  flows: 46\n  port 0: ovs-netdev (tap)\n';
   const thread = (hits: number, mean: string) => `pmd thread numa_id 0 core_id 1:

@@ -1,21 +1,21 @@
 /**
- * Reads how hard a datapath looks for cached decisions: what `dpctl/show` prints of a kernel datapath, and
- * `dpif-netdev/pmd-stats-show` of the userspace datapath (ovs-dpctl(8), ovs-vswitchd(8)). Does no I/O.
+ * Parses how hard a datapath searches its megaflows. A kernel datapath prints it with `dpctl/show`, the
+ * userspace datapath with `dpif-netdev/pmd-stats-show` (ovs-dpctl(8), ovs-vswitchd(8)). Does no I/O.
  */
 
 export interface DatapathStats {
-  /** Cached decisions. */
+  /** Megaflows. */
   readonly megaflows: number;
-  /** Null where the datapath does not say; it has to be counted in a dump then. */
+  /** Null where the datapath does not report it; a dump of the megaflows then has to be counted. */
   readonly masks: number | null;
-  /** Packets that were looked for among the masks, and masks tried for them, since the datapath began. */
+  /** Packets that were searched among the masks, and masks tried for them, since the datapath began. */
   readonly lookups: number;
   readonly tried: number;
 }
 
 const number = (text: string, pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
 
-/** `threads` is what the userspace datapath says of its packet threads; empty on kernels. */
+/** `threads` is the userspace datapath's report on its packet threads; empty for kernel datapaths. */
 export function readDatapathStats(shown: string, threads: string): DatapathStats {
   const megaflows = number(shown, /^\s*flows: (\d+)/m);
   const masks = /^\s*masks: hit:(\d+) total:(\d+)/m.exec(shown);

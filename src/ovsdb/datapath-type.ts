@@ -1,4 +1,4 @@
-/** What a bridge's `datapath_type` says: a bridge that was made without one has the kernel's datapath. */
+/** Reads a bridge's `datapath_type`: a bridge that was created without one has the kernel's datapath. */
 
 /** The type by its full name. */
 export const datapathTypeOf = (column: string): string => (column === '' ? 'system' : column);

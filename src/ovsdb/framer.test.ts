@@ -21,7 +21,7 @@ function cut(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   return edges.slice(1).map((end, i) => bytes.subarray(edges[i] ?? 0, end));
 }
 
-test('a cut at every byte changes nothing', () => {
+test('a cut at any byte changes nothing', () => {
   for (let at = 0; at <= stream.length; at++) expect(collect(cut(stream, [at]))).toEqual(messages);
   expect(collect([...stream].map((byte) => Buffer.from([byte])))).toEqual(messages);
 });
@@ -58,7 +58,7 @@ test('arbitrary bytes give objects or a FramerFault, nothing else', () => {
   );
 });
 
-test('what came before the garbage is delivered', () => {
+test('messages before the garbage are delivered', () => {
   const out: unknown[] = [];
   const push = () => new JsonFramer().push(Buffer.from('{"a":1}x'), (message) => out.push(message));
   expect(push).toThrow(expect.objectContaining({ name: 'BadJson' }));

@@ -1,20 +1,20 @@
 /**
- * Cuts a byte stream into JSON objects that follow each other without a delimiter, as JSON-RPC over a stream
- * does (RFC 7047, section 4). Each byte is looked at once, however the stream is chunked, and only ASCII bytes
- * steer the scanner, so a multi-byte character may be cut anywhere. Knows nothing of JSON-RPC.
+ * Cuts a byte stream into JSON objects that follow each other without a delimiter, as in JSON-RPC over a
+ * stream (RFC 7047, section 4). The scanner looks at each byte once, however the stream is chunked. Only
+ * ASCII bytes steer it, so a chunk may end inside a multi-byte character. Knows nothing of JSON-RPC.
  */
 import { Fault, reasonOf } from '../base/errors.ts';
 
 export type FramerFault =
   /** Something other than an object, or an object that is not JSON or not UTF-8. */
   | { readonly code: 'BadJson' }
-  /** A message longer or nested deeper than is accepted. */
+  /** A message is longer or nested deeper than the limits. */
   | { readonly code: 'TooLarge'; readonly limit: number };
 
 export interface FramerLimits {
   /** Bytes of one message. */
   readonly bytes: number;
-  /** Levels of objects and arrays; bounds the stack of whoever walks a message. */
+  /** Levels of objects and arrays; it bounds the stack of a recursive walk over a message. */
   readonly depth: number;
 }
 
@@ -40,14 +40,14 @@ export class JsonFramer {
     this.#limits = limits;
   }
 
-  /** Bytes of the message that has begun and not ended. */
+  /** Bytes of the message that is not complete yet. */
   get pending(): number {
     return this.#held;
   }
 
   /**
    * Takes the next bytes and delivers each object that they complete, in order. Throws a FramerFault at the
-   * first byte that cannot belong to one; the stream has no way back to a boundary then.
+   * first byte that cannot belong to an object. The stream has then lost its message boundaries.
    */
   push(chunk: Buffer, deliver: (message: unknown) => void): void {
     let start = 0;
@@ -72,7 +72,7 @@ export class JsonFramer {
         deliver(this.#take());
       }
     }
-    // The kept part is copied: a socket's chunk is a view into a slab that would stay alive with it.
+    // The kept part is copied: a socket's chunk is a view into a slab, which would stay allocated with it.
     if (this.#depth > 0) this.#hold(Buffer.from(chunk.subarray(start)));
   }
 

@@ -1,4 +1,4 @@
-/** The door to this folder: other floors import from here only. */
+/** The entry of this folder: other floors import from here only. */
 export { type Log, Ovsdb, type OvsdbFault, type OvsdbOptions, type TransactOptions } from './client.ts';
 export type { ColumnFault, TextMap } from './column.ts';
 export {

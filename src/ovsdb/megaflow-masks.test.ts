@@ -7,7 +7,7 @@ const line = (port: string, rest: string): string =>
   'used:0.1s, actions:clone(ct(commit,zone=1,label=0x1/0xff)),dummy2';
 const ipv4 = 'ipv4(src=10.0.0.1,dst=10.0.0.2/0.0.0.0,proto=17,tos=0/0,ttl=64/0,frag=no)';
 
-test('megaflows that differ in values alone have one mask, whatever the protocol', () => {
+test('megaflows that differ only in values have one mask, whatever the protocol', () => {
   const dump = [
     'flow-dump from the main thread:',
     line('p1', `${ipv4},udp(src=1/0,dst=1370/0xfc00)`),

@@ -1,22 +1,23 @@
 /**
- * Reads masks from what `dpctl/dump-flows -m` prints (ovs-dpctl(8)): which header bits each megaflow looks at. The datapath
- * tries one table a mask until a packet is found, so the number of masks is what a packet costs. Does no I/O.
+ * Parses the masks in the output of `dpctl/dump-flows -m` (ovs-dpctl(8)): the header bits that each megaflow
+ * matches. The datapath searches one table a mask until a packet is found. The number of masks is therefore
+ * the cost of a packet. Does no I/O.
  */
 
 export interface MegaflowMasks {
   readonly megaflows: number;
-  /** Different masks of all megaflows: a kernel datapath tries these for every packet. */
+  /** Number of different masks of all megaflows: a kernel datapath tries these for every packet. */
   readonly masks: number;
-  /** The same by port of entry: the userspace datapath tries these for packets of the port. */
+  /** The same by ingress port: the userspace datapath tries only the masks of the packet's port. */
   readonly masksOfPort: ReadonlyMap<string, number>;
 }
 
 /** A key with its parts, such as `udp(src=53/0,dst=68)` or `recirc_id(0x6)`. */
 const key = /([a-z_0-9]+)\(([^()]*)\)/g;
-/** A mask holds the ports of any of them in the same bits. */
+/** The transport protocols, whose ports have the same bits in a mask. */
 const withPorts = new Set(['tcp', 'udp', 'sctp']);
 
-/** `exact`, a mask, or null where no bit is looked at. */
+/** `exact`, a mask, or null where no bit is matched. */
 function maskOf(value: string): string | null {
   const slash = value.lastIndexOf('/');
   if (slash < 0) return 'exact';

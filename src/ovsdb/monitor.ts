@@ -1,7 +1,8 @@
 /**
- * Keeps a replica in step over one connection: asks for the followed columns in the best dialect that the
- * server speaks (monitor_cond_since, monitor_cond, monitor) and applies what it sends. What was seen last
- * outlives the connection, so that a server that still knows it sends only what came after.
+ * Keeps a replica equal to the database over one connection. It requests the followed columns in the best
+ * dialect that the server speaks: monitor_cond_since, monitor_cond or monitor. It applies the updates that
+ * the server sends. The last transaction id outlives the connection: a server that still knows it sends only
+ * later changes.
  */
 import { Fault } from '../base/errors.ts';
 import { Replica } from './replica.ts';
@@ -9,10 +10,10 @@ import { peerProtocol, type Rpc, type RpcFault } from './rpc.ts';
 import { type Batch, columnsOf, database, type RowSource, type TableName, tableNames } from './schema.ts';
 
 export type MonitorFault =
-  /** The server's schema gives a followed column another shape than the one it is read by. */
+  /** The server's schema gives a followed column another type than the one that this code reads. */
   { readonly code: 'SchemaMismatch'; readonly table: string; readonly column: string };
 
-/** How the first answer of a connection related to what was held. */
+/** How the first answer of a connection related to the held rows. */
 export type Start = 'resumed' | 'full';
 
 const unknownTransaction = '00000000-0000-0000-0000-000000000000';
@@ -47,7 +48,7 @@ export class Monitor implements RowSource {
     return this.#startFull(rpc, 'monitor', requests);
   }
 
-  /** A notification of the monitored connection. Throws when the replica cannot follow any more. */
+  /** Takes a notification of the monitored connection. Throws when the replica cannot follow any more. */
   notified(method: string, params: readonly unknown[], target: string): void {
     switch (method) {
       case 'update':
@@ -64,18 +65,18 @@ export class Monitor implements RowSource {
         return;
       }
       case 'monitor_canceled':
-        throw peerProtocol(target, 'the database was taken away or converted');
+        throw peerProtocol(target, 'the server removed or converted the database');
       default:
     }
   }
 
-  // A reply is taken in as it is read: the updates that follow it in the stream build on it.
+  // A reply is applied while it is read: the updates that follow it in the stream build on it.
   #startSince(rpc: Rpc, requests: Requests): Promise<Start> {
     const params = [database, monitorId, requests, this.#lastTransaction];
     return started(rpc, 'monitor_cond_since', params, (result) => {
       const [found, seen, updates] = Array.isArray(result) ? (result as readonly unknown[]) : [];
       if (typeof found !== 'boolean' || typeof seen !== 'string')
-        throw peerProtocol(rpc.target, 'monitor_cond_since answered something else');
+        throw peerProtocol(rpc.target, 'unexpected answer to monitor_cond_since');
       this.#deliver(() =>
         found ? this.#replica.apply(updates, 'differences') : this.#replica.replace(updates, 'differences'),
       );
@@ -97,7 +98,7 @@ export class Monitor implements RowSource {
     try {
       batch = apply();
     } catch (error) {
-      // What the server believes us to hold and what we hold have parted: nothing to resume from.
+      // The server's view of the replica and the replica differ, so there is nothing to resume from.
       this.#lastTransaction = unknownTransaction;
       throw error;
     }
@@ -131,12 +132,12 @@ function isRefused(error: unknown): error is Fault<RpcFault> {
   return error instanceof Fault && (error.data as { code: string }).code === 'Refused';
 }
 
-/** The followed columns that the server has, checked for the shape that their differences depend on. */
+/** The followed columns that the server has, after a check of the types on which differences depend. */
 function requestsFor(schema: unknown, target: string): Requests {
   const served = at(schema, 'tables');
   if (typeof served !== 'object' || served === null) throw peerProtocol(target, 'get_schema has no tables');
   const known = tableNames.filter((table) => at(at(served, table), 'columns') !== undefined);
-  if (!known.includes('Open_vSwitch')) throw peerProtocol(target, 'not a database of Open vSwitch');
+  if (!known.includes('Open_vSwitch')) throw peerProtocol(target, 'not an Open_vSwitch database');
   return Object.fromEntries(
     known.map((table) => [table, [{ columns: knownColumns(table, at(at(served, table), 'columns')) }]]),
   );

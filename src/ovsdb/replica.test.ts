@@ -91,7 +91,7 @@ describe('replica', () => {
     expect(rows.rows('Interface').size + differences.rows('Interface').size).toBe(0);
   });
 
-  test('a full copy tells only what differs', () => {
+  test('a full copy reports only the differences', () => {
     const replica = new Replica();
     const two = { u1: { initial: row }, u2: { initial: { ...row, name: 'tap2' } } };
     replica.replace({ Interface: two }, 'differences');

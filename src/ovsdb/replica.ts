@@ -1,7 +1,7 @@
 /**
- * A copy of the followed rows, kept by a database's updates in all three dialects (RFC 7047 4.1.6 `update`;
- * ovsdb-server(7) `update2`, `update3`). An update is decoded whole before any of it counts, and comes out as
- * one batch. No connection in here; a wrong update throws and leaves the copy as it was.
+ * A copy of the followed rows, updated by a database's updates in all three dialects (RFC 7047 4.1.6
+ * `update`; ovsdb-server(7) `update2`, `update3`). It decodes an update whole before it applies any of it,
+ * and returns one batch. Knows no connection. A wrong update throws and leaves the copy as it was.
  */
 import { Fault } from '../base/errors.ts';
 import type { Column } from './column.ts';
@@ -27,7 +27,7 @@ export class Replica implements RowSource {
     return this.#table(table) as ReadonlyMap<string, unknown> as ReadonlyMap<string, Row<T>>;
   }
 
-  /** Applies an update to what is held; null when it changed nothing. Throws `BadUpdate` or `BadColumn`. */
+  /** Applies an update; null when it changed nothing. Throws `BadUpdate` or `BadColumn`. */
   apply(updates: unknown, dialect: Dialect): Batch | null {
     return this.#commit((table) => {
       const held = this.#table(table);
@@ -39,7 +39,7 @@ export class Replica implements RowSource {
     });
   }
 
-  /** Takes a full copy in place of what is held; the batch holds only what differs, null if nothing does. */
+  /** Replaces the held rows by a full copy. The batch holds only the differences; null if there are none. */
   replace(contents: unknown, dialect: Dialect): Batch | null {
     return this.#commit((table) => {
       const held = this.#table(table);
@@ -104,7 +104,7 @@ function fromRows(table: TableName, update: Json): AnyRow | null {
 function fromDifference(table: TableName, old: AnyRow | null, update: Json): AnyRow | null {
   if (Object.hasOwn(update, 'delete')) return null;
   if (Object.hasOwn(update, 'modify')) {
-    if (!old) throw badUpdate(table, 'a row is modified that does not exist');
+    if (!old) throw badUpdate(table, 'an absent row is modified');
     return decodeRow(table, update.modify, old);
   }
   if (Object.hasOwn(update, 'insert')) return decodeRow(table, update.insert, null);

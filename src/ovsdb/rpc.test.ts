@@ -1,4 +1,4 @@
-/** Against small servers that lie: whatever they send, a call ends with a Fault and the process lives. */
+/** Small servers that misbehave: whatever they send, a call ends with a Fault and the process lives. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -109,7 +109,7 @@ describe('rpc', () => {
     await expect(rpc.call('x', [])).rejects.toMatchObject({ data: { code: 'PeerProtocol' } });
   });
 
-  test('a peer that asks for echoes and never reads is cut', async () => {
+  test('a peer that sends echo requests and never reads is disconnected', async () => {
     const target = await serve((socket) => {
       socket.pause();
       const request = JSON.stringify({ method: 'echo', params: ['x'.repeat(1_000_000)], id: 1 });
@@ -123,13 +123,13 @@ describe('rpc', () => {
     await expect(rpc.call('x', [])).rejects.toMatchObject({ data: { code: 'Disconnected' } });
   });
 
-  test('a silent peer is probed and given up', async () => {
+  test('a silent peer is probed and disconnected', async () => {
     const target = await serve(() => undefined);
     const rpc = await Rpc.connect({ target, signal: lifetime(), probeInterval: 20 });
     await expect(rpc.call('x', [])).rejects.toThrow(/silent/);
   });
 
-  test('a peer that answers probes is kept beyond them', async () => {
+  test('a peer that answers probes stays connected', async () => {
     let probes = 0;
     let enough: () => void = () => undefined;
     const third = new Promise<void>((resolve) => {
@@ -146,7 +146,7 @@ describe('rpc', () => {
     expect(rpc.open).toBe(true);
   });
 
-  test('a stall of this process is not the silence of its peer', async () => {
+  test('a stall of this process does not count as silence of the peer', async () => {
     const probes: unknown[] = [];
     const target = await serve(
       answering(({ id }) => {
@@ -163,7 +163,7 @@ describe('rpc', () => {
     expect(rpc.open).toBe(true);
   });
 
-  test('a call can time out and be aborted, and its late answer harms nobody', async () => {
+  test('a call can time out and be aborted, and its late answer does no harm', async () => {
     let late: () => void = () => undefined;
     const target = await serve((socket) => {
       answering(({ method, id }) => {
@@ -182,7 +182,7 @@ describe('rpc', () => {
     await expect(rpc.call('x', [])).resolves.toBe('fine');
   });
 
-  test('nobody there is Unreachable, an aborted signal is Aborted', async () => {
+  test('an absent peer is Unreachable, an aborted signal is Aborted', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'portcullis-rpc-'));
     await expect(Rpc.connect({ target: `unix:${dir}/none` })).rejects.toMatchObject({
       data: { code: 'Unreachable' },
@@ -256,7 +256,7 @@ describe('a database that lies', () => {
         if (method !== 'monitor') return { id, result: null, error: 'unknown method' };
         const first = { id, result: { Open_vSwitch: { u: { new: { cur_cfg: 1 } } } }, error: null };
         const update = { u: { old: { cur_cfg: 1 }, new: { cur_cfg: 2 } } };
-        // In one chunk: what follows the answer must not overtake it.
+        // In one chunk: the message after the answer must not overtake it.
         return `${JSON.stringify(first)}${JSON.stringify({
           method: 'update',
           params: ['portcullis', { Open_vSwitch: update }],

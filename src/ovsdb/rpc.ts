@@ -1,7 +1,7 @@
 /**
- * One JSON-RPC 1.0 connection: requests, replies, notifications, echo both ways. Whatever the peer sends, the
- * worst outcome is that this connection ends with a reason and every open call fails with it. Reconnecting,
- * and what the methods mean, is the business of others.
+ * One JSON-RPC 1.0 connection: requests, replies, notifications, echo in both directions. Whatever the peer
+ * sends, the worst outcome is the end of this connection with a reason; every open call then fails with it.
+ * Other modules reconnect and know the methods.
  */
 import type { Socket } from 'node:net';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -16,7 +16,7 @@ export type RpcFault =
   | { readonly code: 'Unreachable'; readonly target: string }
   /** The connection ended, by either side, before the answer. */
   | { readonly code: 'Disconnected'; readonly target: string }
-  /** The peer sent something that is no JSON-RPC, or an answer of the wrong shape. */
+  /** The peer sent something that is not JSON-RPC, or an answer of the wrong shape. */
   | { readonly code: 'PeerProtocol'; readonly target: string }
   /** The peer answered with an error; `error` is its text. */
   | { readonly code: 'Refused'; readonly method: string; readonly error: string }
@@ -25,22 +25,25 @@ export type RpcFault =
 
 export interface RpcOptions {
   readonly target: string;
-  /** Ends the connection, and the attempt to make one. */
+  /** Ends the connection, or the attempt to make one. */
   readonly signal?: AbortSignal | undefined;
   readonly limits?: FramerLimits | undefined;
   /** Milliseconds to establish the connection; 5000. */
   readonly connectTimeout?: number | undefined;
-  /** After that many silent milliseconds the peer is asked for an echo, after twice that it is gone; 0 never. */
+  /**
+   * After that many milliseconds of silence the peer gets an echo request; after twice that the connection
+   * ends. 0: never.
+   */
   readonly probeInterval?: number | undefined;
   /** Called in arrival order, between the replies around it. A throw ends the connection. */
   readonly onNotification?: ((method: string, params: readonly unknown[]) => void) | undefined;
-  /** Called once after a successful connect, whoever ended the connection. */
+  /** Called once after a successful connect, whichever side ended the connection. */
   readonly onClose?: ((reason: Fault<RpcFault>) => void) | undefined;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds; without it the call waits as long as the connection lives. */
+  /** Milliseconds; without it the call waits until the connection ends. */
   readonly timeout?: number | undefined;
 }
 
@@ -49,7 +52,7 @@ interface OpenCall {
   readonly settle: (fault: Fault<RpcFault> | null, result: unknown) => void;
 }
 
-/** A peer that does not read what it asked for is cut at this many unsent bytes. */
+/** A peer that does not read is disconnected at this many unsent bytes. */
 const unsentLimit = 64 * 1024 * 1024;
 
 export class Rpc {
@@ -83,7 +86,7 @@ export class Rpc {
       const fail = (fault: Fault<RpcFault>) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
-        // A late error of a socket that nobody waits for any more must find a listener.
+        // The promise is settled: a late error of its socket must still find a listener.
         socket.removeAllListeners().on('error', () => undefined);
         socket.destroy();
         reject(fault);
@@ -141,8 +144,8 @@ export class Rpc {
   }
 
   /**
-   * Like `call`, for those who must handle the reply before any notification that follows it: `settle` runs
-   * while the reply is read. A throw of it ends the connection. Returns the request's id.
+   * Like `call`, but handles the reply before any notification that follows it: `settle` runs while the reply
+   * is read. If it throws, the connection ends. Returns the request's id.
    */
   request(method: string, params: readonly unknown[], settle: OpenCall['settle']): number {
     const id = ++this.#lastId;
@@ -188,7 +191,7 @@ export class Rpc {
         this.request('echo', [], () => undefined);
         return;
       }
-      // After a stall of this process the answer may lie unread in the socket: one poll phase comes first.
+      // After a stall of this process the answer may lie unread in the socket, so one poll phase comes first.
       setImmediate(() => {
         if (this.#probed) this.#end(disconnected(this.target, `silent for ${2 * interval} ms`));
       });
@@ -218,7 +221,7 @@ export class Rpc {
       return;
     }
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 1 || id > this.#lastId)
-      throw peerProtocol(this.target, 'an answer to nothing that was asked');
+      throw peerProtocol(this.target, 'an answer to no request');
     const call = this.#calls.get(id);
     if (!call) return;
     this.#calls.delete(id);
@@ -230,7 +233,7 @@ export class Rpc {
     if (this.#ended) return;
     this.#socket.write(JSON.stringify(message));
     if (this.#socket.writableLength > unsentLimit)
-      this.#end(disconnected(this.target, 'the peer does not read what is sent'));
+      this.#end(disconnected(this.target, 'the peer does not read'));
   }
 
   #end(reason: Fault<RpcFault>): void {
@@ -257,7 +260,7 @@ function disconnected(target: string, reason: string, cause?: unknown): Fault<Rp
   return new Fault<RpcFault>({ code: 'Disconnected', target }, `${target}: ${reason}`, cause);
 }
 
-/** For those who find a peer's answer to be of the wrong shape. */
+/** The fault of a peer's answer that has the wrong shape. */
 export function peerProtocol(target: string, reason: string): Fault<RpcFault> {
   return new Fault<RpcFault>({ code: 'PeerProtocol', target }, `${target}: ${reason}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The tables and columns of the Open_vSwitch database that are followed, and nothing else of it: one line a
- * column. Row types derive from this. A column that a server's schema lacks reads as its initial value.
+ * The tables and columns of the Open_vSwitch database that the agent follows, one line a column. Row types
+ * derive from this. A column that a server's schema lacks reads as its initial value.
  */
 import {
   type Column,
@@ -75,14 +75,14 @@ export type Row<T extends TableName> = {
   readonly [C in keyof (typeof tables)[T]]: ValueOf<(typeof tables)[T][C]>;
 };
 
-/** A row by its UUID before and after; null where it did not or does not exist. */
+/** A row by its UUID before and after the change; null where the row did not or does not exist. */
 export interface Change<T extends TableName> {
   readonly uuid: string;
   readonly old: Row<T> | null;
   readonly row: Row<T> | null;
 }
 
-/** All that one transaction changed, every table present. */
+/** The changes of one transaction, with an entry for every table. */
 export type Batch = { readonly [T in TableName]: readonly Change<T>[] };
 
 /** The rows that are held, by UUID. */

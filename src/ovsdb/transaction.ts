@@ -1,19 +1,19 @@
 /**
- * OVSDB's operations as values (RFC 7047, section 5.2) and the reading of what a transaction answered. Sends
- * nothing; what to change about bridges and ports is in configuration.ts.
+ * OVSDB's operations as values (RFC 7047, section 5.2), and the parsing of a transaction's results. Sends
+ * nothing; configuration.ts builds the changes of bridges and ports.
  */
 import { Fault } from '../base/errors.ts';
 import { database } from './schema.ts';
 
 export type TransactionFault =
-  /** Nothing was changed. `operation` is the index of the operation at fault, or null when the commit failed. */
+  /** Nothing was changed. `operation` is the index of the failed operation, or null when the commit failed. */
   | {
       readonly code: 'TransactionFailed';
       readonly error: string;
       readonly details: string;
       readonly operation: number | null;
     }
-  /** The answer is no answer to these operations: whether they were done is unknown. */
+  /** The answer does not fit these operations, so their outcome is unknown. */
   | { readonly code: 'BadAnswer' };
 
 export type Atom = string | number | boolean | readonly ['uuid', string] | readonly ['named-uuid', string];
@@ -71,7 +71,7 @@ export const namedUuid = (name: string): Atom => ['named-uuid', name];
 export const setOf = (members: readonly Atom[]): WireValue => ['set', members];
 export const mapOf = (entries: Iterable<readonly [string, string]>): WireValue => ['map', [...entries]];
 
-/** What one operation answered: a UUID for insert, rows for select, a count for the others that change. */
+/** The result of one operation: a UUID for insert, rows for select, a count for other changes. */
 export interface OperationResult {
   readonly uuid?: string;
   readonly rows?: readonly Readonly<Record<string, unknown>>[];
@@ -128,5 +128,5 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function badAnswer(reason: string): Fault<TransactionFault> {
-  return new Fault<TransactionFault>({ code: 'BadAnswer' }, `transaction answered something else: ${reason}`);
+  return new Fault<TransactionFault>({ code: 'BadAnswer' }, `unexpected answer to a transaction: ${reason}`);
 }

@@ -173,7 +173,7 @@ export async function startDriver(install: Install, size = 8): Promise<Driver> {
   const at = await startSwitch({ dummy: true });
   try {
     await at.addBridge(bridge);
-    for (const family of [4, 6] as const) await at.control.setSmallestPiece(family, smallestPiece, 'dummy');
+    for (const family of [4, 6] as const) await at.control.setMinFragmentSize(family, smallestPiece, 'dummy');
     const ports = Array.from({ length: size }, (_, i) => ({ name: `dummy${i + 1}`, ofport: i + 1 }));
     await at.addDummyPorts(bridge, ports);
     return new Driver(

@@ -287,7 +287,7 @@ export class SwitchLinks {
     if (this.#control === null || datapathType === undefined || isKernelDatapath(datapathType)) return;
     try {
       for (const family of [4, 6] as const)
-        await this.#control.setSmallestPiece(family, smallestPiece, datapathType);
+        await this.#control.setMinFragmentSize(family, smallestPiece, datapathType);
     } catch (error) {
       const told = { error: reasonOf(error) };
       this.#options.log.warn(

@@ -1,6 +1,6 @@
 /**
- * Action lists on the wire. One row a kind in `writers`, one a wire number in `readers` and `niciraReaders`;
- * what no row reads stays a `raw` action, so a foreign list survives a round trip.
+ * Action lists on the wire. `writers` has one row a kind; `readers` and `niciraReaders` have one row a wire
+ * number. An action that no row reads stays a `raw` action, so a foreign list survives a round trip.
  * Encodings are those that Open vSwitch reports under OpenFlow 1.5, so a dumped list equals the sent one.
  */
 
@@ -27,7 +27,7 @@ type ActionOf<T extends Action['type']> = Extract<Action, { type: T }>;
 const experimenter = (w: Writer, subtype: number): Writer =>
   w.u16(actionTypes.experimenter).u16(0).u32(nicira).u16(subtype);
 
-/** Ports of OpenFlow 1.0's 16 bits and ours of 32: the reserved ones share their low bits. */
+/** OpenFlow 1.0 has ports of 16 bits, ours have 32. Reserved ports share their low bits. */
 const shortPort = (port: number): number =>
   port < 0xff00 || port >= ports.max ? port & 0xffff : unencodable(`port ${port}`);
 const longPort = (port: number): number => (port >= 0xff00 ? (0xffff0000 | port) >>> 0 : port);
@@ -213,7 +213,7 @@ function readController2(r: Reader): Action | undefined {
   return unknown === undefined ? action : undefined;
 }
 
-/** The length is lost in the padding: a note ends at its last byte that is not zero. */
+/** The padding hides a note's length: a note ends at its last nonzero byte. */
 function readNote(r: Reader): Action {
   const padded = r.rest();
   let end = padded.length;
@@ -246,7 +246,7 @@ function readConjunction(r: Reader): Action | undefined {
   return of < 2 || of > 64 || clause > of ? undefined : { type: 'conjunction', clause, of, id: r.u32() };
 }
 
-/** NXAST_CONTROLLER, which the switch reports for what came as such. */
+/** NXAST_CONTROLLER: the switch reports it for actions that were sent in that form. */
 function readController(r: Reader): Action {
   const maxLen = r.u16();
   const controllerId = r.u16();

@@ -1,6 +1,6 @@
 /**
- * What a codec may throw: `Malformed` for bytes of a peer, `Unencodable` for a value of ours that the wire
- * cannot hold. Reads past a message's end throw base/bytes' `Truncated`.
+ * The faults of a codec: `Malformed` for bytes of a peer, `Unencodable` for a value of ours that does not fit
+ * the wire. Reads past a message's end throw `Truncated` of base/bytes.
  */
 import type { BytesFault } from '../../base/bytes.ts';
 import { Fault } from '../../base/errors.ts';

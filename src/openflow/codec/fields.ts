@@ -1,6 +1,6 @@
 /**
- * The field table made ready for speed: TLV headers worked out, look-up by name and by header, and the
- * reading and writing of one TLV. Knows nothing of matches or actions.
+ * The field table prepared for speed: computed TLV headers, look-up by name and by header, reading and
+ * writing of one TLV. Knows nothing of matches or actions.
  */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { FieldBits } from '../flow.ts';
@@ -9,7 +9,7 @@ import { unencodable } from './fault.ts';
 
 export interface Field {
   readonly name: FieldName;
-  /** Place on the wire among the fields of one match. */
+  /** Position on the wire among the fields of one match. */
   readonly index: number;
   readonly header: number;
   readonly maskedHeader: number;
@@ -75,7 +75,7 @@ function putWide(w: Writer, value: bigint, bytes: number): void {
   else w.u64(value >> 64n).u64(value);
 }
 
-/** Reads a value as the vocabulary holds it: a number up to 32 bits, else a bigint. */
+/** Reads a value: a number up to 32 bits, else a bigint. */
 export function takeBits(r: Reader, bytes: number): FieldBits {
   switch (bytes) {
     case 1:
@@ -145,8 +145,8 @@ function putWideField(w: Writer, field: Field, value: FieldBits, mask: FieldBits
 }
 
 /**
- * Writes one TLV; a mask of all ones is no mask, the value is cut to its mask, and a mask of zero writes
- * nothing and gives false. Throws `Unencodable` when the field cannot hold the value or take the mask.
+ * Writes one TLV. A mask of all ones is left out, and the value is cut to its mask. A mask of zero writes
+ * nothing and returns false. Throws `Unencodable` when the field cannot hold the value or take the mask.
  */
 export function putField(w: Writer, field: Field, value: FieldBits, mask?: FieldBits): boolean {
   return field.wide ? putWideField(w, field, value, mask) : putNarrowField(w, field, value, mask);

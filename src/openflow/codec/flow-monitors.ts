@@ -1,4 +1,4 @@
-/** Flow monitors on the wire: the request for one, and what the switch tells by it. */
+/** Flow monitors on the wire: the request, and the updates that the switch sends. */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { FlowMonitor, FlowUpdate } from '../message.ts';
 import { allTables, anyGroup, flowEvents, monitorCommands, ports } from '../spec/numbers.ts';

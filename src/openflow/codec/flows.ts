@@ -1,6 +1,4 @@
-/**
- * Flows on the wire: flow-mods, what a flow dump and a flow-removed say, and the instructions in them.
- */
+/** Flows on the wire: flow-mods, flow statistics, flow-removed, and the instructions in them. */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { Action, FlowBody, FlowStats } from '../flow.ts';
 import type { FlowFilter, FlowMod, FlowRemoved } from '../message.ts';
@@ -20,7 +18,7 @@ import { putMatch, takeMatch } from './match.ts';
 
 const commandOf = namesOf(flowCommands);
 
-/** Writes the instructions; none at all for a flow that does nothing, which drops. Throws `Unencodable`. */
+/** Writes the instructions; none for a flow without actions, which drops. Throws `Unencodable`. */
 export function putBody(w: Writer, { actions, goto, otherInstructions }: FlowBody): void {
   if (actions.length > 0) {
     const start = w.length;
@@ -124,13 +122,13 @@ export interface FlowCounters {
   readonly flows: number;
   /** Seconds. */
   readonly duration: number;
-  /** Seconds since the last packet, or since the flow was made while there was none. */
+  /** Seconds since the last packet, or since the flow was added if it had none. */
   readonly idle: number;
 }
 
 type Counted = Omit<FlowCounters, 'flows' | 'idle'> & { readonly flows?: number; readonly idle?: number };
 
-/** Writes the statistics TLVs (OXS); `flows` and `idle` only where they are told. */
+/** Writes the statistics TLVs (OXS); `flows` and `idle` only where they are given. */
 export function putCounters(w: Writer, counters: Counted): void {
   const start = w.length;
   const header = (field: number, length: number): Writer => w.u16(oxsClass).u16((field << 9) | length);

@@ -1,7 +1,8 @@
 /**
- * Matches on the wire (ofp_match of OXM TLVs) in one normal form, so that equal matches are equal bytes:
- * fields in table order, values cut to their masks, and the forms that Open vSwitch itself reports:
- * vlan_tci as vlan_vid and vlan_pcp, wide registers as the registers they alias, Ethernet's packet_type left out.
+ * Matches on the wire (ofp_match of OXM TLVs) in one normal form, so that equal matches are equal bytes.
+ * Fields are in table order, and values are cut to their masks. Other forms follow Open vSwitch's reports:
+ * vlan_tci becomes vlan_vid and vlan_pcp, wide registers become the registers they alias, and packet_type of
+ * Ethernet is left out.
  */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { FieldBits, Masked, Match } from '../flow.ts';
@@ -14,7 +15,7 @@ const vlanVidBits = 0x1fff;
 
 type MutableMatch = { [F in FieldName]?: FieldBits | Masked };
 
-/** Wide registers with the names of the 32-bit ones under them, high half first. */
+/** Wide registers with the names of their 32-bit registers, high half first. */
 const registersUnder = new Map<FieldName, readonly FieldName[]>();
 for (const name of Object.keys(oxmFields) as FieldName[]) {
   const found = /^(x{1,2})reg(\d)$/.exec(name);
@@ -43,7 +44,7 @@ function splitRegister(into: MutableMatch, names: readonly FieldName[], given: F
   });
 }
 
-/** As the switch does: the priority is kept only beside a nonzero VLAN. */
+/** As in the switch, the priority is kept only beside a nonzero VLAN. */
 function splitTci(into: MutableMatch, given: FieldBits | Masked): void {
   const { value, mask } = partsOf(given);
   const care = mask === undefined ? 0xffff : Number(mask);
@@ -88,7 +89,7 @@ function sortedFields(match: Match): { fields: Field[]; aliased: boolean } {
   return { fields, aliased };
 }
 
-/** Writes a match's TLVs without frame or padding. */
+/** Writes a match's TLVs without header or padding. */
 export function putMatchFields(w: Writer, match: Match): void {
   const { fields, aliased } = sortedFields(match);
   if (aliased) {
@@ -103,7 +104,7 @@ export function putMatchFields(w: Writer, match: Match): void {
   }
 }
 
-/** Writes an ofp_match, padded to eight bytes; `unknown` is appended as it stands. */
+/** Writes an ofp_match, padded to eight bytes, and appends `unknown` unchanged. */
 export function putMatch(w: Writer, match: Match, unknown?: Uint8Array): void {
   const start = w.length;
   w.u16(oxmMatch).u16(0);
@@ -115,7 +116,7 @@ export function putMatch(w: Writer, match: Match, unknown?: Uint8Array): void {
 
 export interface TakenMatch {
   readonly match: Match;
-  /** TLVs that the table does not know, or that do not fit their field, as they came. */
+  /** TLVs that the table does not know, or that do not fit their field, unchanged. */
   readonly unknown?: Uint8Array;
 }
 
@@ -131,7 +132,7 @@ function setMasked(into: MutableMatch, field: Field, value: FieldBits, mask: Fie
   else if (care !== 0) into[field.name] = { value: (value & care) >>> 0, mask: care };
 }
 
-/** Registers read 32 bits at a time: an OpenFlow 1.5 switch reports all of them as wide ones. */
+/** Reads registers as 32-bit ones: a switch under OpenFlow 1.5 reports all of them as wide registers. */
 function takeRegisters(r: Reader, into: MutableMatch, names: readonly FieldName[], masked: boolean): void {
   const values = names.map(() => r.u32());
   names.forEach((name, i) => {
@@ -184,7 +185,7 @@ export function takeMatch(r: Reader): TakenMatch {
   return taken;
 }
 
-/** The same match in the form that `takeMatch` gives; for comparing values. */
+/** The match in the form that `takeMatch` returns; for comparing values. */
 export function normalMatch(match: Match): Match {
   const plain = withoutAliases(match);
   const normal: MutableMatch = {};

@@ -9,7 +9,7 @@ import { decodeMessage, encodeMessage, putMessage } from './messages.ts';
 
 const frames = vectors.flatMap(({ sent, received }) => [...sent, ...received]);
 
-/** Decodes, and lets pass only what a codec may throw. */
+/** Decodes, and accepts only the faults that a codec may throw. */
 function tryDecode(frame: Buffer): void {
   try {
     decodeMessage(frame);
@@ -20,7 +20,7 @@ function tryDecode(frame: Buffer): void {
 }
 
 describe('messages', () => {
-  it('come back as they were', () => {
+  it('are the same after a round trip', () => {
     fc.assert(
       fc.property(messages, fc.nat(0xffffffff), (message, xid) => {
         expect(decodeMessage(encodeMessage(message, xid))).toEqual({ xid, message });
@@ -29,7 +29,7 @@ describe('messages', () => {
     );
   });
 
-  it('say their own length, a multiple of what follows them', () => {
+  it('have their own length, a multiple of what follows them', () => {
     fc.assert(
       fc.property(messages, (message) => {
         const bytes = encodeMessage(message, 1);
@@ -38,7 +38,7 @@ describe('messages', () => {
     );
   });
 
-  it('leave the writer as it was when they do not fit', () => {
+  it('leave the writer unchanged when they do not fit', () => {
     const w = new Writer();
     w.u32(7);
     const huge = Array.from({ length: 5000 }, (): Action => ({ type: 'resubmit', table: 1 }));
@@ -60,7 +60,7 @@ describe('messages', () => {
 });
 
 describe('a peer that sends garbage', () => {
-  it('cannot do more than be malformed: random bytes behind any header', () => {
+  it('causes at most Malformed: random bytes behind any header', () => {
     fc.assert(
       fc.property(fc.nat(40), fc.uint8Array({ maxLength: 300 }), (type, body) => {
         tryDecode(Buffer.concat([Buffer.from([6, type, 0, 0, 0, 0, 0, 1]), body]));
@@ -69,7 +69,7 @@ describe('a peer that sends garbage', () => {
     );
   });
 
-  it('cannot do more than be malformed: real frames with bytes changed, cut or doubled', () => {
+  it('causes at most Malformed: real frames with bytes changed, cut or doubled', () => {
     const change = fc.tuple(fc.nat(), fc.nat(255));
     fc.assert(
       fc.property(

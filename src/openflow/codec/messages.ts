@@ -1,6 +1,6 @@
 /**
- * Whole messages: header and body, one row a type. Decoding never gives up on a type that it does not know
- * (`unknown`, `experimenter`); it throws `Malformed` or `Truncated` for a known one that makes no sense.
+ * Whole messages: header and body, one row a type. Decoding keeps a type that it does not know (`unknown`,
+ * `experimenter`). For a known type with a wrong body it throws `Malformed` or `Truncated`.
  */
 import { Reader, Writer } from '../../base/bytes.ts';
 import type { BundleMember, Envelope, Message } from '../message.ts';
@@ -30,7 +30,7 @@ import { putFeatures, putPort, takeFeatures, takePort } from './switches.ts';
 
 type Type = Message['type'];
 type MessageOf<T extends Type> = Extract<Message, { type: T }>;
-/** Types with a number of their own; packet_in is only read in its standard form. */
+/** Types with a number of their own. packet_in is decoded, never encoded, in its standard form. */
 type PlainType = Exclude<keyof typeof messageTypes, 'experimenter' | 'packet_in'>;
 
 interface MessageCodec<T extends Type> {
@@ -263,7 +263,7 @@ function putBodyOf(w: Writer, message: Message, xid: number): number {
   return messageTypes[message.type as PlainType];
 }
 
-/** Appends one message. Throws `Unencodable`, leaving the writer as it was, when the wire cannot hold it. */
+/** Appends one message. Throws `Unencodable` when the wire cannot hold it, and leaves the writer as it was. */
 export function putMessage(w: Writer, message: Message, xid: number): void {
   const start = w.length;
   try {
@@ -275,7 +275,7 @@ export function putMessage(w: Writer, message: Message, xid: number): void {
     w.patchU16(start + 2, length);
   } catch (error) {
     w.truncate(start);
-    // A number too wide for its place, or a part longer than its length field can say.
+    // A number is too wide for its field, or a part is longer than its length field can express.
     if (error instanceof RangeError) unencodable(`${message.type}: ${error.message}`);
     throw error;
   }
@@ -302,5 +302,5 @@ export function encodeMessage(message: Message, xid: number): Buffer {
   return w.done();
 }
 
-/** Reads one whole frame, header included; nothing of it is kept. */
+/** Reads one whole frame, header included. The result refers to no byte of it. */
 export const decodeMessage = (frame: Buffer): Envelope => takeMessage(new Reader(frame));

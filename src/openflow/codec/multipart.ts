@@ -1,6 +1,6 @@
 /**
- * Multipart requests and replies: one row a kind. A reply's entries are read to the message's end; joining
- * the parts of one answer is the session's work.
+ * Multipart requests and replies: one row a kind. A reply's entries are read to the message's end. The
+ * session joins the parts of one answer.
  */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { MultipartEntries, MultipartKind, MultipartReply, MultipartRequest } from '../message.ts';

@@ -1,4 +1,4 @@
-/** Nicira's experimenter messages: one row a subtype, each with what follows the subtype. */
+/** Nicira's experimenter messages: one row a subtype, with its body. */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type { CtFlush, CtTuple, Message, TlvMapping } from '../message.ts';
 import { ctFlushProperties, ctTupleProperties, niciraMessages, tlvCommands } from '../spec/nicira.ts';
@@ -138,10 +138,10 @@ const bySubtype = new Map<number, NiciraCodec<Message>>(
   Object.values(codecs).map((codec) => [codec.subtype, codec as unknown as NiciraCodec<Message>]),
 );
 
-/** The row of a message type, when Nicira's extension is how it travels. */
+/** The row of a message type that Nicira's extension carries. */
 export const niciraCodecOf = (type: Message['type']): NiciraCodec<Message> | undefined =>
   Object.hasOwn(codecs, type) ? (codecs[type as NiciraType] as unknown as NiciraCodec<Message>) : undefined;
 
-/** Reads what follows a subtype; undefined when no row knows it. */
+/** Reads the body of a subtype; undefined when no row knows the subtype. */
 export const takeNicira = (r: Reader, subtype: number): Message | undefined =>
   bySubtype.get(subtype)?.take(r);

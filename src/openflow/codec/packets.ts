@@ -37,7 +37,7 @@ export function takePacketOut(r: Reader): PacketOut {
   };
 }
 
-/** OFPT_PACKET_IN; has no place for userdata. */
+/** OFPT_PACKET_IN, which has no userdata. */
 export function takePacketIn(r: Reader): PacketIn {
   const bufferId = r.u32();
   const totalLength = r.u16();
@@ -67,7 +67,7 @@ export function putPacketIn2(w: Writer, packet: PacketIn): void {
   if (fullLen !== undefined) putProperty(w, packetIn2Properties.fullLen, (p) => p.u32(fullLen));
   if (bufferId !== undefined) putProperty(w, packetIn2Properties.bufferId, (p) => p.u32(bufferId));
   putProperty(w, packetIn2Properties.table, (p) => p.u8(packet.table));
-  // A 64-bit value stands at a multiple of eight, hence the padding before it.
+  // A 64-bit value is aligned to eight bytes, hence the padding before it.
   putProperty(w, packetIn2Properties.cookie, (p) => p.zeros(4).u64(packet.cookie));
   putProperty(w, packetIn2Properties.reason, (p) => p.u8(packet.reason));
   putProperty(w, packetIn2Properties.metadata, (p) => {

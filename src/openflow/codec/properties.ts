@@ -1,6 +1,6 @@
 /**
- * Property TLVs (type, length, value, padded to eight bytes), as packet-in2, controller2, buckets and
- * conntrack flushes use them.
+ * Property TLVs (type, length, value, padded to eight bytes) of packet-in2, controller2, buckets and
+ * conntrack flushes.
  */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import { copyOf, malformed } from './fault.ts';
@@ -14,7 +14,7 @@ export function putProperty(w: Writer, type: number, body: (w: Writer) => void):
   w.align(8, start);
 }
 
-/** A 16-bit value, whose padding counts into the length as Open vSwitch writes it. */
+/** A 16-bit value. Its padding counts into the length, as in Open vSwitch's own encoding. */
 export function putProperty16(w: Writer, type: number, value: number): void {
   w.u16(type).u16(8).u16(value).zeros(2);
 }
@@ -25,8 +25,8 @@ export function putNested(w: Writer, type: number, body: (w: Writer) => void): v
 }
 
 /**
- * Reads properties to the window's end; `take` gives false for a type that it does not know, and those are
- * returned as they came, padding included.
+ * Reads properties to the window's end. `take` returns false for a type that it does not know. Such
+ * properties are returned unchanged, padding included.
  */
 export function takeProperties(
   r: Reader,

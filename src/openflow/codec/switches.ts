@@ -1,4 +1,4 @@
-/** What a switch says of itself on the wire: ports, tables, features, description. */
+/** A switch's description of itself on the wire: ports, tables, features, description. */
 import type { Reader, Writer } from '../../base/bytes.ts';
 import type {
   Aggregate,
@@ -87,7 +87,7 @@ export function takeDescription(r: Reader): SwitchDescription {
   return { manufacturer, hardware, software, serial, datapath: takeText(r, 256) };
 }
 
-/** OpenFlow 1.5 counts an aggregate in the TLVs of flow statistics. */
+/** OpenFlow 1.5 reports an aggregate in the TLVs of flow statistics. */
 export function putAggregate(w: Writer, { packets, bytes, flows }: Aggregate): void {
   putCounters(w, { packets, bytes, flows, duration: 0 });
 }

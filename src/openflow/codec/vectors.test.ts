@@ -7,7 +7,7 @@ import { decodeMessage, encodeMessage } from './messages.ts';
 
 const boring = new Set(['hello', 'barrier_request', 'barrier_reply', 'features_request', 'features_reply']);
 
-/** The one message of that type that a recorded command sent (or got). */
+/** The single message of a type that a recorded command sent or received. */
 function messageOf<T extends Message['type']>(name: string, type: T, side: 'sent' | 'received' = 'sent') {
   const vector = vectors.find((candidate) => candidate.name === name);
   const found = vector?.[side]
@@ -29,7 +29,7 @@ describe('recorded conversations of ovs-ofctl and ovs-vswitchd', () => {
   it('are there', () => expect(vectors.length).toBeGreaterThan(45));
 
   it.each(vectors.map((vector) => [vector.name, vector] as const))(
-    '%s is understood, and says the same again',
+    '%s decodes, and encodes to the same bytes',
     (_, vector) => {
       for (const frame of [...vector.sent, ...vector.received]) {
         const { xid, message } = decodeMessage(frame);
@@ -38,7 +38,8 @@ describe('recorded conversations of ovs-ofctl and ovs-vswitchd', () => {
         const again = encodeMessage(message, xid);
         expect(decodeMessage(again)).toEqual({ xid, message });
         if (boring.has(message.type) || message.type === 'hello') continue;
-        // Matches are put in our order and learn names its fields in OXM; all else is the same, byte by byte.
+        // The encoder puts matches in our order, and learn names its fields in OXM. The rest is equal byte by
+        // byte.
         if (message.type === 'flow_mod' && vector.name !== 'flow-learn') {
           expect(instructionsOf(again)).toBe(instructionsOf(frame));
         }
@@ -225,7 +226,7 @@ describe('recorded conversations of ovs-ofctl and ovs-vswitchd', () => {
     });
   });
 
-  it('what the tables do not know is kept', () => {
+  it('unknown TLVs are kept', () => {
     const { actions, otherInstructions } = flowOf('flow-foreign');
     expect(actions).toMatchObject([{ type: 'raw' }]);
     expect(otherInstructions?.length).toBe(24 + 24);

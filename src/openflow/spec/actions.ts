@@ -1,6 +1,6 @@
 /**
- * Numbers of the actions: OpenFlow 1.5's own and Nicira's (as experimenter actions), with the properties
- * and flags inside them. Truth: ovs-actions(7) and the switch's own encoding under OpenFlow 1.5.
+ * Numbers of the actions: OpenFlow 1.5's own and Nicira's (as experimenter actions), with their properties
+ * and flags. Sources: ovs-actions(7) and the switch's own encoding under OpenFlow 1.5.
  */
 export const actionTypes = {
   output: 0,
@@ -45,7 +45,7 @@ export const controllerProperties = {
 export const ctFlags = { commit: 1, force: 2 } as const;
 /** recirc_table of a ct action that does not recirculate. */
 export const noRecirculation = 0xff;
-/** OpenFlow 1.0's IN_PORT, which a resubmit carries to keep the port. */
+/** OpenFlow 1.0's IN_PORT: a resubmit with it keeps the port. */
 export const sameInPort = 0xfff8;
 
 /** A learn spec's header: bits 0-10 width, 11-12 destination, 13 immediate source. */

@@ -1,6 +1,6 @@
 /**
- * Names of the errors a switch answers with: the type's name by number, and the codes that people meet.
- * For texts only; nothing decides on a name.
+ * Names of a switch's errors: the type's name by number, and the common codes. They are for texts only; no
+ * code depends on a name.
  */
 const types: readonly (readonly [string, readonly string[]])[] = [
   ['hello failed', ['incompatible version', 'permission']],

@@ -1,6 +1,6 @@
 /**
- * Numbers of OpenFlow 1.5: message types, multipart kinds, reserved ports, commands and flags.
- * Values only; what the messages hold is in ../message.ts.
+ * Numbers of OpenFlow 1.5: message types, multipart kinds, reserved ports, commands and flags. Values only;
+ * ../message.ts has the contents of messages.
  */
 
 /** The one version this project speaks. */
@@ -87,7 +87,7 @@ export const flowFlags = {
   noByteCounts: 16,
 } as const;
 
-/** What a flow monitor tells of, and how much (OFPFMF). */
+/** Events that a flow monitor reports, and their detail (OFPFMF). */
 export const monitorFlags = {
   initial: 1,
   added: 2,
@@ -117,7 +117,7 @@ export const groupCommands = {
   add_or_modify: 0x8000,
 } as const;
 export const groupTypes = { all: 0, select: 1, indirect: 2, fast_failover: 3 } as const;
-/** Bucket ids that name a place; `all` is what commands without a bucket carry. */
+/** Bucket ids with a special meaning; `all` is in commands without a bucket. */
 export const bucketIds = { first: 0xfffffffd, last: 0xfffffffe, all: 0xffffffff } as const;
 
 export const meterCommands = { add: 0, modify: 1, delete: 2 } as const;
@@ -140,7 +140,7 @@ export const roles = { nochange: 0, equal: 1, primary: 2, secondary: 3 } as cons
 export const portReasons = { add: 0, delete: 1, modify: 2 } as const;
 export const tableCommands = { replace: 0, modify: 1, enable: 2, disable: 3 } as const;
 
-/** OFPFF and instruction numbers that flows are made of. */
+/** OFPFF and instruction numbers of flows. */
 export const instructions = { goto: 1, apply: 4 } as const;
 
 /** Statistics TLVs (OXS, class 0x8002). */

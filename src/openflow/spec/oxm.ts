@@ -1,10 +1,10 @@
 /**
- * The table of match fields: how each name of ovs-fields(7) is written in an OXM or NXM TLV.
- * The order of the table is the order on the wire: a field stands after all its prerequisites.
- * Where a field has an OXM and an NXM form, the one that OVS itself writes under OpenFlow 1.5 is given.
+ * The table of match fields: the OXM or NXM TLV of each name of ovs-fields(7). The table is in wire order: a
+ * field follows all its prerequisites. Where a field has an OXM and an NXM form, the table has the one that
+ * OVS writes under OpenFlow 1.5.
  */
 
-/** OXM classes; Ericsson's is a plain class number too, not the experimenter class. */
+/** OXM classes. Ericsson's is a plain class number, not the experimenter class. */
 export const oxmClasses = {
   nxm0: 0x0000,
   nxm1: 0x0001,
@@ -17,7 +17,7 @@ export const oxmClasses = {
 export interface OxmField {
   readonly class: keyof typeof oxmClasses;
   readonly number: number;
-  /** Significant low bits; the TLV holds them in whole bytes. */
+  /** Significant low bits; the TLV has whole bytes. */
   readonly bits: number;
   readonly maskable: boolean;
 }
@@ -159,7 +159,7 @@ export const ipFrag = { any: 1, later: 2 } as const;
 /** OFPVID_PRESENT: the frame has a tag. */
 export const vlanPresent = 0x1000;
 
-/** NXM twins of fields listed above in their OXM form; read, never written. */
+/** NXM forms of fields that are listed above in their OXM form; read, never written. */
 export const nxmTwins = {
   nxm0: {
     eth_dst: 1,

@@ -1,4 +1,4 @@
-/** Generators of matches, actions and messages in the form that decoding gives back; for tests only. */
+/** Generators of matches, actions and messages in the form that decoding returns; for tests only. */
 import fc from 'fast-check';
 import { normalMatch } from '../codec/match.ts';
 import type { Action, FieldBits, Masked, Match, Subfield } from '../flow.ts';
@@ -25,7 +25,7 @@ const masked = (width: number): fc.Arbitrary<Masked> =>
 
 const matchable = names.filter((name) => !/^x{1,2}reg|vlan_tci|packet_type/.test(name));
 
-/** Any fields together: the codec knows no prerequisites. */
+/** Any fields together: the codec checks no prerequisites. */
 export const matches: fc.Arbitrary<Match> = fc
   .uniqueArray(fc.constantFrom(...matchable), { maxLength: 8 })
   .chain((fields) =>

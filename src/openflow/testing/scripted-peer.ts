@@ -1,4 +1,4 @@
-/** A switch that says what a test tells it to, on a real socket: for what a real switch never says. */
+/** A scripted switch on a real socket, for answers that a real switch never gives. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ export interface Exchange {
   readonly reply: (message: Message, xid?: number) => void;
 }
 
-/** Answers true when the usual answer must not be given. */
+/** Returns true when the default answer must not be given. */
 export type Script = (exchange: Exchange) => boolean;
 
 const features: Message = {
@@ -56,7 +56,7 @@ export class ScriptedPeer {
     return new Promise((resolve) => this.#server?.listen(this.path, resolve));
   }
 
-  /** Listens on a free TCP port of the loopback as well; gives the target. */
+  /** Also listens on a free TCP port of the loopback; returns the target. */
   async listenTcp(): Promise<string> {
     const server = createServer((socket) => this.#serve(socket));
     this.#tcp = server;
@@ -83,7 +83,7 @@ export class ScriptedPeer {
     });
   }
 
-  /** Stops listening and cuts every connection; the path can be listened on again. */
+  /** Stops listening and ends every connection; the path is then free again. */
   async hangUp(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) =>
