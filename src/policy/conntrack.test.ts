@@ -1,4 +1,4 @@
-/** One connection that several ports of a side admit: passes of guests that forward it, and copies. */
+/** A connection that several ports of one side admit: guests forward it, or several ports get copies. */
 import { expect, test } from 'vitest';
 import { echoFrame, icmpFrame, ip, mac, udpFrame } from '../../test/lib/frames.ts';
 import { host, type PortText, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
@@ -33,7 +33,7 @@ const world = worldFrom({ ports, rules });
 const macOf = (id: string) => mac(ports.find((port) => port.id === id)?.mac ?? vmac);
 const [client, server] = ['10.0.0.1', '10.0.0.2'];
 
-/** Sends one datagram after the other, each from a guest to the MAC of another, and tells who gets it. */
+/** Sends datagrams in turn, each from a guest to the MAC of another, and says which ports get it. */
 function conversation() {
   let tracker = emptyTracker;
   const say = (from: string, frame: Buffer): string => {
@@ -49,7 +49,7 @@ function conversation() {
   return { say, there, back };
 }
 
-test('the client and the server of a forwarded connection both get their answers through', () => {
+test('answers of a forwarded connection pass in both directions', () => {
   const { there, back } = conversation();
   expect([there('client', 'router'), there('router', 'server')]).toEqual(['router', 'server']);
   expect(back('server', 'client')).toBe('client');
@@ -57,14 +57,14 @@ test('the client and the server of a forwarded connection both get their answers
   expect(there('client', 'server')).toBe('server');
 });
 
-test('so does a guarded guest that forwards both ways, with packets in flight on each pass', () => {
+test('a guarded guest may forward both ways, with packets in flight on each pass', () => {
   const { there, back } = conversation();
   expect([there('client', 'gate1'), there('client', 'gate1')]).toEqual(['gate1', 'gate1']);
   expect([there('gate1', 'server'), there('client', 'gate1')]).toEqual(['server', 'gate1']);
   expect([back('server', 'gate1'), back('gate1', 'client')]).toEqual(['gate1', 'client']);
 });
 
-test('the first pass and the latest are on record, those between are asked again', () => {
+test('the record keeps the first and the latest pass; rules judge those between again', () => {
   const { there, back } = conversation();
   expect(there('client', 'gate1')).toBe('gate1');
   expect(there('gate1', 'gate2')).toBe('gate2');
@@ -74,7 +74,7 @@ test('the first pass and the latest are on record, those between are asked again
   expect(back('server', 'client')).toBe('client');
 });
 
-test('nobody inherits what others admitted', () => {
+test('a port that is not on the record inherits nothing', () => {
   const { there, back } = conversation();
   expect(back('router', 'client')).toBe('');
   there('client', 'router');
@@ -84,7 +84,7 @@ test('nobody inherits what others admitted', () => {
   expect(back('server', 'other')).toBe('');
 });
 
-test('each of several holders of a MAC may answer, and no port that got no copy', () => {
+test('each holder of a MAC that got a copy may answer, and no other port', () => {
   const holders = ['holder1', 'holder2', 'holder3'];
   for (const one of holders) {
     const { there, back } = conversation();
@@ -95,14 +95,14 @@ test('each of several holders of a MAC may answer, and no port that got no copy'
   }
 });
 
-test('so may holders that a router forwards to', () => {
+test('holders may answer when a router forwarded to them', () => {
   const { there, back } = conversation();
   expect(there('client', 'router', vip)).toBe('router');
   expect(there('router', vmac, vip)).toBe('holder1 holder2 holder3');
   for (const one of ['holder1', 'holder3']) expect(back(one, 'client', vip, mac(vmac))).toBe('client');
 });
 
-test('an error about a connection puts nobody on its record', () => {
+test('an ICMP error about a connection does not change its record', () => {
   const { say, there, back } = conversation();
   there('client', 'server');
   const quoted = udpFrame(

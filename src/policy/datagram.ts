@@ -1,5 +1,5 @@
 /**
- * Fragments put together again as the switch's connection tracking does it, refusing what it refuses.
+ * Reassembles fragments as the switch's connection tracking does, and refuses what it refuses.
  */
 import { buildEthernet } from '../net/packet/ethernet.ts';
 import { type Fragment, type Frame, type Ip, parseFrame } from '../net/packet/frame.ts';
@@ -7,8 +7,8 @@ import { buildIpv4 } from '../net/packet/ipv4.ts';
 import { buildIpv6 } from '../net/packet/ipv6.ts';
 
 /**
- * Bytes of IP that every fragment but the last must have: the userspace datapath refuses smaller ones, and lets nobody
- * set its limit lower.
+ * The smallest fragment, in bytes of IP, except the last. The userspace datapath refuses smaller ones, and its limit
+ * cannot be set lower.
  */
 export const smallestPiece = 400;
 
@@ -17,7 +17,7 @@ interface Piece extends Fragment {
   readonly ip: Ip;
 }
 
-/** Bytes of the IP packet, headers included, without Ethernet padding; IPv6 counts only its first extension. */
+/** Bytes of the IP packet with its headers, without Ethernet padding. Of IPv6, only the first extension counts. */
 const sizeOf = ({ ip, data }: Piece): number => data.length + (ip.family === 4 ? 20 : 48);
 
 function pieceOf(frame: Frame): Piece | null {
@@ -31,7 +31,7 @@ function sameDatagram(a: Piece, b: Piece): boolean {
   return ids && a.ip.src.bits === b.ip.src.bits && a.ip.dst.bits === b.ip.dst.bits;
 }
 
-/** Gapless, not overlapping, ended by the one piece without "more". */
+/** The pieces leave no gap, do not overlap, and only the last is without "more". */
 function isComplete(pieces: readonly Piece[]): boolean {
   let expected = 0;
   return pieces.every((piece, at) => {
@@ -41,7 +41,7 @@ function isComplete(pieces: readonly Piece[]): boolean {
   });
 }
 
-/** The whole datagram in the Ethernet header of its first piece; null when it does not come together. */
+/** The whole datagram behind the Ethernet header of its first piece; null when pieces are missing or wrong. */
 export function reassemble(frames: readonly Frame[]): Frame | null {
   const pieces: Piece[] = [];
   for (const frame of frames) {
@@ -53,7 +53,7 @@ export function reassemble(frames: readonly Frame[]): Frame | null {
   const [first] = pieces;
   if (first === undefined || !pieces.every((piece) => sameDatagram(first, piece)) || !isComplete(pieces))
     return null;
-  // The userspace datapath counts a first piece from its upper layer on, so headers inside it leave a gap for ever.
+  // The userspace datapath counts a first piece from its upper layer on, so headers inside it leave a gap.
   if (first.data.length !== first.ip.payload.length) return null;
   const payload = Buffer.concat(pieces.map((piece) => piece.data));
   const { protocol } = first;

@@ -72,7 +72,7 @@ const talk = (ports: readonly PortText[], rules: readonly RuleText[] = []) =>
 const udp = (from: Name, to: Name, src = 1000, dst = 2000) => udpFrame(layer(from, to), src, dst);
 
 describe('security groups', () => {
-  test('no groups, nothing passes; no rule of the other side, nothing arrives', () => {
+  test('without groups nothing leaves, without a rule of the receiver nothing arrives', () => {
     expect(talk([port('a', { groups: [] }), port('b')], wideGroup('b')).send('a', udp('a', 'b'))).toBe(
       'egress-rules',
     );
@@ -85,7 +85,7 @@ describe('security groups', () => {
     ).toBe('b');
   });
 
-  test('the union of all groups of a port counts', () => {
+  test('the rules of all groups of a port count together', () => {
     const rules = [egress('x', { service: { kind: 'protocol', protocol: 17 } }), egress('a', { family: 6 })];
     const ports = [port('a', { groups: ['a', 'x'] }), port('b', { mode: 'off' })];
     expect(talk(ports, rules).send('a', udp('a', 'b'))).toBe('b');
@@ -195,7 +195,7 @@ describe('connections', () => {
   const tcp = (from: Name, to: Name, flags: number, src = 1000, dst = 80) =>
     tcpFrame(layer(from, to), src, dst, flags);
 
-  test('replies pass whatever the other direction says', () => {
+  test('replies pass without a rule of their own direction', () => {
     const t = talk(ports, oneWay);
     expect(t.send('b', udp('b', 'a', 2000, 1000))).toBe('egress-rules');
     expect(t.send('a', udp('a', 'b'))).toBe('b');
@@ -231,7 +231,7 @@ describe('connections', () => {
     expect(t.send('a', echoFrame(l, 'reply'))).toBe('b');
   });
 
-  test('ICMP errors pass about a connection that is there', () => {
+  test('ICMP errors about a known connection pass', () => {
     const t = talk(ports, oneWay);
     const quoted = udp('a', 'b').subarray(14);
     const error = icmpFrame(layer('b', 'a'), { type: 3, code: 3, rest: 0, body: quoted });
@@ -251,7 +251,7 @@ describe('connections', () => {
     expect(t.send('b', udpFrame(back('b'), 2000, 1000))).toBe('a');
   });
 
-  test('what no receiver admitted, or went to many, is no connection', () => {
+  test('refused packets and multicast leave no connection', () => {
     const t = talk(ports, [egress('a')]);
     expect(t.send('a', udp('a', 'b'))).toBe('b:ingress-rules');
     expect(t.tracker.size).toBe(0);
@@ -262,7 +262,7 @@ describe('connections', () => {
     expect(open.tracker.size).toBe(0);
   });
 
-  test('an unguarded sender is tracked where it arrives, two unguarded ports never', () => {
+  test('packets of an unguarded sender are tracked at a guarded receiver only', () => {
     const off = { mode: 'off', groups: [] } as const;
     const t = talk([port('a', off), port('b'), port('c', off)], [ingress('b')]);
     expect(t.send('a', udp('a', 'b'))).toBe('b');
@@ -304,7 +304,7 @@ describe('fragments are judged like their datagram', () => {
     }
   });
 
-  test('invalid ones to several reach nobody, where one to a single unguarded port would pass', () => {
+  test('invalid pieces to several ports reach nobody, those to one unguarded port pass', () => {
     const off = { mode: 'off', groups: [] } as const;
     const vmac = '00:00:5e:00:01:07';
     const holders = (['b', 'c'] as const).map((name) => port(name, { ...off, pairs: [['10.0.0.77', vmac]] }));
@@ -318,7 +318,7 @@ describe('fragments are judged like their datagram', () => {
     }
   });
 
-  test('tiny, alone or with a gap they are invalid', () => {
+  test('pieces that are tiny, alone or with a gap are invalid', () => {
     expect(talk(ports, rules).sendPieces('a', fragmentsOf(big(2000), [16]))).toBe('ct-invalid');
     const [first, second] = fragmentsOf(big(2000), [1240]);
     expect(talk(ports, rules).send('a', first)).toBe('ct-invalid');
@@ -338,7 +338,7 @@ describe('delivery', () => {
     expect(talk(far).send('a', request)).toBe('');
   });
 
-  test('to all that hold a MAC but the sender, and to nobody else', () => {
+  test('delivers to all holders of a MAC except the sender', () => {
     const vmac = '00:00:5e:00:01:07';
     const shared = { ...off, pairs: [['10.0.0.77', vmac]] } as const;
     const t = talk([port('a', off), port('b', shared), port('c', shared)]);

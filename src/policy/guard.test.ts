@@ -63,7 +63,7 @@ const worldWith = (over: Partial<PortText> = {}, overB: Partial<PortText> = {}) 
     rules: wideGroup('open'),
   });
 
-/** The sender's reason, or the answer, or what port b got. */
+/** The sender's drop reason, the switch's answer, or what port b got. */
 function tell({ sender, receivers, reply }: Verdict): string {
   if (sender.outcome === 'dropped') return sender.reason;
   if (reply !== null) return `answered ${reply.mac}`;
@@ -99,12 +99,12 @@ describe('L2', () => {
     expect(send(frame, macOnly)).toBe(reason);
   });
 
-  test('with port security off anything goes to whoever holds the destination', () => {
+  test('with port security off every frame reaches the holder of its destination', () => {
     expect(send(tagged(withSource(udpFrame(v4, 1, 2), foreign)), off, off)).toBe('delivered');
     expect(send(tagged(udpFrame(v4, 1, 2)), off)).toBe('vlan-tagged');
   });
 
-  test('ports and networks that are down neither send nor get', () => {
+  test('ports that are down, and ports of networks that are down, send and get nothing', () => {
     const down = { adminUp: false };
     expect(send(udpFrame(v4, 1, 2), down)).toBe('admin-down');
     expect(send(udpFrame(v4, 1, 2), {}, down)).toBe('admin-down');
@@ -194,7 +194,7 @@ describe('reserved addresses', () => {
     expect(spoken(named)).toEqual({ gateway: never, dhcp: never, other: freely });
   });
 
-  test('a fixed IP does, and so does every pair where the network lends them', () => {
+  test('a fixed IP may, and every pair where the network allows reserved pairs', () => {
     expect(spoken({ ips: ['10.0.0.10', '172.16.0.1'] }).gateway).toEqual(freely);
     expect(spoken({}, true)).toEqual({ gateway: freely, dhcp: freely, other: freely });
   });
@@ -236,7 +236,7 @@ describe('neighbour discovery', () => {
     expect(dad('2001:db8::a', [sourceOption(a)])).toBe('nd-spoof');
   });
 
-  test('link-local addresses that passed detection are own', () => {
+  test('a port owns link-local addresses that passed detection', () => {
     const world = worldFrom({
       ports: [portA, portB],
       linkLocals: [{ port: 'a', address: 'fe80::1234', mac: a }],
@@ -300,7 +300,7 @@ describe('neighbour discovery', () => {
       expect(send(icmpFrame(nd, message), mode)).toBe(reason);
   });
 
-  test('behind extension headers it is the same', () => {
+  test('extension headers change nothing', () => {
     const body = Buffer.alloc(6);
     for (const header of [0, 60, 43] as const) {
       const over = { ...nd, extensions: [{ kind: 'plain', header, body } as const] };
@@ -311,7 +311,7 @@ describe('neighbour discovery', () => {
     expect(send(icmpFrame(atomic, routerAdvertisement(1800, [])))).toBe('ra');
   });
 
-  test('in fragments it never passes', () => {
+  test('neighbour discovery in fragments never passes', () => {
     const frame = icmpFrame(nd, neighbourMessage(136, 0, ipA6, [targetOption(a), targetOption(a)]));
     const pieces = fragmentsOf(frame, [16]);
     for (const mode of [{}, macOnly]) {
@@ -352,7 +352,7 @@ describe('IP and DHCP', () => {
     expect(send(udpFrame({ ...v4, src: ip('9.9.9.9') }, 1, 2), macOnly)).toBe('delivered');
   });
 
-  test('clients ask whatever their groups say', () => {
+  test('DHCP clients may ask without a rule', () => {
     const none = { groups: [] };
     const boot = { from: a, to: broadcastMac, src: any4, dst: ip('255.255.255.255') };
     expect(send(dhcpFrame(boot, 'client', a), none)).toBe('delivered');
@@ -364,7 +364,7 @@ describe('IP and DHCP', () => {
     expect(send(udpFrame({ ...six, src: any6 }, 546, 547), none)).toBe('ip-spoof');
   });
 
-  test('servers are trusted ports only, in fragments too', () => {
+  test('only trusted ports may serve DHCP, in fragments too', () => {
     const answer = dhcpFrame(v4, 'server', b, 1600);
     const pieces = fragmentsOf(answer, [1200]);
     const whole = (over: Partial<PortText>, overB: Partial<PortText> = {}) =>
@@ -376,7 +376,7 @@ describe('IP and DHCP', () => {
     for (const port of [67, 68, 4000, 1]) expect(send(udpFrame(v4, port, 68))).toBe('dhcp-server');
     for (const port of [547, 546, 4000, 1]) expect(send(udpFrame(v6, port, 546))).toBe('dhcp-server');
     expect(send(udpFrame(v4, 4000, 68), { dhcpServer: true })).toBe('delivered');
-    // Without rules a receiver hears those alone that come from the port of servers.
+    // A receiver without rules hears only answers from the servers' UDP port.
     expect(send(udpFrame(v4, 4000, 68), { dhcpServer: true }, { groups: [] })).toBe('ingress-rules');
     expect(send(udpFrame(v4, 4000, 546))).toBe('delivered');
     expect(send(udpFrame(v6, 4000, 68))).toBe('delivered');
@@ -384,7 +384,7 @@ describe('IP and DHCP', () => {
     expect(whole({ dhcpServer: true }, { groups: [] })).toBe('delivered');
   });
 
-  test('nor may a guest answer in a connection that a client opened', () => {
+  test('no guest may answer in a connection that a client opened', () => {
     const world = worldWith();
     const asked = udpFrame({ from: b, to: a, src: ipB, dst: ipA }, 68, 4000);
     const { tracker, receivers } = evaluate(world, host, emptyTracker, 'b' as PortId, asked);
@@ -428,7 +428,7 @@ describe('IP and DHCP', () => {
   });
 });
 
-describe('what a receiver is shown', () => {
+describe('what a receiver hears', () => {
   const to = (dst: string, over: Partial<PortText> = {}) =>
     send(echoFrame({ ...v4, dst: ip(dst) }, 'request'), {}, over);
 
@@ -481,7 +481,7 @@ describe('answers by the switch', () => {
     expect(send(unicast)).toBe('delivered');
   });
 
-  test('for neighbours too, when the question is an ordinary one', () => {
+  test('for ordinary neighbour solicitations too', () => {
     const dst = solicitedNode(ipB6);
     const nd = { ...v6, to: groupMac(dst) ?? b, dst, hopLimit: 255 };
     expect(send(icmpFrame(nd, neighbourMessage(135, 0, ipB6, [sourceOption(a)])))).toBe(`answered ${b}`);

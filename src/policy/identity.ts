@@ -1,7 +1,7 @@
 /**
- * Who a port may say it is: its MACs, its pairs of MAC and address, its link-local addresses, and who holds a
- * given MAC or address in a network. A prefix pair gives what a guest can have and nobody else has by name.
- * Facts of the world only, no packets.
+ * The addresses that a port may claim: its MACs, its pairs of MAC and address, its link-local addresses. Also the
+ * holders of an address in a network. A prefix pair gives every usable address that no other port names.
+ * Reads facts of the world, no packets.
  */
 import { type Cidr, cidr, contains, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -21,11 +21,11 @@ export interface Identity {
   readonly macs: ReadonlySet<Mac>;
   /** Fixed IPs with the port's MAC, then the allowed pairs. */
   readonly pairs: readonly Pair[];
-  /** EUI-64 of every MAC, and what passed duplicate-address detection on the port and is nobody else's since. */
+  /** EUI-64 of every MAC, and the addresses that passed duplicate-address detection and are still the port's. */
   readonly linkLocals: readonly Pair[];
-  /** Whether an address that a pair holds is heard but never spoken for: unusable, a broadcast, or reserved. */
+  /** Whether the port may hear an address of its pairs but not claim it: unusable, a broadcast, or reserved. */
   readonly isWithheld: (address: Cidr) => boolean;
-  /** Whether an address is some other port's, so that a prefix pair does not give it. */
+  /** Whether another port has the address, so that a prefix pair does not give it. */
   readonly isOthers: (address: Cidr) => boolean;
 }
 
@@ -39,7 +39,7 @@ export function identityOf(world: World, port: Port): Identity {
   return identity;
 }
 
-/** Whether a link-local address is the network's or, by name, another port's. Lending is about pairs alone. */
+/** Whether the network or another port owns a link-local address. Allowing reserved pairs changes nothing here. */
 function isOthersLinkLocal(world: World, { id, network }: Port, address: Cidr): boolean {
   const gateways = subnetsOf(world, network).map(({ gateway }) => gateway);
   const ofNetwork = [...gateways, ...metadataAddresses].some((ip) => ip !== null && sameIp(ip, address));
@@ -61,7 +61,7 @@ function isWithheld(world: World, port: Port, address: Cidr): boolean {
 }
 
 function isOthers(world: World, { id, network }: Port, address: Cidr): boolean {
-  // What is lent of services is withheld from nobody; as long as it is not, it is withheld as reserved.
+  // Addresses of cloud-owned ports are withheld as reserved, or the network allows pairs to claim them.
   const named = holdersByName(world, network, address).some((port) => port.id !== id && !port.cloudOwned);
   const learned = linkLocalsAt(world, network, address).some((item) => {
     const port = world.ports.get(item.port);
@@ -88,29 +88,29 @@ function deriveIdentity(world: World, port: Port): Identity {
 const holds = (pairs: readonly Pair[], address: Cidr, mac: Mac | null): boolean =>
   pairs.some((pair) => (mac === null || pair.mac === mac) && contains(pair.ip, address));
 
-/** Whether an address is the port's by name rather than by a prefix, under whichever of its MACs. */
+/** Whether the port names the address, under any of its MACs, rather than covers it by a prefix. */
 export const isNamed = (own: Identity, address: Cidr): boolean =>
   [...own.pairs, ...own.linkLocals].some(({ ip }) => isHost(ip) && sameIp(ip, address));
 
-/** Whether the port may speak for `address` from `mac`. */
+/** Whether the port may claim `address` with `mac`. */
 export const ownsAddress = (own: Identity, address: Cidr, mac: Mac): boolean =>
   (holds(own.pairs, address, mac) || holds(own.linkLocals, address, mac)) &&
   !own.isWithheld(address) &&
   (isNamed(own, address) || !own.isOthers(address));
 
-/** Whether `address` is one that the port is spoken to by, from whichever of its MACs. */
+/** Whether packets to `address` are for the port, under any of its MACs. */
 export const coversAddress = (own: Identity, address: Cidr): boolean =>
   holds(own.pairs, address, null) || holds(own.linkLocals, address, null);
 
-/** Whether the port names exactly this address: a fixed IP, or a pair of full length. Prefixes do not count. */
+/** Whether a fixed IP or a pair of one address is this address. Prefixes do not count. */
 export function namesAddress(port: Port, address: Cidr): boolean {
   const same = (ip: Cidr) => isHost(ip) && contains(ip, address);
   return port.fixedIps.some(same) || port.pairs.some((pair) => same(pair.ip));
 }
 
 /**
- * The part of a pair that counts for its neighbours: a prefix only as far as it lies in one of the network's
- * subnets, a full address as it is.
+ * The prefix length by which a pair holds an address, or null. A pair of one address holds it. A prefix holds it only
+ * inside one of the network's subnets.
  */
 function reachOf(pair: Cidr, address: Cidr, subnets: readonly Cidr[]): number | null {
   if (!contains(pair, address)) return null;
@@ -120,8 +120,8 @@ function reachOf(pair: Cidr, address: Cidr, subnets: readonly Cidr[]): number | 
 }
 
 /**
- * The ports that hold an address in a network: those with the longest prefix over it, all of them when several.
- * Link-local addresses are held by nobody here: remote groups mean the addresses that the API names.
+ * The holders of an address in a network: the ports with the longest prefix over it, all of them when several.
+ * Nobody holds link-local addresses here: remote groups mean the addresses that the API names.
  */
 export function holdersOf(world: World, network: NetworkId, address: Cidr): Port[] {
   const subnets = subnetsOf(world, network).map(({ cidr }) => cidr);

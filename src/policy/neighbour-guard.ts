@@ -1,6 +1,6 @@
 /**
- * The sender's guard for neighbour discovery (RFC 4861): addresses, target and link-layer options must agree with
- * one identity. Redirects come from nobody who is guarded, router advertisements only from who may serve DHCP.
+ * The sender's guard for neighbour discovery (RFC 4861): addresses, target and link-layer options must belong to the
+ * port. No guarded port may send redirects. Only ports that may serve DHCP may send router advertisements.
  */
 import { contains, linkLocalPrefix } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -10,7 +10,7 @@ import { type Identity, isNamed, ownsAddress, sameIp, unspecified6 } from './ide
 import type { DropReason } from './verdict.ts';
 import type { GuardMode, Port } from './world.ts';
 
-/** A zero address in an option cannot be told from an absent one on the switch, and misleads about nobody else. */
+/** The switch cannot tell a zero address in an option from an absent option. It misleads about nobody else. */
 const zeroMac = '00:00:00:00:00:00';
 const ownOption = (option: Mac | null, mac: Mac): boolean =>
   option === null || option === zeroMac || option === mac;
@@ -18,7 +18,7 @@ const ownOption = (option: Mac | null, mac: Mac): boolean =>
 function duplicateDetection(own: Identity, mac: Mac, message: Neighbour): DropReason | null {
   if (message.source !== null && message.source !== zeroMac) return 'nd-spoof';
   const covered = ownsAddress(own, message.target, mac);
-  // Also one that a prefix pair covers is claimed by the probe, so that it is nobody else's from then on.
+  // The probe claims an address that a prefix pair covers, so that no other port can have it afterwards.
   if (contains(linkLocalPrefix, message.target))
     return covered && isNamed(own, message.target) ? null : 'dad-pending';
   return covered ? null : 'nd-spoof';
@@ -48,10 +48,10 @@ function advertisement(
   return ownsAddress(own, ip.src, mac) && ownsAddress(own, message.target, mac) ? null : 'nd-spoof';
 }
 
-/** A port that hands out addresses also says whether hosts make their own, and where DHCPv6 is to be asked. */
+/** A DHCP server also says, by router advertisement, whether hosts make their own addresses or ask DHCPv6. */
 const mayAdvertise = (port: Port): boolean => port.dhcpServer;
 
-/** Null lets the packet pass. `type` is its ICMPv6 type; `mac` its Ethernet source, already known to be own. */
+/** Null: the packet passes. `type` is its ICMPv6 type; `mac` its Ethernet source, already known to be the port's. */
 export function guardNeighbour(
   port: Port,
   own: Identity,

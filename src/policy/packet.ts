@@ -1,5 +1,5 @@
 /**
- * The few kinds of packets that policy names: neighbour discovery, listener reports, DHCP, and what only routers say.
+ * Recognises the kinds of packets that policy treats apart: neighbour discovery, listener reports, DHCP, redirects.
  */
 
 import { dhcpPorts } from '../net/packet/dhcp.ts';
@@ -8,13 +8,13 @@ import { icmpTypes } from '../net/packet/icmp.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { protocols } from '../net/packet/transport.ts';
 
-/** A frame, or the datagram put together from several; `fragmented` says which. */
+/** A frame, or a datagram reassembled from several frames; `fragmented` says which. */
 export interface Subject {
   readonly frame: Frame;
   readonly fragmented: boolean;
 }
 
-/** The ICMPv6 type; null when it is no ICMPv6 or not readable. */
+/** The ICMPv6 type; null when the packet is not ICMPv6 or cannot be read. */
 export function icmpv6TypeOf(ip: Ip): number | null {
   if (ip.family !== 6 || ip.protocol !== protocols.icmpv6 || ip.upper?.kind !== 'icmp') return null;
   return ip.upper.type;
@@ -52,8 +52,8 @@ export const isDhcpFromServer = (ip: Ip): boolean =>
     : isUdp(ip, dhcpPorts.server6, dhcpPorts.client6);
 
 /**
- * What a DHCP client takes for an answer: clients look at the port that a packet is for, and few of them at the one
- * that it is from.
+ * Whether a DHCP client would take the packet for an answer. Clients check the destination port, and few of them the
+ * source port.
  */
 export function isForDhcpClient({ family, protocol, upper }: Ip): boolean {
   const port = family === 4 ? dhcpPorts.client : dhcpPorts.client6;

@@ -67,14 +67,14 @@ describe('ports', () => {
     const routers = { device_owner: 'network:router_interface' };
     expect(portOf(portRecord({ ...routers, port_security_enabled: false }))).toMatchObject({
       mode: 'off',
-      service: true,
+      cloudOwned: true,
     });
-    // Given to a router as it was.
-    expect(portOf(portRecord(routers))).toMatchObject({ mode: 'mac-only', service: false });
+    // A project's own port that it attached to a router.
+    expect(portOf(portRecord(routers))).toMatchObject({ mode: 'mac-only', cloudOwned: false });
     expect(portOf(portRecord({ device_owner: 'compute:nova' }))?.mode).toBe('mac-only');
   });
 
-  test('a host that holds the port wins over the one that was asked for', () => {
+  test('the host that has the port wins over the host that was asked for', () => {
     const asked = portRecord({ 'binding:host_id': 'asked' });
     expect(portOf(asked)?.host).toBe('asked');
     expect(portOf(asked, { host: 'bound', status: 'ACTIVE' })?.host).toBe('bound');
@@ -102,7 +102,7 @@ describe('rules', () => {
     expect(ruleOf(ruleRecord({ protocol: 'udp', port_range_min: 5 }))).toBeNull();
   });
 
-  test('what no packet can be matched by is no rule', () => {
+  test('a record that matches no packet gives no rule', () => {
     for (const over of [
       { protocol: 'tcp', port_range_min: 1, port_range_max: 65536 },
       { protocol: 'tcp', port_range_min: 2, port_range_max: 1 },

@@ -1,6 +1,6 @@
 /**
- * Store records to the world of policy: texts parsed, Neutron's names turned into numbers, every choice resolved.
- * Pure; a record that cannot be read gives null, so that one broken record cannot open or stop anything else.
+ * Turns store records into the world of policy: parses texts, turns Neutron's names into numbers, resolves defaults.
+ * A record that cannot be read gives null, so that one broken record neither opens nor stops anything else.
  */
 import { protocolNumber } from '../model/protocols.ts';
 import type {
@@ -51,7 +51,7 @@ export function networkOf(record: NetworkRecord): Network {
   };
 }
 
-/** A record of before QoS says nothing of it. */
+/** Records written before QoS existed lack the attribute. */
 const qosPolicyIdOf = (record: { readonly qos_policy_id?: string | null }): QosPolicyId | null =>
   (record.qos_policy_id ?? null) as QosPolicyId | null;
 
@@ -62,22 +62,22 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
   return { id: record.id as SubnetId, network: record.network_id as NetworkId, cidr, gateway };
 }
 
-/** A project may give a port that it has to its router, whatever uses it: that makes it no more trusted than it was. */
-const isGiven = (record: PortRecord): boolean =>
+/** A project may attach its own port to a router. The port is as guarded as before. */
+const isProjectsOwn = (record: PortRecord): boolean =>
   record.device_owner === 'network:router_interface' && record.port_security_enabled;
 
-/** Ports of the cloud's own services (routers, DHCP) speak for others: they are never held. */
-const isService = (record: PortRecord): boolean =>
-  record.device_owner.startsWith('network:') && !isGiven(record);
+/** Ports of the cloud's own services (routers, DHCP) send for others, so no guard holds them to addresses. */
+const isCloudOwned = (record: PortRecord): boolean =>
+  record.device_owner.startsWith('network:') && !isProjectsOwn(record);
 
 function modeOf(record: PortRecord): GuardMode {
-  if (!record.port_security_enabled || isService(record)) return 'off';
+  if (!record.port_security_enabled || isCloudOwned(record)) return 'off';
   return record.port_security_mode;
 }
 
 /**
- * The host that holds the port wins over the one that a caller asked for; one that gave it up does not count.
- * An address that does not parse is left out.
+ * The host that has the port plugged in wins over the host that a caller asked for; a host that gave it up does not
+ * count. An address that does not parse is left out.
  */
 export function portOf(record: PortRecord, binding?: BindingRecord): Port | null {
   const mac = parseMac(record.mac_address);
@@ -103,7 +103,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     pairs,
     mode: modeOf(record),
     dhcpServer: record.dhcp_trusted,
-    cloudOwned: isService(record),
+    cloudOwned: isCloudOwned(record),
     groups: record.security_groups.map((group) => group as GroupId),
     qosPolicy: qosPolicyIdOf(record),
     host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,
@@ -113,16 +113,16 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
 const fits = (value: number | null, most: number): boolean =>
   value === null || (Number.isInteger(value) && value >= 0 && value <= most);
 
-/** Null for what no packet could be matched by: it must not come out as something wider. */
+/** Null where the record matches no packet: the rule must not become a wider one. */
 function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | null {
   if (record.protocol === null || record.protocol === 'any') return { kind: 'any' };
   const number = protocolNumber(record.protocol);
   if (number === null) return null;
   const { port_range_min: min, port_range_max: max } = record;
   if (number === protocols.icmp || number === protocols.icmpv6) {
-    // ICMP of an IPv6 rule is ICMPv6 by whichever of its names.
+    // ICMP of an IPv6 rule is ICMPv6, by any of its names.
     const protocol = family === 6 ? protocols.icmpv6 : number;
-    // ICMPv6 over IPv4 has no types to ask for.
+    // ICMPv6 over IPv4 has no types.
     if (family === 4 && number === protocols.icmpv6 && min !== null) return null;
     if (!fits(min, 255) || !fits(max, 255)) return null;
     if (min === null) return max === null ? { kind: 'protocol', protocol } : null;
@@ -162,7 +162,7 @@ export function groupOf(record: SecurityGroupRecord): Group {
   return { id: record.id as GroupId, stateful: record.stateful };
 }
 
-/** An entry that cannot be read is left out: it admits nobody. */
+/** An entry that cannot be read is left out, so it admits nobody. */
 export function addressGroupOf(record: AddressGroupRecord): AddressGroup {
   const addresses = record.addresses.map(parseCidr).filter((address) => address !== null);
   return { id: record.id as AddressGroupId, addresses };
@@ -172,8 +172,8 @@ export function addressGroupOf(record: AddressGroupRecord): AddressGroup {
 const burstOf = (rate: number, burst: number): number => (burst > 0 ? burst : Math.ceil(rate * 0.8));
 
 /**
- * Of several rules of one kind and direction, which the API does not let happen, the lowest limit holds. A rate of 0
- * is no limit: a switch that took it by the letter would cut the port off.
+ * The API refuses several rules of one kind and direction; if a store has them, the lowest limit holds. A rate of 0
+ * means no limit: a meter with that rate would cut the port off.
  */
 export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
   const limits = (direction: 'ingress' | 'egress'): QosLimits => {

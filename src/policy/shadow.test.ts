@@ -65,7 +65,7 @@ describe('a rule is shadowed', () => {
     expect(shadowed(other, rule)).toEqual({ r: ['s'] });
   });
 
-  test('by ranges that take it in together', () => {
+  test('by ranges that together include it', () => {
     const parts: Said[] = [
       ['a', ports(10, 19), any],
       ['b', ports(15, 24), from('10.0.0.0/8')],
@@ -75,11 +75,11 @@ describe('a rule is shadowed', () => {
     expect(shadowed(['r', ports(12, 33), any], ...parts)).not.toHaveProperty('r');
   });
 
-  test('of two that say the same, as the later', () => {
+  test('as the later of two equal rules', () => {
     expect(shadowed(['a', tcp, any], ['b', tcp, any], ['c', tcp, any])).toEqual({ b: ['a'], c: ['a'] });
   });
 
-  test('by what stays, when what covers it is shadowed itself', () => {
+  test('by rules that stay, when the rule that covers it is shadowed', () => {
     expect(shadowed(['a', any, any], ['b', tcp, any], ['c', ports(22), any])).toEqual({ b: ['a'], c: ['a'] });
   });
 });
@@ -107,7 +107,7 @@ describe('a rule is not shadowed', () => {
   });
 });
 
-test('thousands of rules of one group are no burden', () => {
+test('thousands of rules of one group are compared quickly', () => {
   const many = Array.from({ length: 4000 }, (_, at): Said => {
     const remote = from(`10.${at % 200}.${Math.floor(at / 200)}.0/24`);
     return [`r${at}`, ports(1 + (at % 7)), remote];

@@ -1,7 +1,7 @@
 /**
- * Which rules could go without any packet being judged otherwise, proven from the rules alone: others of the same
- * group, direction and family together admit all that they admit. What it cannot prove (who is in a group, say) it
- * does not claim. All rules that it names may go at once.
+ * Finds superfluous rules: other rules of the same group, direction and family together admit all that they admit.
+ * The proof reads rules only; it claims nothing that depends on other facts, such as who is in a group. All the rules
+ * that it names may be deleted at once.
  */
 import { type Cidr, cidr, contains, type Family } from '../net/cidr.ts';
 import type { AddressGroup, AddressGroupId, Remote, Rule, RuleId, Service } from './world.ts';
@@ -9,7 +9,7 @@ import type { AddressGroup, AddressGroupId, Remote, Rule, RuleId, Service } from
 type AddressGroups = ReadonlyMap<AddressGroupId, AddressGroup>;
 type Ports = Extract<Service, { readonly kind: 'ports' }>;
 
-/** The prefixes that a remote stands for; null when they are not known from the rules. */
+/** The prefixes of a remote; null when the rules alone do not say them. */
 function prefixesOf(remote: Remote, family: Family, groups: AddressGroups) {
   if (remote.kind === 'prefix') return [remote.prefix];
   if (remote.kind !== 'addresses') return null;
@@ -24,12 +24,12 @@ function remoteCovers(outer: Remote, inner: Remote, family: Family, groups: Addr
     return true;
   const wide = prefixesOf(outer, family, groups);
   const narrow = prefixesOf(inner, family, groups);
-  // A group that is empty now may be filled later: that it admits nobody is no reason to call it superfluous.
+  // A group that is empty now may be filled later, so an empty group makes no rule superfluous.
   if (wide === null || narrow === null || narrow.length === 0) return false;
   return narrow.every((prefix) => wide.some((one) => contains(one, prefix)));
 }
 
-/** Whether one service takes in all of another. Ports never make up a protocol: fragments show none. */
+/** Whether one L4 match includes another. Ports never make up a whole protocol, because fragments show no ports. */
 function serviceCovers(outer: Service, inner: Service): boolean {
   if (outer.kind === 'any') return true;
   if (inner.kind === 'any' || outer.protocol !== inner.protocol) return false;
@@ -39,7 +39,7 @@ function serviceCovers(outer: Service, inner: Service): boolean {
   return outer.kind === 'ports' && inner.kind === 'ports' && outer.min <= inner.min && outer.max >= inner.max;
 }
 
-/** Of rules whose remotes cover a range's, few that take all of it in together; null when they leave a gap. */
+/** Few of `rules` that together include a range of ports; null when they leave a gap. */
 function rangesOver({ protocol, min, max }: Ports, rules: readonly Rule[]): Rule[] | null {
   const ranges = rules.flatMap((rule) =>
     rule.service.kind === 'ports' && rule.service.protocol === protocol
@@ -58,7 +58,7 @@ function rangesOver({ protocol, min, max }: Ports, rules: readonly Rule[]): Rule
   return chosen;
 }
 
-/** Rules of one side by their remotes, so that thousands need not be compared each with each. */
+/** Indexes the rules of one side by their remotes, so that thousands need no comparison of all pairs. */
 class ByRemote {
   readonly #rules = new Map<string, Set<Rule>>();
   readonly #lengths = new Set<number>();
@@ -84,7 +84,7 @@ class ByRemote {
     return remote.kind === 'group' ? `group ${remote.group}` : remote.kind;
   }
 
-  /** All whose remotes may take in a rule's, the rule itself among them. */
+  /** The rules whose remotes may include a rule's remote; the rule itself is among them. */
   *near({ remote }: Rule): Generator<Rule> {
     yield* this.#of('any');
     if (remote.kind === 'group') yield* this.#of(`group ${remote.group}`);
@@ -117,7 +117,7 @@ function coverOf(rule: Rule, all: ByRemote, groups: AddressGroups): readonly Rul
 
 const sideOf = ({ group, direction, family }: Rule): string => `${group}|${direction}|${family}`;
 
-/** `rules` of one side in their order. Later ones are given up first, so of two equal rules the earlier stays. */
+/** `rules` of one side in their order. Later rules go first, so of two equal rules the earlier one stays. */
 function shadowedOn(rules: readonly Rule[], groups: AddressGroups): Map<RuleId, readonly RuleId[]> {
   const kept = new ByRemote(rules);
   const gone: Rule[] = [];
@@ -126,11 +126,11 @@ function shadowedOn(rules: readonly Rule[], groups: AddressGroups): Map<RuleId, 
     kept.remove(rule);
     gone.push(rule);
   }
-  // Covering is transitive, so what covered a rule that was given up is covered itself by what stays.
+  // Covering is transitive: what covered a superfluous rule is itself covered by the rules that stay.
   return new Map(gone.map((rule) => [rule.id, (coverOf(rule, kept, groups) ?? []).map(({ id }) => id)]));
 }
 
-/** The shadowed rules, each with the rules that admit all of it. `rules` are in the order of their making. */
+/** The shadowed rules, each with the rules that admit all of it. `rules` are in the order of their creation. */
 export function shadowedRules(
   rules: Iterable<Rule>,
   groups: AddressGroups,

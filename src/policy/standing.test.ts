@@ -1,4 +1,4 @@
-/** Which connections present rules still admit: case by case, and as the evaluator judges a first packet. */
+/** Which live connections the rules still admit: case by case, and compared with the evaluator on a first packet. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { echoFrame, ip, ipFrame, mac, tcpFrame, udpFrame } from '../../test/lib/frames.ts';
@@ -56,7 +56,7 @@ describe('a connection stands', () => {
     expect(judge({}, back)).toBe(false);
   });
 
-  test('whatever a side without a guard or of another host would say', () => {
+  test('without asking a side that is unguarded or on another host', () => {
     expect(judge({ a: { mode: 'off', groups: [] } })).toBe(true);
     expect(judge({ b: { mode: 'off', groups: [] } })).toBe(true);
     expect(judge({ rules: [into] }, { originator: null })).toBe(true);
@@ -64,7 +64,7 @@ describe('a connection stands', () => {
     expect(judge({ rules: [] }, { originator: null, responder: null })).toBe(true);
   });
 
-  test('by no port that is gone, down or of another network', () => {
+  test('not by a port that is gone, down or of another network', () => {
     for (const side of ['originator', 'responder'] as const)
       expect(judge({}, { [side]: 'nobody' as PortId })).toBe(false);
     expect(judge({ a: { adminUp: false } })).toBe(false);
@@ -73,7 +73,7 @@ describe('a connection stands', () => {
     expect(judge({ b: { network: 'n2' } }, { network: 'n2' as NetworkId })).toBe(false);
   });
 
-  test('in no network that is down or gone, not even between ports without a guard', () => {
+  test('not in a network that is down or gone, even between unguarded ports', () => {
     const off = { mode: 'off', groups: [] } as const;
     const open = world({ a: off, b: off });
     const nobody = { ...web, originator: null, responder: null };
@@ -85,7 +85,7 @@ describe('a connection stands', () => {
     }
   });
 
-  test('by no port that has lost the address it had in it', () => {
+  test('not by a port that has lost its address', () => {
     expect(judge({ a: { ips: ['10.0.0.20'] } })).toBe(false);
     expect(judge({ a: { ips: ['10.0.0.20'], pairs: [['10.0.0.10']] } })).toBe(true);
     expect(judge({ a: { ips: ['10.0.0.20'], mode: 'mac-only' } })).toBe(true);
@@ -119,7 +119,7 @@ describe('a connection stands', () => {
     expect(judge({ rules: [out, into].map((rule) => ({ ...rule, family: 6 })) }, six)).toBe(true);
   });
 
-  test('while its peer is a member, and of the groups that have it', () => {
+  test('while its peer is a member of the remote group', () => {
     const rules = [out, { ...into, remote: '@a' }];
     expect(judge({ rules })).toBe(true);
     expect(judge({ rules: [...rules, { ...out, group: 'c' }], a: { groups: ['c'] } })).toBe(false);
@@ -134,7 +134,7 @@ describe('a connection stands', () => {
     expect(judge({ rules: listed })).toBe(false);
   });
 
-  test('without known ports, when there is one that both sides admit', () => {
+  test('without known ports, when both sides admit at least one port', () => {
     const sctp = { protocol: protocols.sctp, detail: null };
     const range = (rule: RuleText, min: number, max: number): RuleText => ({
       ...rule,
@@ -149,7 +149,7 @@ describe('a connection stands', () => {
     expect(judge({ rules: [out, tcp] }, sctp)).toBe(false);
   });
 
-  test('as DHCP, which is asked for and answered whatever the rules say, by those who may', () => {
+  test('as DHCP between ports that may, without a rule', () => {
     const renewal = { protocol: protocols.udp, detail: ports(68, 67) };
     expect(judge({ rules: [into] }, renewal)).toBe(true);
     expect(judge({ rules: [out] }, renewal)).toBe(false);
@@ -181,7 +181,7 @@ describe('of several ports that admitted a connection', () => {
     return still === null ? null : `${still.originators.join('')} ${still.responders.join('')}`;
   };
 
-  test('all are left while they stand', () => {
+  test('all stay while both sides admit it', () => {
     expect(left([out, into], 'a', 'b')).toBe('a b');
     expect(left([out, into], 'ar', 'rb')).toBe('ar rb');
     expect(left([out, into, ...through], 'ag', 'gb')).toBe('ag gb');
@@ -189,7 +189,7 @@ describe('of several ports that admitted a connection', () => {
     expect(left([], '', '')).toBe(' ');
   });
 
-  test('it ends with those who begin it, or whom it is for', () => {
+  test('it ends when no port that begins it, or none that it is for, is left', () => {
     expect(left([into], 'a', 'b')).toBeNull();
     expect(left([into], 'ar', 'rb')).toBeNull();
     expect(left([out], 'ar', 'rb')).toBeNull();
@@ -198,7 +198,7 @@ describe('of several ports that admitted a connection', () => {
     expect(left([out], 'a', 'bc')).toBeNull();
   });
 
-  test('others are only taken out of it', () => {
+  test('other ports are only taken off its record', () => {
     expect(left([out, into], 'a', 'bc')).toBe('a b');
     expect(left([out, intoTwin], 'a', 'bc')).toBe('a c');
     expect(left([out, into], 'ag', 'gb')).toBe('a b');
@@ -207,7 +207,7 @@ describe('of several ports that admitted a connection', () => {
     expect(left([out, into], 'a', 'xb')).toBe('a b');
   });
 
-  test('who fell comes back where its rules let it give, or hear, an answer as if nobody had asked', () => {
+  test('a port that fell comes back where its rules admit the answer by itself', () => {
     const back = (id: string, side: 'originators' | 'responders', ...more: RuleText[]): boolean =>
       comesBack(world({ others, rules: [out, into, ...more] }), tuple, id as PortId, side);
     const answers: RuleText = {
@@ -222,7 +222,7 @@ describe('of several ports that admitted a connection', () => {
     expect(back('g', 'originators', ...through.slice(0, 1))).toBe(false);
     expect(back('g', 'originators', ...through)).toBe(true);
     for (const id of ['r', 'x']) expect(back(id, 'responders', answers, ...through)).toBe(false);
-    // What the switch puts on record is what is said to come back.
+    // The evaluator puts exactly the ports on record that were said to come back.
     const given = world({ others, rules: [out, into, answers] });
     const there = { from: mac(a.mac), to: mac(b.mac), src: web.src, dst: web.dst };
     const again = { from: mac(twin.mac), to: mac(a.mac), src: web.dst, dst: web.src };
@@ -240,7 +240,7 @@ describe('of several ports that admitted a connection', () => {
   });
 });
 
-/** What the evaluator says of the first packet, from whichever of the sender's MACs. */
+/** What the evaluator says of the first packet, from any of the sender's MACs. */
 function begins(given: World, connection: ConnectionOfPorts, from: Port, to: Port): boolean {
   return [...identityOf(given, from).macs].some((mac) => {
     const link = { from: mac, to: to.mac, src: connection.src, dst: connection.dst };
@@ -315,7 +315,7 @@ test('a connection stands exactly when its first packet would pass', () => {
   expect(Math.min(stood, fell)).toBeGreaterThan(100);
 });
 
-test('ten thousand connections of a world of ten thousand ports are judged in the time of a blink', () => {
+test('ten thousand connections of a world of ten thousand ports are judged quickly', () => {
   const address = (at: number) => `10.0.${at >> 8}.${at & 255}`;
   const members = Array.from({ length: 10_000 }, (_, at): PortText => {
     const mac = (0x020000000000 + at).toString(16).padStart(12, '0').replace(/..\B/g, '$&:');

@@ -81,7 +81,7 @@ function isLostInPieces({ fragmented }: Subject, { lookup, newcomers }: Passage)
   return fragmented && related && (newcomers.sender || newcomers.receiver);
 }
 
-/** Puts newcomers on the connection record. Packets to several ports by multicast, and their like, leave none. */
+/** Puts newcomers on the connection record. Multicast, and pieces to several ports, leave no record. */
 function remember(
   [sender, receiver]: readonly [PortId, PortId],
   copy: number,
@@ -133,7 +133,7 @@ function arrive(
   return null;
 }
 
-/** The sender's host remembers a remote receiver as it does its own; whether the packet arrives is for the other host. */
+/** The sender's host records a remote receiver like a local one. The other host decides whether the packet arrives. */
 function depart(
   sender: Port,
   [copy, receiver]: readonly [number, Port],

@@ -1,7 +1,6 @@
 /**
- * What would be searched for again and again in one world: ports, subnets and reserved addresses of a network, rules
- * of a group, holders of an address. Worked out once a world and only when asked, and kept as long as the world is;
- * so a world must not change while it is judged by. Holds no verdicts.
+ * Indexes of a world: ports, subnets and reserved addresses of a network, rules of a group, holders of an address.
+ * Each is built once, when first needed, and kept as long as its world. So a world must not change. Holds no verdicts.
  */
 import { type Cidr, cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
 import { reservedAddresses } from './address-owners.ts';
@@ -18,7 +17,7 @@ import type {
   World,
 } from './world.ts';
 
-/** Ports of one network by what they hold; those with a prefix are few and have to be looked at one by one. */
+/** Ports of one network by the addresses that they hold. Ports with prefixes are few, so each is checked. */
 interface Holdings {
   readonly exact: Readonly<Record<Family, ReadonlyMap<bigint, readonly Port[]>>>;
   /** By the EUI-64 link-local form of a MAC that a port may use. */
@@ -80,7 +79,7 @@ export const subnetsOf = (world: World, network: NetworkId): readonly Subnet[] =
 export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =>
   indexOf(world).linkLocals.get(port) ?? [];
 
-/** The records of one address: there is one in a store, whoever wrote it. */
+/** The records of one address. A store has one at most. */
 export const linkLocalsAt = (world: World, network: NetworkId, { bits }: Cidr): readonly LinkLocal[] =>
   indexOf(world).linkLocalsAt.get(`${network} ${bits}`) ?? [];
 
@@ -103,7 +102,7 @@ export function rulesOf(
   return found;
 }
 
-/** What no allowed pair may claim in a network. */
+/** The addresses that no allowed pair may claim in a network. */
 export function reservedIn(world: World, network: NetworkId): readonly Cidr[] {
   const { reserved } = indexOf(world);
   let addresses = reserved.get(network);
@@ -144,14 +143,14 @@ function holdingsOf(world: World, network: NetworkId): Holdings {
   return known;
 }
 
-/** The ports of a network that may hold an address, each once: all that name it, and all that name any prefix. */
+/** The ports of a network that may hold an address, each once: all that name it, and all with a prefix. */
 export function possibleHolders(world: World, network: NetworkId, address: Cidr): Iterable<Port> {
   const { exact, wide } = holdingsOf(world, network);
   const named = exact[address.family].get(address.bits) ?? [];
   return wide.length === 0 && named.length <= 1 ? named : new Set([...named, ...wide]);
 }
 
-/** The ports whose an address is by name: as fixed IP, as a pair of one address, or made of one of their MACs. */
+/** The ports that name an address: as fixed IP, as a pair of one address, or as EUI-64 form of a MAC. */
 export function holdersByName(world: World, network: NetworkId, address: Cidr): readonly Port[] {
   const { exact, byMac } = holdingsOf(world, network);
   const named = exact[address.family].get(address.bits) ?? [];

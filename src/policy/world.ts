@@ -1,5 +1,5 @@
 /**
- * The world that policy speaks about: Neutron's records with addresses parsed and every choice resolved.
+ * The world that policy judges by: Neutron's records with addresses parsed and defaults resolved.
  * Both the reference evaluator and the pipeline read it, so it holds facts, no verdicts and no OpenFlow.
  */
 import type { Cidr, Family } from '../net/cidr.ts';
@@ -23,9 +23,9 @@ export type QosPolicyId = string & { readonly [qosPolicyBrand]: true };
 export interface Network {
   readonly id: NetworkId;
   readonly adminUp: boolean;
-  /** Its owner lets pairs claim the gateway's, DHCP servers' and metadata service's addresses. */
+  /** Address pairs may claim addresses of gateways, of DHCP servers and of the metadata service. */
   readonly allowsReservedPairs: boolean;
-  /** For its ports that have none of their own. */
+  /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
 }
 
@@ -36,13 +36,13 @@ export interface Subnet {
   readonly gateway: Cidr | null;
 }
 
-/** An address or prefix that a port may use, always together with one MAC. */
+/** An address or prefix that a port may use with one MAC. */
 export interface Pair {
   readonly mac: Mac;
   readonly ip: Cidr;
 }
 
-/** strict: pairs only. mac-only: any address, own MACs. off: anything, no security groups. */
+/** strict: its pairs only. mac-only: any address from its own MACs. off: any frame, no security groups. */
 export type GuardMode = 'strict' | 'mac-only' | 'off';
 
 export interface Port {
@@ -51,21 +51,21 @@ export interface Port {
   readonly adminUp: boolean;
   readonly mac: Mac;
   readonly fixedIps: readonly Cidr[];
-  /** Allowed address pairs as given, fixed IPs not among them. */
+  /** Allowed address pairs; fixed IPs are not among them. */
   readonly pairs: readonly Pair[];
   readonly mode: GuardMode;
   readonly dhcpServer: boolean;
-  /** One of the cloud's own: its fixed IPs are reserved. */
+  /** It belongs to a service of the cloud, such as a router or DHCP: its fixed IPs are reserved. */
   readonly cloudOwned: boolean;
   readonly groups: readonly GroupId[];
   readonly qosPolicy: QosPolicyId | null;
-  /** The host that holds it, or is asked to; null while nobody does. */
+  /** The host that has it, or that is asked to; null when there is none. */
   readonly host: string | null;
 }
 
 export interface Group {
   readonly id: GroupId;
-  /** Without state every packet is judged by itself, answers too. */
+  /** Of a stateless group, rules judge every packet by itself, answers too. */
   readonly stateful: boolean;
 }
 
@@ -74,13 +74,13 @@ export interface AddressGroup {
   readonly addresses: readonly Cidr[];
 }
 
-/** A token bucket: how much a second, and how much at once. */
+/** A token bucket: amount a second, and the largest burst. */
 export interface Limit {
   readonly rate: number;
   readonly burst: number;
 }
 
-/** What a QoS policy asks for in one direction. */
+/** The limits of a QoS policy in one direction. */
 export interface QosLimits {
   /** Kilobits. */
   readonly bandwidth: Limit | null;
@@ -93,11 +93,11 @@ export interface QosPolicy {
   /** As the guest sees it. */
   readonly egress: QosLimits;
   readonly ingress: QosLimits;
-  /** The DSCP that everything it sends is marked with, in [0, 63]. */
+  /** The DSCP of everything that the port sends, in [0, 63]. */
   readonly dscp: number | null;
 }
 
-/** What a rule asks of the layer above IP; protocol null is any. ICMP's type 0 is a value, null is any. */
+/** A rule's L4 match: its protocol, and its ports or types and codes. ICMP type 0 is a value; code null is any. */
 export type Service =
   | { readonly kind: 'any' }
   | { readonly kind: 'protocol'; readonly protocol: number }

@@ -2,14 +2,8 @@
  * Answers `/v1/explain`: walks a packet through the facts that the installed flows follow from, with the connections
  * that the switch has now. Changes nothing on the switch.
  */
-import type {
-  ExplainedChange,
-  ExplainedConnection,
-  ExplainedStep,
-  Explanation,
-} from '../../model/explanation.ts';
-import { protocolName } from '../../model/protocols.ts';
-import { type Cidr, formatCidr, formatIp } from '../../net/cidr.ts';
+import type { ExplainedConnection, ExplainedStep, Explanation } from '../../model/explanation.ts';
+import { type Cidr, formatIp } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { type ConntrackEntry, parseConntrack } from '../../ovsdb/index.ts';
@@ -17,11 +11,12 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { keysOf } from '../../pipeline/record.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
 import { type ConnectionRecord, connectionKey, lookUp, type Tracker } from '../../policy/conntrack.ts';
-import { type Change, changed, refusalOf, suggest } from '../../policy/suggestion.ts';
+import { refusalOf, suggest } from '../../policy/suggestion.ts';
 import type { Step } from '../../policy/verdict.ts';
 import { type Walk, walk } from '../../policy/walk.ts';
-import type { NetworkId, Port, PortId, Rule, Service, World } from '../../policy/world.ts';
+import type { NetworkId, Port, PortId, World } from '../../policy/world.ts';
 import { ownersIn } from '../connections/judging.ts';
+import { changesOf } from './explained-changes.ts';
 
 export interface ExplainOptions {
   readonly pipeline: Pipeline;
@@ -115,92 +110,3 @@ const textOf = (address: Cidr | Mac | null): string | null =>
   address === null || typeof address === 'string' ? address : formatIp(address.family, address.bits);
 
 const stepOf = ({ address, ...step }: Step): ExplainedStep => ({ ...step, address: textOf(address) });
-
-function layer4Attributes(service: Service): Readonly<Record<string, unknown>> {
-  switch (service.kind) {
-    case 'any':
-      return {};
-    case 'protocol':
-      return { protocol: protocolName(service.protocol) };
-    case 'ports':
-      return {
-        protocol: protocolName(service.protocol),
-        port_range_min: service.min,
-        port_range_max: service.max,
-      };
-    case 'icmp':
-      return {
-        protocol: protocolName(service.protocol),
-        port_range_min: service.type,
-        port_range_max: service.code,
-      };
-  }
-}
-
-const remoteAttributes = ({ remote }: Pick<Rule, 'remote'>): Readonly<Record<string, unknown>> =>
-  remote.kind === 'prefix' ? { remote_ip_prefix: formatCidr(remote.prefix) } : {};
-
-/** Each change sees the changes before it: a port may get several pairs. */
-function changesOf(world: World, changes: readonly Change[]): ExplainedChange[] {
-  let at = world;
-  return changes.map((change) => {
-    const explained = changeOf(at, change);
-    at = changed(at, change);
-    return explained;
-  });
-}
-
-/** In the words of the API. */
-function changeOf(world: World, change: Change): ExplainedChange {
-  switch (change.kind) {
-    case 'rule': {
-      const { rule, group, port } = change;
-      return {
-        resource: 'security_group_rule',
-        id: null,
-        port,
-        attributes: {
-          security_group_id: group,
-          direction: rule.direction,
-          ethertype: rule.family === 4 ? 'IPv4' : 'IPv6',
-          ...layer4Attributes(rule.service),
-          ...remoteAttributes(rule),
-        },
-      };
-    }
-    case 'pair': {
-      const pairs = [...(world.ports.get(change.port)?.pairs ?? []), change.pair];
-      return ofPort(change.port, {
-        allowed_address_pairs: pairs.map(({ mac, ip }) => ({
-          ip_address: formatCidr(ip),
-          mac_address: mac,
-        })),
-      });
-    }
-    case 'dhcp-server':
-      return ofPort(change.port, { dhcp_trusted: true });
-    case 'mode':
-      return ofPort(
-        change.port,
-        change.mode === 'off'
-          ? { port_security_enabled: false, security_groups: [], allowed_address_pairs: [] }
-          : { port_security_mode: change.mode },
-      );
-    case 'port-up':
-      return ofPort(change.port, { admin_state_up: true });
-    case 'network-up':
-      return {
-        resource: 'network',
-        id: change.network,
-        port: null,
-        attributes: { admin_state_up: true },
-      };
-  }
-}
-
-const ofPort = (port: PortId, attributes: ExplainedChange['attributes']): ExplainedChange => ({
-  resource: 'port',
-  id: port,
-  port,
-  attributes,
-});

@@ -1,0 +1,97 @@
+/**
+ * The suggested changes in the words of the API: which resource to make or to update, with which attributes.
+ */
+import type { ExplainedChange } from '../../model/explanation.ts';
+import { protocolName } from '../../model/protocols.ts';
+import { formatCidr } from '../../net/cidr.ts';
+import { type Change, changed } from '../../policy/suggestion.ts';
+import type { PortId, Rule, Service, World } from '../../policy/world.ts';
+
+function layer4Attributes(service: Service): Readonly<Record<string, unknown>> {
+  switch (service.kind) {
+    case 'any':
+      return {};
+    case 'protocol':
+      return { protocol: protocolName(service.protocol) };
+    case 'ports':
+      return {
+        protocol: protocolName(service.protocol),
+        port_range_min: service.min,
+        port_range_max: service.max,
+      };
+    case 'icmp':
+      return {
+        protocol: protocolName(service.protocol),
+        port_range_min: service.type,
+        port_range_max: service.code,
+      };
+  }
+}
+
+const remoteAttributes = ({ remote }: Pick<Rule, 'remote'>): Readonly<Record<string, unknown>> =>
+  remote.kind === 'prefix' ? { remote_ip_prefix: formatCidr(remote.prefix) } : {};
+
+/** Each change sees the changes before it: a port may get several pairs. */
+export function changesOf(world: World, changes: readonly Change[]): ExplainedChange[] {
+  let at = world;
+  return changes.map((change) => {
+    const explained = changeOf(at, change);
+    at = changed(at, change);
+    return explained;
+  });
+}
+
+/** In the words of the API. */
+function changeOf(world: World, change: Change): ExplainedChange {
+  switch (change.kind) {
+    case 'rule': {
+      const { rule, group, port } = change;
+      return {
+        resource: 'security_group_rule',
+        id: null,
+        port,
+        attributes: {
+          security_group_id: group,
+          direction: rule.direction,
+          ethertype: rule.family === 4 ? 'IPv4' : 'IPv6',
+          ...layer4Attributes(rule.service),
+          ...remoteAttributes(rule),
+        },
+      };
+    }
+    case 'pair': {
+      const pairs = [...(world.ports.get(change.port)?.pairs ?? []), change.pair];
+      return ofPort(change.port, {
+        allowed_address_pairs: pairs.map(({ mac, ip }) => ({
+          ip_address: formatCidr(ip),
+          mac_address: mac,
+        })),
+      });
+    }
+    case 'dhcp-server':
+      return ofPort(change.port, { dhcp_trusted: true });
+    case 'mode':
+      return ofPort(
+        change.port,
+        change.mode === 'off'
+          ? { port_security_enabled: false, security_groups: [], allowed_address_pairs: [] }
+          : { port_security_mode: change.mode },
+      );
+    case 'port-up':
+      return ofPort(change.port, { admin_state_up: true });
+    case 'network-up':
+      return {
+        resource: 'network',
+        id: change.network,
+        port: null,
+        attributes: { admin_state_up: true },
+      };
+  }
+}
+
+const ofPort = (port: PortId, attributes: ExplainedChange['attributes']): ExplainedChange => ({
+  resource: 'port',
+  id: port,
+  port,
+  attributes,
+});
