@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../model/faults.ts';
 import { arrayOf, objectOf, stringSchema, timeSchema } from '../model/schema.ts';
-import { describes, type Operation, wrapped } from './openapi/operation.ts';
+import { type ApiOperation, describes, wrapped } from './openapi/operation.ts';
 
 interface Extension {
   readonly alias: string;
@@ -173,13 +173,13 @@ const extensionSchema = objectOf({
   links: arrayOf({ type: 'object' }),
 });
 
-const listOperation: Operation = {
+const listOperation: ApiOperation = {
   group: 'extensions',
   summary: 'Lists the extensions that are whole here',
   answers: { 200: wrapped('extensions', arrayOf(extensionSchema)) },
 };
 
-const showOperation: Operation = {
+const showOperation: ApiOperation = {
   group: 'extensions',
   summary: 'Shows one extension',
   answers: { 200: wrapped('extension', extensionSchema) },

@@ -13,7 +13,7 @@ import type { Store } from '../store/contract.ts';
 import { registerExtensions } from './extensions.ts';
 import { registerBodyParser } from './http/body.ts';
 import { answerFor, internalError } from './http/errors.ts';
-import { malformed, rawRefusals, registerRawRefusals, requestIdHeader } from './http/raw-refusals.ts';
+import { malformedRequest, rawRefusals, registerRawRefusals, requestIdHeader } from './http/raw-refusals.ts';
 import { refuseRequest } from './http/request-faults.ts';
 import type { Context } from './http/resource.ts';
 import { Access } from './identity/access.ts';
@@ -80,7 +80,7 @@ export interface Api {
 const bodyLimit = 8 * 1024 * 1024;
 
 /** Milliseconds that requests under way get at the end: who stopped in the midst of one would be waited for for ever. */
-const farewell = 2000;
+const drainTimeout = 2000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
@@ -183,7 +183,7 @@ export function createApi(options: ApiOptions): Api {
     async close() {
       asker.close();
       authenticator.close();
-      const cut = setTimeout(() => app.server.closeAllConnections(), farewell);
+      const cut = setTimeout(() => app.server.closeAllConnections(), drainTimeout);
       await app.close();
       clearTimeout(cut);
       view.close();
@@ -237,7 +237,7 @@ function translated(error: unknown): unknown {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new Fault({ code: 'WrongMediaType' }, 'media type', error);
   if (typeof status === 'number' && status >= 400 && status < 500) {
-    return new Fault({ code: 'BadRequest', message: malformed }, 'malformed request', error);
+    return new Fault({ code: 'BadRequest', message: malformedRequest }, 'malformed request', error);
   }
   return error;
 }

@@ -1,7 +1,7 @@
 /** The version documents, from which clients find their way. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { arrayOf, objectOf, stringSchema } from '../model/schema.ts';
-import { describes, type Operation } from './openapi/operation.ts';
+import { type ApiOperation, describes } from './openapi/operation.ts';
 
 /** Scheme and authority as the client sees them; a proxy that ends TLS says so. */
 export function originOf({ headers }: FastifyRequest): string {
@@ -21,7 +21,7 @@ export interface ResourceNames {
 
 const links = arrayOf(objectOf({ rel: stringSchema, href: stringSchema }));
 
-const versionsOperation: Operation = {
+const versionsOperation: ApiOperation = {
   group: 'versions',
   summary: 'The versions of the API',
   answers: {
@@ -29,7 +29,7 @@ const versionsOperation: Operation = {
   },
 };
 
-const resourcesOperation: Operation = {
+const resourcesOperation: ApiOperation = {
   group: 'versions',
   summary: 'The resources of the API',
   answers: {

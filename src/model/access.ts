@@ -21,4 +21,4 @@ export type Standing =
   | 'external';
 
 /** Any one of them will do. */
-export type Rule = readonly Standing[];
+export type AccessRule = readonly Standing[];

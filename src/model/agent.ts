@@ -61,7 +61,7 @@ export const agentAttributes = {
 } as const satisfies AttributeTable;
 
 /** A host and what administrators noted of it. The id is the host's own, whenever it comes and goes. */
-export interface Agent {
+export interface NeutronAgent {
   readonly id: string;
   /** Hosts are nobody's. */
   readonly project_id: '';
@@ -75,7 +75,11 @@ export const blankNote: AgentNote = { admin_state_up: true, description: null };
 const timeText = (time: number): string => new Date(time).toISOString().slice(0, 19).replace('T', ' ');
 
 /** `bound` is the number of ports that the host holds, `now` the time of the question. */
-export function showAgent({ id, host, note }: Agent, bound: number, now: number): Record<string, unknown> {
+export function showAgent(
+  { id, host, note }: NeutronAgent,
+  bound: number,
+  now: number,
+): Record<string, unknown> {
   const started = timeText(host.started ?? host.heartbeat);
   return {
     id,

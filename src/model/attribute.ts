@@ -4,7 +4,7 @@
  * resources belong to the resource's own file.
  */
 
-import type { Rule } from './access.ts';
+import type { AccessRule } from './access.ts';
 import { badRequest } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { Schema } from './schema.ts';
@@ -14,14 +14,14 @@ export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' |
 
 /** Who may set an attribute and who sees it, beyond what the resource's verbs ask. Absent rules ask nothing more. */
 export interface Rights {
-  readonly create?: Rule;
-  readonly update?: Rule;
+  readonly create?: AccessRule;
+  readonly update?: AccessRule;
   /** Of everybody who sees the resource, only these see the attribute. */
   readonly read?: readonly ('admin' | 'service')[];
   /** The values that `create` and `update` are about; absent: all. */
   readonly values?: (value: unknown) => boolean;
   /** Rules for keys that the value, or the items of a list, may have. */
-  readonly items?: Readonly<Record<string, { readonly create: Rule; readonly update: Rule }>>;
+  readonly items?: Readonly<Record<string, { readonly create: AccessRule; readonly update: AccessRule }>>;
 }
 
 export interface Attribute {

@@ -9,7 +9,7 @@ import { isObject } from './checks.ts';
 type Holds = 'record' | 'mark' | 'note';
 
 /** The part of Portcullis that creates such keys. */
-export type Writer = 'server' | 'agent';
+export type KeyWriter = 'server' | 'agent';
 
 /** The names in a layout, in order. */
 type NamesIn<L extends string> = L extends `${infer First}/${infer Rest}`
@@ -30,7 +30,7 @@ export interface Kind<R, P extends AnyParts = AnyParts> {
    */
   readonly layout: string;
   readonly holds: Holds;
-  readonly writer: Writer;
+  readonly writer: KeyWriter;
   /** All keys of the kind begin so. */
   readonly prefix: string;
   /** Null for a key of another kind. */
@@ -46,14 +46,14 @@ export interface KeyKind<R, L extends string> extends Kind<R, Parts<L>> {
   readonly under: (...parts: readonly string[]) => string;
 }
 
-export const recordsAt = <R, L extends string>(layout: L, read: Reader<R>, writer: Writer) =>
+export const recordsAt = <R, L extends string>(layout: L, read: Reader<R>, writer: KeyWriter) =>
   kindAt(layout, 'record', read, writer);
 export const marksAt = <L extends string>(layout: L) => kindAt(layout, 'mark', text, 'server');
 export const notesAt = <L extends string>(layout: L) => kindAt(layout, 'note', text, 'server');
 
 type Reader<R> = (value: string) => R;
 
-export const json =
+export const jsonOf =
   <R>(): Reader<R> =>
   (value) => {
     const record: unknown = JSON.parse(value);
@@ -67,7 +67,7 @@ function kindAt<R, L extends string>(
   layout: L,
   holds: Holds,
   read: Reader<R>,
-  writer: Writer,
+  writer: KeyWriter,
 ): KeyKind<R, L> {
   const segments = layout.split('/');
   const pattern = new RegExp(`^${segments.map(patternOf).join('/')}$`);

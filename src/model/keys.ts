@@ -4,7 +4,7 @@
  * ports need. Whoever builds, parses or walks keys asks a kind; no other file knows a layout.
  */
 import type { DefaultStatefulnessRecord } from './default-statefulness.ts';
-import { json, type Kind, marksAt, notesAt, recordsAt } from './key-kind.ts';
+import { jsonOf, type Kind, marksAt, notesAt, recordsAt } from './key-kind.ts';
 import type { QuotaRecord } from './quota.ts';
 import type {
   AddressGroupRecord,
@@ -31,41 +31,41 @@ import type {
 import type { RouterRecord } from './router.ts';
 
 export const keys = {
-  network: recordsAt('networks/:id', json<NetworkRecord>(), 'server'),
-  subnet: recordsAt('subnets/:network/:id', json<SubnetRecord>(), 'server'),
-  port: recordsAt('ports/:network/:id', json<PortRecord>(), 'server'),
-  group: recordsAt('groups/:id', json<SecurityGroupRecord>(), 'server'),
-  rule: recordsAt('rules/:group/:id', json<SecurityGroupRuleRecord>(), 'server'),
+  network: recordsAt('networks/:id', jsonOf<NetworkRecord>(), 'server'),
+  subnet: recordsAt('subnets/:network/:id', jsonOf<SubnetRecord>(), 'server'),
+  port: recordsAt('ports/:network/:id', jsonOf<PortRecord>(), 'server'),
+  group: recordsAt('groups/:id', jsonOf<SecurityGroupRecord>(), 'server'),
+  rule: recordsAt('rules/:group/:id', jsonOf<SecurityGroupRuleRecord>(), 'server'),
   /** A template of a rule that new groups begin with. */
-  defaultGroupRule: recordsAt('default-rules/:id', json<DefaultGroupRuleRecord>(), 'server'),
+  defaultGroupRule: recordsAt('default-rules/:id', jsonOf<DefaultGroupRuleRecord>(), 'server'),
   /** Whether new groups are stateful. */
-  defaultStatefulness: recordsAt('default-statefulness/:id', json<DefaultStatefulnessRecord>(), 'server'),
-  addressGroup: recordsAt('address-groups/:id', json<AddressGroupRecord>(), 'server'),
+  defaultStatefulness: recordsAt('default-statefulness/:id', jsonOf<DefaultStatefulnessRecord>(), 'server'),
+  addressGroup: recordsAt('address-groups/:id', jsonOf<AddressGroupRecord>(), 'server'),
   /** A QoS policy with its rules. */
-  qosPolicy: recordsAt('qos/:id', json<QosPolicyRecord>(), 'server'),
+  qosPolicy: recordsAt('qos/:id', jsonOf<QosPolicyRecord>(), 'server'),
   /** A router with the ids of its ports. */
-  router: recordsAt('routers/:id', json<RouterRecord>(), 'server'),
+  router: recordsAt('routers/:id', jsonOf<RouterRecord>(), 'server'),
   /** The limits that a project was given. */
-  quota: recordsAt('quotas/*project', json<QuotaRecord>(), 'server'),
-  addressScope: recordsAt('address-scopes/:id', json<AddressScopeRecord>(), 'server'),
-  subnetPool: recordsAt('subnet-pools/:id', json<SubnetPoolRecord>(), 'server'),
-  rbacPolicy: recordsAt('rbac/:id', json<RbacPolicyRecord>(), 'server'),
+  quota: recordsAt('quotas/*project', jsonOf<QuotaRecord>(), 'server'),
+  addressScope: recordsAt('address-scopes/:id', jsonOf<AddressScopeRecord>(), 'server'),
+  subnetPool: recordsAt('subnet-pools/:id', jsonOf<SubnetPoolRecord>(), 'server'),
+  rbacPolicy: recordsAt('rbac/:id', jsonOf<RbacPolicyRecord>(), 'server'),
   /** Written by the host that holds the port; `id` is the port's. */
-  binding: recordsAt('bindings/:network/:id', json<BindingRecord>(), 'agent'),
+  binding: recordsAt('bindings/:network/:id', jsonOf<BindingRecord>(), 'agent'),
   /** A link-local address that passed duplicate-address detection: the first port that claims it gets it. */
-  linkLocal: recordsAt('link-locals/:network/:address', json<LinkLocalRecord>(), 'agent'),
-  agentNote: recordsAt('agent-notes/:host', json<AgentNote>(), 'server'),
-  host: recordsAt('hosts/:host', json<HostRecord>(), 'agent'),
+  linkLocal: recordsAt('link-locals/:network/:address', jsonOf<LinkLocalRecord>(), 'agent'),
+  agentNote: recordsAt('agent-notes/:host', jsonOf<AgentNote>(), 'server'),
+  host: recordsAt('hosts/:host', jsonOf<HostRecord>(), 'agent'),
   /** The bridge of a host: known also while its agent is away or has not met its switch. */
-  bridge: recordsAt('bridges/:host', json<BridgeRecord>(), 'agent'),
+  bridge: recordsAt('bridges/:host', jsonOf<BridgeRecord>(), 'agent'),
   /** What a rule let in on a host, and since when the host counts. */
-  hits: recordsAt('hits/:host/:rule', json<HitRecord>(), 'agent'),
-  hitWatch: recordsAt('hit-watches/:host', json<HitWatchRecord>(), 'agent'),
+  hits: recordsAt('hits/:host/:rule', jsonOf<HitRecord>(), 'agent'),
+  hitWatch: recordsAt('hit-watches/:host', jsonOf<HitWatchRecord>(), 'agent'),
   /** A question to the agents, and each host's answer. The asker deletes both. */
-  ask: recordsAt('asks/:id', json<AskRecord>(), 'server'),
-  answer: recordsAt('answers/:ask/:host', json<object>(), 'agent'),
+  ask: recordsAt('asks/:id', jsonOf<AskRecord>(), 'server'),
+  answer: recordsAt('answers/:ask/:host', jsonOf<object>(), 'agent'),
   /** What the compute service was told of a port. */
-  novaTold: recordsAt('nova/told/:port', json<ToldRecord>(), 'server'),
+  novaTold: recordsAt('nova/told/:port', jsonOf<ToldRecord>(), 'server'),
 
   /** A project's default group, at most one. The value is its id, as in all marks that begin with `default`. */
   defaultGroup: marksAt('default-groups/*project'),

@@ -112,7 +112,7 @@ export const networkAttributes = {
 } as const satisfies AttributeTable;
 
 /** Packets of this size must pass, in IPv4 (RFC 791 3.2) and in IPv6 (RFC 8200 5). */
-const smallestMtu = { 4: 68, 6: 1280 } as const;
+const minMtu = { 4: 68, 6: 1280 } as const;
 
 /** The MTU of a network that asks for this one, 0 being the largest. Throws `InvalidInput` beyond that. */
 export function mtuFor(asked: number, largest: number): number {
@@ -122,7 +122,7 @@ export function mtuFor(asked: number, largest: number): number {
 
 /** Throws `NetworkMTUSubnetConflict` where a subnet of the family cannot be. */
 export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 | 6): void {
-  for (const smallest of [smallestMtu[4], smallestMtu[family]])
+  for (const smallest of [minMtu[4], minMtu[family]])
     if (network.mtu < smallest)
       refuse({ code: 'NetworkMTUSubnetConflict', network: network.id, mtu: smallest });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allows, disallowed, type Persona, type Target } from './policy.ts';
+import { type AccessTarget, allows, disallowed, type Persona } from './policy.ts';
 
 const nobody: Persona = {
   project: 'p',
@@ -12,7 +12,7 @@ const nobody: Persona = {
 const reader: Persona = { ...nobody, reader: true };
 const member: Persona = { ...reader, member: true };
 const admin: Persona = { ...member, manager: true, admin: true };
-const target = (more: Partial<Target> = {}): Target => ({
+const target = (more: Partial<AccessTarget> = {}): AccessTarget => ({
   project: 'other',
   parent: null,
   shared: false,

@@ -2,14 +2,14 @@
  * Who may do what, as data: a rule lists the standings that satisfy it, a resource has one rule a verb, and rows of
  * attribute tables may add rules of their own. Judges one caller and one target; looks nothing up.
  */
-import type { Rule, Standing } from './access.ts';
+import type { AccessRule, Standing } from './access.ts';
 import type { AttributeTable, Draft } from './attribute.ts';
 
 export interface Verbs {
-  readonly create: Rule;
-  readonly read: Rule;
-  readonly update: Rule;
-  readonly delete: Rule;
+  readonly create: AccessRule;
+  readonly read: AccessRule;
+  readonly update: AccessRule;
+  readonly delete: AccessRule;
 }
 
 export type Verb = keyof Verbs;
@@ -24,7 +24,7 @@ export interface Persona {
   readonly reader: boolean;
 }
 
-export interface Target {
+export interface AccessTarget {
   readonly project: string;
   /** The owner of what it hangs on; null when it hangs on nothing. */
   readonly parent: string | null;
@@ -32,7 +32,7 @@ export interface Target {
   readonly external: boolean;
 }
 
-function has(standing: Standing, persona: Persona, target: Target): boolean {
+function has(standing: Standing, persona: Persona, target: AccessTarget): boolean {
   switch (standing) {
     case 'anybody':
       return persona.reader;
@@ -59,13 +59,13 @@ function has(standing: Standing, persona: Persona, target: Target): boolean {
   }
 }
 
-export const allows = (rule: Rule, persona: Persona, target: Target): boolean =>
+export const allows = (rule: AccessRule, persona: Persona, target: AccessTarget): boolean =>
   rule.some((standing) => has(standing, persona, target));
 
 /** A rule that a request falls under, by Neutron's name for it. */
 interface Applied {
   readonly name: string;
-  readonly rule: Rule;
+  readonly rule: AccessRule;
   /** Rules about keys of a list's items. */
   readonly parts: readonly Applied[];
 }
@@ -101,7 +101,7 @@ function rulesOfAttributes(
 const textOf = ({ name, parts }: Applied): string =>
   parts.length === 0 ? `rule:${name}` : `(rule:${name} and (${parts.map(textOf).join(' and ')}))`;
 
-const satisfied = (applied: Applied, persona: Persona, target: Target): boolean =>
+const satisfied = (applied: Applied, persona: Persona, target: AccessTarget): boolean =>
   allows(applied.rule, persona, target) && applied.parts.every((part) => satisfied(part, persona, target));
 
 /**
@@ -112,7 +112,7 @@ export function disallowed(
   resource: { readonly name: string; readonly table: AttributeTable; readonly verbs: Verbs },
   verb: Verb,
   persona: Persona,
-  target: Target,
+  target: AccessTarget,
   draft: Draft = {},
 ): string | null {
   const name = `${verb === 'read' ? 'get' : verb}_${resource.name}`;

@@ -2,7 +2,7 @@
  * Ports: the attribute table. Port security, groups and pairs of one port are in port-guard.ts; choosing addresses needs
  * the other ports and is the API's matter.
  */
-import type { Rule } from './access.ts';
+import type { AccessRule } from './access.ts';
 import { toPairDrafts } from './address-pairs.ts';
 import type { AttributeTable, Check, DraftOf, PatchOf } from './attribute.ts';
 import {
@@ -35,11 +35,11 @@ export const portVerbs: Verbs = {
 };
 
 /** What decides who a port may claim to be: on a foreign network that is not for the port's owner to say. */
-const networkOwner: Rule = ['admin', 'service', 'parent-member'];
+const networkOwner: AccessRule = ['admin', 'service', 'parent-member'];
 const operator = ['admin', 'service'] as const;
 const ofNetworkOwner = { create: networkOwner, update: networkOwner } as const;
 const ofOperator = { create: operator, update: operator, read: operator } as const;
-const onShared: Rule = [...networkOwner, 'shared'];
+const onShared: AccessRule = [...networkOwner, 'shared'];
 
 const vnicTypes = [
   'normal',

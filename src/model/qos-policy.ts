@@ -38,6 +38,11 @@ export const qosPolicyAttributes = {
 
 export type QosPolicyDraft = DraftOf<typeof qosPolicyAttributes>;
 
+/** The policy of a port or network; absent in records from before QoS. */
+export const qosPolicyIdOf = (
+  user: { readonly qos_policy_id?: string | null } | null | undefined,
+): string | null => user?.qos_policy_id ?? null;
+
 export function newQosPolicy(birth: Birth, draft: QosPolicyDraft): QosPolicyRecord {
   return {
     ...born(birth, draft.description),

@@ -47,7 +47,7 @@ export const interfaceOwner = 'network:router_interface';
 export const gatewayOwner = 'network:router_gateway';
 
 /** Everything that a router holds. */
-export const portsOf = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
+export const portsOfRouter = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
   gateway === null ? interfaces : [...interfaces, gateway];
 
 /** Neutron's own limit. */
@@ -228,13 +228,13 @@ export function withoutRoutes({ routes }: RouterRecord, body: unknown): readonly
 }
 
 /** Where a router is: the prefixes of its subnets, and its own addresses. */
-export interface Place {
+export interface RouterPlace {
   readonly prefixes: readonly Cidr[];
   readonly addresses: readonly string[];
 }
 
 /** Throws `RoutesExhausted`, or `InvalidRoutes` where a next hop is out of reach or the router itself. */
-export function checkRoutes(router: string, routes: readonly Route[], place: Place): void {
+export function checkRoutes(router: string, routes: readonly Route[], place: RouterPlace): void {
   if (routes.length > maxRoutes) refuse({ code: 'RoutesExhausted', router, quota: maxRoutes });
   for (const { nexthop } of routes) {
     const hop = parseIp(nexthop);

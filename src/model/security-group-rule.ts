@@ -234,7 +234,7 @@ export function normalizedCidr(rule: Pick<SecurityGroupRuleRecord, 'remote_ip_pr
 }
 
 /** A rule of before address groups does not speak of them. */
-export const addressGroupOf = (rule: { readonly remote_address_group_id?: string | null }): string | null =>
+export const addressGroupIdOf = (rule: { readonly remote_address_group_id?: string | null }): string | null =>
   rule.remote_address_group_id ?? null;
 
 /** Equal for rules that say the same; a prefix of length 0 says as much as none. Descriptions do not count. */
@@ -249,6 +249,6 @@ export function ruleIdentity(rule: Omit<SecurityGroupRuleRecord, keyof StandardA
     rule.port_range_max,
     cidr !== null && cidr.endsWith('/0') ? null : cidr,
     rule.remote_group_id,
-    addressGroupOf(rule),
+    addressGroupIdOf(rule),
   ]);
 }

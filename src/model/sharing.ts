@@ -5,12 +5,12 @@
 import type { RbacPolicyRecord } from './records.ts';
 
 /** Whether a policy lets the project in, whoever owns the object. */
-export const admits = (policy: RbacPolicyRecord, project: string): boolean =>
+export const grantsAccessTo = (policy: RbacPolicyRecord, project: string): boolean =>
   policy.action === 'access_as_shared' && (policy.target_tenant === '*' || policy.target_tenant === project);
 
 /** Whether the object is shared with the project by one of the object's policies. */
 export function isSharedWith(project: string, policies: Iterable<RbacPolicyRecord>): boolean {
-  for (const policy of policies) if (admits(policy, project)) return true;
+  for (const policy of policies) if (grantsAccessTo(policy, project)) return true;
   return false;
 }
 

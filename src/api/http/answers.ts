@@ -1,6 +1,6 @@
 /** What clients get for faults: a table of them has an answer for every code, or it does not compile. */
 
-export interface Answer<F> {
+export interface FaultAnswer<F> {
   readonly status: number;
   /** Neutron's exception; the code itself when absent. */
   readonly type?: string;
@@ -8,5 +8,5 @@ export interface Answer<F> {
 }
 
 export type AnswersTo<F extends { readonly code: string }> = {
-  readonly [C in F['code']]: Answer<Extract<F, { readonly code: C }>>;
+  readonly [C in F['code']]: FaultAnswer<Extract<F, { readonly code: C }>>;
 };

@@ -7,7 +7,7 @@ import { refuseRequest } from './request-faults.ts';
 
 const invalidBody = 'Body contains invalid data';
 /** Nothing that means anything is nested deeper, and no stack must be exhausted by what means nothing. */
-const deepest = 100;
+const maxDepth = 100;
 
 /**
  * Replaces fastify's parsers. A body declared as something else than JSON is refused; one without a declaration, as
@@ -31,7 +31,7 @@ export function readBody(request: FastifyRequest): unknown {
   const { body } = request;
   if (body === notJson) return refuseRequest({ code: 'WrongMediaType' });
   if (typeof body !== 'string' || body === '') return undefined;
-  if (isNestedDeeper(body, deepest)) return badRequest(invalidBody);
+  if (isNestedDeeper(body, maxDepth)) return badRequest(invalidBody);
   try {
     return JSON.parse(body);
   } catch {

@@ -12,7 +12,7 @@ import { type RequestFault, refuseRequest } from './request-faults.ts';
 
 /** Clients print it with what went wrong; the log says it too. */
 export const requestIdHeader = 'x-openstack-request-id';
-export const malformed = 'The request is malformed.';
+export const malformedRequest = 'The request is malformed.';
 
 type RawFault = RequestFault | { readonly code: 'BadRequest'; readonly message: string };
 
@@ -34,7 +34,7 @@ function faultOf({
   const [method = ''] = line.split(' ');
   return code === 'HPE_INVALID_METHOD' && line !== ''
     ? { code: 'WrongMethod', method }
-    : { code: 'BadRequest', message: malformed };
+    : { code: 'BadRequest', message: malformedRequest };
 }
 
 /** Milliseconds in which a client can read why, before its connection is cut. */
@@ -86,6 +86,6 @@ export function registerRawRefusals(app: FastifyInstance, newId: () => string): 
     if (closing) refuseRequest({ code: 'Closing' });
     if (!methods.has(method)) refuseRequest({ code: 'WrongMethod', method });
     // RFC 9112 3.2; HTTP/1.0 knew none.
-    if (headers.host === undefined && raw.httpVersion !== '1.0') badRequest(malformed);
+    if (headers.host === undefined && raw.httpVersion !== '1.0') badRequest(malformedRequest);
   });
 }

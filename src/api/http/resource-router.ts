@@ -19,7 +19,7 @@ import { matches, parseFilters } from './filters.ts';
 import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
 import { refuseRequest } from './request-faults.ts';
-import { type Answer, type Context, ownerOf, type Resource } from './resource.ts';
+import { type ActionAnswer, type Context, ownerOf, type Resource } from './resource.ts';
 import { RowView } from './row-view.ts';
 
 type Params = Readonly<Record<string, string>>;
@@ -228,7 +228,7 @@ function registerRecord<R extends Owned, T extends AttributeTable>(routes: Route
       const body = action.body === null ? undefined : readAction(request, name);
       const served = serve(request.params);
       const own = served.resource.capabilities.actions?.[verb] ?? action;
-      let answer: Answer | undefined;
+      let answer: ActionAnswer | undefined;
       const decide = (change: Change, row: Row<R>, caller: Caller): R => {
         const outcome = own.run(change, row, body, caller);
         // The answer of the attempt that goes through is the last.

@@ -2,7 +2,7 @@
  * A resource, as the generic router serves it: what every resource must have (the core), and capabilities that only some
  * have. `resources/stored-resource.ts` implements most of the core for records of one table.
  */
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import type { AttributeTable, DraftOf, PatchOf } from '../../model/attribute.ts';
 import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
@@ -41,10 +41,10 @@ export interface Parent {
 }
 
 /** An answer that is no record. */
-export type Answer = Readonly<Record<string, unknown>> | readonly unknown[];
+export type ActionAnswer = Readonly<Record<string, unknown>> | readonly unknown[];
 
 /** What `PUT …/{id}/{verb}` does. */
-export interface Action<R> {
+export interface ResourceAction<R> {
   /** Null: the body is not read. */
   readonly body: Schema | null;
   /** Absent: the client gets the record. */
@@ -57,19 +57,19 @@ export interface Action<R> {
     row: Row<R>,
     body: unknown,
     caller: Caller,
-  ): { readonly record: R; readonly answer?: Answer };
+  ): { readonly record: R; readonly answer?: ActionAnswer };
 }
 
 export interface Capabilities<R extends Owned, T extends AttributeTable> {
   /** The changed record, not yet written. That the row is unchanged is already a condition. */
   update?(change: Change, row: Row<R>, patch: PatchOf<T>, caller: Caller): R;
   /** By verb. */
-  readonly actions?: Readonly<Record<string, Action<R>>>;
+  readonly actions?: Readonly<Record<string, ResourceAction<R>>>;
   readonly tags?: {
     /** Paths under which the tags are found beside the resource's own path. */
     readonly aliases?: readonly string[];
     /** Who may change them; absent: who may update the record. */
-    readonly rule?: Rule;
+    readonly rule?: AccessRule;
   };
   readonly sharing?: {
     /** Whether members of the project see it as `shared`. */

@@ -2,11 +2,11 @@
  * What a caller may see and do of one resource: the one way from a request to a row, so that nobody comes past it.
  * What is not seen is answered like what is not there; what is seen and may not be changed is refused by name.
  */
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import type { AttributeTable, Draft } from '../../model/attribute.ts';
 import { badRequest, refuse } from '../../model/faults.ts';
 import { missing } from '../../model/missing.ts';
-import { allows, disallowed, type Target, type Verb } from '../../model/policy.ts';
+import { type AccessTarget, allows, disallowed, type Verb } from '../../model/policy.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import { refuseRequest } from '../http/request-faults.ts';
 import { ownerOf, type Parent, type Resource } from '../http/resource.ts';
@@ -20,7 +20,7 @@ import type { Caller } from './caller.ts';
 const nothing: ReadonlySet<string> = new Set();
 
 /** Whether a rule lets the caller do it to everything. */
-export const isEverywhere = (rule: Rule, caller: Caller): boolean =>
+export const isEverywhere = (rule: AccessRule, caller: Caller): boolean =>
   (caller.admin && rule.includes('admin')) || (caller.service && rule.includes('service'));
 
 /** The attributes that are hidden from one kind of reader. */
@@ -42,7 +42,7 @@ function hiddenFrom(table: AttributeTable, who: 'service' | 'other'): ReadonlySe
 }
 
 /** What a rule looks at, found only when it does. */
-class TargetOf implements Target {
+class TargetOf implements AccessTarget {
   readonly project: string;
   readonly #state: State;
   readonly #record: Owned;
@@ -177,7 +177,7 @@ export class Access<R extends Owned> {
     return refuse(this.#resource.missing(id));
   }
 
-  #targetOf(record: Owned, caller: Caller): Target {
+  #targetOf(record: Owned, caller: Caller): AccessTarget {
     return new TargetOf(this.#state(), record, this.#resource.capabilities.parent, caller.project);
   }
 }

@@ -33,7 +33,7 @@ export type TokenBody = Readonly<Record<string, unknown>>;
 const maxConcurrent = 32;
 
 /** Bytes of an answer; without the catalogue some thousand are usual. */
-const longestAnswer = 1 << 20;
+const maxAnswerBytes = 1 << 20;
 
 function fail(reason: string, cause?: unknown): never {
   throw new Fault<KeystoneFault>({ code: 'KeystoneUnavailable' }, `Keystone: ${reason}`, cause);
@@ -159,7 +159,7 @@ export class KeystoneClient {
 
   async #answer(url: string, request: RequestInit): Promise<Answer> {
     const response = await fetch(url, request);
-    const text = await answerText(response, longestAnswer);
+    const text = await answerText(response, maxAnswerBytes);
     return {
       status: response.status,
       token: response.headers.get('x-subject-token'),

@@ -20,7 +20,7 @@ import { type KeystoneAccount, KeystoneClient, type TokenBody } from './keystone
 import { digestOf } from './token-digest.ts';
 
 /** Milliseconds for each call to Keystone; a caller may have to wait for three of them. */
-const patience = 5000;
+const usualTimeout = 5000;
 /** Tokens that are remembered at once; the one longest there goes first. */
 const mostKnown = 10_000;
 /** Milliseconds between complaints in the log about the same trouble. */
@@ -54,7 +54,7 @@ export class Keystone implements Authenticator {
   #complained = 0;
 
   constructor(options: KeystoneOptions, log: Logger) {
-    this.#client = new KeystoneClient(options, options.timeout ?? patience);
+    this.#client = new KeystoneClient(options, options.timeout ?? usualTimeout);
     this.#trust = options.trust * 1000;
     this.#challenge = `Keystone uri="${options.url.replaceAll('"', '')}"`;
     this.#log = log;

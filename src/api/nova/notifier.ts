@@ -8,7 +8,6 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
-import { isObject } from '../../model/checks.ts';
 import { keys } from '../../model/keys.ts';
 import type { Entry, Snapshot, Store, Write } from '../../store/contract.ts';
 import { follow } from '../../store/feed.ts';
@@ -40,9 +39,9 @@ export interface NotifierStatus extends OutboxCounts {
 const usualBackoff = { minDelay: 1000, maxDelay: 30_000 };
 const usualLease = { renewInterval: 5000, ttl: 15_000 };
 /** Milliseconds for a call that is under way at the end. */
-const stopPatience = 2000;
+const stopTimeout = 2000;
 /** Keys of one transaction. */
-const mostAtOnce = 200;
+const maxWrites = 200;
 
 export type NotifierFault = { readonly code: 'LeaseLost' };
 
@@ -93,7 +92,7 @@ export class Notifier {
   /** What is pending is told by the next server, or by this one when it starts again; a call under way may end. */
   async stop(): Promise<void> {
     const { client } = this.#options;
-    const late = setTimeout(() => client.close(), stopPatience);
+    const late = setTimeout(() => client.close(), stopTimeout);
     await this.#endTerm();
     clearTimeout(late);
     client.close();
@@ -183,8 +182,7 @@ class Term {
       const key = keys.novaTold(port);
       return state === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(state) };
     });
-    for (let at = 0; at < writes.length; at += mostAtOnce)
-      await this.#write(writes.slice(at, at + mostAtOnce));
+    for (let at = 0; at < writes.length; at += maxWrites) await this.#write(writes.slice(at, at + maxWrites));
   }
 
   /** Only while the lease is held: another server's word must not be overwritten by an older one. */
@@ -204,8 +202,8 @@ class Term {
 
 function toldIn(text: string): PortState | null {
   try {
-    const told: unknown = JSON.parse(text);
-    return isObject(told) && typeof told['server'] === 'string' ? (told as unknown as PortState) : null;
+    const told = keys.novaTold.read(text);
+    return typeof told.server === 'string' ? told : null;
   } catch {
     return null;
   }

@@ -32,7 +32,7 @@ export interface OutboxCounts {
 }
 
 /** Events of one sending; compute services answer in one piece. */
-const mostAtOnce = 500;
+const maxEvents = 500;
 /** Milliseconds between complaints in the log about the same trouble. */
 const complainEvery = 10_000;
 
@@ -94,7 +94,7 @@ export class Outbox {
 
   /** Milliseconds to the next one. */
   async #round(): Promise<number> {
-    const events = [...this.#events].slice(0, mostAtOnce);
+    const events = [...this.#events].slice(0, maxEvents);
     const whole = events.length === this.#events.size;
     const told = new Map(this.#told);
     try {

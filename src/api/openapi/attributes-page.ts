@@ -1,14 +1,14 @@
 /** docs/api-attributes.md: the attribute tables as people read them. */
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import type { Attribute } from '../../model/attribute.ts';
 import { shownSchema } from '../../model/attribute-schema.ts';
 import type { Schema } from '../../model/schema.ts';
-import type { Subject } from './operation.ts';
+import type { DocumentedResource } from './operation.ts';
 import { canBeChanged, canBeMade } from './table-schemas.ts';
 
 export interface Chapter {
   readonly path: string;
-  readonly subject: Subject;
+  readonly subject: DocumentedResource;
 }
 
 const code = (text: string): string => `\`${text}\``;
@@ -53,7 +53,7 @@ const words: Readonly<Record<string, string>> = {
   mac: 'MAC',
 };
 
-const people = (rule: Rule): string => (rule.length === 0 ? 'nobody' : rule.join(', '));
+const people = (rule: AccessRule): string => (rule.length === 0 ? 'nobody' : rule.join(', '));
 
 /** Whether the verb may carry it, and by whom beyond those who have the verb. */
 function written(row: Attribute, verb: 'create' | 'update'): string {
@@ -82,7 +82,7 @@ function line([name, row]: readonly [string, Attribute]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
-const by = (verb: string, rule: Rule): readonly string[] =>
+const by = (verb: string, rule: AccessRule): readonly string[] =>
   rule.length === 0 ? [] : [`${verb} by: ${people(rule)}.`];
 
 function chapter({ path, subject }: Chapter): string {

@@ -1,18 +1,18 @@
 /** The OpenAPI 3.1 document of routes that tell of themselves. Knows no resource and no route by name. */
 import type { Schema } from '../../model/schema.ts';
-import type { Operation, QueryParameter } from './operation.ts';
+import type { ApiOperation, QueryParameter } from './operation.ts';
 
-export interface Route {
+export interface DocumentedRoute {
   /** In capitals. */
   readonly method: string;
   /** As the router has it, with `:name` for the parts that vary. */
   readonly url: string;
-  readonly operation: Operation;
+  readonly operation: ApiOperation;
   /** Nobody need say who they are. */
   readonly open: boolean;
 }
 
-export interface Surroundings {
+export interface DocumentOptions {
   /** Whether callers must show a token at all. */
   readonly tokens: boolean;
   /** Every refusal that answers may be, by status. */
@@ -24,7 +24,7 @@ type Json = Readonly<Record<string, unknown>>;
 const parts = (url: string): readonly string[] => [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
 const templateOf = (url: string): string => url.replaceAll(/:(\w+)/g, '{$1}');
 
-const idOfPath = ({ method, url }: Route): string =>
+const idOfPath = ({ method, url }: DocumentedRoute): string =>
   [method.toLowerCase(), ...url.replaceAll(':', 'by_').split(/[^A-Za-z0-9]+/)].filter(Boolean).join('_');
 
 const queryParameter = ({ name, about, schema }: QueryParameter): Json => ({
@@ -43,7 +43,10 @@ const ifMatch: Json = {
 };
 
 /** Statuses of refusals that a method may be answered with. */
-function refusalsOf({ method, url, open, operation }: Route, { tokens }: Surroundings): readonly number[] {
+function refusalsOf(
+  { method, url, open, operation }: DocumentedRoute,
+  { tokens }: DocumentOptions,
+): readonly number[] {
   const writes = method === 'POST' || method === 'PUT';
   const named = writes || parts(url).length > 0;
   const statuses = [
@@ -81,7 +84,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 const reasonOf = (status: string): string => reasons[status] ?? `Status ${status}.`;
 
-function answersOf(route: Route, around: Surroundings): Json {
+function answersOf(route: DocumentedRoute, around: DocumentOptions): Json {
   const { answers, media } = route.operation;
   const own = Object.entries(answers).map(([status, schema]) => [
     status,
@@ -93,7 +96,7 @@ function answersOf(route: Route, around: Surroundings): Json {
   return Object.fromEntries([...own, ...refused]) as Json;
 }
 
-function operationOf(route: Route, id: string, around: Surroundings): Json {
+function operationOf(route: DocumentedRoute, id: string, around: DocumentOptions): Json {
   const { url, operation, open } = route;
   const { group, summary, details, query = [], path = {}, body, conditional } = operation;
   const parameters = [
@@ -152,7 +155,7 @@ const strangerSchema: Schema = {
   required: ['error'],
 };
 
-function refusedAnswers({ refusals }: Surroundings): Json {
+function refusedAnswers({ refusals }: DocumentOptions): Json {
   return Object.fromEntries(
     [...refusals].map(([status, types]) => [
       `refused_${status}`,
@@ -171,7 +174,7 @@ function refusedAnswers({ refusals }: Surroundings): Json {
   );
 }
 
-export function documentOf(routes: readonly Route[], around: Surroundings): Json {
+export function documentOf(routes: readonly DocumentedRoute[], around: DocumentOptions): Json {
   const paths: Record<string, Record<string, unknown>> = {};
   const schemas: Record<string, Schema> = {};
   const ids = new Set<string>();

@@ -14,7 +14,7 @@ export interface QueryParameter {
 }
 
 /** As much of a resource as documents tell. */
-export interface Subject {
+export interface DocumentedResource {
   /** The key that wraps one in a body. */
   readonly name: string;
   /** The key that wraps several. */
@@ -25,9 +25,9 @@ export interface Subject {
   readonly single?: true;
 }
 
-export interface Operation {
+export interface ApiOperation {
   /** What it lists. */
-  readonly subject?: Subject;
+  readonly subject?: DocumentedResource;
   /** Unique in the document; absent: made of the method and the path. */
   readonly id?: string;
   /** The heading under which documents list it. */
@@ -51,7 +51,7 @@ export interface Operation {
 }
 
 /** An operation, or what makes it when the document is built: most servers never build the document. */
-export type Described = Operation | (() => Operation);
+export type Described = ApiOperation | (() => ApiOperation);
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -7,8 +7,8 @@ import { refusalTypes } from '../http/errors.ts';
 import { refuseMethod } from '../http/resource-router.ts';
 import { isOpen } from '../identity/request-caller.ts';
 import type { Chapter } from './attributes-page.ts';
-import { documentOf, type Route } from './document.ts';
-import { describes, type Operation } from './operation.ts';
+import { type DocumentedRoute, documentOf } from './document.ts';
+import { type ApiOperation, describes } from './operation.ts';
 
 interface Heard {
   readonly routes: RouteOptions[];
@@ -21,12 +21,12 @@ const methodsOf = ({ method }: RouteOptions): readonly string[] =>
   // HEAD comes with every GET.
   (typeof method === 'string' ? [method] : method).filter((one) => one !== 'HEAD');
 
-const operationOf = ({ config }: RouteOptions): Operation | null => {
+const operationOf = ({ config }: RouteOptions): ApiOperation | null => {
   const described = config?.operation ?? null;
   return typeof described === 'function' ? described() : described;
 };
 
-function routesOf(options: RouteOptions): readonly Route[] {
+function routesOf(options: RouteOptions): readonly DocumentedRoute[] {
   const { url } = options;
   const operation = operationOf(options);
   if (operation === null) return [];

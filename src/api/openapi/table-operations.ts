@@ -1,15 +1,15 @@
 /** The operations that every resource has, made from its table and verbs when the document is built. */
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import { arrayOf, enumSchema, objectOf, type Schema, stringSchema } from '../../model/schema.ts';
 import { tagsAttribute } from '../../model/tags.ts';
-import { type Operation, refTo, type Subject, wrapped } from './operation.ts';
+import { type ApiOperation, type DocumentedResource, refTo, wrapped } from './operation.ts';
 import { fieldsParameter, listParameters } from './table-query.ts';
 import { canBeMade, componentNames, componentsOf } from './table-schemas.ts';
 
 const link: Schema = objectOf({ rel: enumSchema(['next', 'previous']), href: stringSchema });
 
 const words = (name: string): string => name.replaceAll('_', ' ');
-const forWhom = (rule: Rule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
+const forWhom = (rule: AccessRule): string => `For: ${rule.length === 0 ? 'nobody' : rule.join(', ')}.`;
 
 /** An action as documents show it: null for a body that is not read, no answer for one that is the record. */
 interface ActionSchemas {
@@ -19,7 +19,10 @@ interface ActionSchemas {
 }
 
 /** `schema` is what the components are called. */
-export function tableOperations({ name, collection, table, verbs, single }: Subject, schema = name) {
+export function tableOperations(
+  { name, collection, table, verbs, single }: DocumentedResource,
+  schema = name,
+) {
   const names = componentNames(schema);
   let components: ReturnType<typeof componentsOf> | null = null;
   const common = () => ({
@@ -30,7 +33,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
   const one = wrapped(name, refTo(names.whole));
   const oneOrMore = (alone: Schema, several: Schema): Schema =>
     single === true ? alone : { oneOf: [alone, wrapped(collection, several)] };
-  const list = (): Operation => ({
+  const list = (): ApiOperation => ({
     ...common(),
     subject: { name, collection, table, verbs },
     id: `list_${collection}`,
@@ -47,7 +50,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
       },
     },
   });
-  const show = (): Operation => ({
+  const show = (): ApiOperation => ({
     ...common(),
     id: `show_${name}`,
     summary: `Shows one ${words(name)}`,
@@ -56,7 +59,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
     answers: { 200: wrapped(name, refTo(names.shown)) },
   });
   const create = canBeMade(table)
-    ? (): Operation => ({
+    ? (): ApiOperation => ({
         ...common(),
         id: `create_${name}`,
         summary: `Makes one ${words(name)}${single === true ? '' : ', or several: all or none'}`,
@@ -68,7 +71,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
         answers: { 201: oneOrMore(one, arrayOf(refTo(names.whole))) },
       })
     : null;
-  const update = (): Operation => ({
+  const update = (): ApiOperation => ({
     ...common(),
     ...revised,
     id: `update_${name}`,
@@ -77,7 +80,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
     body: wrapped(name, refTo(names.update)),
     answers: { 200: one },
   });
-  const remove = (): Operation => ({
+  const remove = (): ApiOperation => ({
     ...common(),
     ...revised,
     id: `delete_${name}`,
@@ -88,7 +91,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
   /** What is done to one by a PUT of its own; the body may be wrapped in the resource's name. */
   const action =
     (verb: string, { body, answer, summary }: ActionSchemas) =>
-    (): Operation => ({
+    (): ApiOperation => ({
       ...common(),
       ...revised,
       id: `${verb}_${name}`,
@@ -103,7 +106,7 @@ export function tableOperations({ name, collection, table, verbs, single }: Subj
 const tagList: Schema = objectOf({ tags: tagsAttribute.type });
 
 /** What `…/tags` of a resource tells. */
-export function tagOperations({ collection, verbs }: Subject) {
+export function tagOperations({ collection, verbs }: DocumentedResource) {
   const common = { group: words(collection) } as const;
   const read = { ...common, details: forWhom(verbs.read) } as const;
   const write = { ...common, details: forWhom(verbs.update), conditional: true } as const;
@@ -115,5 +118,5 @@ export function tagOperations({ collection, verbs }: Subject) {
     check: { ...read, summary: 'Tells whether it has the tag', answers: { 204: null } },
     addOne: { ...write, summary: 'Adds the tag', answers: { 201: null } },
     removeOne: { ...write, summary: 'Removes the tag', answers: { 204: null } },
-  } as const satisfies Readonly<Record<string, Operation>>;
+  } as const satisfies Readonly<Record<string, ApiOperation>>;
 }

@@ -1,5 +1,5 @@
 /** The schemas of what an attribute table describes: shown, as made, as changed. */
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import type { Attribute, AttributeTable } from '../../model/attribute.ts';
 import { sentSchema, shownSchema } from '../../model/attribute-schema.ts';
 import type { Schema } from '../../model/schema.ts';
@@ -23,7 +23,7 @@ const alwaysShown = (table: AttributeTable): readonly string[] =>
     return row !== undefined && row.sometimes !== true && row.rights?.read === undefined;
   });
 
-const wordsOf = (rule: Rule): string => (rule.length === 0 ? 'nobody' : rule.join(', '));
+const wordsOf = (rule: AccessRule): string => (rule.length === 0 ? 'nobody' : rule.join(', '));
 
 function withWords(schema: Schema, ...words: readonly (string | undefined)[]): Schema {
   const description = [schema.description, ...words].filter((word) => word !== undefined).join(' ');

@@ -8,7 +8,7 @@ import type { AskRecord, HostRecord } from '../../model/records.ts';
 import type { Store } from '../../store/contract.ts';
 import type { View } from '../state/view.ts';
 
-export interface Answers {
+export interface HostAnswers {
   /** The store's revision of the question: answers speak of everything before it. */
   readonly revision: number;
   /** By host, as JSON values. */
@@ -44,7 +44,7 @@ export class Asker {
   }
 
   /** Asks `hosts` and waits at most `timeout` milliseconds. A host that dies meanwhile is not waited for. */
-  async ask(question: AskRecord, hosts: readonly string[], timeout: number): Promise<Answers> {
+  async ask(question: AskRecord, hosts: readonly string[], timeout: number): Promise<HostAnswers> {
     const id = randomUUID();
     const key = keys.ask(id);
     const put = await this.#store.txn(

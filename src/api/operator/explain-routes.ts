@@ -23,7 +23,7 @@ import { timeoutOf } from '../http/timeout.ts';
 import type { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { describes, type Operation } from '../openapi/operation.ts';
+import { type ApiOperation, describes } from '../openapi/operation.ts';
 import type { View } from '../state/view.ts';
 import type { Asker } from './ask.ts';
 import { timeoutParameter } from './operations.ts';
@@ -44,7 +44,7 @@ const maxFrameBytes = 9216;
 const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type as 'string', 'null'] });
 const result = enumSchema(['pass', 'drop']);
 
-const explainOperation: Operation = {
+const explainOperation: ApiOperation = {
   group: 'operator',
   summary: 'Explains what would become of a packet that a port sends',
   details:

@@ -9,7 +9,7 @@ import {
   timeSchema,
   uuidSchema,
 } from '../../model/schema.ts';
-import type { Operation, QueryParameter } from '../openapi/operation.ts';
+import type { ApiOperation, QueryParameter } from '../openapi/operation.ts';
 
 const group = 'operator';
 
@@ -21,13 +21,13 @@ export const timeoutParameter: QueryParameter = {
 
 const names = arrayOf(stringSchema);
 
-export const healthOperation: Operation = {
+export const healthOperation: ApiOperation = {
   group,
   summary: 'Whether the server serves',
   answers: { 200: objectOf({ status: stringSchema, revision: integerSchema }) },
 };
 
-export const hostsOperation: Operation = {
+export const hostsOperation: ApiOperation = {
   group,
   summary: 'Lists the hosts and whether they live',
   answers: {
@@ -48,7 +48,7 @@ export const hostsOperation: Operation = {
   },
 };
 
-export const syncOperation: Operation = {
+export const syncOperation: ApiOperation = {
   group,
   summary: 'Waits until every live switch has what the store holds now',
   query: [timeoutParameter],
@@ -68,7 +68,7 @@ export const syncOperation: Operation = {
   },
 };
 
-export const countersOperation: Operation = {
+export const countersOperation: ApiOperation = {
   group,
   summary: "What became of a port's packets that were dropped",
   details: 'For: whoever sees the port.',
@@ -94,7 +94,7 @@ export const countersOperation: Operation = {
   },
 };
 
-export const metricsOperation: Operation = {
+export const metricsOperation: ApiOperation = {
   group,
   summary: "Figures in Prometheus' format",
   media: 'text/plain',

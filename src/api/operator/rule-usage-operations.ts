@@ -10,7 +10,7 @@ import {
   timeSchema,
   uuidSchema,
 } from '../../model/schema.ts';
-import type { Operation } from '../openapi/operation.ts';
+import type { ApiOperation } from '../openapi/operation.ts';
 import { timeoutParameter } from './operations.ts';
 
 const group = 'operator';
@@ -29,7 +29,7 @@ const unheard = {
   down: { ...arrayOf(stringSchema), description: 'Hosts that are away; what they recorded last stands.' },
 } as const;
 
-export const ruleCountersOperation: Operation = {
+export const ruleCountersOperation: ApiOperation = {
   group,
   summary: 'How much a rule is used, and on which ports',
   path: { id: "The rule's `id`." },
@@ -48,7 +48,7 @@ export const ruleCountersOperation: Operation = {
 
 const name = orNullSchema(stringSchema);
 
-export const rulesUsageOperation: Operation = {
+export const rulesUsageOperation: ApiOperation = {
   group,
   summary: 'How much rules are used, and which of them could go',
   refusals: [404],

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { isObject } from '../../model/checks.ts';
 import { badRequest, refuse } from '../../model/faults.ts';
 import type { SecurityGroupRuleRecord } from '../../model/records.ts';
-import { addressGroupOf } from '../../model/security-group-rule.ts';
+import { addressGroupIdOf } from '../../model/security-group-rule.ts';
 import { addressGroupOf as addressesOf, ruleOf } from '../../policy/records.ts';
 import { shadowedRules } from '../../policy/shadow.ts';
 import type { RuleId } from '../../policy/world.ts';
@@ -12,7 +12,15 @@ import { describes } from '../openapi/operation.ts';
 import type { State } from '../state/state.ts';
 import type { View } from '../state/view.ts';
 import { type Asker, isLive } from './ask.ts';
-import { hostsOfGroup, later, portUsages, type Usage, usageOf, type Watch, watchOf } from './rule-usage.ts';
+import {
+  type HitWatch,
+  hostsOfGroup,
+  later,
+  portUsages,
+  type Usage,
+  usageOf,
+  watchOf,
+} from './rule-usage.ts';
 import { ruleCountersOperation, rulesUsageOperation } from './rule-usage-operations.ts';
 
 /** Seconds that hosts have for looking. */
@@ -51,12 +59,12 @@ const shownUsage = ({ packets, bytes, connections, first, last }: Usage) => ({
   last_used: time(last),
 });
 
-const shownWatch = ({ since, reset }: Watch) => ({ watched_since: time(since), reset_at: time(reset) });
+const shownWatch = ({ since, reset }: HitWatch) => ({ watched_since: time(since), reset_at: time(reset) });
 
 /** What a rule asks for, with the names of what it refers to. */
 function shownRule(state: State, rule: SecurityGroupRuleRecord) {
   const { security_group_id: group, remote_group_id: remote } = rule;
-  const addresses = addressGroupOf(rule);
+  const addresses = addressGroupIdOf(rule);
   return {
     rule: rule.id,
     security_group: group,

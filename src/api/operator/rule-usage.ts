@@ -21,7 +21,7 @@ export interface PortUsage extends Usage {
 }
 
 /** How far a rule's counts reach back; milliseconds since 1970. */
-export interface Watch {
+export interface HitWatch {
   /** Since when every host that the rule concerns has counted; null when one of them does not. */
   readonly since: number | null;
   /** When such a host last lost counts. */
@@ -63,7 +63,7 @@ export function hostsOfGroup(state: State, group: string): Set<string> {
 }
 
 /** `hosts` are those of the rule's group. A rule that concerns no host is watched by all of them. */
-export function watchOf(state: State, rule: SecurityGroupRuleRecord, hosts: ReadonlySet<string>): Watch {
+export function watchOf(state: State, rule: SecurityGroupRuleRecord, hosts: ReadonlySet<string>): HitWatch {
   const { watches } = state.hits;
   const concerned = new Set([...hosts, ...state.hits.of(rule.id).keys()]);
   if (concerned.size === 0) for (const host of watches.keys()) concerned.add(host);

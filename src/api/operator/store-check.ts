@@ -6,12 +6,12 @@ import type { FastifyInstance } from 'fastify';
 import { violationsOf } from '../../model/invariants/check.ts';
 import { arrayOf, integerSchema, objectOf, stringSchema } from '../../model/schema.ts';
 import type { Store } from '../../store/contract.ts';
-import { describes, type Operation } from '../openapi/operation.ts';
+import { type ApiOperation, describes } from '../openapi/operation.ts';
 
 /** More than these tell nobody more. */
 const most = 1000;
 
-const checkOperation: Operation = {
+const checkOperation: ApiOperation = {
   group: 'operator',
   summary: 'Tells what in the store contradicts the rest of it',
   answers: {

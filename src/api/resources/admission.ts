@@ -3,7 +3,7 @@
  * condition of the change. The owner, who may always take what is there, needs no such thing.
  */
 import type { RbacPolicyRecord } from '../../model/records.ts';
-import { admits } from '../../model/sharing.ts';
+import { grantsAccessTo } from '../../model/sharing.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Parent } from '../http/resource.ts';
 import { requireSeen } from '../identity/access.ts';
@@ -21,6 +21,7 @@ export function admit(change: Change, state: State, caller: Caller, type: Parent
 
 /** The policy that lets the project in; null when the object itself is open to all. */
 function doorOf(state: State, { record }: Row<Owned>, project: string): Row<RbacPolicyRecord> | null {
-  for (const row of state.rbacPolicies.by('object', record.id)) if (admits(row.record, project)) return row;
+  for (const row of state.rbacPolicies.by('object', record.id))
+    if (grantsAccessTo(row.record, project)) return row;
   return null;
 }

@@ -1,6 +1,6 @@
 /** `/v2.0/agents`: hosts as Neutron shows them. They come by themselves; administrators describe them and forget them. */
 import { createHash } from 'node:crypto';
-import { type Agent, agentAttributes, agentVerbs, blankNote, showAgent } from '../../model/agent.ts';
+import { agentAttributes, agentVerbs, blankNote, type NeutronAgent, showAgent } from '../../model/agent.ts';
 import { badRequest } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import { type Filters, wantedOf } from '../http/filters.ts';
@@ -21,13 +21,13 @@ function idOf(host: string): string {
   ].join('-');
 }
 
-export class Agents implements Resource<Agent, typeof agentAttributes> {
+export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
   readonly name = 'agent';
   readonly collection = 'agents';
   readonly path = 'agents';
   readonly table = agentAttributes;
   readonly verbs = agentVerbs;
-  readonly capabilities: Capabilities<Agent, typeof agentAttributes> = {
+  readonly capabilities: Capabilities<NeutronAgent, typeof agentAttributes> = {
     update: (_change, { record }, patch) => ({ ...record, note: { ...record.note, ...patch } }),
     computed: { host: ({ host }) => host.name },
   };
@@ -37,12 +37,12 @@ export class Agents implements Resource<Agent, typeof agentAttributes> {
     this.#context = context;
   }
 
-  find(id: string): Row<Agent> | undefined {
+  find(id: string): Row<NeutronAgent> | undefined {
     for (const host of this.#context.view.state.hosts.keys()) if (idOf(host) === id) return this.#rowOf(host);
     return undefined;
   }
 
-  candidates(filters: Filters): Iterable<Row<Agent>> {
+  candidates(filters: Filters): Iterable<Row<NeutronAgent>> {
     const { hosts } = this.#context.view.state;
     const names = wantedOf(filters, 'host') ?? [...hosts.keys()];
     return [...new Set(names)].flatMap((name) => this.#rowOf(name) ?? []);
@@ -52,7 +52,7 @@ export class Agents implements Resource<Agent, typeof agentAttributes> {
     return { code: 'AgentNotFound', id } as const;
   }
 
-  show(agent: Agent): Record<string, unknown> {
+  show(agent: NeutronAgent): Record<string, unknown> {
     let bound = 0;
     for (const { host } of this.#context.view.state.bindings.values())
       if (host === agent.host.name) bound += 1;
@@ -63,25 +63,25 @@ export class Agents implements Resource<Agent, typeof agentAttributes> {
     return badRequest('Agents come by themselves');
   }
 
-  write(change: Change, _before: Row<Agent>, after: Agent): void {
+  write(change: Change, _before: Row<NeutronAgent>, after: NeutronAgent): void {
     change.put(keys.agentNote(after.host.name), after.note);
   }
 
   /** One that lives comes again with its next sign of life. */
-  remove(change: Change, row: Row<Agent>): void {
+  remove(change: Change, row: Row<NeutronAgent>): void {
     change.remove(row.key);
     change.remove(keys.agentNote(row.record.host.name));
     change.remove(keys.bridge(row.record.host.name));
   }
 
   /** Made anew each time, since what it shows changes with time alone. */
-  #rowOf(name: string): Row<Agent> | undefined {
+  #rowOf(name: string): Row<NeutronAgent> | undefined {
     const { hosts, hostRevisions, agentNotes } = this.#context.view.state;
     const host = hosts.get(name);
     const modRevision = hostRevisions.get(name);
     if (host === undefined || modRevision === undefined) return undefined;
     const note = agentNotes.get(name) ?? blankNote;
-    const record: Agent = { id: idOf(name), project_id: '', host, note };
+    const record: NeutronAgent = { id: idOf(name), project_id: '', host, note };
     return { key: keys.host(name), record, modRevision, shown: null, shownOtherwise: null };
   }
 }

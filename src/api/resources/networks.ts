@@ -15,6 +15,7 @@ import {
   newNetwork,
 } from '../../model/network.ts';
 import { checkProviderUpdate, providerOfNetwork, withoutProvider } from '../../model/provider.ts';
+import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import type { NetworkRecord } from '../../model/records.ts';
 import { isSharedWith } from '../../model/sharing.ts';
 import type { Birth } from '../../model/standard-attributes.ts';
@@ -34,8 +35,8 @@ import {
   writeDefault,
 } from './external-networks.ts';
 import { allocateNetworkKey } from './number-allocation.ts';
-import { isDisposable, removePort } from './port-writes.ts';
-import { admitNewQosPolicy, defaultQosPolicy, qosPolicyOf, writeQosPolicyUse } from './qos-policy-use.ts';
+import { isDisposable, removePortRecord } from './port-writes.ts';
+import { admitNewQosPolicy, defaultQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
 import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
 import { StoredResource } from './stored-resource.ts';
 import { removeSubnet } from './subnet-placing.ts';
@@ -70,7 +71,7 @@ export class Networks extends StoredResource<
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...providerOfNetwork,
       status: 'ACTIVE',
-      qos_policy_id: qosPolicyOf(network),
+      qos_policy_id: qosPolicyIdOf(network),
       subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
       availability_zone_hints: network.availability_zone_hints ?? [],
       ...this.#scopesOf(network.id),
@@ -131,7 +132,7 @@ export class Networks extends StoredResource<
     change.requireQuiet(keys.subnet.under(id));
     for (const port of portRows) {
       change.requireUnchanged(port);
-      removePort(change, this.context, port.record);
+      removePortRecord(change, this.context, port.record);
     }
     for (const subnet of subnets.by('network', id)) removeSubnet(change, subnet.record);
     writeQosPolicyUse(change, row.record, null);

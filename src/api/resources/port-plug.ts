@@ -7,13 +7,13 @@ import type { PortRecord } from '../../model/records.ts';
 import { isLive } from '../operator/ask.ts';
 import type { State } from '../state/state.ts';
 
-export interface Plug {
+export interface VifPlug {
   readonly vif_type: 'unbound' | 'ovs' | 'binding_failed';
   readonly vif_details: Readonly<Record<string, unknown>>;
 }
 
-const unbound: Plug = { vif_type: 'unbound', vif_details: {} };
-const failed: Plug = { vif_type: 'binding_failed', vif_details: {} };
+const unbound: VifPlug = { vif_type: 'unbound', vif_details: {} };
+const failed: VifPlug = { vif_type: 'binding_failed', vif_details: {} };
 
 /** Hosts whose next sign of life is overdue. */
 export const silentHosts =
@@ -37,7 +37,7 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
  * into, nor where no agent has ever met its bridge. One that holds the port has an agent, even if that is just being
  * started again, and what it holds is plugged.
  */
-export function plugAt(state: State, port: string, wish: Wish): Plug {
+export function plugAt(state: State, port: string, wish: Wish): VifPlug {
   const { host, silent } = wish;
   if (host === '') return unbound;
   const agent = state.hosts.get(host);
@@ -59,7 +59,7 @@ export function plugAt(state: State, port: string, wish: Wish): Plug {
 }
 
 /** Of the active binding: the port itself also says what binds it. */
-export function plugOfPort(state: State, port: PortRecord): Plug {
+export function plugOfPort(state: State, port: PortRecord): VifPlug {
   const held = state.bindings.get(port.id);
   const plug = plugAt(state, port.id, {
     host: holderOf(port, held),

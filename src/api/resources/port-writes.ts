@@ -52,7 +52,7 @@ export function writePort(change: Change, before: PortRecord | null, after: Port
 }
 
 /** The caller has made the record's being unchanged a condition. */
-export function removePort(change: Change, context: Context, port: PortRecord): void {
+export function removePortRecord(change: Change, context: Context, port: PortRecord): void {
   const { id, network_id: network } = port;
   const { state } = context.view;
   change.remove(keys.port(network, id));

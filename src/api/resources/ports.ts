@@ -8,6 +8,7 @@ import { type PortDraft, type PortPatch, portAttributes, portVerbs } from '../..
 import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
 import { checkGuardOfChange, groupsOfNewPort, guardOfNewPort } from '../../model/port-guard.ts';
 import { notesOf, profileWith, shownNotes } from '../../model/port-notes.ts';
+import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { type Birth, born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
@@ -23,8 +24,8 @@ import { allocatePortKey } from './number-allocation.ts';
 import { checkPairs } from './pair-rules.ts';
 import { PortAddresses, requireKnownSubnets } from './port-addresses.ts';
 import { plugOfPort, silentHosts } from './port-plug.ts';
-import { removePort, writePort } from './port-writes.ts';
-import { admitNewQosPolicy, qosPolicyOf } from './qos-policy-use.ts';
+import { removePortRecord, writePort } from './port-writes.ts';
+import { admitNewQosPolicy } from './qos-policy-use.ts';
 import { checkDevice, checkMove, releaseFromRouter } from './router-holds.ts';
 import { StoredResource } from './stored-resource.ts';
 
@@ -68,8 +69,8 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       ip_allocation: allocationOf(port),
       tenant_id: port.project_id,
       status: statusOf(port, held),
-      qos_policy_id: qosPolicyOf(port),
-      qos_network_policy_id: qosPolicyOf(state.networks.get(port.network_id)?.record),
+      qos_policy_id: qosPolicyIdOf(port),
+      qos_network_policy_id: qosPolicyIdOf(state.networks.get(port.network_id)?.record),
       'binding:host_id': holderOf(port, held),
       'binding:profile': profileWith(port['binding:profile'], port),
       'binding:vif_type': plug.vif_type,
@@ -129,7 +130,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
 
   override remove(change: Change, row: Row<PortRecord>): void {
     releaseFromRouter(change, this.state, row.record);
-    removePort(change, this.context, row.record);
+    removePortRecord(change, this.context, row.record);
   }
 
   /** Takes no quota. */

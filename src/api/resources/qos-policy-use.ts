@@ -4,19 +4,17 @@
  */
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
+import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import { seenPlace } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import { admit } from './admission.ts';
 
-/** Absent in records of before QoS. */
 interface User {
   readonly id: string;
   readonly qos_policy_id?: string | null;
 }
-
-export const qosPolicyOf = (user: User | null | undefined): string | null => user?.qos_policy_id ?? null;
 
 /**
  * Refuses a policy that the user did not have before and the caller may not use, and losing one that the caller does
@@ -30,7 +28,7 @@ export function admitNewQosPolicy(
   after: Pick<User, 'qos_policy_id'>,
 ): void {
   const id = after.qos_policy_id ?? null;
-  const old = qosPolicyOf(before);
+  const old = qosPolicyIdOf(before);
   if (id === old) return;
   if (old !== null && seenPlace(state, caller, 'qos_policy', old) === undefined)
     refuse({ code: 'PolicyRemoveAuthorizationError', policy: old });
@@ -45,7 +43,7 @@ export function defaultQosPolicy(state: State, project: string): string | null {
 
 /** Marks what is used now, takes back the mark of before; null stands for a user that is not there. */
 export function writeQosPolicyUse(change: Change, before: User | null, after: User | null): void {
-  const [old, now] = [qosPolicyOf(before), qosPolicyOf(after)];
+  const [old, now] = [qosPolicyIdOf(before), qosPolicyIdOf(after)];
   if (old === now) return;
   const user = after?.id ?? before?.id ?? '';
   if (old !== null) change.remove(keys.qosPolicyUse(old, user));

@@ -15,7 +15,7 @@ import {
 import { parseFields } from '../http/paging.ts';
 import { refuseRequest } from '../http/request-faults.ts';
 import { callerOf } from '../identity/request-caller.ts';
-import { describes, type Operation, wrapped } from '../openapi/operation.ts';
+import { type ApiOperation, describes, wrapped } from '../openapi/operation.ts';
 import { fieldsParameter } from '../openapi/table-query.ts';
 import { urlOf } from '../versions.ts';
 
@@ -48,7 +48,7 @@ const table: AttributeTable = {
 
 const group = 'rule types';
 
-const listOperation: Operation = {
+const listOperation: ApiOperation = {
   group,
   summary: 'Lists the kinds of QoS rules',
   query: [
@@ -59,7 +59,7 @@ const listOperation: Operation = {
   answers: { 200: wrapped('rule_types', arrayOf(objectOf({ type: stringSchema }))) },
 };
 
-const showOperation: Operation = {
+const showOperation: ApiOperation = {
   group,
   summary: 'Shows what the parameters of a kind may be',
   query: [fieldsParameter(table)],

@@ -9,7 +9,7 @@ import {
   type Schema,
   stringSchema,
 } from '../../model/schema.ts';
-import { type Operation, refTo, wrapped } from '../openapi/operation.ts';
+import { type ApiOperation, refTo, wrapped } from '../openapi/operation.ts';
 
 const limits: Readonly<Record<string, Schema>> = Object.fromEntries(
   Object.entries(quotaAttributes).map(([name, row]) => [
@@ -91,4 +91,4 @@ export const quotaOperations = {
     details: forAdmins,
     answers: { 204: null },
   },
-} as const satisfies Readonly<Record<string, Operation | ((word: string) => Operation)>>;
+} as const satisfies Readonly<Record<string, ApiOperation | ((word: string) => ApiOperation)>>;

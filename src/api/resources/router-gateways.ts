@@ -7,7 +7,7 @@ import {
   checkRoutes,
   type GatewayDraft,
   gatewayOwner,
-  type Place,
+  type RouterPlace,
   type RouterRecord,
 } from '../../model/router.ts';
 import { touched } from '../../model/standard-attributes.ts';
@@ -102,7 +102,7 @@ export function withGateway(
   admitNetwork(change, state, caller, network);
   refuseGatewaysAddress(state, network, addresses);
   const subnets = [...state.subnets.by('network', network)].map((row) => row.record);
-  const place: Place = { ...inside, prefixes: [...inside.prefixes, ...subnets.map(prefixOf)] };
+  const place: RouterPlace = { ...inside, prefixes: [...inside.prefixes, ...subnets.map(prefixOf)] };
   checkRoutes(router.id, router.routes, place);
   const after = { ...router, enable_snat: wanted.enable_snat ?? true };
   if (held?.record.network_id === network) {

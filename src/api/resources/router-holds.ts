@@ -5,7 +5,7 @@
 
 import { refuse } from '../../model/faults.ts';
 import type { PortRecord, SubnetRecord } from '../../model/records.ts';
-import { type Place, portsOf, type RouterRecord } from '../../model/router.ts';
+import { portsOfRouter, type RouterPlace, type RouterRecord } from '../../model/router.ts';
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { overlaps } from '../../net/cidr.ts';
@@ -20,12 +20,12 @@ export const badRouterRequest = (message: string): never => refuse({ code: 'BadR
 export const rowsOf = (state: State, ids: readonly string[]): readonly Row<PortRecord>[] =>
   ids.flatMap((id) => state.ports.get(id) ?? []);
 
-export const subnetsOf = (state: State, port: PortRecord): readonly SubnetRecord[] =>
+export const subnetsOfPort = (state: State, port: PortRecord): readonly SubnetRecord[] =>
   port.fixed_ips.flatMap((ip) => state.subnets.get(ip.subnet_id)?.record ?? []);
 
-export function placeOf(state: State, ports: readonly Row<PortRecord>[]): Place {
+export function placeOf(state: State, ports: readonly Row<PortRecord>[]): RouterPlace {
   return {
-    prefixes: ports.flatMap(({ record }) => subnetsOf(state, record).map(prefixOf)),
+    prefixes: ports.flatMap(({ record }) => subnetsOfPort(state, record).map(prefixOf)),
     addresses: ports.flatMap(({ record }) => record.fixed_ips.map((ip) => ip.ip_address)),
   };
 }
@@ -33,8 +33,8 @@ export function placeOf(state: State, ports: readonly Row<PortRecord>[]): Place 
 /** Refuses subnets that the router is on already, or that overlap those where it is. */
 export function refuseOverlap(state: State, router: RouterRecord, subnets: readonly SubnetRecord[]): void {
   const near: SubnetRecord[] = [];
-  for (const { record: port } of rowsOf(state, portsOf(router))) {
-    const own = subnetsOf(state, port);
+  for (const { record: port } of rowsOf(state, portsOfRouter(router))) {
+    const own = subnetsOfPort(state, port);
     const twice = own.find(({ id }) => subnets.some((subnet) => subnet.id === id));
     if (twice !== undefined) badRouterRequest(`Router already has a port on subnet ${twice.id}`);
     // Everything on the gateway's network is a step away.
@@ -84,7 +84,7 @@ export function checkDevice(
 /** A router's port that moves comes no nearer to the others than a new one might. */
 export function checkMove(change: Change, state: State, before: PortRecord, after: PortRecord): void {
   const held = new Set(before.fixed_ips.map((ip) => ip.subnet_id));
-  const gained = subnetsOf(state, after).filter(({ id }) => !held.has(id));
+  const gained = subnetsOfPort(state, after).filter(({ id }) => !held.has(id));
   if (gained.length === 0) return;
   for (const row of state.routers.by('port', before.id)) {
     const { gateway, interfaces } = row.record;

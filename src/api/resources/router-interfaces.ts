@@ -12,7 +12,7 @@ import { objectOf, orNullSchema, type Schema, stringSchema, uuidSchema } from '.
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { parseIp } from '../../net/cidr.ts';
-import type { Action, Context } from '../http/resource.ts';
+import type { Context, ResourceAction } from '../http/resource.ts';
 import { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
@@ -20,7 +20,7 @@ import type { Row } from '../state/table.ts';
 import { PortAddresses } from './port-addresses.ts';
 import { writePort } from './port-writes.ts';
 import { Ports } from './ports.ts';
-import { badRouterRequest, refuseOverlap, rowsOf, subnetsOf } from './router-holds.ts';
+import { badRouterRequest, refuseOverlap, rowsOf, subnetsOfPort } from './router-holds.ts';
 import { dropRouterPort, makeRouterPort } from './router-ports.ts';
 import { Subnets } from './subnets.ts';
 
@@ -92,10 +92,10 @@ function told(
   };
 }
 
-type Outcome = ReturnType<Action<RouterRecord>['run']>;
+type Outcome = ReturnType<ResourceAction<RouterRecord>['run']>;
 
 /** The actions of routers that add and remove interfaces. */
-export function interfaceActions(context: Context): Readonly<Record<string, Action<RouterRecord>>> {
+export function interfaceActions(context: Context): Readonly<Record<string, ResourceAction<RouterRecord>>> {
   const interfaces = new RouterInterfaces(context);
   const common = { body: bodySchema, answer: answerSchema } as const;
   return {
@@ -184,7 +184,7 @@ class RouterInterfaces {
     if (port.device_id !== '')
       refuse({ code: 'PortInUse', port: id, network: port.network_id, device: port.device_id });
     if (port.fixed_ips.length === 0) badRouterRequest('Router port must have at least one fixed IP');
-    const subnets = subnetsOf(this.#context.view.state, port);
+    const subnets = subnetsOfPort(this.#context.view.state, port);
     for (const subnet of subnets) refuseForeignAnnouncer(subnet);
     this.#refuseSecondIpv6(router, port);
     refuseOverlap(this.#context.view.state, router, subnets);
@@ -231,7 +231,7 @@ class RouterInterfaces {
     const { state } = this.#context.view;
     const [row] = router.interfaces.includes(id) ? rowsOf(state, [id]) : [];
     if (row === undefined) return refuse({ code: 'RouterInterfaceNotFound', router: router.id, port: id });
-    const subnets = subnetsOf(state, row.record);
+    const subnets = subnetsOfPort(state, row.record);
     if (named !== undefined && !subnets.some((subnet) => subnet.id === named))
       refuse({ code: 'SubnetMismatchForPort', port: id, subnet: named });
     for (const subnet of subnets) this.#refuseRouted(router, subnet);

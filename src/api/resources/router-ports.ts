@@ -9,7 +9,7 @@ import type { Context } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { removePort } from './port-writes.ts';
+import { removePortRecord } from './port-writes.ts';
 import { Ports } from './ports.ts';
 
 export interface RouterPortDraft {
@@ -41,5 +41,5 @@ export function makeRouterPort(
 
 export function dropRouterPort(change: Change, context: Context, row: Row<PortRecord>): void {
   change.replace(row);
-  removePort(change, context, row.record);
+  removePortRecord(change, context, row.record);
 }

@@ -9,7 +9,7 @@ import {
   checkRoutes,
   newRouter,
   orderedRoutes,
-  portsOf,
+  portsOfRouter,
   type RouterDraft,
   type RouterRecord,
   routerAttributes,
@@ -101,7 +101,7 @@ export class Routers extends StoredResource<
 
   #routed(router: RouterRecord, routes: RouterRecord['routes']): RouterRecord {
     const { state } = this;
-    checkRoutes(router.id, routes, placeOf(state, rowsOf(state, portsOf(router))));
+    checkRoutes(router.id, routes, placeOf(state, rowsOf(state, portsOfRouter(router))));
     return { ...router, routes };
   }
 }

@@ -1,7 +1,7 @@
 /** A rule's record and the marks at the groups that it names, always written together. */
 import { keys } from '../../model/keys.ts';
 import type { SecurityGroupRuleRecord } from '../../model/records.ts';
-import { addressGroupOf } from '../../model/security-group-rule.ts';
+import { addressGroupIdOf } from '../../model/security-group-rule.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
@@ -11,7 +11,7 @@ import { admit } from './admission.ts';
 /** The mark at a group that the rule names; a group needs none of its own rules. */
 function markOf(rule: SecurityGroupRuleRecord): string | null {
   const { id, security_group_id: own, remote_group_id: remote } = rule;
-  const addresses = addressGroupOf(rule);
+  const addresses = addressGroupIdOf(rule);
   if (addresses !== null) return keys.addressGroupUse(addresses, id);
   return remote === null || remote === own ? null : keys.groupUse(remote, id);
 }
@@ -24,7 +24,7 @@ export function admitNamed(
   rule: SecurityGroupRuleRecord,
 ): void {
   const { security_group_id: own, remote_group_id: remote } = rule;
-  const addresses = addressGroupOf(rule);
+  const addresses = addressGroupIdOf(rule);
   if (remote !== null && remote !== own) {
     admit(change, state, caller, 'security_group', remote);
     change.requirePresent(keys.group(remote));

@@ -1,6 +1,6 @@
 /** What may be shared with other projects, by the names that RBAC policies have for it: where it is and who sees it. */
 
-import type { Rule } from '../../model/access.ts';
+import type { AccessRule } from '../../model/access.ts';
 import { addressGroupVerbs } from '../../model/address-group.ts';
 import { addressScopeVerbs } from '../../model/address-scope.ts';
 import type { MissingCode } from '../../model/missing.ts';
@@ -16,7 +16,7 @@ import type { Table } from '../state/table.ts';
 export interface Shareable {
   readonly rowsIn: (state: State) => Pick<Table<Owned, never>, 'get' | 'of'>;
   readonly missing: MissingCode;
-  readonly read: Rule;
+  readonly read: AccessRule;
 }
 
 export const shareables = {

@@ -5,7 +5,7 @@
 import { keys } from '../../model/keys.ts';
 import { newRbacPolicy, type SharedType } from '../../model/rbac-policy.ts';
 import type { RbacPolicyRecord } from '../../model/records.ts';
-import { admits } from '../../model/sharing.ts';
+import { grantsAccessTo } from '../../model/sharing.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
@@ -20,7 +20,7 @@ export const policiesOf = (state: State, object: string): readonly RbacPolicyRec
 export function isOpenTo(state: State, object: Owned, project: string): boolean {
   if ('shared' in object && object.shared === true) return true;
   for (const { record } of state.rbacPolicies.by('object', object.id))
-    if (admits(record, project)) return true;
+    if (grantsAccessTo(record, project)) return true;
   return false;
 }
 

@@ -9,7 +9,7 @@ import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { withPrefixes } from '../../model/subnet-pool.ts';
 import { rangesOf, rangesOverlap } from '../../net/address-ranges.ts';
-import type { Action, Context } from '../http/resource.ts';
+import type { Context, ResourceAction } from '../http/resource.ts';
 import { requireSeen } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
@@ -23,7 +23,7 @@ const prefixList = objectOf({ prefixes: arrayOf(cidrSchema) });
 /** An action that is given prefixes and answers with those that the pool has then. */
 export const prefixListing = (
   changed: (change: Change, row: PoolRow, body: unknown, caller: Caller) => SubnetPoolRecord,
-): Action<SubnetPoolRecord> => ({
+): ResourceAction<SubnetPoolRecord> => ({
   body: prefixList,
   answer: prefixList,
   run(change, row, body, caller) {
@@ -60,7 +60,7 @@ function refuseOverlap(
 }
 
 /** All subnets of a network, as far as they are of the pool's family, become subnets of the pool. */
-export const onboarding = (context: Context): Action<SubnetPoolRecord> => ({
+export const onboarding = (context: Context): ResourceAction<SubnetPoolRecord> => ({
   body: objectOf({ network_id: uuidSchema }),
   answer: arrayOf(objectOf({ id: uuidSchema, cidr: cidrSchema })),
   run(change, { record: pool }, body, caller) {

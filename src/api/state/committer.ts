@@ -12,7 +12,7 @@ import type { View } from './view.ts';
 export type CommitFault = { readonly code: 'RetryLater' };
 
 /** Milliseconds after which losing every race means something other than bad luck. */
-const patience = 15_000;
+const commitTimeout = 15_000;
 
 export class Committer {
   readonly #store: Store;
@@ -38,7 +38,7 @@ export class Committer {
    * is not older than the call; `RetryLater` when it keeps losing races for too long.
    */
   async commit<T>(plan: Plan<T>): Promise<T> {
-    const deadline = Date.now() + patience;
+    const deadline = Date.now() + commitTimeout;
     let fresh = false;
     let lost = 0;
     while (Date.now() < deadline) {

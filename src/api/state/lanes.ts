@@ -21,7 +21,7 @@ interface Waiting {
 }
 
 /** How many requests share a transaction at most: a store may bound what one can hold. */
-const widest = 32;
+const maxBatch = 32;
 
 export class Lanes {
   readonly #commit: Commit;
@@ -55,7 +55,7 @@ export class Lanes {
   }
 
   async #drain(lane: string, queue: Waiting[]): Promise<void> {
-    while (queue.length > 0) await this.#together(queue.splice(0, widest));
+    while (queue.length > 0) await this.#together(queue.splice(0, maxBatch));
     this.#waiting.delete(lane);
   }
 

@@ -7,6 +7,7 @@ import type { DefaultStatefulnessRecord } from '../../model/default-statefulness
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
 import type { AnyParts, Kind } from '../../model/key-kind.ts';
 import { keys } from '../../model/keys.ts';
+import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import type { QuotaRecord, QuotaResource } from '../../model/quota.ts';
 import type {
   AddressGroupRecord,
@@ -26,8 +27,8 @@ import type {
   SubnetPoolRecord,
   SubnetRecord,
 } from '../../model/records.ts';
-import { gatewayOwner, portsOf, type RouterRecord } from '../../model/router.ts';
-import { addressGroupOf, ruleIdentity } from '../../model/security-group-rule.ts';
+import { gatewayOwner, portsOfRouter, type RouterRecord } from '../../model/router.ts';
+import { addressGroupIdOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { StoreEvent } from '../../store/contract.ts';
 import { ClaimedNumbers } from './claimed-numbers.ts';
@@ -38,9 +39,8 @@ import { type Row, Table } from './table.ts';
 /** An address of a subnet that no port has any more. */
 export type OnReleased = (subnet: string, address: string) => void;
 
-/** None in records of before QoS. */
 const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonly string[] => {
-  const id = user.qos_policy_id ?? null;
+  const id = qosPolicyIdOf(user);
   return id === null ? [] : [id];
 };
 
@@ -91,7 +91,7 @@ export class State {
     group: (rule) => [rule.security_group_id],
     remote: (rule) => (rule.remote_group_id === null ? [] : [rule.remote_group_id]),
     addresses: (rule) => {
-      const group = addressGroupOf(rule);
+      const group = addressGroupIdOf(rule);
       return group === null ? [] : [group];
     },
     identity: (rule) => [ruleIdentity(rule)],
@@ -111,7 +111,7 @@ export class State {
   });
   readonly routers = new Table<RouterRecord, 'name' | 'port'>({
     name: (router) => [router.name],
-    port: portsOf,
+    port: portsOfRouter,
   });
   /** The tables whose rows quotas count. */
   readonly counted: Readonly<Record<QuotaResource, Pick<Table<Owned, never>, 'countOf'>>> = {
@@ -214,7 +214,7 @@ export class State {
   #networkChanged(before: NetworkRecord | null, after: NetworkRecord | null): void {
     if (before === null || after === null) return;
     // Ports show their network's policy.
-    if (qosPolicyIds(before)[0] === qosPolicyIds(after)[0]) return;
+    if (qosPolicyIdOf(before) === qosPolicyIdOf(after)) return;
     for (const port of this.ports.by('network', after.id)) this.ports.outdate(port.record.id);
   }
 

@@ -3,7 +3,7 @@
 import { parseCidr } from '../../net/cidr.ts';
 import { toCanonicalCidr } from '../checks.ts';
 import { defaultStatefulnessMark, keys } from '../keys.ts';
-import { addressGroupOf, ruleIdentity } from '../security-group-rule.ts';
+import { addressGroupIdOf, ruleIdentity } from '../security-group-rule.ts';
 import { type Invariant, invariantOf, twins } from './invariant.ts';
 
 const groupInvariant = invariantOf(keys.group, {
@@ -20,7 +20,7 @@ const groupInvariant = invariantOf(keys.group, {
 const ruleInvariant = invariantOf(keys.rule, {
   *problems({ record, parts }, snapshot) {
     const { security_group_id: own, remote_group_id: remote, remote_ip_prefix: prefix } = record;
-    const addresses = addressGroupOf(record);
+    const addresses = addressGroupIdOf(record);
     if (parts.group !== own) yield `it lies under group ${parts.group}`;
     if (snapshot.byId(keys.group, own) === undefined) yield `its group ${own} does not exist`;
     if (remote !== null && snapshot.byId(keys.group, remote) === undefined)
@@ -35,7 +35,7 @@ const ruleInvariant = invariantOf(keys.rule, {
   },
   *marks(rule) {
     const { id, security_group_id: own, remote_group_id: remote } = rule;
-    const addresses = addressGroupOf(rule);
+    const addresses = addressGroupIdOf(rule);
     if (remote !== null && remote !== own) yield [keys.groupUse(remote, id), ''];
     if (addresses !== null) yield [keys.addressGroupUse(addresses, id), ''];
   },

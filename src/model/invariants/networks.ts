@@ -4,16 +4,16 @@ import { type Cidr, overlaps, parseCidr, parseIp } from '../../net/cidr.ts';
 import { hostRange, poolRange } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import { isNetworkKey } from '../numbers.ts';
+import { qosPolicyIdOf } from '../qos-policy.ts';
 import type { RbacPolicyRecord, SubnetRecord } from '../records.ts';
 import { type Invariant, invariantOf } from './invariant.ts';
-import { qosPolicyOf } from './sharing.ts';
 
 const external = 'router:external';
-const smallestMtu = { 4: 68, 6: 1280 } as const;
+const minMtu = { 4: 68, 6: 1280 } as const;
 
 const networkInvariant = invariantOf(keys.network, {
   *problems({ record }, snapshot) {
-    const policy = qosPolicyOf(record);
+    const policy = qosPolicyIdOf(record);
     if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
     if (!isNetworkKey(record.vni)) yield `${String(record.vni)} is no VNI`;
@@ -36,7 +36,7 @@ const networkInvariant = invariantOf(keys.network, {
   *marks(network) {
     const { id } = network;
     if (isNetworkKey(network.vni)) yield [keys.networkKey(String(network.vni)), id];
-    const policy = qosPolicyOf(network);
+    const policy = qosPolicyIdOf(network);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
     if (network.is_default === true) yield [keys.defaultExternalNetwork(), id];
   },
@@ -66,7 +66,7 @@ const subnetInvariant = invariantOf(keys.subnet, {
     const network = snapshot.byId(keys.network, record.network_id);
     if (parts.network !== record.network_id) yield `it lies under network ${parts.network}`;
     if (network === undefined) yield `its network ${record.network_id} does not exist`;
-    else if (network.mtu < smallestMtu[record.ip_version])
+    else if (network.mtu < minMtu[record.ip_version])
       yield `its network is too narrow for IPv${record.ip_version}`;
     const prefix = parseCidr(record.cidr);
     if (prefix === null || prefix.family !== record.ip_version) {

@@ -6,9 +6,9 @@ import { isHostAddress } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import { isPortKey } from '../numbers.ts';
 import { isTrustedOwner } from '../port.ts';
+import { qosPolicyIdOf } from '../qos-policy.ts';
 import type { FixedIp, PortRecord } from '../records.ts';
 import { type Invariant, invariantOf } from './invariant.ts';
-import { qosPolicyOf } from './sharing.ts';
 import type { SortedSnapshot } from './snapshot.ts';
 
 function* addressProblems(port: PortRecord, ip: FixedIp, snapshot: SortedSnapshot): Iterable<string> {
@@ -66,7 +66,7 @@ const portInvariant = invariantOf(keys.port, {
     yield* bindingProblems(record);
     const pairs = record.allowed_address_pairs.map((pair) => `${pair.mac_address} ${pair.ip_address}`);
     if (new Set(pairs).size !== pairs.length) yield 'it has an allowed pair twice';
-    const policy = qosPolicyOf(record);
+    const policy = qosPolicyIdOf(record);
     if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
   },
@@ -75,7 +75,7 @@ const portInvariant = invariantOf(keys.port, {
     if (isPortKey(port.key)) yield [keys.portKey(network, String(port.key)), id];
     for (const ip of port.fixed_ips) yield [keys.takenIp(network, ip.ip_address), id];
     for (const group of port.security_groups) yield [keys.groupUse(group, id), ''];
-    const policy = qosPolicyOf(port);
+    const policy = qosPolicyIdOf(port);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
   },
 });

@@ -31,10 +31,6 @@ const rbacPolicyInvariant = invariantOf(keys.rbacPolicy, {
   },
 });
 
-/** None in records of before QoS. */
-export const qosPolicyOf = (user: { readonly qos_policy_id?: string | null }): string | null =>
-  user.qos_policy_id ?? null;
-
 const kindOf = (rule: QosRuleRecord): string =>
   rule.type === 'dscp_marking' ? rule.type : `${rule.type} ${rule.direction}`;
 
