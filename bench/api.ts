@@ -1,6 +1,7 @@
 /**
- * The API under concurrent keep-alive clients: the real process, durable writes, one operation at a time. Ports are
- * nobody's guests, so what is measured is HTTP, model and store, with the agent following the store beside them.
+ * The API under concurrent keep-alive clients: the real process, durable writes, one operation at a time. No
+ * guest uses the ports. The figures therefore measure HTTP, model and store, with an agent that follows the
+ * store.
  */
 import { startSwitch } from '../test/lib/switch.ts';
 import { bridge, makeDataDirectory, startController } from './controller.ts';
@@ -10,14 +11,14 @@ import { cpuSeconds, memory } from './process-usage.ts';
 import { emit, type Limit, progress, quantile, round } from './report.ts';
 import { createNetwork, createPorts, type Network } from './world.ts';
 
-/** Sends one request of its kind; `turn` counts them all. */
+/** Sends one request of its kind; `turn` numbers all requests. */
 type Operation = (connection: HttpConnection, turn: number) => Promise<number>;
 
 interface Load {
   readonly pid: number;
   readonly connections: readonly HttpConnection[];
   readonly operation: Operation;
-  /** Milliseconds, and requests; whichever is reached first. */
+  /** Milliseconds, and requests; the first limit that is reached ends the run. */
   readonly duration: number;
   readonly requests: number;
 }
@@ -125,7 +126,7 @@ export async function benchApi({ quick }: SectionOptions): Promise<void> {
     };
     const load = { pid, connections };
     const created = await drive({ ...load, operation: create, duration: createFor, requests: mostPorts });
-    // One client cannot be answered faster than the disk flushes; the target is for concurrent ones.
+    // One client's answers wait for the disk's flushes; the target is for concurrent clients.
     const limits = clients === 1 ? [] : [{ figure: 'requests_per_s', atLeast: 500 }];
     tell('api.port_create', pid, clients, created, limits);
 

@@ -1,4 +1,4 @@
-/** A cold controller on an empty switch: `portcullis up` on a filled store, timed from its own word. */
+/** A cold controller on an empty switch: `portcullis up` on a filled store. Times come from its log. */
 import type { Switch } from '../test/lib/switch.ts';
 import { bridge, type DataDirectory, startController } from './controller.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -13,7 +13,7 @@ export interface Cold {
   /** Megabytes. */
   readonly peak: number;
   readonly flows: number;
-  /** Equal to `flows` when the first round's acknowledgement was the last flow's. */
+  /** Equal to `flows` when the acknowledgement of the first round was that of the last flow. */
   readonly flowsInFirstRound: number;
 }
 

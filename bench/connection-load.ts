@@ -1,8 +1,11 @@
 /**
- * TCP connections that are opened and closed at once, as a program for a guest's namespace: `server PORT` says a line
- * when it listens; `client HOST PORT COUNT CONCURRENCY` makes COUNT connections and prints what came of them as JSON.
- * Source ports go in order: left to the kernel they come back while the switch still tracks their last connection.
- * The server closes first, so that the client's ports are not held back.
+ * TCP connections that are opened and closed at once, as a program for a guest's namespace.
+ *
+ * Idea: `server PORT` prints a line when it listens. `client HOST PORT COUNT CONCURRENCY` makes COUNT
+ * connections and prints their outcomes as JSON.
+ *
+ * Invariants: source ports go in order, because the kernel would reuse one while the switch still tracks its
+ * last connection. The server closes first, so that the client's ports are not held back.
  */
 import { connect, createServer } from 'node:net';
 

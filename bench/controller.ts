@@ -1,6 +1,6 @@
 /**
- * `portcullis up` as its users run it: the built program in a process of its own, on a data directory that may
- * outlive it. Gives what it said and when; ends it whatever becomes of the bench.
+ * `portcullis up` as its users run it: the built program in its own process, on a data directory that may
+ * outlive it. Reports its log with times. Ends it even if the bench fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,7 +19,7 @@ const environment = Object.fromEntries(
 );
 const killScript = `tr '\\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "--data-dir $2 " && kill -9 "$1"`;
 
-/** A userspace bridge is a network device of the machine too: its name must be nobody else's. */
+/** A userspace bridge is also a network device of the machine, so its name must be unique. */
 const own = randomBytes(4).toString('hex');
 export const bridge = `brb${own}`;
 export const plainBridge = `brp${own}`;
@@ -89,7 +89,7 @@ export class Controller {
     }
   }
 
-  /** The API's address, once the ready line has told it: the switch has acknowledged the first round by then. */
+  /** The API's address, from the ready line. The switch has acknowledged the first round by then. */
   async ready(): Promise<string> {
     const said = () => this.#stdout.includes('\n') || this.#child.exitCode !== null;
     await until(said, { timeout: 120_000, what: 'the ready line' });
@@ -98,7 +98,7 @@ export class Controller {
     return endpoint;
   }
 
-  /** Lines with that text that have come. */
+  /** Log lines with that text so far. */
   count(msg: string): number {
     return this.#log.filter((line) => line.msg === msg).length;
   }
@@ -123,7 +123,7 @@ export class Controller {
   }
 }
 
-/** Flags for the interpreter, such as a profiler's, come from PORTCULLIS_BENCH_NODE_FLAGS. */
+/** PORTCULLIS_BENCH_NODE_FLAGS gives the interpreter flags, such as a profiler's. */
 export function startController(at: Switch, data: DataDirectory): Controller {
   const flags = (process.env['PORTCULLIS_BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   return new Controller(at, data, flags);

@@ -1,8 +1,8 @@
 /**
- * What the guards cost on the wire: two guests behind Portcullis' flows (default group, both directions) against two
- * guests behind one NORMAL flow, and two behind the least flows that track connections, on bridges of one ovs-vswitchd
- * with its userspace datapath. The sides take turns, so what else the machine does falls on all; ratios are taken turn
- * by turn.
+ * The cost of the guards on the wire. Three pairs of guests are compared: behind Portcullis' flows (default
+ * group, both directions), behind one NORMAL flow, and behind the fewest flows that track connections. Their
+ * bridges share one ovs-vswitchd with its userspace datapath. The sides take turns, so other load on the
+ * machine falls on all. Ratios are taken turn by turn.
  */
 import { fileURLToPath } from 'node:url';
 import { type Guest, isRoot, startGuest } from '../test/lib/netns.ts';
@@ -18,7 +18,7 @@ import { emit, type Limit, median, progress, quantile, round } from './report.ts
 import { createNetwork, createPorts, type Port } from './world.ts';
 
 const loadProgram = ['--import', 'tsx', fileURLToPath(new URL('connection-load.ts', import.meta.url))];
-/** An open window loses packets to the buffer of the switch's packet sockets. */
+/** A wide window loses packets, because the buffers of the switch's packet sockets overflow. */
 const window = ['-w', '96K'];
 const concurrency = 16;
 
@@ -62,7 +62,7 @@ interface Churn extends LoadResult {
   readonly cpuPerConnection: number;
 }
 
-/** `port`: one that no earlier load has used, so that no connection meets the remains of another. */
+/** `port`: no earlier load has used it, so no connection meets the remains of another. */
 async function churn(side: Side, vswitchd: number, count: number, port: number): Promise<Churn> {
   const server = side.server.start(process.execPath, ...loadProgram, 'server', String(port));
   await until(() => server.output.includes('listening'), { what: 'the server listens' });
@@ -77,7 +77,7 @@ async function churn(side: Side, vswitchd: number, count: number, port: number):
 
 type Taken<T> = Readonly<Record<Name, readonly T[]>>;
 
-/** Lets all sides take their turn, in changing order. */
+/** All sides take a turn, in changing order. */
 async function alternate<T>(
   sides: readonly Side[],
   turns: number,
@@ -100,8 +100,8 @@ const comparisons = [
 ] as const;
 
 /**
- * Medians of one figure on all sides, and the median of its ratios, turn by turn. Where its quartiles are far apart, or
- * the ratio of the medians says something else, the machine was too busy to tell.
+ * Medians of one figure on all sides, and the median of its ratios, turn by turn. The machine was too busy
+ * for a result when the quartiles are far apart, or when the ratio of the medians differs.
  */
 function compared<T>(taken: Taken<T>, name: string, unit: string, figure: (one: T) => number) {
   const medians = names.map((side) => [`${name}_${side}_${unit}`, round(median(taken[side].map(figure)))]);
@@ -167,7 +167,7 @@ async function measureSides(at: Switch, sides: readonly Side[], quick: boolean):
 async function tellPasses(at: Switch, side: Side, vswitchd: number, count: number): Promise<void> {
   const ports = [side.client.outer, side.server.outer];
   const running = stream(side, vswitchd, 3);
-  // Past the handshake and slow start: what a packet of an established connection meets.
+  // After the handshake and slow start: the cost for a packet of an established connection.
   const packetsIn = async () => passesBetween(new Map(), await tcpMegaflows(at, ports)).packets;
   await until(async () => (await packetsIn()) > 5000, { interval: 50, what: 'the stream flows' });
   const before = await tcpMegaflows(at, ports);
@@ -200,8 +200,8 @@ async function tellPasses(at: Switch, side: Side, vswitchd: number, count: numbe
 }
 
 /**
- * One lookup a packet, one commit a connection, and nothing else that a switch of two ports could do without: what
- * remembering connections costs in itself.
+ * One lookup a packet, one commit a connection, and nothing else that a switch of two ports could do without.
+ * It measures what connection tracking costs by itself.
  */
 const floorFlows = (first: Guest, second: Guest): string[] => [
   'table=0,priority=10,arp,actions=NORMAL',

@@ -1,7 +1,7 @@
 /**
- * Tells when a switch's flows change, by the switch's own word: ovs-ofctl holds a flow monitor (OpenFlow 1.5, 7.3.5.18)
- * on the bridge, so nobody has to ask the switch or the controller and slow them down. The notice of a bundle goes out
- * as the bundle is committed, next to the answer that the controller waits for.
+ * Reports when a switch's flows change, from the switch's own notices. ovs-ofctl holds a flow monitor
+ * (OpenFlow 1.5, 7.3.5.18) on the bridge, so no request slows the switch or the controller down. The switch
+ * sends the notice of a bundle at its commit, beside the answer to the controller.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import type { Switch } from '../test/lib/switch.ts';
 import { until } from '../test/lib/wait.ts';
 import { bridge } from './controller.ts';
 
-/** A flow that our agent adds and removes at once, to have the switch look at its cached decisions again. */
+/** A flow that the agent adds and removes at once, so that the switch revalidates its megaflows. */
 const pulse = / table=200 /;
 const killScript = 'tr \'\\0\' \' \' <"/proc/$1/cmdline" | grep -qF "$2" && kill -9 "$1"';
 
@@ -25,7 +25,8 @@ export class FlowWatch {
 
   constructor(at: Switch) {
     const target = `${at.dir}/${bridge}.mgmt`;
-    // The answer that the watch has begun goes to standard output, which is no terminal; the notices go to the other.
+    // The answer that the watch has begun goes to standard output, which is no terminal; the notices go to
+    // standard error.
     const command = ['ovs-ofctl', '-O', 'OpenFlow15', 'monitor', target, 'watch:!initial'];
     this.#child = spawn('stdbuf', ['-oL', ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#reaper = new Reaper(killScript, [String(this.#child.pid), target]);
@@ -69,7 +70,10 @@ export class FlowWatch {
     await until(() => this.#begun, { what: 'the flow monitor' });
   }
 
-  /** Resolves when flows have changed since `events` was `before`, and then not for `quiet` milliseconds. */
+  /**
+   * Resolves when flows have changed since `events` was `before`, and then were unchanged for `quiet`
+   * milliseconds.
+   */
   async settled(before: number, quiet: number, timeout = 30_000): Promise<void> {
     await until(() => this.#events > before && performance.now() - this.#lastAt > quiet, {
       timeout,

@@ -1,6 +1,7 @@
 /**
- * Security groups at scale: members of a large remote group, dense members, thousands of rules from nothing, a group's
- * removal, and connections that become forbidden. The same worlds on OVN, in the same run, where it is installed.
+ * Security groups at scale: members of a large remote group, dense members, thousands of rules on an empty
+ * switch, the removal of a group, and connections that become forbidden. The same run measures the same
+ * worlds on OVN, where it is installed.
  */
 import { reasonOf } from '../src/base/errors.ts';
 import { tellCold, tellOvnCold } from './groups/cold.ts';
@@ -70,7 +71,7 @@ async function compile({ quick, ovn }: Part): Promise<void> {
     await tellCold(world(3500, remote), turns);
   }
   if (!ovn) return;
-  // OVN's flows are rules times addresses: with all the rules it would take minutes, and gigabytes.
+  // OVN has rules times addresses as flows: all the rules would take minutes, and gigabytes.
   const fewer = quick ? 50 : 350;
   progress(`groups: ${fewer} rules, also in OVN`);
   const ours = await tellCold(world(fewer, 'group'), turns);
@@ -107,7 +108,7 @@ export async function benchGroups({ quick }: SectionOptions): Promise<void> {
     try {
       await part({ quick, ovn: version !== null });
     } catch (error) {
-      // What one part could not measure does not keep the others from it.
+      // A part that fails does not stop the others.
       progress(`groups: ${part.name}: ${error instanceof Error ? error.stack : reasonOf(error)}`);
       process.exitCode = 1;
     }

@@ -1,6 +1,6 @@
 /**
- * One keep-alive HTTP/1.1 connection with one request at a time, on a bare socket: on a machine of few cores a
- * full client would take the CPU that the server is measured by. Understands what our API sends, not all of HTTP.
+ * One keep-alive HTTP/1.1 connection with one request at a time, on a bare socket. On a machine of few cores
+ * a full client would take CPU from the measured server. Parses what this API sends, not all of HTTP.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -21,7 +21,7 @@ export class HttpConnection {
   readonly #socket: Socket;
   #chunks: Buffer[] = [];
   #size = 0;
-  /** Length of the answer under way, head included; null until its head has come. */
+  /** Length of the current answer, head included; null until its head has come. */
   #expected: number | null = null;
   #bodyAt = 0;
   #status = 0;
@@ -55,7 +55,7 @@ export class HttpConnection {
     });
   }
 
-  /** The same for a JSON answer of the status 2xx; rejects with the answer otherwise. */
+  /** The same for a JSON answer with a status 2xx; rejects with the answer otherwise. */
   async json<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.request(method, path, body);
     const text = answer.body.toString();

@@ -1,6 +1,6 @@
 /**
- * What doing nothing costs: CPU of the controller and of the switch's two processes a second while nobody asks for
- * anything and nothing changes, with 20 ports. The same of OVN where it is installed.
+ * The cost of idling: CPU seconds a second of the controller and of the switch's two processes, with 20
+ * ports, no request and no change. The same of OVN, where it is installed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedStore } from '../src/store/embedded.ts';
@@ -16,7 +16,7 @@ import { threadNanoseconds } from './process-usage.ts';
 import { emit, type Limit, round } from './report.ts';
 
 const locals = 20;
-/** Seconds: what a start leaves to do is done, and one look at counters is within each measurement. */
+/** Seconds: the work after a start is done by then, and each measurement includes one look at counters. */
 const settling = 8;
 
 const switchCpu = (at: Switch): number =>

@@ -1,6 +1,6 @@
 /**
- * What the figures were taken on, and how fast it was at that moment: a fixed piece of JavaScript and a flushed
- * write. Absolute figures of two runs compare only through these.
+ * The machine of the figures, and its speed at that moment: a fixed piece of JavaScript and a flushed write.
+ * Absolute figures of two runs can only be compared through these.
  */
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -31,7 +31,7 @@ export async function emitMachine(): Promise<void> {
   });
 }
 
-/** Milliseconds for reading and writing JSON, the kind of work that the API does. */
+/** Milliseconds to read and write JSON, the kind of work that the API does. */
 function javascriptTime(): number {
   const text = JSON.stringify(
     Array.from({ length: 1000 }, (_, n) => ({ id: `port-${n}`, n, list: [n, `${n}`] })),
@@ -41,7 +41,7 @@ function javascriptTime(): number {
   return performance.now() - begin;
 }
 
-/** Milliseconds for 4 KiB written and flushed, where data directories of the bench are. */
+/** Milliseconds for 4 KiB written and flushed, in the place of the bench's data directories. */
 async function flushTimes(): Promise<number[]> {
   const directory = await mkdtemp(join(tmpdir(), 'portcullis-bench-'));
   const file = await open(join(directory, 'flush'), 'w');

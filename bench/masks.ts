@@ -1,7 +1,8 @@
 /**
- * What one guest's packets do to the switch's cache: masks that they cause, tables that a packet of the guest then visits, and
- * what is left of the throughput of two others meanwhile. With usual groups, and with all that a tenant may write to
- * make it worse. The attack is paced, since a guest that sends without a pause takes the processor from everybody.
+ * The effect of one guest's packets on the switch's megaflows: the masks that they cause, the tables that a
+ * packet of the guest then visits, and the throughput left to two other guests. It runs with usual groups,
+ * and with the worst that a tenant may write. The attack has a fixed rate: a guest that sends without a pause
+ * takes the processor from all others.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ const sendProgram = fileURLToPath(new URL('send-frames.py', import.meta.url));
 const frameCount = 3000;
 /** Frames a second. */
 const rate = 1000;
-/** An open window loses packets to the buffer of the switch's packet sockets. */
+/** A wide window loses packets, because the buffers of the switch's packet sockets overflow. */
 const window = ['-w', '96K'];
 const groups = ['usual', 'nasty'] as const;
 type Groups = (typeof groups)[number];
@@ -36,7 +37,7 @@ const range = (from: number, to: number, by = 1): number[] =>
 const withLength = (prefix: Cidr): string =>
   formatCidr(prefix).includes('/') ? formatCidr(prefix) : `${formatCidr(prefix)}/${prefix.length}`;
 
-/** A group whose rules ask for prefixes and port ranges of every length, so that nothing is decided early. */
+/** A group with prefixes and port ranges of every length, so that no packet is decided early. */
 async function nastyGroup(api: HttpConnection, peers: readonly Cidr[]): Promise<string> {
   const { security_group } = await api.json<{ security_group: { id: string } }>(
     'POST',
@@ -141,7 +142,7 @@ async function measure(
       await sending.ended();
       return rate;
     };
-    // In changing order, so that what else the machine does falls on both.
+    // In changing order, so that other load on the machine falls on both.
     const first = turn % 2 === 0 ? await throughput(world, seconds) : await attacked();
     const second = turn % 2 === 0 ? await attacked() : await throughput(world, seconds);
     ratios.push(turn % 2 === 0 ? second / first : first / second);
@@ -208,7 +209,7 @@ export async function benchMasks({ quick }: SectionOptions): Promise<void> {
   const own = address(attackerPort);
   const victim = address(victimPort);
   for (const name of groups) {
-    // One for each: the server closes those that are idle while the attacks go on.
+    // One for each: the server closes idle ones while the attacks go on.
     const api = await HttpConnection.open(endpoint);
     if (name === 'nasty') {
       const group = await nastyGroup(api, [own, victim]);

@@ -1,6 +1,6 @@
 /**
- * What the datapath did with packets, read from its megaflows: how often each kind was hit between two moments, and
- * how many of its actions go through connection tracking.
+ * The datapath's work on packets, read from its megaflows: how often each kind was hit between two moments,
+ * and how many of its actions use connection tracking.
  */
 import type { Switch } from '../test/lib/switch.ts';
 
@@ -11,7 +11,7 @@ export interface Megaflow {
   readonly ctActions: number;
 }
 
-/** By the datapath's own identity of the flow. */
+/** By the datapath's own identity of the megaflow. */
 export type Megaflows = ReadonlyMap<string, Megaflow>;
 
 /** IPv4 TCP flows of the given ports. */

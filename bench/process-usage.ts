@@ -1,4 +1,4 @@
-/** What the kernel says about a process of ours: CPU time of all its threads, present and peak memory. */
+/** The kernel's figures about a process: CPU time of all its threads, present and peak memory. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Kernel ticks a second in /proc/PID/stat: USER_HZ, fixed on Linux. */
@@ -7,12 +7,12 @@ const ticks = 100;
 /** Seconds of CPU, user and system together, since the process began. */
 export function cpuSeconds(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name in parentheses may hold blanks; utime and stime are fields 14 and 15.
+  // The name in parentheses may contain blanks; utime and stime are fields 14 and 15.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticks;
 }
 
-/** The same in nanoseconds, exact where ticks would be too coarse; of the threads that live now. */
+/** The same in nanoseconds, where ticks are too coarse; only threads that live now count. */
 export function threadNanoseconds(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
     const [ran = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');

@@ -1,6 +1,6 @@
 /**
- * What a QoS policy's limit is worth on the wire: the rate that a port was given against the rate that TCP and UDP
- * then have between two guests, in each direction, beside what they have without a limit.
+ * The accuracy of a QoS policy's limit on the wire: the configured rate of a port against the rate of TCP and
+ * UDP between two guests, in each direction, and without a limit.
  */
 import { type Guest, isRoot, startGuest } from '../test/lib/netns.ts';
 import { startSwitch } from '../test/lib/switch.ts';
@@ -14,7 +14,7 @@ import { createNetwork, createPorts, type Port } from './world.ts';
 type Direction = 'egress' | 'ingress';
 type Transport = 'tcp' | 'udp';
 
-/** An open window loses packets to the buffer of the switch's packet sockets. */
+/** A wide window loses packets, because the buffers of the switch's packet sockets overflow. */
 const window = ['-w', '96K'];
 const address = (port: Port): string => port.fixed_ips[0]?.ip_address ?? '';
 
@@ -39,7 +39,7 @@ async function measure(
   };
   if (udp === undefined) return { kilobits: (end.sum_received?.bits_per_second ?? 0) / 1000, packets: 0 };
   const packets = ((end.sum.packets ?? 0) - (end.sum.lost_packets ?? 0)) / end.sum.seconds;
-  // Frames are what the switch measures: 42 bytes of Ethernet, IP and UDP around each datagram.
+  // The switch measures frames: each datagram has 42 bytes of Ethernet, IP and UDP around it.
   return { kilobits: (packets * (udp.size + 42) * 8) / 1000, packets };
 }
 
@@ -100,7 +100,7 @@ export async function benchQos({ quick }: SectionOptions): Promise<void> {
     const open = await run(direction);
     tell('qos.unlimited', { direction, transport: 'tcp', kbps: round(open.kilobits) }, null);
     for (const max_kbps of quick ? [10_000] : [1000, 10_000, 100_000]) {
-      // Neutron advises a burst of 80 % for TCP; the small one shows why.
+      // Neutron advises a burst of 80 % for TCP; the small burst shows why.
       for (const part of [0.8, 0.1]) {
         const max_burst_kbps = max_kbps * part;
         await give('bandwidth_limit', { direction, max_kbps, max_burst_kbps });

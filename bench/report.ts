@@ -1,6 +1,6 @@
 /**
- * The bench's output: one JSON line a figure set on standard output, progress on standard error. A target belongs to
- * a named figure, so that a line tells by itself what was asked and whether it was met.
+ * The bench's output: one JSON line a figure set on standard output, progress on standard error. A target
+ * belongs to a named figure, so each line shows its target and whether it was met.
  */
 export type Figures = Readonly<Record<string, number | string | boolean | null>>;
 
@@ -10,7 +10,7 @@ export interface Limit {
   readonly atLeast?: number;
 }
 
-/** Figures without a limit are for reading; `ok` is null where no figure has one. */
+/** A figure without a limit is information only; `ok` is null where no figure has a limit. */
 export function emit(bench: string, n: number | null, figures: Figures, limits: readonly Limit[] = []): void {
   const target = Object.fromEntries(
     limits.map(({ figure, atMost, atLeast }) => [
@@ -36,7 +36,7 @@ export function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
 
-/** The value below which `share` (0 to 1) of the values lie; NaN for none. */
+/** The value below which a `share` (0 to 1) of the values lies; NaN for none. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ?? Number.NaN;
@@ -44,7 +44,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** Three digits that mean something, however small the number. */
+/** Rounds to three significant digits. */
 export function round(value: number, digits = 3): number {
   return Number.isFinite(value) ? Number(value.toPrecision(digits)) : value;
 }

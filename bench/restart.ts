@@ -1,8 +1,10 @@
 /**
- * What a restart of ovs-vswitchd costs a stream of a thousand packets a second: with Portcullis, which fills the switch
- * when it finds it empty, and with a switch that restores its own flows as `ovs-ctl restart` does (saved before,
- * `flow-restore-wait` until they are back), the two in turns on one switch with the same flows. Times count from the
- * moment when the bridge's OpenFlow socket takes connections.
+ * The cost of a restart of ovs-vswitchd for a stream of a thousand packets a second.
+ *
+ * Idea: two ways are measured in turns, on one switch with the same flows. With Portcullis, the agent fills
+ * the switch when it finds it empty. Without, the switch restores its own flows as `ovs-ctl restart` does:
+ * saved before, `flow-restore-wait` until they are back. Times count from the moment when the bridge's
+ * OpenFlow socket accepts connections.
  */
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -34,7 +36,7 @@ interface Guests {
 const period = 0.001;
 let streams = 9000;
 
-/** When somebody can connect to the socket, in milliseconds since 1970. */
+/** When the socket accepts a connection, in milliseconds since 1970. */
 async function listening(path: string): Promise<number> {
   for (;;) {
     const connected = await new Promise<boolean>((resolve) => {
@@ -47,7 +49,7 @@ async function listening(path: string): Promise<number> {
   }
 }
 
-/** `restart` ends when the switch has all its flows, and gives the moment. */
+/** `restart` resolves when the switch has all its flows, with that time. */
 async function measure(at: Switch, guests: Guests, restart: () => Promise<number>): Promise<Restart> {
   const { sender, receiver, address } = guests;
   const port = ++streams;
@@ -77,7 +79,7 @@ async function controlled(at: Switch, controller: Controller): Promise<number> {
   return (await controller.said('switch and pipeline are equal', said)).at;
 }
 
-/** What `ovs-save` keeps of a bridge and `ovs-ctl restart` puts back; ovs-ofctl reads no list of meters. */
+/** The flows that `ovs-save` keeps of a bridge and `ovs-ctl restart` restores; ovs-ofctl reads no list of meters. */
 async function save(at: Switch): Promise<readonly string[]> {
   const flows = await at.ofctl('--no-names', '--no-stats', 'dump-flows', bridge);
   const lines = flows.split('\n').filter((line) => line.includes('actions='));
@@ -100,7 +102,7 @@ async function restoring(at: Switch, meters: readonly string[]): Promise<number>
 
 const address = (port: Port): string => port.fixed_ips[0]?.ip_address ?? '';
 
-function tell(name: string, taken: readonly Restart[]) {
+function figuresOf(name: string, taken: readonly Restart[]) {
   const of = (pick: (one: Restart) => number) => taken.map(pick);
   return {
     [`${name}_filled_ms`]: round(median(of(({ filled }) => filled))),
@@ -175,8 +177,8 @@ export async function benchRestart({ quick }: SectionOptions): Promise<void> {
       {
         ports: count,
         flows,
-        ...tell('portcullis', taken.controlled),
-        ...tell('restoring', taken.restoring),
+        ...figuresOf('portcullis', taken.controlled),
+        ...figuresOf('restoring', taken.restoring),
         lost_ratio: round(ratio),
       },
       [

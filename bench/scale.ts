@@ -1,6 +1,6 @@
 /**
- * What a hypervisor pays for the size of its network: N ports in one default group, 20 of them plugged here. First a
- * cold agent on an empty switch, then one more member at a time.
+ * The cost of a network's size for a hypervisor: N ports in one default group, 20 of them plugged here. First
+ * a cold agent on an empty switch, then one more member at a time.
  */
 import { type Switch, startSwitch } from '../test/lib/switch.ts';
 import { type Cold, coldStart } from './cold-start.ts';
@@ -30,7 +30,7 @@ interface World {
   readonly locals: readonly Port[];
 }
 
-/** Fills the data directory with a running controller, which then ends: what is left is the store. */
+/** A controller fills the data directory and ends, so that the store remains. */
 async function fill(at: Switch, data: DataDirectory, n: number): Promise<World> {
   await using controller = startController(at, data);
   const api = await HttpConnection.open(await controller.ready());
@@ -50,7 +50,7 @@ function tellCold(n: number, colds: readonly Cold[]): void {
     { figure: 'agent_to_last_flow_s', atMost: 1 },
     { figure: 'peak_rss_mb', atMost: 200 },
     { figure: 'flows_per_remote_port', atMost: 3.2 },
-    // Only then the first round's acknowledgement is the last flow's.
+    // Only then is the acknowledgement of the first round that of the last flow.
     { figure: 'flows_after_first_round', atMost: 0 },
   ];
   emit(
@@ -64,7 +64,7 @@ function tellCold(n: number, colds: readonly Cold[]): void {
       cpu_s: of(({ cpu }) => cpu),
       peak_rss_mb: of(({ peak }) => peak),
       flows,
-      // All of them, those for local ports included, as the peers' figure is counted.
+      // All of them, those for local ports included, as in the peers' figure.
       flows_per_remote_port: round(flows / (n - local)),
       flows_after_first_round: Math.max(...colds.map((cold) => cold.flows - cold.flowsInFirstRound)),
     },
@@ -97,7 +97,7 @@ async function oneMore(
   {
     await using watch = await watchFlows(at);
     const create = () => createPorts(api, world.network, 1, () => remoteHost(n));
-    // The first ones run code that has never been compiled.
+    // The first ones run code that is not compiled yet.
     for (let turn = 0; turn < 5; turn++) {
       const before = watch.events;
       await create();
@@ -110,7 +110,8 @@ async function oneMore(
       await create();
       const answered = performance.now();
       await watch.settled(before, quiet);
-      // Never below zero: the agent hears of a write when the API does, and may be done before the answer is read.
+      // Never below zero: the agent receives a write when the API does, and may finish before the answer is
+      // read.
       fromAnswer.push(Math.max(0, watch.lastAt - answered));
       fromRequest.push(watch.lastAt - begin);
       changed.push(watch.events - before);
@@ -161,7 +162,8 @@ export async function benchScale({ quick }: SectionOptions): Promise<void> {
       bridge,
       world.locals.map(({ id }, index) => ({ name: `p${index}`, externalIds: { 'iface-id': id } })),
     );
-    // The first one only binds the ports: the flows that depend on that come a round later, as on a new host.
+    // The first start only binds the ports. The flows that depend on bindings come a round later, as on a new
+    // host.
     await coldStart(at, data, local);
     const colds: Cold[] = [];
     for (let turn = 0; turn < (quick ? 2 : 5); turn++) colds.push(await coldStart(at, data, local));

@@ -1,6 +1,7 @@
-"""Sends the frames of a file (each behind its length, 2 bytes) from an interface, paced: FILE INTERFACE RATE SECONDS.
+"""Sends the frames of a file from an interface at a fixed rate: FILE INTERFACE RATE SECONDS.
 
-Begins again at the end of the file, until the seconds are over; without seconds it sends each frame once."""
+Each frame in the file follows its length (2 bytes). At the end of the file it starts again, until SECONDS are over.
+With SECONDS 0 it sends each frame once."""
 import socket
 import struct
 import sys

@@ -1,6 +1,6 @@
 /**
- * What starting costs: CPU of `portcullis up` from its first instruction to the switch's acknowledgement, on an empty
- * switch, in worlds of several sizes.
+ * The cost of a start: CPU of `portcullis up` from its first instruction to the switch's acknowledgement, on
+ * an empty switch, in worlds of several sizes.
  */
 import { EmbeddedStore } from '../src/store/embedded.ts';
 import { coldStart } from './cold-start.ts';

@@ -1,4 +1,4 @@
-/** Networks and ports for the bench, made through the API in bulk requests. */
+/** Networks and ports for the bench, created through the API in bulk requests. */
 import type { HttpConnection } from './http-connection.ts';
 
 export interface Network {
@@ -25,7 +25,7 @@ export async function createNetwork(api: HttpConnection, octet: number): Promise
   return { id: network.id, octet };
 }
 
-/** Ports in the project's default group, which allows its members to each other. */
+/** Ports in the project's default group, whose members may reach each other. */
 export async function createPorts(
   api: HttpConnection,
   network: Network,

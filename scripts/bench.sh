@@ -11,7 +11,7 @@ need_modules
 need_build || exit 1
 
 # The userspace datapath has one network device of a fixed name (ovs-netdev): a second switch on this machine needs a
-# network namespace of its own. All that is left in it goes when the bench ends.
+# network namespace of its own. Everything in it is removed when the bench ends.
 if is_root && unshare --net --mount true 2>/dev/null; then
   # shellcheck disable=SC2016 # the inner shell expands
   exec unshare --net --mount sh -c 'ip link set lo up && exec node --import tsx bench/main.ts "$@"' bench "$@"

@@ -1,10 +1,11 @@
 /**
- * `npm run build`: the program as a few files, which Node reads and compiles in half the time of the hundreds that it
- * is written in. Types are checked apart (`npm run typecheck`, which `npm test` runs).
+ * `npm run build`: bundles the program into a few files, which Node loads in half the time of the hundreds of sources.
  *
- * bin/portcullis.js has the commands, server/server.cjs API, store and agent, with V8's compilation of them beside it.
- * lmdb stays outside, for it finds its native part beside its own files. Names and lines are kept, so that a stack
- * trace can be read; the source maps tell the rest to `node --enable-source-maps`.
+ * Result: bin/portcullis.js has the commands. server/server.cjs has API, store and agent, with V8's compilation of it
+ * beside it. `npm run typecheck`, which `npm test` runs, checks the types.
+ *
+ * Invariants: lmdb stays outside, because it finds its native part beside its own files. Names and lines are kept, so
+ * that stack traces are readable. `node --enable-source-maps` shows the original places.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { dirname } from 'node:path';
 import { build } from 'esbuild';
 
 mkdirSync('dist', { recursive: true });
-// The stamps are `need_build`'s.
+// The stamps belong to `need_build`.
 for (const name of readdirSync('dist'))
   if (!name.startsWith('.built')) rmSync(`dist/${name}`, { recursive: true });
 
@@ -44,7 +45,7 @@ await build({
   outdir: 'dist',
   plugins: [apart('cli/program', 'cli/up')],
   format: 'esm',
-  // Packages in CommonJS ask for Node's own modules by `require`.
+  // CommonJS packages load Node's own modules with `require`.
   banner: {
     js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",
   },
@@ -61,7 +62,7 @@ await build({
   plugins: [apart('cli/up', 'agent/agent')],
   format: 'cjs',
   define: { 'import.meta.url': 'moduleUrl' },
-  // What load-server.ts calls.
+  // load-server.ts calls this function.
   banner: { js: '(function (exports, require, module, moduleUrl) {' },
   footer: { js: '})' },
 });
@@ -91,5 +92,7 @@ try {
     timeout: 60_000,
   });
 } catch (error) {
-  process.stderr.write(`build: starts will compile all code, because its cache failed: ${String(error)}\n`);
+  process.stderr.write(
+    `build: the code cache failed, so each start will compile all code: ${String(error)}\n`,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * The last step of the build. Starts the built program without a switch, ends it, and writes what V8 has compiled
- * into a file that `load-server.ts` reads at each start.
+ * The last step of the build. Starts the built program without a switch, ends it, and writes V8's compiled
+ * code into a file that `load-server.ts` reads at each start.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import v8 from 'node:v8';
 import { codeCache, codeCacheFile } from '../dist/server/load.js';
 
-// V8 takes a compilation only under the flags that it was made under, and a start begins with none.
+// V8 accepts compiled code only under the flags of its compilation, and a start sets none.
 v8.setFlagsFromString = () => undefined;
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-build-'));

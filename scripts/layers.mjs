@@ -1,5 +1,5 @@
-// Floors of the house: an import may point to a lower floor only. Fails when it saw no modules (a checker
-// that reads nothing is green for the wrong reason).
+// Layers of the source folders: an import may point only to a lower layer. Fails when it found almost no modules,
+// because a checker that reads nothing would otherwise pass.
 import { cruise } from 'dependency-cruiser';
 import ts from 'typescript';
 

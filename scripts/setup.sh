@@ -1,5 +1,5 @@
 # Set-up that `npm start` and `npm test` share, sourced by both: Debian packages, node modules, build, Open vSwitch.
-# Everything it prints goes to standard error; every function does nothing where nothing is missing.
+# All output goes to standard error. A function does nothing when nothing is missing.
 # shellcheck shell=bash
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -18,7 +18,7 @@ package_installed() {
   [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = 'install ok installed' ]
 }
 
-# missing_packages PACKAGE[|OTHER]...: prints the first name of each item of which no name is installed.
+# missing_packages PACKAGE[|OTHER]...: for each item without an installed name, prints its first name.
 missing_packages() {
   local item name
   for item in "$@"; do
@@ -33,7 +33,7 @@ apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >&2
 }
 
-# Where no systemd runs, a package's own attempt to start its service can fail and take apt down with it.
+# Without systemd, a package's attempt to start its service can fail, and apt with it.
 apt_install() (
   policy=/usr/sbin/policy-rc.d
   if [ ! -d /run/systemd/system ] && [ ! -e "$policy" ]; then
@@ -55,20 +55,20 @@ need_packages() {
   fi
   say "installing ${missing[*]}"
   apt_install "${missing[@]}" && return 0
-  # Package lists that are absent or stale are the common cause; fetching them is too slow to do each time.
+  # The common cause is absent or stale package lists. Fetching them each time would be too slow.
   apt_get update && apt_install "${missing[@]}" && return 0
   say "apt could not install: ${missing[*]}"
   return 1
 }
 
-# What tests use beside Open vSwitch itself.
+# Open vSwitch and the other programs of the tests.
 need_test_packages() {
   need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping \
     'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc isc-dhcp-client python3 python3-keystone
 }
 
-# isolated COMMAND...: every datapath owns a device or a name of its network namespace. In one of its own COMMAND
-# neither meets this machine's switch nor leaves a device behind.
+# isolated COMMAND...: runs COMMAND in its own network namespace. Every datapath owns a device or a name of its
+# namespace, so COMMAND cannot collide with this machine's switch, and leaves no device behind.
 isolated() {
   if is_root && unshare --net --mount mount -t sysfs sysfs /sys 2>/dev/null; then
     # /sys shows the devices of the namespace that mounted it.
@@ -84,7 +84,7 @@ need_modules() {
   npm ci --include=dev --no-audit --no-fund >&2 || die 'npm ci failed'
 }
 
-# The stamp carries the time before the build ran: a file saved meanwhile counts as newer.
+# The stamp has the time before the build: a file saved during the build counts as newer.
 need_build() {
   local stamp=dist/.built
   if [ -e "$stamp" ] && [ -z "$(find src package.json package-lock.json scripts/build.mjs scripts/code-cache.mjs -newer "$stamp" -print -quit)" ]; then
@@ -100,7 +100,7 @@ ovs_database_answers() {
   [ -S "$1" ] && timeout 5 ovsdb-client list-dbs "unix:$1" >/dev/null 2>&1
 }
 
-# A pid file counts only if that process is the named daemon: ids are re-used.
+# A pid file counts only if its process is the named daemon: process ids are reused.
 ovs_daemon_runs() {
   local pid
   pid=$(cat "/var/run/openvswitch/$1.pid" 2>/dev/null) || return 1
@@ -111,11 +111,11 @@ kernel_datapath() {
   [ -e /sys/module/openvswitch ] || modprobe -q openvswitch 2>/dev/null
 }
 
-# Open vSwitch in Debian's standard places. A database that answers already is used as it is.
+# Starts Open vSwitch in Debian's standard places. A database that already answers is used as it is.
 need_ovs() {
   local socket=/var/run/openvswitch/db.sock ctl=/usr/share/openvswitch/scripts/ovs-ctl
   if ovs_database_answers "$socket"; then
-    # Ours to complete only where the database is this machine's own and its switch has died.
+    # Start the switch only when the database is this machine's own and its switch has died.
     ovs_daemon_runs ovsdb-server || return 0
     ovs_daemon_runs ovs-vswitchd && return 0
   fi
@@ -129,7 +129,7 @@ need_ovs() {
   if kernel_datapath; then
     "$ctl" --system-id=random --no-ovsdb-server --no-record-hostname start >&2 || return 1
   else
-    # ovs-ctl refuses to go on without the module; the userspace datapath does not need it.
+    # ovs-ctl refuses to run without the module; the userspace datapath does not need it.
     (ulimit -n 65535 2>/dev/null
       exec ovs-vswitchd "unix:$socket" -vconsole:emer -vsyslog:err -vfile:info --mlockall --no-chdir \
         --log-file=/var/log/openvswitch/ovs-vswitchd.log --pidfile=/var/run/openvswitch/ovs-vswitchd.pid \

@@ -1,5 +1,5 @@
-// The count at the end of `npm test`: checks and vitest's tests together, skipped ones by name.
-// usage: summary.mjs DIRECTORY VITEST_EXIT_CODE; anything that did not report counts as a failure.
+// The count at the end of `npm test`: checks and vitest's tests together. Names the skipped and the failed ones.
+// usage: summary.mjs DIRECTORY VITEST_EXIT_CODE. A step or file without a report counts as a failure.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
@@ -27,7 +27,7 @@ for (const file of files) {
     else if (test.status === 'failed') failed.push(name);
     else skipped.push(name);
   }
-  // A file that could not be loaded, or whose clean-up failed, has no failed test to show for it.
+  // A file that did not load, or failed to clean up, has no failed test of its own.
   if (file.status === 'failed' && failed.length === before) failed.push(path);
 }
 if (files.length === 0) failed.push('vitest: no test ran');

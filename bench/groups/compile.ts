@@ -1,7 +1,7 @@
 /**
- * The pipeline's own share, without store or switch: the topology and the pipeline in this process, fed with the
- * world's records. What is timed is what the agent does between a batch of the store and the bundle to the switch:
- * records read, relations derived, changed flows looked up.
+ * The pipeline's own share, without store or switch: the topology and the pipeline in this process, with the
+ * world's records as input. It times the agent's work between a batch of the store and the bundle to the
+ * switch: records are read, relations derived, changed flows looked up.
  */
 
 import { Topology } from '../../src/agent/interest/topology.ts';
@@ -14,7 +14,7 @@ import type { GroupPort, GroupWorld } from './world.ts';
 
 export interface Compiled {
   readonly milliseconds: number;
-  /** Flows that have changed, or may have. */
+  /** Flows that changed, or may have changed. */
   readonly flows: number;
   readonly derivations: number;
 }

@@ -1,7 +1,10 @@
 /**
- * One rule's removal forbids half of many live connections: how long after the answer exactly those are gone from the
- * connection table, and what a stream on an allowed connection notices. Real TCP between two guests; the switch is asked
- * for its number of connections only, which costs it nothing, and for the table before and after.
+ * The removal of one rule forbids half of many live connections.
+ *
+ * Idea: the bench measures how long after the answer exactly those are gone from the connection table, and
+ * what a stream on an allowed connection notices. The traffic is real TCP between two guests. During the
+ * measurement the switch reports only its number of connections, which costs it nothing. The table is read
+ * before and after.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -22,9 +25,9 @@ const forbiddenPort = 7001;
 const allowedPort = 7002;
 const streamPort = 7003;
 
-/** Milliseconds after which connections that are still there will stay. */
-const patience = 10_000;
-/** Milliseconds of the stream that are judged after the removal, and before it. */
+/** Milliseconds after which a connection that is still there counts as kept. */
+const cutTimeout = 10_000;
+/** Milliseconds of the stream that are compared, after the removal and before it. */
 const window = 2000;
 
 const address = (port: Port): string => port.fixed_ips[0]?.ip_address ?? '';
@@ -113,7 +116,7 @@ async function cut({ at, endpoint, api, group, each, connections, stream }: Scen
     throw new Error(`not all connections live before the cut: ${JSON.stringify(alive)}`);
   for (const port of [forbiddenPort, allowedPort])
     if ((await tracked(at, port)) !== each) throw new Error(`not all connections to ${port} are tracked`);
-  // What the table's dump did to the stream is over.
+  // The effect of the table's dump on the stream is over.
   await delay(window + 300);
   const other = await HttpConnection.open(endpoint);
   const total = await connectionCount(at);
@@ -123,7 +126,7 @@ async function cut({ at, endpoint, api, group, each, connections, stream }: Scen
   const sync = other.json<unknown>('GET', '/v1/sync?timeout=60');
   const told = sync.then((told) => ({ told, at: performance.now() - answered }));
   const gone = await until(async () => (await connectionCount(at)) <= total - each, {
-    timeout: patience,
+    timeout: cutTimeout,
     interval: 2,
   }).then(
     () => performance.now() - answered,

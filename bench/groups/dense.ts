@@ -1,11 +1,11 @@
-/** Members whose addresses follow each other: how many flows their addresses take on the switch. */
+/** Members with consecutive addresses: how many flows their addresses take on the switch. */
 import { tables } from '../../src/pipeline/tables.ts';
 import { bridge } from '../controller.ts';
 import { emit } from '../report.ts';
 import type { Side } from './side.ts';
 import type { GroupWorld } from './world.ts';
 
-/** Flows of the tables that know a peer by its address. */
+/** Flows of the tables that match a peer's address. */
 async function addressFlows(side: Side, field: 'nw_src' | 'ipv6_src'): Promise<number> {
   const known = [tables.ingress_peer, tables.ingress_addresses];
   const dumps = await Promise.all(

@@ -1,19 +1,20 @@
 /**
- * TCP connections that are kept open, as a program for a guest's namespace: `server PORT…` echoes and says a line when
- * it listens; `client HOST COUNT PORT…` opens COUNT connections to each port and prints a line of JSON when they stand.
- * For each line of ports that it then reads it sends a byte on every connection to those, and prints on how many one
- * came back.
+ * TCP connections that are kept open, as a program for a guest's namespace.
+ *
+ * Idea: `server PORT…` echoes, and prints a line when it listens. `client HOST COUNT PORT…` opens COUNT
+ * connections to each port and prints a line of JSON when they are established. It then reads lines of ports.
+ * For each line it sends a byte on every connection to those ports, and prints how many echoes came back.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Source ports go in order: left to the kernel, finding a free one takes ever longer. */
+/** Source ports go in order: the kernel would take ever longer to find a free one. */
 const firstPort = 10_000;
 const concurrency = 32;
-/** Milliseconds in which an echo must have come; lost packets are sent again by then. */
-const patience = 10_000;
+/** Milliseconds within which an echo must come; lost packets are retransmitted by then. */
+const echoTimeout = 10_000;
 /** Bytes sent at once: more would overflow the buffers of the switch's packet sockets. */
 const burst = 50;
 
@@ -58,7 +59,7 @@ async function alive(sockets: readonly Socket[]): Promise<number> {
     for (const socket of sockets.slice(at, at + burst)) socket.write('.');
     await delay(5);
   }
-  for (let waited = 0; waited < patience && answered.size < sockets.length; waited += 10) await delay(10);
+  for (let waited = 0; waited < echoTimeout && answered.size < sockets.length; waited += 10) await delay(10);
   for (const unlisten of listeners) unlisten();
   return answered.size;
 }

@@ -1,6 +1,6 @@
 /**
- * One member joins or leaves a large remote group: what it costs to derive, how many flows change, and how long the
- * switch lags behind the database. The number of rules that name the group must not matter.
+ * One member joins or leaves a large remote group: the cost of the derivation, the number of changed flows,
+ * and the switch's delay behind the database. The number of rules that name the group must not matter.
  */
 import { type FlowWatch, watchFlows } from '../flow-watch.ts';
 import { emit, type Figures, type Limit, median, quantile, round } from '../report.ts';
@@ -11,7 +11,7 @@ import type { GroupPort, GroupWorld, Layout } from './world.ts';
 /** Milliseconds without a change after which a change counts as complete. */
 const quiet = 60;
 
-/** Changes that nothing is concluded from: the first ones run code that has never been compiled. */
+/** Changes before the measurement: the first ones run code that is not compiled yet. */
 const warmUp = 5;
 
 /** Members from all over the group. */
@@ -34,7 +34,7 @@ async function change(side: Side, watch: FlowWatch, member: GroupPort, belongs: 
   const acknowledged = performance.now();
   await watch.settled(events, quiet);
   return {
-    // Never below zero: a controller hears of a write when its writer does.
+    // Never below zero: a controller may receive a write before its writer's answer.
     lag: Math.max(0, watch.lastAt - acknowledged),
     flows: watch.events - events,
     flows4: watch.eventsOf(4) - of4,
@@ -42,7 +42,7 @@ async function change(side: Side, watch: FlowWatch, member: GroupPort, belongs: 
   };
 }
 
-/** Milliseconds from the database's word to the switch's, at the median. */
+/** Median of the milliseconds from the database's acknowledgement to the switch's. */
 export async function tellMembers(
   side: Side,
   world: GroupWorld,
@@ -94,7 +94,7 @@ export async function tellMembers(
   return median(lags);
 }
 
-/** What of it is derivation, in this process and without a switch. */
+/** The derivation's share, in this process and without a switch. */
 export function tellMemberCompile(world: GroupWorld, layout: Layout, turns: number): void {
   const compiler = new Compiler(world);
   compiler.fromScratch();

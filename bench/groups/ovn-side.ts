@@ -1,7 +1,7 @@
 /**
- * The peer's side of the group figures: the same world in OVN's northbound database as Neutron's driver writes it
- * (a port group a security group, an ACL a rule, members by the address sets that go with the port group), remote
- * ports bound to another chassis.
+ * OVN's side of the group figures. The same world stands in OVN's northbound database as Neutron's driver
+ * writes it: a port group a security group, an ACL a rule, members by the port group's address sets. Remote
+ * ports are bound to another chassis.
  */
 import type { Rpc } from '../../src/ovsdb/rpc.ts';
 import { type Atom, type Operation, type OperationResult, readResults } from '../../src/ovsdb/transaction.ts';
@@ -14,7 +14,7 @@ import type { GroupPort, GroupRule, GroupWorld } from './world.ts';
 
 const names = { nb: 'OVN_Northbound', sb: 'OVN_Southbound' } as const;
 /** Seconds for the first flows of a large world. */
-const patience = 120;
+const syncTimeout = 120;
 
 const named = (name: string): Atom => ['named-uuid', name];
 const unnamed: readonly ['set', readonly Atom[]] = ['set', []];
@@ -98,7 +98,7 @@ export class OvnSide implements Side {
     this.#clients = results.at(-1)?.uuid ?? '';
   }
 
-  /** Gives the ports that are not plugged here to another chassis, once those that are have been claimed. */
+  /** Binds the ports that are not plugged here to another chassis, after the plugged ones have been claimed. */
   async bindRemote(locals: number): Promise<void> {
     const sb = await this.#stack.connect('sb');
     const bound: Operation = {
@@ -108,7 +108,7 @@ export class OvnSide implements Side {
       columns: ['logical_port'],
     };
     await until(async () => ((await this.#transact('sb', sb, [bound]))[0]?.rows?.length ?? 0) === locals, {
-      timeout: patience * 1000,
+      timeout: syncTimeout * 1000,
       interval: 200,
       what: 'ovn-controller claims the local ports',
     });
@@ -158,7 +158,7 @@ export class OvnSide implements Side {
     return this.#stack.cpuNanoseconds();
   }
 
-  /** Milliseconds from the controller's start, on a switch without flows, to its word that all are there. */
+  /** Milliseconds from the controller's start, on an empty switch, until it reports that all flows are there. */
   async coldStart(timeout: number): Promise<{ readonly milliseconds: number; readonly cpu: number }> {
     await this.#stack.killController();
     await this.at.ofctl('del-flows', bridge);
@@ -181,10 +181,10 @@ export async function startOvn(world: GroupWorld): Promise<OvnSide> {
     await stack.startDatabases();
     const side = new OvnSide(stack, await stack.connect('nb'));
     await side.fill(world);
-    await stack.synced(patience, 'sb');
+    await stack.synced(syncTimeout, 'sb');
     stack.startController();
     await side.bindRemote(world.locals.length);
-    await stack.synced(patience);
+    await stack.synced(syncTimeout);
     return side;
   } catch (error) {
     await stack[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 /**
- * A private OVN beside a private switch: both databases, ovn-northd and ovn-controller, each a child of its own with
- * sockets in the switch's directory, so that neither the machine's OVN nor its Open vSwitch is touched. Ends them by
- * their ids, whatever becomes of the bench. What the databases hold is not its business.
+ * A private OVN beside a private switch: both databases, ovn-northd and ovn-controller. Each is a child
+ * process with sockets in the switch's directory, so the machine's own OVN and Open vSwitch are not touched.
+ * Ends them by their ids, even if the bench fails. Knows nothing of the databases' contents.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ import { cpuSeconds, threadNanoseconds } from '../process-usage.ts';
 const killScript = 'tr \'\\0\' \' \' <"/proc/$1/cmdline" | grep -qF "$2" && kill -9 "$1"';
 const schemas = '/usr/share/ovn';
 
-/** The version that is installed, or null. */
+/** The installed version, or null. */
 export async function ovnVersion(): Promise<string | null> {
   if (!existsSync(`${schemas}/ovn-nb.ovsschema`)) return null;
   for (const program of ['ovn-northd', 'ovn-controller', 'ovn-nbctl']) {
@@ -33,7 +33,7 @@ class Daemon {
   readonly #child: ChildProcess;
   readonly #reaper: Reaper;
 
-  /** One of the arguments names `dir`, by which the process is known. */
+  /** One of the arguments names `dir`, which identifies the process. */
   constructor(dir: string, program: string, args: readonly string[], log: string) {
     const out = openSync(`${dir}/${log}.out`, 'a');
     this.#child = spawn(program, args, {
@@ -44,7 +44,7 @@ class Daemon {
     this.#reaper = new Reaper(killScript, [String(this.pid), dir]);
   }
 
-  /** Without a chance to take anything back from the switch. */
+  /** Ends it without a chance to remove flows from the switch. */
   async kill(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const exit = once(this.#child, 'exit');
@@ -96,7 +96,7 @@ export class OvnStack implements AsyncDisposable {
       'ovn-encap-ip': '127.0.0.1',
       'ovn-bridge': bridge,
       'ovn-monitor-all': 'true',
-      // An idle connection is not asked in the middle of a measurement.
+      // An idle connection must not be probed during a measurement.
       'ovn-remote-probe-interval': '0',
       'ovn-openflow-probe-interval': '0',
     };
@@ -121,7 +121,7 @@ export class OvnStack implements AsyncDisposable {
     return rpc;
   }
 
-  /** Returns when the flows of all that the northbound database holds are in the switch. Seconds at most. */
+  /** Returns when the switch has the flows for everything in the northbound database, within so many seconds. */
   async synced(timeout: number, how: 'sb' | 'hv' = 'hv'): Promise<void> {
     const args = [`--db=unix:${this.#dir}/nb.sock`, `--timeout=${timeout}`, `--wait=${how}`, 'sync'];
     await run('ovn-nbctl', args, { timeout: (timeout + 5) * 1000 });

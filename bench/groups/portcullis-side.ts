@@ -1,6 +1,6 @@
 /**
- * Our side of the group figures: a durable store and an agent in this process, so that a change is known to be
- * acknowledged to the microsecond, and a switch with dummy ports of its own.
+ * Portcullis' side of the group figures: a durable store and an agent in this process, and a switch with
+ * dummy ports of its own. In one process the time of an acknowledgement is known to the microsecond.
  */
 import { pino } from 'pino';
 import { Agent } from '../../src/agent/agent.ts';
@@ -59,7 +59,7 @@ export class PortcullisSide implements Side {
     });
   }
 
-  /** Resolves when the switch holds the world, and the store says so of all plugged ports. */
+  /** Resolves when the switch holds the world, and the store has a binding of all plugged ports. */
   async start(ports: number): Promise<void> {
     await this.#agent.start();
     await this.#agent.firstApplied;

@@ -1,6 +1,7 @@
 /**
- * A group is taken from thousands of members: in one transaction, in one transaction a member as fast as the
- * database takes them, and (ours) port by port over HTTP. What counts is how far the switch lags behind the last word.
+ * A group is removed from thousands of members in three ways: in one transaction, in one transaction a member
+ * as fast as the database takes them, and (Portcullis only) port by port over HTTP. The figure is the
+ * switch's delay behind the last acknowledgement.
  */
 
 import { startSwitch } from '../../test/lib/switch.ts';
@@ -17,7 +18,7 @@ import type { GroupPort, GroupWorld } from './world.ts';
 const quiet = { portcullis: 300, ovn: 1500 } as const;
 
 interface Removal {
-  /** Milliseconds from the first request to the last acknowledgement, from that to the last flow, and in all. */
+  /** Milliseconds from the first request to the last acknowledgement, from there to the last flow, and in total. */
   readonly asked: number;
   readonly lag: number;
   readonly total: number;
@@ -73,7 +74,7 @@ function tell(peer: string, how: string, members: number, removals: readonly Rem
   return of(({ total }) => total);
 }
 
-/** Milliseconds from the first request to the switch, by the way of asking. */
+/** Milliseconds from the first request to the last flow, by the way of writing. */
 export async function tellRemoval(
   side: Side,
   { members }: GroupWorld,

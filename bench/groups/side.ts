@@ -1,6 +1,6 @@
 /**
- * What the two controllers have in common for the bench: a database that is told who is a member, and a switch of
- * their own that has to follow. The same measurements run on both.
+ * The interface of both controllers for the bench: a database that receives the members, and a switch that
+ * follows it. The same measurements run on both.
  */
 import type { Switch } from '../../test/lib/switch.ts';
 import type { GroupPort } from './world.ts';
@@ -12,6 +12,6 @@ export interface Side extends AsyncDisposable {
   setMembers(members: readonly GroupPort[], belong: boolean): Promise<void>;
   /** OpenFlow flows of the bridge now. */
   flows(): Promise<number>;
-  /** CPU seconds of all processes on the way from the database's change to the switch. */
+  /** CPU seconds of all processes between the database's change and the switch. */
   cpu(): number;
 }

@@ -1,8 +1,9 @@
 /**
- * A thousand datagrams a second, as a program for a guest's namespace: `receive PORT` and `send HOST PORT`. Each
- * datagram carries the monotonic clock, which all processes of a machine share, so that a sender that was late is not
- * taken for a switch that was. The receiver answers some, so that the connection counts as established. For a line
- * `FROM TO` (nanoseconds) it prints what became of the datagrams sent between.
+ * A thousand datagrams a second, as a program for a guest's namespace: `receive PORT` and `send HOST PORT`.
+ *
+ * Idea: each datagram has the sender's monotonic clock, which all processes of a machine share. A late sender
+ * is thus not mistaken for a late switch. The receiver answers some datagrams, so that the connection counts
+ * as established. For a line `FROM TO` (nanoseconds) it prints the fate of the datagrams sent in between.
  */
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
@@ -10,7 +11,10 @@ import { createInterface } from 'node:readline';
 export interface StreamResult {
   readonly sent: number;
   readonly lost: number;
-  /** Longest time between two arrivals beyond the time between their sendings, and from sending to arrival. */
+  /**
+   * The longest excess of the time between two arrivals over the time between their sendings, and the longest
+   * delay.
+   */
   readonly longestStallMs: number;
   readonly longestDelayMs: number;
 }

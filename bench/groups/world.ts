@@ -1,9 +1,9 @@
 /**
- * The worlds that the security-group figures are taken in, as plain descriptions that both sides build from: ports
- * of a group `servers`, plugged here, whose rules name a group `clients` of ports bound elsewhere. Values only.
+ * The worlds of the security-group figures, as plain descriptions for both sides. Ports of a group `servers`
+ * are plugged here. Their rules name a group `clients` of ports bound elsewhere. Values only.
  */
 
-/** How the members' addresses lie: all apart from each other, or one after the other. */
+/** The layout of the members' addresses: all apart from each other, or consecutive. */
 export type Layout = 'sparse' | 'dense';
 
 export interface GroupPort {
@@ -24,7 +24,7 @@ export interface GroupWorld {
   readonly locals: readonly GroupPort[];
   readonly members: readonly GroupPort[];
   readonly rules: readonly GroupRule[];
-  /** Rules name a group of addresses in place of a group of ports. */
+  /** Rules name an address group instead of a security group. */
   readonly remote: 'group' | 'addresses';
 }
 
@@ -45,7 +45,10 @@ const identity = (kind: number, n: number): string =>
 
 const spread = 1 << 22;
 
-/** Its place in the subnet. An odd factor scatters without meeting itself; even places have no neighbour. */
+/**
+ * The member's place in the subnet. An odd factor scatters the places without a collision. Even places have
+ * no neighbour.
+ */
 const place = (layout: Layout, n: number): number =>
   layout === 'dense' ? (1 << 23) + n : (Math.imul(n + 1, 2_654_435_761) & (spread - 1)) * 2;
 

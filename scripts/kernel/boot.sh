@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The virtual machine's first process, in its initramfs: lays a writable layer over the host's files and goes on there.
+# The virtual machine's first process, in its initramfs: mounts a writable layer over the host's files and continues there.
 /bin/busybox --install -s /bin
 export PATH=/bin
 give_up() { echo "kernel machine: $*"; poweroff -f; }

@@ -1,5 +1,5 @@
-# The virtual machine's first process once the host's files are there: runs one command and powers the machine off.
-# What runs on the host is not seen here; what the command writes is forgotten, but for its output and status.
+# The virtual machine's first process after boot.sh: runs one command and powers the machine off. The host's processes
+# are not visible here. Everything that the command writes is lost, except its output and status.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exchange=/run/exchange
 # shellcheck source=/dev/null

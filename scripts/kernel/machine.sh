@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # A virtual machine whose kernel has the openvswitch module, for tests on hosts whose kernel has none.
 #
-#   machine.sh run [-t SECONDS] [-e NAME=VALUE]... COMMAND...   runs COMMAND there; output and exit status are its own
-#   machine.sh build         fetches what is missing; `run` does it too
+#   machine.sh run [-t SECONDS] [-e NAME=VALUE]... COMMAND...   runs COMMAND there, with its output and exit status
+#   machine.sh build         fetches what is missing, as `run` does
 #   machine.sh accelerator   prints kvm, or tcg where the processor has to be emulated
 #
-# Its root file system is the host's, read only, under a layer of memory, so the command finds every program and
-# file where it is here. It has no network. 124: ended after SECONDS. 125: the machine did not get as far as COMMAND.
+# Its root file system is the host's, read-only, with writes kept in memory, so the command finds every program and
+# file in its usual place. It has no network. Exit 124: ended after SECONDS. Exit 125: COMMAND was not reached.
 # State lies in $PORTCULLIS_TEST_KERNEL_DIR (default ~/.cache/portcullis-kernel): Debian's kernel, unpacked.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

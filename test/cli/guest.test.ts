@@ -1,4 +1,4 @@
-/** `portcullis guest` on a private switch: what it makes carries traffic, and all of it goes again. */
+/** `portcullis guest` on a private switch: its guests carry traffic, and removing them leaves nothing behind. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { startUp, type Up } from './portcullis.ts';
 let made: Switch;
 let relay: Relay;
 let up: Up;
-/** Namespaces are the whole machine's: names of our own. */
+/** Namespaces belong to the whole machine, so these names are unique. */
 let names: readonly [string, string];
 
 async function ok(...args: string[]): Promise<string> {
@@ -23,7 +23,7 @@ async function ok(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Devices beside the switch. */
+/** Devices beside the switch's. */
 function links(): Promise<string> {
   const [program, ...words] = made.entered('ip', '-o', 'link');
   return run(program, words);
@@ -75,7 +75,7 @@ describeRoot('portcullis guest', () => {
     const there = rows.find(({ namespace }) => namespace === two)?.addresses ?? [];
     expect(there).toHaveLength(2);
     for (const address of there) {
-      // The kernel still looks for duplicates of an IPv6 address when the guest is ready.
+      // The kernel still checks an IPv6 address for duplicates when the guest is ready.
       await until(
         async () =>
           (await runAnyway('ip', ['netns', 'exec', one, 'ping', '-c', '1', '-W', '1', address])).code === 0,
@@ -92,7 +92,7 @@ describeRoot('portcullis guest', () => {
     expect(await made.vsctl('list-ports', up.bridge)).toBe('');
   });
 
-  test('a half-made guest is removed too, and a namespace of somebody else is not touched', async () => {
+  test('a half-made guest is removed too, and a foreign namespace is not touched', async () => {
     const [one, two] = names;
     await ok('guest', 'add', one);
     await run('ip', ['netns', 'delete', one]);
@@ -146,7 +146,7 @@ describeRoot('portcullis guest', () => {
     { is: 'where IPv6 does not fit', network: { mtu: 600 }, subnets: [v4], ways: ['192.0.2.1'] },
   ];
 
-  test('ports that are unusual have guests, with the routes that there are', async () => {
+  test('unusual ports have guests, with the routes that exist', async () => {
     const [name] = names;
     for (const { is, network = {}, subnets, port = {}, ways = [] } of unusual) {
       const { id: network_id } = await up.create('network', network);
@@ -165,10 +165,10 @@ describeRoot('portcullis guest', () => {
     }
   });
 
-  test('nothing of a guest that cannot be made stays', async () => {
+  test('a guest that cannot be made leaves nothing behind', async () => {
     const [name] = names;
     const before = await links();
-    // Linux has no Ethernet device of less than 68.
+    // Linux accepts no Ethernet MTU below 68.
     const { id: network_id } = await up.create('network', { mtu: 60 });
     const { id } = await up.create('port', { network_id });
     const result = await up.commandAt(made, 'guest', 'add', id, '--name', name);
@@ -178,9 +178,9 @@ describeRoot('portcullis guest', () => {
     expect(await made.vsctl('list-ports', up.bridge)).toBe('');
   });
 
-  test('nothing of a guest stays when the making is interrupted', async () => {
+  test('an interrupted creation leaves nothing of the guest behind', async () => {
     const [name] = names;
-    // No agent holds what is to be on another host: the command waits.
+    // No agent binds a port of another host, so the command waits.
     const { id: network_id } = await up.create('network', {});
     const { id } = await up.create('port', { network_id, 'binding:host_id': 'elsewhere' });
     const [program, ...words] = made.entered(...commandLine, 'guest', 'add', id, '--name', name);

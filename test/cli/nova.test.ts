@@ -1,4 +1,4 @@
-/** `portcullis up` that tells a compute service of ports, over its own death and that of the other. */
+/** `portcullis up` sends port events to a compute service, also when either of them was killed in between. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ let dir: string;
 let nova: ComputeService;
 let up: UpProcess;
 
-// No switch is there; the API does not need one.
+// No switch runs; the API does not need one.
 const start = () => {
   const flags = ['--host', 'test', '--nova-url', `${nova.url}/v2.1`, '--nova-interval', '0.1'];
   return new UpProcess(join(dir, 'data'), `unix:${dir}/none.sock`, flags);
@@ -54,7 +54,7 @@ async function metric(name: string): Promise<number> {
   );
 }
 
-test('an acknowledged change is told, even if both die before it could be', async () => {
+test('an acknowledged change is reported, even if both were killed before', async () => {
   const network = await send('POST', 'networks', { network: {} });
   const attributes = { network_id: network['id'], device_owner: 'compute:nova', device_id: server };
   const port = (await send('POST', 'ports', { port: attributes }))['id'] ?? '';

@@ -1,4 +1,4 @@
-/** The command line as its users run it: `portcullis up` as a process of its own, and commands against it. */
+/** The command line as its users run it: `portcullis up` as its own process, and commands against it. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,10 @@ import { type CommandResult, runAnyway } from '../lib/command.ts';
 import type { Switch } from '../lib/switch.ts';
 import { build, cleanEnvironment, program, UpProcess } from '../lib/up-process.ts';
 
-// What people run is the build; `npm test` has made it already, a single test file may find it stale.
+// Users run the build. `npm test` has made it already; for a single test file it may be stale.
 await build();
 
-/** Runs one command to its end, with names of the environment added. */
+/** Runs one command to its end, with additional environment variables. */
 export function portcullis(
   args: readonly string[],
   added: Readonly<Record<string, string>> = {},
@@ -25,7 +25,7 @@ export class Up extends UpProcess {
   readonly ovsdb: string;
   readonly bridge: string;
 
-  /** A bridge is also a device of the whole machine: a name of its own keeps two runs apart. */
+  /** A bridge is also a device of the whole machine: a unique name keeps two runs apart. */
   constructor(dataDir: string, ovsdb: string, bridge = `pctb-${randomBytes(4).toString('hex')}`) {
     super(dataDir, ovsdb, ['--host', 'test', '--bridge', bridge]);
     this.dataDir = dataDir;
@@ -43,7 +43,7 @@ export class Up extends UpProcess {
     return portcullis(args, own);
   }
 
-  /** The same beside the switch, in its namespace, where `startRelay` has the API at 127.0.0.1:9696. */
+  /** The same in the switch's namespace, where `startRelay` offers the API at 127.0.0.1:9696. */
   async commandAt(at: Switch, ...args: string[]): Promise<CommandResult> {
     const own = { PORTCULLIS_OVSDB: this.ovsdb, PORTCULLIS_BRIDGE: this.bridge };
     const [interpreter, ...words] = at.entered(...program, ...args);
@@ -66,7 +66,7 @@ export class Up extends UpProcess {
     return made;
   }
 
-  /** Ends the process, if need be by force, and removes its data. */
+  /** Ends the process, by force if necessary, and removes its data. */
   override async stop(): Promise<void> {
     await super.stop();
     await rm(this.dataDir, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** `portcullis up` that knows its callers by tokens, and commands that send one. */
+/** `portcullis up` that authenticates callers by tokens, and commands that send one. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ beforeEach(async () => {
 `,
     { mode: 0o600 },
   );
-  // No switch is there; the API does not need one.
+  // No switch runs; the API does not need one.
   const flags = ['--auth', 'tokens', '--tokens-file', file, '--host', 'test'];
   up = new UpProcess(join(dir, 'data'), `unix:${dir}/none.sock`, flags);
 });
@@ -53,7 +53,7 @@ test('commands need the token of an administrator', async () => {
   expect(up.stderr).not.toContain(operator);
 });
 
-test('a server that knows nobody does not start', async () => {
+test('a server without any known caller does not start', async () => {
   await up.signal('SIGKILL');
   await writeFile(file, 'tokens: nobody\n');
   const flags = ['--auth', 'tokens', '--tokens-file', file];

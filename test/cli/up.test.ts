@@ -1,4 +1,4 @@
-/** `portcullis up` as a process: ready line, refusal of a second one, clean end, a switch that comes late. */
+/** `portcullis up` as a process: ready line, refusal of a second one, clean end, a switch that starts late. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ let up: Up;
 
 const flowsOf = async () => (await made.ofctl('dump-flows', made.mgmt(up.bridge))).split('\n').length - 2;
 
-// The bridge is of the userspace datapath, whose own port is a tap device.
+// The bridge has the userspace datapath, whose own port is a tap device.
 describeRoot('portcullis up', () => {
   beforeEach(async () => {
     made = await startSwitch({ isolated: true });
@@ -28,7 +28,7 @@ describeRoot('portcullis up', () => {
     await made.stop();
   });
 
-  test('is ready with one line, in sync, and leaves its flows behind when told to end', async () => {
+  test('prints one ready line when in sync, and leaves its flows behind when it ends', async () => {
     await up.endpoint();
     expect(await up.command('sync', '--timeout', '10')).toMatchObject({ code: 0, stdout: 'in sync\n' });
     expect((await up.command('hosts')).stdout).toMatch(/^test +live/m);
@@ -46,7 +46,7 @@ describeRoot('portcullis up', () => {
     expect(await second.signal('SIGTERM')).toBe(1);
   });
 
-  test('a switch that stops is waited for, and the flows are there again when it is back', async () => {
+  test('waits for a switch that stops, and restores the flows when it is back', async () => {
     await up.endpoint();
     await made.restartVswitchd('kill');
     expect(await up.command('sync', '--timeout', '20')).toMatchObject({ code: 0 });

@@ -1,6 +1,6 @@
 /**
- * docs/pipeline.md shows flows that a real switch lists for a small world. Each block names its table; here the
- * world is installed, listed again, and compared. PORTCULLIS_UPDATE_DOCS=1 writes the blocks anew.
+ * docs/pipeline.md shows flows as a real switch lists them for a small world. Each block names its table.
+ * This test installs the world, lists the flows and compares. PORTCULLIS_UPDATE_DOCS=1 rewrites the blocks.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
@@ -69,7 +69,7 @@ const plugged = new Map([
   ['lab', 4],
 ] as [PortId, number][]);
 
-/** The switch's own listing, with the constants of registers by the names that they stand for. */
+/** The switch's own listing, with the names of register constants. */
 async function listing(): Promise<Map<string, string[]>> {
   await using at = await startSwitch({ dummy: true });
   await at.addBridge('br0');
@@ -93,7 +93,7 @@ async function listing(): Promise<Map<string, string[]>> {
     for (const rule of world.rules.values()) names.set(String(ids.rules.of(rule.id)), `‹${rule.id}›`);
     const byTable = new Map<string, string[]>();
     for (const line of (await at.ofctl('--names', '--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n')) {
-      // That a flow's counters are watched is the agent's concern.
+      // Whether a flow's counters are watched is the agent's concern.
       const match = /table="?(\w+)"?, (?:(?:send_flow_rem|reset_counts) )*(.*)$/.exec(line.trim());
       if (match === null) continue;
       const [, table = '', rest = ''] = match;

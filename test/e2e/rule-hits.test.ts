@@ -56,10 +56,10 @@ async function times(many: number, attempt: () => Promise<boolean>): Promise<voi
 }
 
 /**
- * Both sides have said their last: a farewell that is sent again after its connection was cut would begin another one
- * where it is let in again.
+ * Waits until both sides have closed. A FIN that is sent again after its connection was cut would begin another
+ * connection when it is allowed again.
  */
-async function farewell(...members: readonly Member[]): Promise<void> {
+async function untilClosed(...members: readonly Member[]): Promise<void> {
   for (const member of members)
     await until(
       async () =>
@@ -71,7 +71,7 @@ async function farewell(...members: readonly Member[]): Promise<void> {
 /** That many new connections of each kind to a server, each with an answer. */
 async function connect(server: Member, tcp: number, udp: number, icmp: number): Promise<void> {
   await times(tcp, async () => (await client.probe.tcp(server.ip, echo)) === 'ok');
-  await farewell(client, server);
+  await untilClosed(client, server);
   await times(udp, async () => (await client.probe.udp(server.ip, datagrams, { timeout: 15 })) === 'ok');
   await times(
     icmp,

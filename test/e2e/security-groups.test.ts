@@ -1,11 +1,11 @@
 /** Security groups as tenants understand them, with the kernel's own TCP, UDP, ICMP and fragments between guests. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
-import { shortPatience } from '../lib/probe.ts';
+import { dropTimeout } from '../lib/probe.ts';
 import { until } from '../lib/wait.ts';
 import { type Attributes, type Cloud, type Member, startCloud } from './cloud.ts';
 
-const quick = { timeout: shortPatience };
+const quick = { timeout: dropTimeout };
 const experimental = 253;
 
 let cloud: Cloud;

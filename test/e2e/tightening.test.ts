@@ -1,7 +1,7 @@
 /** Rights that are taken from live connections between guests, and given back to them, with the kernel's own TCP. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
-import { shortPatience } from '../lib/probe.ts';
+import { dropTimeout } from '../lib/probe.ts';
 import { type Cloud, type Member, startCloud } from './cloud.ts';
 
 let cloud: Cloud;
@@ -50,8 +50,8 @@ describeRoot('tightening', () => {
     await groups(server);
     const { cut, cut_total } = await synced();
     expect(cut).toBe(2);
-    expect(await client.probe.through('held', shortPatience)).toBe('timeout');
-    expect(await client.probe.through('held6', shortPatience)).toBe('timeout');
+    expect(await client.probe.through('held', dropTimeout)).toBe('timeout');
+    expect(await client.probe.through('held6', dropTimeout)).toBe('timeout');
     expect(await client.probe.through('neighbour')).toBe('ok');
 
     await groups(server, web);
@@ -82,7 +82,7 @@ describeRoot('tightening', () => {
     expect(heir.ip).toBe(old.ip);
     await heir.probe.serve([80]);
     await heir.probe.sniff('inherited');
-    expect(await client.probe.through('inherited', shortPatience)).toBe('timeout');
+    expect(await client.probe.through('inherited', dropTimeout)).toBe('timeout');
     const tcp = (await heir.probe.sniffed('inherited')).filter(
       ({ frame }) => frame.readUInt16BE(12) === 0x0800 && frame[23] === 6,
     );

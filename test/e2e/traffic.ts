@@ -3,7 +3,7 @@
  * packets for want of a rule: silence for another reason is a failure.
  */
 import { expect } from 'vitest';
-import { patience } from '../lib/probe.ts';
+import { passTimeout } from '../lib/probe.ts';
 import { until } from '../lib/wait.ts';
 import type { Cloud, Member } from './cloud.ts';
 
@@ -65,7 +65,7 @@ const expected = (exchanges: readonly Exchange[], result: string): string[] =>
   exchanges.map(({ from, to, what }) => `${from.port.name} to ${to.port.name}, ${what}: ${result}`);
 
 export async function passes(...exchanges: readonly Exchange[]): Promise<void> {
-  expect(await told(exchanges, patience)).toEqual(expected(exchanges, 'ok'));
+  expect(await told(exchanges, passTimeout)).toEqual(expected(exchanges, 'ok'));
 }
 
 /** `side` is where: by the rules of those who receive (ingress), or of those who send (egress). */

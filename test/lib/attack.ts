@@ -1,6 +1,6 @@
 /**
- * What a guest sends that wants the switch to cache as many kinds of decisions as it can: every header field that it
- * may choose is random. Frames follow from the seed alone.
+ * Frames of a guest that makes the switch cache as many megaflows as it can: every header field that the
+ * guest may choose is random. Frames follow from the seed alone.
  */
 import { type Cidr, cidr, widthOf } from '../../src/net/cidr.ts';
 import { broadcastMac, type Mac, macFromBits } from '../../src/net/mac.ts';
@@ -25,9 +25,9 @@ export interface Attacker {
 
 export const attacks = ['ports', 'protocols', 'lies', 'link', 'pieces'] as const;
 /**
- * `ports`: UDP with random ports, TTL and TOS. `protocols`: the same, and TCP, SCTP, ICMP, and protocols without ports.
- * `lies`: the same from random MAC and IP addresses. `link`: ARP, neighbour discovery, tags and other ethertypes.
- * `pieces`: single fragments of datagrams.
+ * `ports`: UDP with random ports, TTL and TOS. `protocols`: also TCP, SCTP, ICMP, and protocols without
+ * ports. `lies`: as `protocols`, from random MAC and IP addresses. `link`: ARP, neighbour discovery, tags and
+ * other ethertypes. `pieces`: single fragments of datagrams.
  */
 export type Attack = (typeof attacks)[number];
 
@@ -60,7 +60,7 @@ function payloadOf(random: Random, attack: Attack, src: Cidr, dst: Cidr): readon
   return [kind, Buffer.alloc(32, random.below(0x100))];
 }
 
-/** Frames of the link itself, with fields that are true one time and random the other. */
+/** Link-layer frames, with fields that are sometimes true and sometimes random. */
 function linkFrame(random: Random, { mac, sources, to, destinations }: Attacker): Buffer {
   const pick = <T>(own: T, other: () => T): T => (random.chance(0.6) ? own : other());
   const from = pick(mac, () => macFromBits(BigInt(random.below(2 ** 40))));
@@ -141,7 +141,7 @@ export function attackFrames(count: number, attack: Attack, attacker: Attacker, 
   return Array.from({ length: count }, () => attackFrame(random, attack, attacker));
 }
 
-/** The prefixes that share all but their last bit with an address: between them every length of prefix is met. */
+/** Prefixes that share all but their last bit with an address: between them they have every prefix length. */
 export function siblings(address: Cidr, lengths: readonly number[]): Cidr[] {
   const width = widthOf(address.family);
   return lengths.map((length) => cidr(address.family, address.bits ^ (1n << BigInt(width - length)), length));

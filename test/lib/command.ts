@@ -1,4 +1,4 @@
-/** Runs a program to its end and collects what it printed. */
+/** Runs a program to its end and collects its output. */
 import { execFile } from 'node:child_process';
 import { slowness } from './wait.ts';
 
@@ -10,13 +10,13 @@ export interface CommandOptions {
 }
 
 export interface CommandResult {
-  /** Exit code; 128 and the signal's number are not distinguished from it: null when a signal ended it. */
+  /** Exit code; null when a signal ended the program. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Resolves however the program ended; rejects when it could not be started. */
+/** Resolves whatever the exit code; rejects when the program could not be started. */
 export function runAnyway(
   program: string,
   args: readonly string[],
@@ -36,7 +36,7 @@ export function runAnyway(
   });
 }
 
-/** Resolves with standard output; rejects with the program's words when it failed. */
+/** Resolves with standard output; rejects with the program's output when it failed. */
 export async function run(
   program: string,
   args: readonly string[],

@@ -1,6 +1,6 @@
-"""One TCP connection that stays open, whose two ends say numbers and remember what they heard.
+"""A TCP connection that stays open. Both ends send numbers and record the numbers that they receive.
 
-Each end says and hears by orders of the test, so that each direction can be looked at by itself; nothing is answered.
+The test orders each transmission, so it can check each direction by itself. No end answers on its own.
 """
 import socket
 import threading

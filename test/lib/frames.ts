@@ -1,6 +1,6 @@
 /**
- * Frames for tests, from short descriptions with sensible defaults; right checksums always. Also cuts built frames
- * into fragments and puts tags on them.
+ * Frames for tests, from short descriptions with sensible defaults and correct checksums. Also cuts frames
+ * into fragments and adds tags.
  */
 import { type Cidr, cidr, parseCidr, parseIp } from '../../src/net/cidr.ts';
 import { broadcastMac, type Mac, macFromBits, parseMac } from '../../src/net/mac.ts';
@@ -43,7 +43,7 @@ export interface Link {
 export interface Network extends Link {
   readonly src: Cidr;
   readonly dst: Cidr;
-  /** 64 unless told. */
+  /** 64 by default. */
   readonly hopLimit?: number;
   /** IPv6 only. */
   readonly extensions?: readonly Extension[];
@@ -119,7 +119,7 @@ export function rarpFrame({ from, to, ...arp }: ArpFields): Buffer {
   return buildEthernet({ dst: to, src: from, tags: [], type: etherTypes.rarp }, buildArp(arp));
 }
 
-/** An ordinary question by broadcast. */
+/** An ordinary ARP request by broadcast. */
 export function arpRequest(from: Mac, spa: Cidr, tpa: Cidr): Buffer {
   return arpFrame({ from, to: broadcastMac, op: 1, sha: from, spa, tha: noMac, tpa });
 }
@@ -155,9 +155,9 @@ export function withSource(frame: Buffer, source: Mac): Buffer {
 }
 
 /**
- * An untagged IP frame cut into fragments; `cuts` are the offsets (multiples of 8) in the payload at which a new one
- * begins. For IPv6 the extensions before the payload stay in the unfragmentable part unless `hide` is set, which
- * moves them into the fragmented part, so that the first fragment need not reach the upper layer.
+ * Cuts an untagged IP frame into fragments. `cuts` are the offsets (multiples of 8) in the payload at which a
+ * new fragment begins. For IPv6 the extension headers stay in the unfragmentable part. `hide` moves them into
+ * the fragmented part, so that the first fragment need not reach the upper layer.
  */
 export function fragmentsOf(
   frame: Buffer,

@@ -1,4 +1,4 @@
-/** The harness itself: what the other tests lean on must hold, cleaning up above all. */
+/** Tests of the harness itself, on which the other tests rely: above all, that it cleans up. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -24,7 +24,7 @@ const tcpClient = `
   socket.pipe(process.stdout);`;
 
 describe('until', () => {
-  test('returns the first truthy value and names what it waited for in vain', async () => {
+  test('returns the first truthy value, and names the condition when it times out', async () => {
     let looks = 0;
     await expect(until(() => (++looks > 2 ? looks : null))).resolves.toBe(3);
     const refused = () => {
@@ -78,7 +78,7 @@ describe('a dummy switch', () => {
   });
 });
 
-test('a switch is gone after the death of the process that started it', async () => {
+test('a switch ends after the death of the process that started it', async () => {
   const script = `
     import { startSwitch } from ${JSON.stringify(fileURLToPath(new URL('switch.ts', import.meta.url)))};
     const made = await startSwitch({ dummy: true });
@@ -128,7 +128,7 @@ describeRoot('guests on a switch', () => {
     await server?.stop();
   });
 
-  test('run programs in the background until told', async () => {
+  test('run programs in the background until stopped', async () => {
     const program = guests[0]?.start('sh', '-c', 'echo ready; exec sleep 1000');
     await until(() => program?.output.includes('ready'));
     expect(program?.running).toBe(true);

@@ -1,6 +1,6 @@
 /**
- * A world on a real switch: the pipeline's flows for it, through the applier, without store or API between.
- * What the proofs compare with the evaluator; also shows that a change by increments ends in the same flows.
+ * A world on a real switch: the applier installs the pipeline's flows for it, without store or API. The
+ * proofs compare it with the evaluator. It also shows that incremental changes end in the same flows.
  */
 import { type Logger, pino } from 'pino';
 import { Cutter } from '../../src/agent/connections/cutter.ts';
@@ -24,7 +24,7 @@ export class InstalledWorld {
   readonly #applier: Applier;
   readonly #metering: Metering;
   readonly #zones = new Map<NetworkId, number>();
-  /** What the applier complains about: a flow that it leaves out only shows as a denial. */
+  /** Problems that the applier reports. Without them, a flow that it left out would show only as a denial. */
   readonly #troubles: string[] = [];
 
   #cutter: Cutter | null = null;
@@ -32,8 +32,8 @@ export class InstalledWorld {
   readonly #answersNd: boolean;
 
   /**
-   * `target` is the bridge's OpenFlow service; `refusals` what shall happen where the switch cannot hold a flow;
-   * `maxCountedApart` and `answersNd` change what the pipeline counts and what the datapath can do.
+   * `target` is the bridge's OpenFlow service. `refusals` says what to do when the switch refuses a flow.
+   * `maxCountedApart` and `answersNd` change the pipeline's counters and the datapath's assumed features.
    */
   constructor(
     target: string,
@@ -61,8 +61,8 @@ export class InstalledWorld {
   }
 
   /**
-   * Makes the switch hold exactly this world; `ofports` says which of its ports are plugged, and where. Rejects when
-   * the switch refused any flow of it.
+   * Makes the switch hold exactly this world. `ofports` says which of its ports are plugged, and where.
+   * Rejects when the switch refused any flow of it.
    */
   async install(world: World, ofports: ReadonlyMap<PortId, number>): Promise<void> {
     await this.session.ready();
@@ -77,7 +77,7 @@ export class InstalledWorld {
     this.#checkTroubles();
   }
 
-  /** What an agent does behind a change: ends the connections that the world no longer allows, and counts them. */
+  /** Does the agent's work after a change: cuts the connections that the world no longer allows, and counts them. */
   async cut(control: Control): Promise<number> {
     this.#cutter ??= new Cutter({
       pipeline: this.pipeline,
@@ -85,7 +85,7 @@ export class InstalledWorld {
       log: this.#log,
       connections: (zone) => control.dumpConntrack(zone),
       onKernel: () => false,
-      // Rather than wait for cached decisions to be looked at again, all are thrown away.
+      // Deletes all megaflows instead of waiting for their revalidation.
       revalidated: async () => void (await control.call('revalidator/purge')),
     });
     const before = this.#cutter.counts.connections;

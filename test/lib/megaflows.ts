@@ -1,6 +1,7 @@
 /**
- * Decisions that a datapath has cached (`dpctl/dump-flows`), and which frames each of them covers. Reads the fields
- * that guards decide by; a dump with another field is refused rather than believed to cover more.
+ * Megaflows of a datapath (`dpctl/dump-flows`), and the frames that each of them covers. Reads the fields
+ * that guards match. A dump with another field is refused, because such a megaflow would seem to cover more
+ * than it does.
  */
 import { parseIp } from '../../src/net/cidr.ts';
 import { macToBits, parseMac } from '../../src/net/mac.ts';
@@ -15,13 +16,13 @@ interface MaskedBits {
   readonly mask: Bits;
 }
 
-/** One cached decision on packets that come from a port, not from connection tracking. */
+/** A megaflow for packets that come from a port, not from connection tracking. */
 export interface Megaflow {
   readonly text: string;
   /** The name of the port. */
   readonly from: string;
-  /** `asks` connection tracking, whose answer is judged by another decision. */
-  readonly does: 'drop' | 'ask' | 'pass';
+  /** `ask`: the packet goes to connection tracking, and another megaflow decides on its result. */
+  readonly outcome: 'drop' | 'ask' | 'pass';
   /** By header and field: `ipv6.src`. */
   readonly fields: ReadonlyMap<string, MaskedBits>;
 }
@@ -30,7 +31,7 @@ export type FrameFields = ReadonlyMap<string, Bits>;
 
 const all = (1n << 128n) - 1n;
 const fragments: Readonly<Record<string, Bits>> = { no: 0n, first: 1n, later: 2n };
-/** Fields that say nothing of the frame, or what `from` says already. */
+/** Fields that say nothing about the frame, or that repeat `from`. */
 const passedOver: ReadonlySet<string> = new Set([
   'recirc_id',
   'in_port',
@@ -68,7 +69,7 @@ function* headers(text: string): Generator<readonly [name: string, body: string]
   }
 }
 
-function verdictOf(actions: string): Megaflow['does'] {
+function verdictOf(actions: string): Megaflow['outcome'] {
   if (actions.trim() === 'drop') return 'drop';
   return actions.includes('recirc(') ? 'ask' : 'pass';
 }
@@ -82,9 +83,10 @@ function parseMegaflow(line: string): Megaflow | null {
   for (const [name, body] of headers(key)) {
     if (name === 'recirc_id' && bitsOf(body) !== 0n) return null;
     if (name === 'in_port') from = body;
-    // A kernel tells of fields that an older Open vSwitch has no name for and so does not decide by.
+    // A kernel reports fields for which an older Open vSwitch has no name, and on which it therefore does not
+    // decide.
     if (passedOver.has(name) || /^key\d+$/.test(name)) continue;
-    // Behind a tag nothing is looked at: tagged frames differ from others by their ethertype.
+    // Behind a tag no field is read: tagged frames differ from others by their ethertype.
     if (name === 'vlan' || name === 'encap') continue;
     if (!body.includes('=')) fields.set(name, masked(body));
     else
@@ -93,7 +95,7 @@ function parseMegaflow(line: string): Megaflow | null {
         fields.set(`${name}.${field}`, masked(value));
       }
   }
-  return { text: line, from, does: verdictOf(actions), fields };
+  return { text: line, from, outcome: verdictOf(actions), fields };
 }
 
 export async function megaflowsOf(at: Switch): Promise<Megaflow[]> {
@@ -151,17 +153,17 @@ function fieldsOf({ ethernet, arp, ip }: Frame): Map<string, Bits> {
 
 /** Known of frames in general, so that a frame that lacks it is one that the decision is not about. */
 const understood = /^(eth|arp|rarp|ipv4|ipv6|udp|tcp|sctp|icmp|icmpv6|nd)\.|^eth_type$/;
-/** What frames of these tests do not differ in. */
+/** Fields that are equal in all frames of these tests. */
 const neutral: ReadonlySet<string> = new Set(['ipv4.tos', 'ipv6.tclass', 'ipv6.label']);
 
-/** The fields of a frame that is no fragment, atomic or real. */
+/** The fields of a frame that is not a fragment. */
 export function fieldsOfFrame(bytes: Buffer): FrameFields {
   const frame = parseFrame(bytes);
   if (frame === null) throw new Error('a frame without an Ethernet header');
   return fieldsOf(frame);
 }
 
-/** Whether the decision would be applied to the frame. */
+/** Whether the megaflow would apply to the frame. */
 export function covers(megaflow: Megaflow, fields: FrameFields): boolean {
   for (const [name, { value, mask }] of megaflow.fields) {
     if (mask === 0n || neutral.has(name)) continue;

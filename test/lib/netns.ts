@@ -1,7 +1,7 @@
 /**
- * Network namespaces as guests: one veth pair each, inner end `eth0`, outer end given to a bridge, checksum
- * offload off on both (the userspace datapath would forward unfilled checksums). All of it goes when stopped
- * or when the test process dies. Needs root.
+ * Network namespaces as guests. Each has a veth pair: the inner end is `eth0`, the outer end is given to a
+ * bridge. Checksum offload is off on both ends, because the userspace datapath would forward unfilled
+ * checksums. Everything is removed when stopped, or when the test process dies. Needs root.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -13,7 +13,7 @@ import type { Switch } from './switch.ts';
 
 export const isRoot = process.getuid?.() === 0;
 
-/** A `describe` that is skipped, by a name that says why, where namespaces cannot be made. */
+/** A `describe` that is skipped where namespaces cannot be made; its name then gives the reason. */
 export function describeRoot(name: string, body: () => void): void {
   if (isRoot) describe(name, body);
   else describe.skip(`${name} (skipped: needs root)`, body);
@@ -62,7 +62,7 @@ export class Background {
     this.#child.stdin?.write(input);
   }
 
-  /** Resolves with all output when the program has ended by itself. */
+  /** Resolves with all output when the program has ended on its own. */
   async ended(): Promise<string> {
     await this.#exit;
     return this.#output;
@@ -110,7 +110,7 @@ export class Guest {
     const offload = ['tx', 'off', 'rx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off'];
     await run('ethtool', ['-K', this.outer, ...offload]);
     await this.run('ethtool', '-K', 'eth0', ...offload);
-    // The host's own stack must not speak on the outer end: it would answer ARP for any address it has.
+    // The host's own stack must be silent on the outer end: it would answer ARP for any of its addresses.
     await this.#mute(null);
     if (mtu !== undefined) {
       await run('ip', ['link', 'set', this.outer, 'mtu', String(mtu)]);
@@ -123,7 +123,7 @@ export class Guest {
       await this.run('ip', gateway.includes(':') ? '-6' : '-4', 'route', 'add', 'default', 'via', gateway);
   }
 
-  /** Brings the outer end, which is in `namespace` (null: the test's own), up and keeps that host's stack off it. */
+  /** Brings the outer end up and keeps the host's stack off it. The end is in `namespace` (null: the test's own). */
   async #mute(namespace: string | null): Promise<void> {
     const at = namespace === null ? [] : ['-n', namespace];
     await run('ip', [...at, 'link', 'set', this.outer, 'arp', 'off', 'multicast', 'off']);
@@ -133,7 +133,7 @@ export class Guest {
     await run('ip', [...at, 'link', 'set', this.outer, 'up']);
   }
 
-  /** A switch finds only devices of its own namespace. */
+  /** A switch finds only devices in its own namespace. */
   async #bring(namespace: string | null): Promise<void> {
     if (this.#where === namespace) return;
     const at = this.#where === null ? [] : ['-n', this.#where];
@@ -147,7 +147,7 @@ export class Guest {
     return (await this.run('cat', '/sys/class/net/eth0/address')).trim();
   }
 
-  /** Gives the outer end to a bridge as a port of the same name, `external_ids` of its interface along. */
+  /** Adds the outer end to a bridge as a port of the same name, with `external_ids` for its interface. */
   async plug(at: Switch, bridge: string, externalIds: Readonly<Record<string, string>> = {}): Promise<void> {
     const settings = Object.entries(externalIds).map(([key, value]) => `external_ids:${key}="${value}"`);
     const set = settings.length > 0 ? ['--', 'set', 'Interface', this.outer, ...settings] : [];
@@ -167,19 +167,19 @@ export class Guest {
     return run('ip', ['netns', 'exec', this.name, program, ...args]);
   }
 
-  /** Runs a program in the namespace to its end and tells how it ended. */
+  /** Runs a program in the namespace to its end and returns how it ended. */
   runAnyway(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return runAnyway('ip', ['netns', 'exec', this.name, program, ...args], options);
   }
 
-  /** Starts a program in the namespace; it ends with the guest at the latest. */
+  /** Starts a program in the namespace; it ends at the latest with the guest. */
   start(program: string, ...args: string[]): Background {
     const started = new Background(spawn('ip', ['netns', 'exec', this.name, program, ...args]));
     this.#background.add(started);
     return started;
   }
 
-  /** Ends all that runs in the namespace, and removes it and the veth. May be called twice. */
+  /** Ends all programs in the namespace, and removes it and the veth. May be called twice. */
   async stop(): Promise<void> {
     await Promise.all([...this.#background].map((started) => started.stop()));
     await this.#reaper.finish();

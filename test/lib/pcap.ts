@@ -1,10 +1,10 @@
-/** Reads the frames of a capture that a dummy port writes, once whole or as it grows. */
+/** Reads the frames of a dummy port's capture file, once whole or as it grows. */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 
 const fileHeader = 24;
 const recordHeader = 16;
 
-/** The frames that a growing file gained since they were asked for last. */
+/** The new frames of a growing file since the last call. */
 export class PcapTail {
   readonly #file: string;
   #offset = fileHeader;
@@ -13,7 +13,7 @@ export class PcapTail {
     this.#file = file;
   }
 
-  /** Complete frames only; the rest of one that is being written comes with the next call. */
+  /** Complete frames only; one that is being written comes with the next call. */
   take(): Buffer[] {
     const bytes = readFrom(this.#file, this.#offset);
     const frames: Buffer[] = [];

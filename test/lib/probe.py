@@ -1,7 +1,7 @@
-"""Traffic from and to one network namespace, on orders of the test: one JSON object a line in, one a line out.
+"""Sends and receives in one network namespace on orders of the test: one JSON object a line in, one a line out.
 
-Every order runs in its own thread and answers {"id": …, "result": …} or {"id": …, "error": …}. Uses the kernel's
-sockets for honest traffic and packet sockets for frames that the kernel would not send.
+Every order runs in its own thread and answers {"id": …, "result": …} or {"id": …, "error": …}. Ordinary traffic
+uses the kernel's sockets. Packet sockets send the frames that the kernel would not send.
 """
 import json
 import os
@@ -150,7 +150,7 @@ def hold(name, address, port, timeout):
 
 
 def through(name, timeout):
-    """One echo through a connection that is held; late answers to earlier ones are read away."""
+    """One echo through a held connection; late answers to earlier ones are discarded."""
     sock = held[name]
     sock.settimeout(timeout)
     token = os.urandom(8)
@@ -176,7 +176,7 @@ def send_frames(frames):
 
 
 class Sniffer:
-    """What arrives at eth0, tags put back as they were on the wire."""
+    """Frames that arrive at eth0, with the tags that they had on the wire."""
 
     def __init__(self):
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
@@ -220,7 +220,7 @@ def sniffed(name="default"):
 
 
 class Counting:
-    """Remembers which numbers of a stream came."""
+    """Records which numbers of a stream arrived."""
 
     def __init__(self, port):
         self.sock = wildcard(socket.SOCK_DGRAM, port)
@@ -239,7 +239,7 @@ def count(port):
 
 
 def counted(port, sent):
-    """Which of `sent` numbers are missing, and the longest time in seconds without any."""
+    """Missing numbers of `sent`, and the longest time in seconds without any number."""
     seen = list(running[("count", port)].seen)
     numbers = {number for number, _ in seen}
     times = sorted(at for _, at in seen)

@@ -1,6 +1,6 @@
 /**
- * The test's end of probe.py: a process in a guest's namespace that sends and receives on orders. Knows nothing
- * about switches or the API.
+ * The test's end of probe.py, a process in a guest's namespace that sends and receives on orders. Knows
+ * nothing of switches or the API.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +8,12 @@ import { slowness } from './wait.ts';
 
 const script = fileURLToPath(new URL('./probe.py', import.meta.url));
 
-/** Seconds; long enough for a busy machine, for traffic that must pass. */
-export const patience = 5 * slowness;
-/** Seconds; for traffic that must not pass. */
-export const shortPatience = Math.ceil(slowness / 2);
+/** Seconds for traffic that must pass: long enough for a busy machine. */
+export const passTimeout = 5 * slowness;
+/** Seconds for traffic that must not pass. */
+export const dropTimeout = Math.ceil(slowness / 2);
 
-/** `ok`, `timeout`, `refused`, `closed` or the kernel's words. */
+/** `ok`, `timeout`, `refused`, `closed` or the kernel's message. */
 export type Result = string;
 
 export interface Sniffed {
@@ -40,11 +40,11 @@ export interface Count {
 
 /** One end of a dialogue. */
 export interface DialogueState {
-  /** Numbers that came, each the next of the one before. */
+  /** Numbers that came, each the successor of the one before. */
   readonly heard: number;
-  /** Connections that the awaiting end has had. */
+  /** Connections that the accepting end has had. */
   readonly connections: number;
-  /** `open`, `closed`, `out of order` or the kernel's words. */
+  /** `open`, `closed`, `out of order` or the kernel's message. */
   readonly state: string;
 }
 
@@ -65,16 +65,16 @@ export class Probe {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #rest = '';
-  #complaints = '';
+  #stderr = '';
 
   constructor(namespace: string) {
     this.#child = spawn('ip', ['netns', 'exec', namespace, 'python3', '-B', '-u', script]);
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#read(chunk.toString()));
-    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#complaints += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
     this.#child.stdin?.on('error', () => undefined);
     this.#child.on('close', () => {
       for (const { failed } of this.#waiting.values())
-        failed(new Error(`probe in ${namespace} ended: ${this.#complaints}`));
+        failed(new Error(`probe in ${namespace} ended: ${this.#stderr}`));
       this.#waiting.clear();
     });
   }
@@ -107,43 +107,43 @@ export class Probe {
 
   /** One connection with an echo through it. */
   async tcp(address: string, port: number, attempt: Attempt = {}): Promise<Result> {
-    return (await this.#order('tcp', { timeout: patience, ...attempt, address, port })) as Result;
+    return (await this.#order('tcp', { timeout: passTimeout, ...attempt, address, port })) as Result;
   }
 
-  /** A datagram there and back, tried three times within the timeout. */
+  /** A datagram there and back, with three attempts within the timeout. */
   async udp(address: string, port: number, attempt: Attempt = {}): Promise<Result> {
-    return (await this.#order('udp', { timeout: patience, ...attempt, address, port })) as Result;
+    return (await this.#order('udp', { timeout: passTimeout, ...attempt, address, port })) as Result;
   }
 
   async http(
     address: string,
     port: number,
-    timeout = patience,
+    timeout = passTimeout,
   ): Promise<Omit<Connection, 'began' | 'ended'>> {
     return (await this.#order('http_get', { address, port, timeout })) as Connection;
   }
 
   /** Opens a connection to an echo server, for `through`. */
   async hold(name: string, address: string, port: number): Promise<void> {
-    await this.#order('hold', { name, address, port, timeout: patience });
+    await this.#order('hold', { name, address, port, timeout: passTimeout });
   }
 
   /** One echo through a held connection; `timeout` in seconds. */
-  async through(name: string, timeout = patience): Promise<Result> {
+  async through(name: string, timeout = passTimeout): Promise<Result> {
     return (await this.#order('through', { name, timeout })) as Result;
   }
 
-  /** Takes the first connection to a port as the other end of a dialogue. */
+  /** Accepts the first connection to a port as the other end of a dialogue. */
   async dialogueAwait(name: string, port: number): Promise<void> {
     await this.#order('dialogue_await', { name, port });
   }
 
-  /** Opens the connection of a dialogue; resolves when it stands. */
+  /** Opens the connection of a dialogue; resolves when it is established. */
   async dialogueOpen(name: string, address: string, port: number): Promise<void> {
-    await this.#order('dialogue_open', { name, address, port, timeout: patience });
+    await this.#order('dialogue_open', { name, address, port, timeout: passTimeout });
   }
 
-  /** Sends the next number; resolves with it when the kernel has taken it, wherever it gets to. */
+  /** Sends the next number; resolves with it when the kernel has accepted it, delivered or not. */
   async dialogueSay(name: string): Promise<number> {
     return (await this.#order('dialogue_say', { name })) as number;
   }
@@ -157,7 +157,7 @@ export class Probe {
     await this.#order('ip_protocol_send', { address, protocol, payload: payload.toString('hex') });
   }
 
-  /** Frames as they are, through a packet socket. */
+  /** Frames sent unchanged through a packet socket. */
   async send(...frames: readonly Buffer[]): Promise<void> {
     await this.#order('send_frames', { frames: frames.map((frame) => frame.toString('hex')) });
   }
@@ -166,7 +166,7 @@ export class Probe {
     await this.#order('sniff', { name });
   }
 
-  /** What arrived since it was asked for last. */
+  /** Frames that arrived since the last call. */
   async sniffed(name = 'default'): Promise<Sniffed[]> {
     const rows = (await this.#order('sniffed', { name })) as { at: number; frame: string }[];
     return rows.map(({ at, frame }) => ({ at, frame: Buffer.from(frame, 'hex') }));
@@ -181,7 +181,7 @@ export class Probe {
     return (await this.#order('counted', { port, sent })) as Count;
   }
 
-  /** Numbered datagrams every `period` seconds. */
+  /** Numbered datagrams, one every `period` seconds. */
   async stream(name: string, address: string, port: number, period: number): Promise<void> {
     await this.#order('stream', { name, address, port, period });
   }
@@ -201,15 +201,15 @@ export class Probe {
     port: number,
     options: { readonly period: number; readonly timeout?: number; readonly http?: boolean },
   ): Promise<void> {
-    await this.#order('connections', { timeout: patience, http: false, ...options, name, address, port });
+    await this.#order('connections', { timeout: passTimeout, http: false, ...options, name, address, port });
   }
 
-  /** Those that have ended so far. */
+  /** The exchanges that have ended so far. */
   async connectionsState(name: string): Promise<Connection[]> {
     return (await this.#order('connections_state', { name })) as Connection[];
   }
 
-  /** Starts no more, waits for the open ones. */
+  /** Starts no more, and waits for the open ones. */
   async connectionsEnd(name: string): Promise<Connection[]> {
     return (await this.#order('connections_end', { name })) as Connection[];
   }

@@ -1,7 +1,7 @@
 /**
- * Cleans up after a test process whatever its end, kill -9 included: a shell of its own session that waits for
- * its standard input to close and then runs a script. Closing it on purpose is the ordinary clean-up, so there
- * is one road only.
+ * Cleans up after a test process however it ends, also after kill -9. A shell in a session of its own waits
+ * until its standard input closes, and then runs a script. The ordinary clean-up closes that input too, so
+ * both ways are one.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * Records as the API would write them, from short descriptions with sensible defaults, and the writes that put
- * them into a store. Texts only; nothing is checked.
+ * Records as the API would write them, from short descriptions with sensible defaults, and the store's writes
+ * for them. Checks nothing.
  */
 import { keys } from '../../src/model/keys.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../src/model/numbers.ts';
@@ -116,7 +116,7 @@ export function ruleRecord(
   };
 }
 
-/** Neutron's default group: everything out, members in, both families. */
+/** Neutron's default group: all egress, ingress from members, both families. */
 export function defaultRules(group: string): SecurityGroupRuleRecord[] {
   return (['IPv4', 'IPv6'] as const).flatMap((ethertype) => [
     ruleRecord(`${group}-out-${ethertype}`, group, 'egress', { ethertype }),
@@ -135,7 +135,7 @@ export const putPort = (text: PortText): Write => {
   const record = portRecord(text);
   return put(keys.port(record.network_id, record.id), record);
 };
-/** A rule's `id` is its place. */
+/** A rule's `id` is its position. */
 export function putQosPolicy(id: string, rules: readonly DistributiveOmit<QosRuleRecord, 'id'>[]): Write {
   const record: QosPolicyRecord = {
     ...standard(id),
@@ -148,7 +148,7 @@ export function putQosPolicy(id: string, rules: readonly DistributiveOmit<QosRul
 }
 export const putRule = (record: SecurityGroupRuleRecord): Write =>
   put(keys.rule(record.security_group_id, record.id), record);
-/** As the API deletes a port: its binding along. */
+/** As the API deletes a port, with its binding. */
 export const deletePort = (id: string, network = 'n1'): Write[] => [
   { op: 'delete', key: keys.port(network, id) },
   { op: 'delete', key: keys.binding(network, id) },

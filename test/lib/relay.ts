@@ -1,6 +1,6 @@
 /**
- * The API at 127.0.0.1:9696 inside the switch's network namespace, wherever it listens outside: what runs beside
- * the switch reaches it there.
+ * Offers the API at 127.0.0.1:9696 inside the switch's network namespace, wherever it listens outside.
+ * Programs beside the switch reach it there.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ export class Relay {
   }
 }
 
-/** `endpoint` is asked for every connection: the process may have been started again meanwhile. */
+/** `endpoint` is called for every connection, because the process may have restarted since. */
 export async function startRelay(at: Switch, endpoint: () => Promise<string>): Promise<Relay> {
   const path = `${at.dir}/api.sock`;
   const server = createServer((inner) => {

@@ -1,6 +1,6 @@
 /**
- * A private Open vSwitch: its own directory, database, ovs-vswitchd and control socket, ended with everything
- * it made when stopped or when the test process dies. Any number of them run beside each other and beside the
+ * A private Open vSwitch: its own directory, database, ovs-vswitchd and control socket. It ends, with
+ * everything it made, when stopped or when the test process dies. Any number of them can run beside the
  * machine's own. With `dummy` it needs no root and no network device.
  */
 import { readFileSync } from 'node:fs';
@@ -25,22 +25,22 @@ function datapathTypeOf(text: string | undefined): DatapathType {
   return found;
 }
 
-/** What bridges with real devices use: Open vSwitch's userspace datapath, or the kernel's. */
+/** The datapath of bridges with real devices: Open vSwitch's userspace datapath, or the kernel's. */
 export const datapathType = datapathTypeOf(process.env.PORTCULLIS_TEST_DATAPATH);
 
-/** That datapath, as `dpctl` commands name it. */
+/** That datapath's name in `dpctl` commands. */
 export const datapath = `${datapathType}@ovs-${datapathType}`;
 
 export interface SwitchOptions {
   /** Dummy ports and the dummy datapath only, for `addBridge` and `addDummyPorts`. */
   readonly dummy?: boolean;
-  /** Start the database alone when false. */
+  /** False starts the database alone. */
   readonly vswitchd?: boolean;
   /** A clustered database of one server, which remembers its last transactions. */
   readonly clustered?: boolean;
   /**
-   * ovs-vswitchd in a network namespace of its own. Datapaths have a device of a fixed name, so two of them in one
-   * namespace, the machine's own included, do not go together.
+   * Runs ovs-vswitchd in a network namespace of its own. Datapaths have a device of a fixed name, so two of
+   * them, the machine's own included, cannot share a namespace.
    */
   readonly isolated?: boolean;
 }
@@ -51,7 +51,7 @@ export interface DummyPort {
   readonly externalIds?: Readonly<Record<string, string>>;
 }
 
-/** A dummy port's queue holds 100 frames; what is beyond is lost. */
+/** A dummy port's queue holds 100 frames; further ones are lost. */
 const dummyQueue = 90;
 
 /** Frames that arrive on one dummy port. */
@@ -62,7 +62,7 @@ export interface Load {
 
 type Daemon = 'ovsdb-server' | 'ovs-vswitchd';
 
-// The order is that of dependence. A process counts as ours only while its command line names our directory.
+// The order follows dependence. A process counts as ours only while its command line names our directory.
 const reaperScript = `
 dir=$1; dummy=$2
 taps=''
@@ -112,7 +112,7 @@ export class Switch {
     return `unix:${this.dir}/db.sock`;
   }
 
-  /** Where the bridge speaks OpenFlow, as a target. */
+  /** The bridge's OpenFlow service, as a target. */
   mgmt(bridge: string): string {
     return `unix:${this.dir}/${bridge}.mgmt`;
   }
@@ -136,7 +136,7 @@ export class Switch {
     return this.control.call(command, args);
   }
 
-  /** The process id of a daemon that runs, else null. */
+  /** The process id of a running daemon, else null. */
   pidOf(daemon: Daemon): number | null {
     try {
       const pid = Number(readFileSync(join(this.dir, `${daemon}.pid`), 'utf8'));
@@ -146,13 +146,13 @@ export class Switch {
     }
   }
 
-  /** The command that sees the devices of the switch. Mounts stay: names of namespaces too. */
+  /** The command that sees the switch's devices. Mounts are kept, and with them the names of namespaces. */
   entered(program: string, ...args: readonly string[]): [string, ...string[]] {
     if (this.namespace === null) return [program, ...args];
     return ['nsenter', `--net=/run/netns/${this.namespace}`, program, ...args];
   }
 
-  /** Makes the namespace, when there is to be one. */
+  /** Makes the namespace, if the switch has one of its own. */
   async makeNamespace(): Promise<void> {
     if (this.namespace === null) return;
     await run('ip', ['netns', 'add', this.namespace]);
@@ -202,12 +202,12 @@ export class Switch {
     await this.vsctl('add-br', name, '--', 'set', 'Bridge', name, ...settings);
   }
 
-  /** Adds a port whose outgoing frames go to `capture(name)`. */
+  /** Adds a port; `capture(name)` records its outgoing frames. */
   addDummyPort(bridge: string, name: string, ofport?: number): Promise<void> {
     return this.addDummyPorts(bridge, [ofport === undefined ? { name } : { name, ofport }]);
   }
 
-  /** All in one transaction. */
+  /** All ports in one transaction. */
   async addDummyPorts(bridge: string, ports: readonly DummyPort[]): Promise<void> {
     await this.vsctl(
       ...ports.flatMap(({ name, ofport, externalIds = {} }) => [
@@ -228,14 +228,14 @@ export class Switch {
     return new PcapTail(this.captureFile(port));
   }
 
-  /** Lets frames arrive on a dummy port, in order; what they cause has happened when it resolves. */
+  /** Injects frames into a dummy port, in order. Resolves when the switch has processed them. */
   inject(port: string, frames: readonly Uint8Array[]): Promise<void> {
     return this.injectAll([{ port, frames }]);
   }
 
   /** The same for many ports at once, which is faster; frames of different ports come in any order. */
   injectAll(loads: readonly Load[]): Promise<void> {
-    // One at a time: the frames are counted by what the whole datapath took.
+    // One caller at a time: frames are counted by the total of the whole datapath.
     const turn = this.#injecting.then(() => this.#injectAll(loads));
     this.#injecting = turn.catch(() => undefined);
     return turn;
@@ -249,18 +249,18 @@ export class Switch {
       await Promise.all(bursts.map(({ port, frames }) => this.control.receive(port, frames)));
       taken += bursts.reduce((sum, { frames }) => sum + frames.length, 0);
       const all = taken;
-      const what = `the switch takes ${all} frames`;
+      const what = `the switch processes ${all} frames`;
       await until(async () => (await this.#framesTaken()) >= all, { interval: 0, what });
     }
   }
 
-  /** Frames that the datapath took off its ports' queues since it started, and has dealt with. */
+  /** Frames that the datapath has processed from its ports' queues since it started. */
   async #framesTaken(): Promise<number> {
     const stats = await this.control.call('dpif-netdev/pmd-stats-show');
     return Number(/packets received: (\d+)/.exec(stats)?.[1] ?? 0);
   }
 
-  /** Ends all and removes what it made. May be called twice. */
+  /** Ends all processes and removes everything it made. May be called twice. */
   async stop(): Promise<void> {
     this.control.close();
     await this.#reaper.finish();
@@ -271,7 +271,7 @@ export class Switch {
   }
 }
 
-/** A running switch without bridges; ends itself when it cannot be started. */
+/** A running switch without bridges; cleans up when it cannot be started. */
 export async function startSwitch(options: SwitchOptions = {}): Promise<Switch> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-'));
   const made = new Switch(dir, options);

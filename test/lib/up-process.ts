@@ -1,4 +1,4 @@
-/** `portcullis up` as a process that can be killed and started again on the same data and the same switch. */
+/** `portcullis up` as a process that can be killed and restarted on the same data and the same switch. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { slowness, until } from './wait.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What users run. */
+/** The program that users run. */
 export const program: readonly [string, ...string[]] = [
   process.execPath,
   join(root, 'dist/bin/portcullis.js'),
@@ -20,7 +20,7 @@ export async function build(): Promise<void> {
   await run('bash', ['-c', 'cd "$0" && . scripts/setup.sh && need_build', root]);
 }
 
-/** The test's environment without what the person who runs it has set for Portcullis or the openstack client. */
+/** The test's environment without the user's variables for Portcullis or the openstack client. */
 export function cleanEnvironment(added: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = Object.entries(process.env).filter(([name]) => !/^(PORTCULLIS|OS)_/.test(name));
   return { ...(Object.fromEntries(kept) as Record<string, string>), ...added };
@@ -31,7 +31,7 @@ export class UpProcess {
   #stdout = '';
   #stderr = '';
 
-  /** `flags` come beside those that keep it apart from what else runs on the machine. */
+  /** `flags` add to those that keep the process apart from others on the machine. */
   constructor(dataDir: string, ovsdb: string, flags: readonly string[]) {
     const [interpreter, ...words] = program;
     const own = [
@@ -66,7 +66,7 @@ export class UpProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The API's address, once the ready line has told it. */
+  /** The API's address, from the ready line. */
   async endpoint(): Promise<string> {
     await until(() => this.#stdout.includes('\n') || !this.running, {
       timeout: 30_000,
@@ -87,7 +87,7 @@ export class UpProcess {
     return this.#child.exitCode;
   }
 
-  /** Ends the process, if need be by force. */
+  /** Ends the process, by force if necessary. */
   async stop(): Promise<void> {
     const force = setTimeout(() => this.#child.kill('SIGKILL'), 12_000 * slowness);
     await this.signal('SIGTERM');

@@ -1,25 +1,25 @@
-/** Waiting for a condition, in place of sleeping for luck. */
+/** Waits for a condition, where a fixed sleep would be unreliable. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../../src/base/errors.ts';
 
 /**
- * By how much this machine is slower than those that timeouts are meant for; 1 unless PORTCULLIS_TEST_SLOW says more.
- * Tests wait for the same conditions, only longer.
+ * How much slower this machine is than the timeouts assume: 1, or the value of PORTCULLIS_TEST_SLOW. Tests
+ * wait for the same conditions, only longer.
  */
 export const slowness = Math.max(1, Number(process.env.PORTCULLIS_TEST_SLOW ?? 1) || 1);
 
 export interface UntilOptions {
   /** Milliseconds on an ordinary machine; 10000. */
   readonly timeout?: number;
-  /** What is waited for, for the message of the failure. */
+  /** The condition's name, for the message of the failure. */
   readonly what?: string;
-  /** Milliseconds between looks; 5. At 0 a predicate that waits for input is its own pace. */
+  /** Milliseconds between checks; 5. 0 is for a predicate that itself waits for input. */
   readonly interval?: number;
 }
 
 /**
- * Resolves with the predicate's first truthy value. A predicate that throws has not come true yet; the last
- * error is the cause of the failure when time runs out.
+ * Resolves with the predicate's first truthy value. A predicate that throws counts as not yet true. Its last
+ * error becomes the cause of a timeout.
  */
 export async function until<T>(
   predicate: () => T | Promise<T>,
@@ -38,7 +38,7 @@ export async function until<T>(
     }
     if (performance.now() >= deadline) {
       const because = last === undefined ? '' : ` (${reasonOf(last)})`;
-      throw new Error(`not in ${timeout} ms: ${what}${because}`, { cause: last });
+      throw new Error(`not within ${timeout} ms: ${what}${because}`, { cause: last });
     }
     if (interval > 0) await sleep(interval);
   }

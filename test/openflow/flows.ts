@@ -1,4 +1,4 @@
-/** Flows of every kind that the pipeline says, valid for a real switch. */
+/** Flows of every kind that the pipeline derives, valid for a real switch. */
 import type { Action, Flow, Match } from '../../src/openflow/index.ts';
 import { ports } from '../../src/openflow/index.ts';
 

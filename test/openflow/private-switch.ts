@@ -1,6 +1,6 @@
 /**
  * A private Open vSwitch for a test: own directory, own database, dummy datapath, no root needed. Ends only
- * the processes that it started, and only while their command line still names its directory.
+ * processes that it started, and only while their command line still names its directory.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

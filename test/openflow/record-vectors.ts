@@ -1,6 +1,6 @@
 /**
- * Records what ovs-ofctl and ovs-vswitchd say to each other, command by command, into
- * src/openflow/testing/vectors. Run with `npx tsx test/openflow/record-vectors.ts` when commands change.
+ * Records the messages between ovs-ofctl and ovs-vswitchd, command by command, into
+ * src/openflow/testing/vectors. When commands change, run `npx tsx test/openflow/record-vectors.ts`.
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -124,7 +124,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
 const bundleText =
   'flow add table=6,priority=1,actions=drop\nflow delete table=6\ngroup group_id=9,type=indirect,bucket=output:1\n';
 
-/** ovs-ofctl asks for the features of all 254 tables before it adds a flow: two megabytes that say little. */
+/** ovs-ofctl requests the features of all 254 tables before it adds a flow: two megabytes without use here. */
 const worthKeeping = (frame: Buffer): boolean =>
   !(
     frame.readUInt8(1) === messageTypes.multipart_reply &&

@@ -13,7 +13,7 @@ import {
 import { sampleFlows } from './flows.ts';
 import { PrivateSwitch } from './private-switch.ts';
 
-/** A UDP datagram over IPv4 without UDP checksum, which a conntrack takes as valid. */
+/** A UDP datagram over IPv4 without UDP checksum, which conntrack accepts as valid. */
 function datagram(from: number, to: number): Buffer {
   const frame = Buffer.alloc(14 + 20 + 8 + 16);
   frame.write('0200000000020200000000010800', 0, 'hex');
@@ -60,7 +60,7 @@ describe('a session with a real switch', () => {
     await sw.ofctl('del-meters');
   });
 
-  it('gets flows of every kind back as it sent them', async () => {
+  it('reads flows of every kind back as it sent them', async () => {
     await session.bundle(sampleFlows.map(flowMod.add));
     const dumped = await session.dumpFlows();
     expect(dumped.length).toBe(sampleFlows.length);
@@ -76,7 +76,7 @@ describe('a session with a real switch', () => {
     }
   });
 
-  it('takes each of them away again by its key alone', async () => {
+  it('removes each of them by its key alone', async () => {
     await session.bundle(sampleFlows.map(flowMod.add));
     await session.bundle((await session.dumpFlows()).map(flowMod.remove));
     expect(await session.dumpFlows()).toEqual([]);
@@ -85,7 +85,7 @@ describe('a session with a real switch', () => {
     expect(await session.dumpFlows()).toEqual([]);
   });
 
-  it('is understood by ovs-ofctl as it was meant', async () => {
+  it('is understood by ovs-ofctl as intended', async () => {
     await session.bundle(sampleFlows.slice(0, 8).map(flowMod.add));
     const text = await sw.ofctl('dump-flows');
     const expected = [
@@ -132,7 +132,7 @@ describe('a session with a real switch', () => {
       data: { code: 'Refused', member: 3, errorType: 4, errorCode: 9 },
     });
     expect(await session.dumpFlows()).toEqual([]);
-    // Found out only at the commit: the group does not exist.
+    // The error comes only at the commit: the group does not exist.
     const group: Flow = { ...prerequisite, match: {}, actions: [{ type: 'group', group: 99 }] };
     const second = session.bundle([...good, group].map(flowMod.add));
     await expect(second).rejects.toMatchObject({ data: { code: 'Refused', member: 3 } });
@@ -262,7 +262,7 @@ describe('a session with a real switch', () => {
     expect(await sources()).toEqual([]);
   });
 
-  it('hears of ports that come and go', async () => {
+  it('receives events of ports that come and go', async () => {
     await sw.vsctl(
       'add-port',
       sw.bridge,
@@ -284,14 +284,14 @@ describe('a session with a real switch', () => {
     );
   });
 
-  it('says what the switch is', async () => {
+  it('reads the description of the switch', async () => {
     expect(session.features?.tables).toBe(254);
     const [described] = await session.multipart({ kind: 'desc' }, 'desc');
     expect(described?.hardware).toBe('Open vSwitch');
   });
 
   it.each(['SIGKILL', 'SIGTERM'] as const)(
-    'meets the switch again after %s and a restart',
+    'reconnects to the switch after %s and a restart',
     async (signal) => {
       const downs: string[] = [];
       const ups = vi.fn();

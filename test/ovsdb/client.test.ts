@@ -94,7 +94,7 @@ describe('with a switch', () => {
     await until(() => findByName(client, 'Interface', 'nowhere')?.row.error !== null);
   });
 
-  test('an existing bridge is brought to the specification, what else it has stays', async () => {
+  test('an existing bridge is changed to the specification, its other settings stay', async () => {
     const { client } = await start({ dummy: true });
     await made.vsctl('add-br', 'br0', '--', 'set', 'Bridge', 'br0', 'datapath_type=dummy');
     await made.vsctl('set', 'Bridge', 'br0', 'protocols=OpenFlow13', 'external_ids:theirs=1');
@@ -111,7 +111,7 @@ describe('with a switch', () => {
     });
   });
 
-  test('a change that the switch is not there to act on is not applied', async () => {
+  test('a change is not applied while the switch is down', async () => {
     const { client } = await start({ vswitchd: false });
     const applied = client.transactApplied(ensureBridge(client, { name: 'br0' }), { timeout: 100 });
     await expect(applied).rejects.toMatchObject({ data: { code: 'NotApplied' } });
@@ -183,7 +183,7 @@ describe('with a database alone', () => {
   });
 
   test.each(['graceful', 'kill'] as const)(
-    'a restarted server (%s) is met again, and what changed meanwhile is one batch',
+    'the client reconnects to a restarted server (%s), and changes meanwhile are one batch',
     async (how) => {
       const { client, batches, ups, downs } = await start({ vswitchd: false });
       await client.transact(ensureBridge(client, { name: 'br0' }));
@@ -206,7 +206,7 @@ describe('with a database alone', () => {
     },
   );
 
-  test('a fault of the owner does not cost the connection', async () => {
+  test('a fault in a callback does not cost the connection', async () => {
     made = await startSwitch({ vswitchd: false });
     const errors: object[] = [];
     const log = {
@@ -243,7 +243,7 @@ describe('with a clustered database', () => {
     proxy?.close();
   });
 
-  test('a lost connection is resumed: only what changed meanwhile comes', async () => {
+  test('a lost connection is resumed: only later changes come', async () => {
     const through = new Set<Socket>();
     let heard = 0;
     let cut = false;
@@ -269,7 +269,7 @@ describe('with a clustered database', () => {
       return `unix:${path}`;
     });
     await client.transact(ensureBridge(client, { name: 'br0' }));
-    // The server forgets transactions that outweigh the database, so the database must have some weight.
+    // The server drops transactions that outweigh the database, so the database must have some size.
     await made.vsctl(
       '--no-wait',
       ...Array.from({ length: 300 }, (_, i) => ['--', 'add-port', 'br0', `tap${i}`]).flat(),

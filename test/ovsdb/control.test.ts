@@ -1,4 +1,4 @@
-/** ovs-vswitchd's control socket, through restarts of the real one. */
+/** ovs-vswitchd's control socket, across restarts of the real one. */
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Control, findControlSocket } from '../../src/ovsdb/index.ts';
@@ -44,11 +44,11 @@ test('lists live connections and megaflows', async () => {
   expect(await control.dumpDatapathFlows()).toContain('ufid:');
 });
 
-test('tells what the datapath can do', async () => {
+test('reports the features of the datapath', async () => {
   expect((await control.datapathFeatures('br0')).get('CT zone')).toBe('Yes');
 });
 
-test('a failed command is Refused with the words of the switch', async () => {
+test("a failed command is Refused with the switch's message", async () => {
   await expect(control.call('ofproto/trace', ['no-bridge', 'in_port=1'])).rejects.toMatchObject({
     data: {
       code: 'Refused',
@@ -88,7 +88,7 @@ test('a pidfile that is absent, garbage, or names another process is NotRunning'
   }
 });
 
-test('what is asked of a closed one opens no connection', async () => {
+test('a command on a closed control opens no connection', async () => {
   const other = new Control({ rundir: made.dir });
   const asked = other.call('version');
   other.close();

@@ -154,7 +154,7 @@ describeRoot('what the datapath has cached', () => {
   function tooWide(cached: readonly Megaflow[], { truths, lies: untrue }: Neighbourhood): string[] {
     const wrongedBy = { drop: truths, ask: [], pass: untrue } as const;
     return cached.flatMap((flow) => {
-      const wronged = wrongedBy[flow.does].filter(({ fields }) => covers(flow, fields));
+      const wronged = wrongedBy[flow.outcome].filter(({ fields }) => covers(flow, fields));
       return wronged.map(({ name }) => `${flow.text} holds for ${name}`);
     });
   }

@@ -1,7 +1,7 @@
 /**
- * A process to be killed: opens the store in argv[2], says `ready`, and commits until it dies. Each transaction
- * is a set of keys under its own number; `number revision size` is printed only once it was acknowledged.
- * A locked store is said as `locked HOLDER`.
+ * A process for kill tests. It opens the store in argv[2], prints `ready`, and commits until it is killed.
+ * Each transaction is a set of keys under its own number. It prints `number revision size` only after the
+ * acknowledgement. For a locked store it prints `locked HOLDER`.
  */
 import { writeSync } from 'node:fs';
 import { Fault } from '../../src/base/errors.ts';
@@ -19,7 +19,7 @@ try {
     Array.from({ length: writers }, async (_, writer) => {
       for (;;) {
         const own = ++number;
-        // Now and then one that fills several of lmdb's write buffers.
+        // Some transactions fill several of lmdb's write buffers.
         const size = writer === 0 && own % 5 === 0 ? 1500 : 1 + (own % 7);
         const writes = Array.from({ length: size }, (_unused, i) => ({
           op: 'put' as const,

@@ -37,7 +37,7 @@ test.skipIf(!isRoot)(
         failures += settled.filter((outcome) => outcome.status === 'rejected').length;
       }
       expect(failures).toBeGreaterThan(0);
-      // What is less may still have room.
+      // A smaller transaction may still have room.
       let less = 1000;
       while (
         await write(less).then(
@@ -46,7 +46,7 @@ test.skipIf(!isRoot)(
         )
       )
         kept.push(less++);
-      // However often it is tried.
+      // However often it is retried.
       for (let number = 2000; number < 2300; number++)
         await expect(write(number)).rejects.toMatchObject({
           data: { code: 'StoreUnavailable' },
@@ -75,7 +75,7 @@ test.skipIf(!isRoot)(
   },
 );
 
-test.skipIf(!isRoot)('a large change asks for no more room than it can take (needs root)', async () => {
+test.skipIf(!isRoot)('a large change requires no more room than it can use (needs root)', async () => {
   const mountPoint = await mkdtemp(join(tmpdir(), 'portcullis-full-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mountPoint]);
   try {

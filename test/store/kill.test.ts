@@ -15,7 +15,7 @@ const committer = fileURLToPath(new URL('committer.ts', import.meta.url));
 
 interface Committer {
   readonly process: ChildProcess;
-  /** Whole lines that it has printed. */
+  /** Whole lines of its output. */
   lines(): string[];
   kill(): Promise<void>;
 }
@@ -64,7 +64,7 @@ async function open(): Promise<Store> {
 }
 
 async function firstLine(child: Committer): Promise<string> {
-  return eventually(() => child.lines()[0] ?? Promise.reject(new Error('it has said nothing yet')));
+  return eventually(() => child.lines()[0] ?? Promise.reject(new Error('it has printed nothing yet')));
 }
 
 describe('kill -9', () => {
@@ -73,7 +73,7 @@ describe('kill -9', () => {
     let survived = 0;
     for (let round = 0; round < rounds; round++) {
       const child = start();
-      // Some die while they open the store, most while they write to it.
+      // Some are killed while they open the store, most while they write to it.
       if (round % 6 !== 5) await firstLine(child);
       await delay(Math.random() * 120);
       await child.kill();

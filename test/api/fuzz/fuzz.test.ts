@@ -17,7 +17,7 @@ const lookEvery = 250;
 /** Faults after which there is enough to think about. */
 const enough = 8;
 /** Milliseconds a request, with much to spare. */
-const patience = 20;
+const requestTimeout = 20;
 
 let cloud: Cloud;
 afterEach(() => cloud.close());
@@ -62,7 +62,7 @@ test(
     for (const status of [200, 201, 204, 400, 401, 403, 404, 409])
       expect(statuses.get(status) ?? 0, `answers with ${status}`).toBeGreaterThan(count / 1000);
   },
-  30_000 + count * patience,
+  30_000 + count * requestTimeout,
 );
 
 test(
@@ -84,5 +84,5 @@ test(
       expect(await cloud.violations(), `${at}: ${burst.map(told).join('\n')}`).toEqual([]);
     }
   },
-  30_000 + count * patience,
+  30_000 + count * requestTimeout,
 );
