@@ -23,7 +23,7 @@ export async function coldStart(at: Switch, data: DataDirectory, local: number):
   await at.ofctl('del-meters', bridge);
   await using controller = startController(at, data);
   const endpoint = await controller.ready();
-  const start = await controller.said('the agent starts');
+  const start = await controller.said('agent started');
   const equal = await controller.said('switch and pipeline are equal');
   const cpu = cpuSeconds(controller.pid);
   const { peak } = memory(controller.pid);

@@ -6,14 +6,20 @@ import { Fault } from './errors.ts';
 
 export type BytesFault = { readonly code: 'Truncated'; readonly offset: number; readonly wanted: number };
 
+const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
+
 /** Reads a window of a buffer; a read past its end throws `Truncated` with the offset. */
 export class Reader {
   readonly #buffer: Buffer;
+  // Its methods are part of V8; those of Buffer are JavaScript, which takes longer until it is optimized.
+  readonly #view: DataView;
   readonly end: number;
   offset: number;
 
-  constructor(buffer: Buffer, offset = 0, end = buffer.length) {
+  constructor(buffer: Buffer, offset = 0, end = buffer.length, view = viewOf(buffer)) {
     this.#buffer = buffer;
+    this.#view = view;
     this.offset = offset;
     this.end = end;
   }
@@ -35,22 +41,22 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#buffer.readUInt8(this.#take(1));
+    return this.#view.getUint8(this.#take(1));
   }
   u16(): number {
-    return this.#buffer.readUInt16BE(this.#take(2));
+    return this.#view.getUint16(this.#take(2));
   }
   u32(): number {
-    return this.#buffer.readUInt32BE(this.#take(4));
+    return this.#view.getUint32(this.#take(4));
   }
   u64(): bigint {
-    return this.#buffer.readBigUInt64BE(this.#take(8));
+    return this.#view.getBigUint64(this.#take(8));
   }
   /** An unsigned integer of `size` bytes (any size). */
   uint(size: number): bigint {
     const at = this.#take(size);
     let value = 0n;
-    for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#buffer.readUInt8(at + i));
+    for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#view.getUint8(at + i));
     return value;
   }
   /** A view, not a copy. */
@@ -67,17 +73,23 @@ export class Reader {
   /** A reader over the next `size` bytes. This reader then stands behind them. */
   window(size: number): Reader {
     const at = this.#take(size);
-    return new Reader(this.#buffer, at, at + size);
+    return new Reader(this.#buffer, at, at + size, this.#view);
   }
+}
+
+function checkU16(value: number): void {
+  if (value < 0 || value > 0xffff) throw new RangeError(`${value} does not fit into 16 bits`);
 }
 
 /** Appends to a buffer that doubles when it is full. `patchU16` fills in lengths afterwards. */
 export class Writer {
   #buffer: Buffer;
+  #view: DataView;
   #length = 0;
 
   constructor(capacity = 256) {
     this.#buffer = Buffer.allocUnsafe(capacity);
+    this.#view = viewOf(this.#buffer);
   }
 
   get length(): number {
@@ -91,6 +103,7 @@ export class Writer {
       const grown = Buffer.allocUnsafe(Math.max(need, this.#buffer.length * 2));
       this.#buffer.copy(grown, 0, 0, at);
       this.#buffer = grown;
+      this.#view = viewOf(grown);
     }
     this.#length = need;
     return at;
@@ -102,18 +115,19 @@ export class Writer {
     return this;
   }
   u16(value: number): this {
+    checkU16(value);
     const at = this.#grow(2);
-    this.#buffer.writeUInt16BE(value, at);
+    this.#view.setUint16(at, value);
     return this;
   }
   u32(value: number): this {
     const at = this.#grow(4);
-    this.#buffer.writeUInt32BE(value >>> 0, at);
+    this.#view.setUint32(at, value);
     return this;
   }
   u64(value: bigint): this {
     const at = this.#grow(8);
-    this.#buffer.writeBigUInt64BE(BigInt.asUintN(64, value), at);
+    this.#view.setBigUint64(at, value);
     return this;
   }
   /** An unsigned integer in `size` bytes, high bits dropped. */
@@ -155,10 +169,11 @@ export class Writer {
     this.#length = Math.min(length, this.#length);
   }
   patchU16(at: number, value: number): void {
-    this.#buffer.writeUInt16BE(value, at);
+    checkU16(value);
+    this.#view.setUint16(at, value);
   }
   patchU32(at: number, value: number): void {
-    this.#buffer.writeUInt32BE(value >>> 0, at);
+    this.#view.setUint32(at, value);
   }
   /** The bytes that were written: a view, valid only until the next write. */
   done(): Buffer {

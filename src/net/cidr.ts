@@ -30,9 +30,7 @@ export function cidr(family: Family, bits: bigint, length: number = widthOf(fami
 }
 
 function bitsOf4(text: string): bigint {
-  let bits = 0n;
-  for (const part of text.split('.')) bits = (bits << 8n) | BigInt(part);
-  return bits;
+  return BigInt(text.split('.').reduce((bits, part) => bits * 256 + Number(part), 0));
 }
 
 function bitsOf6(text: string): bigint {
@@ -46,7 +44,7 @@ function bitsOf6(text: string): bigint {
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
   const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right];
-  return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n);
+  return BigInt(`0x${groups.map((group) => group.padStart(4, '0')).join('')}`);
 }
 
 /** An address without prefix length or zone; null for other text. `010.0.0.1` and `1` are refused. */
@@ -69,9 +67,13 @@ export function parseCidr(text: string): Cidr | null {
 
 /** RFC 5952 text of an address's bits. */
 export function formatIp(family: Family, bits: bigint): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((bits >> shift) & 0xffn)).join('.');
+  if (family === 4) {
+    const address = Number(bits);
+    return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
+  }
+  const digits = bits.toString(16).padStart(32, '0');
   const groups: string[] = [];
-  for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(((bits >> shift) & 0xffffn).toString(16));
+  for (let at = 0; at < 32; at += 4) groups.push(Number.parseInt(digits.slice(at, at + 4), 16).toString(16));
   let best = { at: -1, size: 1 };
   for (let at = 0; at < 8; at++) {
     let size = 0;
