@@ -80,10 +80,12 @@ describeRoot("README's walk", () => {
     for (const name of guests) expect(output).toMatch(new RegExp(`^${own(name)} .* ACTIVE$`, 'm'));
   });
 
-  test('an address that is not the own is dropped and counted', async () => {
+  test('an address of somebody else is dropped, counted and explained', async () => {
     const output = await shell(`(${walk[2]}\n) || true`);
     expect(output).toContain('100% packet loss');
     expect(output).toMatch(/^egress +arp-spoof +- +[1-9]/m);
+    expect(output).toContain(`The packet is dropped: ip-spoof at ${own('server1')}.`);
+    expect(output).toMatch(/update port .*: allowed_address_pairs=.*192\.168\.1\.10/);
   });
 
   test('allowed on both servers, it is shown with the own MAC and passes', async () => {
