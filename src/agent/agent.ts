@@ -52,6 +52,7 @@ export class Agent {
     this.#flows = new Flows({ ...common, links, drift: this.#drift, watch: this.#hits });
     this.#connections = new Cutter({
       ...common,
+      follows: (prefix) => this.#interest.topology.follows(prefix),
       session: () => links.session,
       connections: (zone) => links.connections(zone),
       onKernel: () => isKernelDatapath(links.datapathType),
@@ -106,7 +107,7 @@ export class Agent {
   async #round(): Promise<void> {
     if (!this.#links.ready || !this.#interest.listed) return;
     await this.#flows.meetSwitch();
-    await this.#interest.prepareZones();
+    if (!(await this.#interest.prepare())) return;
 
     // From here to `run` nothing waits: the questions, the packets and the flows belong to one moment.
     this.#interest.readSwitch();

@@ -81,6 +81,7 @@ export class InstalledWorld {
   async cut(control: Control): Promise<number> {
     this.#cutter ??= new Cutter({
       pipeline: this.pipeline,
+      follows: () => true,
       session: () => this.session,
       log: this.#log,
       connections: (zone) => control.dumpConntrack(zone),

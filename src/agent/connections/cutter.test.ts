@@ -1,8 +1,10 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { portFrom } from '../../../test/proofs/worlds.ts';
+import { keys } from '../../model/keys.ts';
 import type { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
-import type { NetworkId } from '../../policy/world.ts';
+import type { NetworkId, PortId } from '../../policy/world.ts';
 import { Cutter, type CutterOptions } from './cutter.ts';
 
 type Asked = { flushes: number; errors: number; zones: number[] };
@@ -24,6 +26,7 @@ function cutterOf(
   const rest = [...dumps];
   const cutter = new Cutter({
     pipeline,
+    follows: () => true,
     session: () => session as unknown as Session,
     log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
     connections: async () => rest.shift() ?? '',
@@ -53,6 +56,7 @@ test('what becomes suspect while connections are being judged is judged together
   const read: (number | undefined)[][] = [];
   const cutter = new Cutter({
     pipeline,
+    follows: () => true,
     // There is nothing to be cut, so nothing else is said to the switch.
     session: () => ({ barrier: async () => undefined }) as unknown as Session,
     log: pino({ level: 'silent' }),
@@ -149,4 +153,55 @@ test('what went from many networks is looked for in one more reading', async () 
   expect(readings).toBe(2);
   expect(asked.flushes).toBe(5);
   expect(cutter.counts.connections).toBe(5);
+});
+
+function setNetwork(pipeline: Pipeline, id: NetworkId): void {
+  pipeline.facts.networks.set(id, { id, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+}
+
+test('of a network that is not followed nothing is cut, and it is judged later', async () => {
+  const pipeline = pipelineOf('n1');
+  const { cutter, asked } = cutterOf(pipeline, [orphan('udp', 1, 'sport=5,dport=53')], {
+    follows: () => false,
+  });
+  await cutter.cut();
+  expect(asked).toEqual({ flushes: 0, errors: 0, zones: [] });
+  expect([...pipeline.tightening.take()]).toEqual(['n1']);
+});
+
+test('a connection of a port that is not followed is left alone', async () => {
+  const pipeline = pipelineOf('n1');
+  const network = 'n1' as NetworkId;
+  setNetwork(pipeline, network);
+  const dump = orphan('udp', 1, 'sport=5,dport=53');
+  const followsNetworks = (prefix: string) => prefix.startsWith(keys.network.prefix);
+  const { cutter, asked } = cutterOf(pipeline, [dump], { follows: followsNetworks });
+  await cutter.cut();
+  expect(asked).toEqual({ flushes: 0, errors: 0, zones: [] });
+  pipeline.tightening.mark([network]);
+  const { cutter: sighted, asked: flushed } = cutterOf(pipeline, [dump, '']);
+  await sighted.cut();
+  expect(flushed.flushes).toBe(1);
+});
+
+/** Keys of the port that admitted as originator, and of the one that did as responder. */
+const admitted = (originator: number, responder: number): string =>
+  orphan('udp', 1, 'sport=5,dport=53').replace(
+    'labels=0x7',
+    `labels=0x${((BigInt(responder) << 32n) | BigInt(originator)).toString(16)}`,
+  );
+
+test('a followed port that forbids a connection ends it, whoever is at its other end', async () => {
+  const pipeline = pipelineOf('n1');
+  const network = 'n1' as NetworkId;
+  setNetwork(pipeline, network);
+  pipeline.facts.ports.set('p' as PortId, portFrom({ id: 'p', network, mac: '02:00:00:00:00:01', ips: [] }));
+  pipeline.facts.ofports.set('p' as PortId, 1);
+  pipeline.run();
+  const key = pipeline.relations.locals.get('p' as PortId)?.key ?? 0;
+  const followsNetworks = (prefix: string) => prefix.startsWith(keys.network.prefix);
+  const { cutter, asked } = cutterOf(pipeline, [admitted(7, key), ''], { follows: followsNetworks });
+  pipeline.tightening.mark([network]);
+  await cutter.cut();
+  expect(asked.flushes).toBe(1);
 });

@@ -7,17 +7,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
+import { keys } from '../../model/keys.ts';
 import type { Session } from '../../openflow/index.ts';
 import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
 import type { NetworkId } from '../../policy/world.ts';
+import type { Follows } from '../interest/lookup.ts';
 import { type Judged, judge } from './judging.ts';
 import { narrow } from './narrowing.ts';
 import { sever } from './severing.ts';
 
 export interface CutterOptions {
   readonly pipeline: Pipeline;
+  /** Whether this host knows all keys of the store under a prefix. */
+  readonly follows: Follows;
   readonly session: () => Session;
   readonly log: Logger;
   /** The switch's live connections, of one zone or of all; null when it cannot be asked. */
@@ -107,12 +111,15 @@ export class Cutter {
   }
 
   async #judgeNetworks(suspects: ReadonlySet<NetworkId>): Promise<boolean> {
-    const { pipeline } = this.#options;
+    const { pipeline, follows } = this.#options;
     const zoneOf = (network: NetworkId) => pipeline.facts.zones.get(network);
     const zones = new Map<NetworkId, number>();
     for (const network of suspects) {
       const zone = zoneOf(network);
-      if (zone !== undefined) zones.set(network, zone);
+      if (zone === undefined) continue;
+      // Nothing is known to be forbidden in a network that is not followed, but it may be once it is.
+      if (follows(keys.network(network))) zones.set(network, zone);
+      else pipeline.tightening.mark([network]);
     }
     if (zones.size === 0) return false;
     // Else a decision that was cached before would let a connection in after it was looked for.
@@ -126,7 +133,7 @@ export class Cutter {
       // A zone that has another network by now was emptied for it.
       if (zoneOf(network) !== zone) continue;
       const entries = read?.get(zone) ?? null;
-      if (read !== null && entries !== null) judged.push(judge(pipeline, world, network, zone, entries));
+      if (read !== null && entries !== null) judged.push(judge(this.#options, world, network, zone, entries));
       else if (read === null || read.has(zone))
         await this.#endAll(network, zone, 'connections cannot be told apart');
     }
@@ -215,7 +222,7 @@ export class Cutter {
     // What was allowed again meanwhile may have come again.
     const now = worldOf(pipeline.facts);
     return present.flatMap(({ one: { network, zone }, found }) => {
-      const again = judge(pipeline, now, network, zone, found);
+      const again = judge(this.#options, now, network, zone, found);
       // Who is on record by what it answers is there again as soon as it is taken out, and wins nothing by it.
       const kept = again.narrowings.filter(({ comesBack }) => !comesBack).map(({ entry }) => entry);
       const forbidden = [...again.forbidden, ...kept];

@@ -3,6 +3,7 @@
  * of the ports that admitted them. Asks and changes nothing on the switch.
  */
 
+import { keys as keyKinds } from '../../model/keys.ts';
 import { preferredPortKey } from '../../model/numbers.ts';
 import type { Action } from '../../openflow/index.ts';
 import type { ConntrackEntry } from '../../ovsdb/index.ts';
@@ -10,10 +11,17 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { forget, type Keys, keysOf } from '../../pipeline/record.ts';
 import { type Admission, type ConnectionTuple, comesBack, standing } from '../../policy/standing.ts';
 import type { NetworkId, PortId, World } from '../../policy/world.ts';
+import type { Follows } from '../interest/lookup.ts';
 import type { Narrowing } from './narrowing.ts';
 
-/** The port that a record names by its key. */
-type Owner = (key: number) => PortId;
+/** The port that a record names by its key; null when this host does not follow what would tell. */
+type Owner = (key: number) => PortId | null;
+
+/** The facts that connections are judged by. */
+export interface Judge {
+  readonly pipeline: Pipeline;
+  readonly follows: Follows;
+}
 
 /** What came of judging a network's connections. */
 export interface Judged {
@@ -29,23 +37,25 @@ const sides = ['originators', 'responders'] as const;
 
 /** Tells the connections of a network that are forbidden, altogether or for some who admitted them. */
 export function judge(
-  pipeline: Pipeline,
+  by: Judge,
   world: World,
   network: NetworkId,
   zone: number,
   entries: readonly ConntrackEntry[],
 ): Judged {
-  const ownerOf = ownersIn(pipeline, world, network);
+  const { pipeline } = by;
+  const ownerOf = ownersIn(by, world, network);
   const forbidden: ConntrackEntry[] = [];
   const narrowings: Narrowing[] = [];
   for (const entry of entries) {
     const keys = keysOf(entry);
-    const admission = {
-      originators: keys.originators.map(ownerOf),
-      responders: keys.responders.map(ownerOf),
-    };
+    const owners = { originators: keys.originators.map(ownerOf), responders: keys.responders.map(ownerOf) };
+    const admission = { originators: known(owners.originators), responders: known(owners.responders) };
     const tuple = tupleOf(network, entry);
-    const still = standing(world, tuple, admission);
+    const isHalfKnown = sides.some(
+      (side) => owners[side].includes(null) && owners[side].some((id) => id !== null),
+    );
+    const still = isHalfKnown ? standingAlone(world, tuple, admission) : standing(world, tuple, admission);
     if (still === null) {
       forbidden.push(entry);
       continue;
@@ -75,7 +85,10 @@ function tupleOf(
 /** What takes those out of a connection's record who no longer admit it. */
 function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, ownerOf: Owner): Action[] {
   const fallen = (side: readonly number[], kept: readonly PortId[]): number[] =>
-    side.filter((key) => !kept.includes(ownerOf(key)));
+    side.filter((key) => {
+      const owner = ownerOf(key);
+      return owner !== null && !kept.includes(owner);
+    });
   return forget(entry, {
     originators: fallen(keys.originators, still.originators),
     responders: fallen(keys.responders, still.responders),
@@ -83,11 +96,18 @@ function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, owne
 }
 
 /** Finds the port that a connection record names by its key: one of this host, else one that may come back, else a gone one. */
-export function ownersIn({ relations }: Pipeline, world: World, network: NetworkId): Owner {
+export function ownersIn({ pipeline, follows }: Judge, world: World, network: NetworkId): Owner {
+  const { relations } = pipeline;
+  const allPortsKnown = follows(keyKinds.port.under(network));
   const locals = new Map<number, PortId>();
   for (const [id, { key, port }] of relations.locals.entries())
     if (port.network === network) locals.set(key, id);
   let others: Map<number, PortId> | null = null;
+  /** A port is judged by its rules, so it is known only with all of them. */
+  const isKnown = (id: PortId): boolean =>
+    (world.ports.get(id)?.groups ?? []).every(
+      (group) => follows(keyKinds.group(group)) && follows(keyKinds.rule.under(group)),
+    );
   return (key) => {
     const local = locals.get(key);
     if (local !== undefined) return local;
@@ -96,6 +116,22 @@ export function ownersIn({ relations }: Pipeline, world: World, network: Network
       for (const port of world.ports.values())
         if (port.network === network) others.set(preferredPortKey(port.id), port.id);
     }
-    return others.get(key) ?? (`gone-${key}` as PortId);
+    const other = others.get(key);
+    if (other !== undefined) return isKnown(other) ? other : null;
+    return allPortsKnown ? (`gone-${key}` as PortId) : null;
   };
+}
+
+const known = (owners: readonly (PortId | null)[]): PortId[] => owners.filter((id) => id !== null);
+
+/**
+ * For a connection that a port admitted of which this host does not know enough: the other ports that still admit it,
+ * each judged by itself. Never null, because the unknown port may still admit it.
+ */
+function standingAlone(world: World, tuple: ConnectionTuple, admission: Admission): Admission {
+  const still = (side: keyof Admission): readonly PortId[] =>
+    admission[side].filter((id) => standing(world, tuple, { ...admission, [side]: [id] }) !== null);
+  const [originators, responders] = [still('originators'), still('responders')];
+  const isWhole = sides.every((side) => admission[side].length === { originators, responders }[side].length);
+  return isWhole ? admission : { originators, responders };
 }

@@ -108,8 +108,8 @@ describe('an account of a rule', () => {
     look(accounts, 1, read(5), read(2, { port: 'q', flow: '+q/1' }), read(1, { rule: 's' }));
     accounts.takeChanged();
     accounts.prune(
-      (rule) => rule === 'r',
-      (port) => port === 'q',
+      (rule) => rule !== 'r',
+      (port) => port !== 'q',
       0,
     );
     const changed = accounts.takeChanged();

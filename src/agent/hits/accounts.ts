@@ -188,16 +188,16 @@ export class HitAccounts {
     }
   }
 
-  /** Forgets accounts of rules that are gone, and which of its ports are: their counts stay the rule's. */
-  prune(rule: (id: string) => boolean, port: (id: string) => boolean, wall: number): void {
+  /** Forgets the accounts of rules that are gone. Adds up the counts of ports that are gone. */
+  prune(isRuleGone: (id: string) => boolean, isPortGone: (id: string) => boolean, wall: number): void {
     for (const [id, account] of this.#accounts) {
-      if (!rule(id)) {
+      if (isRuleGone(id)) {
         this.#accounts.delete(id);
         this.#changed.add(id);
         continue;
       }
       for (const [name, count] of account.ports) {
-        if (name === '' || port(name)) continue;
+        if (name === '' || !isPortGone(name)) continue;
         account.ports.delete(name);
         account.ports.set('', sumOf(account.ports.get('') ?? nothing, count));
         this.#mark(id, account, wall);

@@ -29,7 +29,7 @@ export interface HitsOptions {
   readonly hitsInterval?: number;
   readonly links: Pick<SwitchLinks, 'session' | 'counted'>;
   readonly pipeline: Pipeline;
-  readonly interest: Pick<Interest, 'listed'>;
+  readonly interest: Pick<Interest, 'listed' | 'topology'>;
 }
 
 const defaultInterval = 15_000;
@@ -102,20 +102,23 @@ export class Hits implements CounterWatch {
   }
 
   #prune(): void {
-    const { facts } = this.#options.pipeline;
-    const rule = (id: string) => facts.rules.get(id as RuleId) !== undefined;
-    const port = (id: string) => facts.ports.get(id as PortId) !== undefined;
-    this.#accounts.prune(rule, port, Date.now());
+    const { topology } = this.#options.interest;
+    const isPortGone = (id: string) => topology.port(id as PortId).state === 'absent';
+    this.#accounts.prune((id) => this.#isRuleGone(id), isPortGone, Date.now());
+  }
+
+  #isRuleGone(id: string): boolean {
+    return this.#options.interest.topology.rule(id as RuleId).state === 'absent';
   }
 
   /** Gives the number of flows that were read: all, or those of some cookies. */
   async #read(cookies?: ReadonlySet<bigint>): Promise<number> {
-    const { desired, facts } = this.#options.pipeline;
+    const { desired } = this.#options.pipeline;
     const asked = performance.now();
     const read = await this.#flows.read(this.#options.links.session, desired, cookies);
     // First, so that flows which went with their rules are not missed.
     this.#prune();
-    const readings = read.readings.filter(({ rule }) => facts.rules.get(rule as RuleId) !== undefined);
+    const readings = read.readings.filter(({ rule }) => !this.#isRuleGone(rule));
     const times = { asked, heard: performance.now(), wall: Date.now() };
     const look: Look = { readings, whole: cookies === undefined, ...times };
     if (this.#accounts.fold(look)) this.#lost();
@@ -150,9 +153,8 @@ export class Hits implements CounterWatch {
   }
 
   #livesOn(flow: Ending): boolean {
-    const { desired, facts } = this.#options.pipeline;
-    const counted = this.#flows.counted(flow, desired);
-    return counted !== null && facts.rules.get(counted.rule as RuleId) !== undefined;
+    const counted = this.#flows.counted(flow, this.#options.pipeline.desired);
+    return counted !== null && !this.#isRuleGone(counted.rule);
   }
 
   ended(flows: readonly Ending[], done: boolean): void {

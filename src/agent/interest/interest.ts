@@ -6,7 +6,7 @@
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
-import { type RowSource, setBridgeExternalIds } from '../../ovsdb/index.ts';
+import { setBridgeExternalIds } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
@@ -14,7 +14,7 @@ import { follow } from '../../store/feed.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
 import { Topology } from './topology.ts';
-import { allocateZones, recordedZones, zoneRecord } from './zones.ts';
+import { allocateZones, recordedZones, releasableZones, zoneRecord } from './zones.ts';
 
 /** A reader of some prefixes of the store. All readers get each revision as one batch. */
 export interface StoreReader {
@@ -41,6 +41,8 @@ export class Interest {
   readonly #plugged: PluggedInterfaces;
   readonly #stop = new AbortController();
   #listed = false;
+  /** What was plugged when the switch was last read. */
+  #present: ReadonlyMap<PortId, PluggedInterface> = new Map();
 
   constructor(options: InterestOptions) {
     this.#options = options;
@@ -86,12 +88,17 @@ export class Interest {
     return this.#listed;
   }
 
-  /** Gives zones to networks with plugged ports that have none. */
-  async prepareZones(): Promise<void> {
+  /**
+   * Gives zones to networks with plugged ports that have none. False while a plugged port is not followed yet: a round
+   * would withdraw its flows.
+   */
+  async prepare(): Promise<boolean> {
     const { bridge, links, pipeline } = this.#options;
     const { ovsdb, session } = links;
     const recorded = recordedZones(ovsdb, bridge);
-    const needed = new Set([...this.#ownInterfaces(ovsdb).values()].map(({ network }) => network));
+    const plugged = this.#plugged.read(ovsdb, bridge);
+    for (const id of plugged.keys()) if (this.topology.port(id).state === 'not-followed') return false;
+    const needed = new Set([...this.#ownInterfaces(plugged).values()].map(({ network }) => network));
     // A record that somebody removed is written again as it was: connections are in that zone.
     const lost = [...pipeline.facts.zones.entries()].filter(
       ([network, zone]) =>
@@ -104,16 +111,24 @@ export class Interest {
       ([network, zone]) => [zoneRecord(network), String(zone)] as const,
     );
     await ovsdb.transact(setBridgeExternalIds(ovsdb, bridge, Object.fromEntries(records)));
+    return true;
+  }
+
+  /** Whether an interface of the port was there when the switch was last read. */
+  isPlugged(port: PortId): boolean {
+    return this.#present.has(port);
   }
 
   /** Gives back the zones of deleted networks. Call it once the switch has no flow of theirs. */
   async releaseZones(): Promise<void> {
     const { bridge, links, pipeline } = this.#options;
-    const { facts, relations } = pipeline;
-    const gone = [...recordedZones(links.ovsdb, bridge).keys()].filter(
-      (network) => facts.networks.get(network) === undefined && relations.localsOf.get(network) === undefined,
+    const { localsOf } = pipeline.relations;
+    const released = releasableZones(
+      recordedZones(links.ovsdb, bridge),
+      (network) => this.topology.network(network),
+      (network) => localsOf.get(network) !== undefined,
     );
-    const records = gone.map((network) => [zoneRecord(network), null] as const);
+    const records = released.map((network) => [zoneRecord(network), null] as const);
     await links.ovsdb.transact(setBridgeExternalIds(links.ovsdb, bridge, Object.fromEntries(records)));
   }
 
@@ -124,19 +139,20 @@ export class Interest {
     const zones = recordedZones(ovsdb, this.#options.bridge);
     for (const [network] of facts.zones.entries()) if (!zones.has(network)) facts.zones.delete(network);
     for (const [network, zone] of zones) facts.zones.set(network, zone);
-    const own = this.#ownInterfaces(ovsdb);
+    this.#present = this.#plugged.read(ovsdb, this.#options.bridge);
+    const own = this.#ownInterfaces(this.#present);
     for (const [port] of facts.ofports.entries()) if (!own.has(port)) facts.ofports.delete(port);
     for (const [port, { ofport }] of own) facts.ofports.set(port, ofport);
   }
 
   /** Plugged ports that the store knows and that no caller has requested for another host. */
-  #ownInterfaces(rows: RowSource): Map<PortId, OwnInterface> {
+  #ownInterfaces(plugged: ReadonlyMap<PortId, PluggedInterface>): Map<PortId, OwnInterface> {
     const own = new Map<PortId, OwnInterface>();
-    for (const [id, plugged] of this.#plugged.read(rows, this.#options.bridge)) {
+    for (const [id, each] of plugged) {
       const network = this.topology.networkOf(id);
       const requested = this.topology.requestedHost(id);
       if (network !== undefined && (requested === '' || requested === this.#options.host))
-        own.set(id, { ...plugged, network });
+        own.set(id, { ...each, network });
     }
     return own;
   }

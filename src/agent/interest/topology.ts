@@ -1,6 +1,7 @@
 /**
  * The store's records as the pipeline's facts: reads keys and JSON, sets inputs, nothing else.
  * A record that cannot be read counts as absent and is reported, so that it stops no other record.
+ * Invariant: only a record under a followed prefix can be absent (`lookup.ts`).
  */
 import type { Input, Key } from '../../base/dataflow.ts';
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
@@ -21,13 +22,17 @@ import {
 import type {
   AddressGroupId,
   GroupId,
+  Network,
   NetworkId,
+  Port,
   PortId,
   QosPolicyId,
+  Rule,
   RuleId,
   SubnetId,
 } from '../../policy/world.ts';
 import type { Batch, Entry, Snapshot } from '../../store/contract.ts';
+import { Followed, type Lookup } from './lookup.ts';
 
 interface PortParts {
   readonly record?: PortRecord;
@@ -41,6 +46,7 @@ export class Topology {
   readonly #seen = new Map<string, string>();
   readonly #ports = new Map<string, PortParts>();
   readonly #dispatch: KeyDispatch;
+  readonly #followed = new Followed();
 
   constructor(facts: Facts, unreadable: (key: string) => void) {
     this.#facts = facts;
@@ -68,12 +74,15 @@ export class Topology {
     return this.#dispatch.prefixes;
   }
 
-  reset({ entries }: Snapshot): void {
+  /** `entries` are all keys under `prefixes`, which are followed from now on. Keys under others stay as they are. */
+  reset({ entries }: Snapshot, prefixes: readonly string[] = this.prefixes): void {
+    this.#followed.add(prefixes);
     const present = new Set<string>();
     for (const { key, value } of inOrderOfAge(entries)) {
       if (this.#put(key, value)) present.add(key);
     }
-    for (const key of this.#seen.keys()) if (!present.has(key)) this.#delete(key);
+    const isListed = (key: string): boolean => prefixes.some((prefix) => key.startsWith(prefix));
+    for (const key of this.#seen.keys()) if (!present.has(key) && isListed(key)) this.#delete(key);
   }
 
   /** False when nothing here changed. */
@@ -82,6 +91,23 @@ export class Topology {
       event.type === 'delete' ? this.#delete(event.key) : this.#put(event.entry.key, event.entry.value),
     );
     return changed.includes(true);
+  }
+
+  /** Whether all keys under a prefix are known. */
+  follows(prefix: string): boolean {
+    return this.#followed.covers(prefix);
+  }
+
+  network(id: NetworkId): Lookup<Network> {
+    return this.#followed.lookup(this.#facts.networks.get(id), keys.network(id));
+  }
+
+  port(id: PortId): Lookup<Port> {
+    return this.#followed.lookup(this.#facts.ports.get(id), keys.port.prefix);
+  }
+
+  rule(id: RuleId): Lookup<Rule> {
+    return this.#followed.lookup(this.#facts.rules.get(id), keys.rule.prefix);
   }
 
   /** The network of a port that the store knows. */

@@ -5,6 +5,7 @@
  */
 import { findByName, type RowSource } from '../../ovsdb/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
+import type { Lookup } from './lookup.ts';
 
 const prefix = 'portcullis-zone-';
 const lastZone = 65_535;
@@ -43,4 +44,13 @@ export function allocateZones(recorded: Zones, needed: Iterable<NetworkId>): Map
     fresh.set(network, next);
   }
   return fresh;
+}
+
+/** Networks whose zones can be given back: the store has deleted them, and no port of theirs is here (`isInUse`). */
+export function releasableZones(
+  recorded: Zones,
+  network: (id: NetworkId) => Lookup<unknown>,
+  isInUse: (id: NetworkId) => boolean,
+): NetworkId[] {
+  return [...recorded.keys()].filter((id) => network(id).state === 'absent' && !isInUse(id));
 }

@@ -1,7 +1,6 @@
 /**
- * Who holds which port, said to the store: ACTIVE after the switch acknowledged the port's flows, DOWN when its
- * interface is gone. Writes only what differs, one transaction a round, and never for a port that the store no
- * longer has or that another host took meanwhile.
+ * Reports the bindings of this host's ports: ACTIVE once the switch has acknowledged the port's flows, DOWN once its
+ * interface is gone. Writes only what differs, and never for a port that the store has deleted or another host took.
  */
 import { keys } from '../../model/keys.ts';
 import type { BindingRecord } from '../../model/records.ts';
@@ -13,11 +12,13 @@ export class Bindings {
   readonly #store: Store;
   readonly #topology: Topology;
   readonly #host: string;
-  /** Ports that this host has said to hold and not yet given up. */
+  readonly #isPlugged: (port: PortId) => boolean;
+  /** Ports that this host has reported as its own and not yet given up. */
   readonly #held = new Map<PortId, NetworkId>();
   #adopted = false;
 
-  constructor(store: Store, topology: Topology, host: string) {
+  constructor(store: Store, topology: Topology, host: string, isPlugged: (port: PortId) => boolean) {
+    this.#isPlugged = isPlugged;
     this.#store = store;
     this.#topology = topology;
     this.#host = host;
@@ -35,9 +36,14 @@ export class Bindings {
       if (network !== undefined) changes.push(this.#hold(port, network));
     }
     for (const [port, network] of this.#held)
-      if (!wired.has(port)) changes.push(this.#release(port, network));
+      if (!wired.has(port) && !this.#isUnknown(port)) changes.push(this.#release(port, network));
     const outcomes = await Promise.allSettled(changes);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error;
+  }
+
+  /** Plugged but not followed: that says nothing about the port. */
+  #isUnknown(port: PortId): boolean {
+    return this.#isPlugged(port) && this.#topology.port(port).state === 'not-followed';
   }
 
   /** Takes over what an earlier agent of this host left, so that ports which went meanwhile are marked. */

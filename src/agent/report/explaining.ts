@@ -83,10 +83,12 @@ function trackerOf(
   dump: string,
 ): Tracker {
   if (zone === undefined) return new Map();
-  const ownerOf = ownersIn(pipeline, world, network);
+  // The walk needs names alone, so a port that is not followed is as good as one that is gone.
+  const ownerOf = ownersIn({ pipeline, follows: () => true }, world, network);
+  const nameOf = (key: number): PortId => ownerOf(key) ?? (`unknown-${key}` as PortId);
   const record = (entry: ConntrackEntry): ConnectionRecord => {
     const { originators, responders } = keysOf(entry);
-    return { originators: originators.map(ownerOf), receivers: responders.map(ownerOf), replied: true };
+    return { originators: originators.map(nameOf), receivers: responders.map(nameOf), replied: true };
   };
   return new Map(
     parseConntrack(dump, new Set([zone])).entries.map((entry) => {

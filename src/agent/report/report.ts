@@ -48,7 +48,7 @@ export class Report {
     this.#options = options;
     const { store, host, interest, pipeline, links, connections, hits, punts } = options;
     this.#heartbeat = new Heartbeat({ ...options, datapathType: () => links.datapathType });
-    this.#bindings = new Bindings(store, interest.topology, host);
+    this.#bindings = new Bindings(store, interest.topology, host, (port) => interest.isPlugged(port));
     this.answers = new Answers({
       ...options,
       cut: () => connections.counts.connections,

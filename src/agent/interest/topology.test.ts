@@ -1,0 +1,65 @@
+import { beforeEach, expect, test } from 'vitest';
+import { keys } from '../../model/keys.ts';
+import { Pipeline } from '../../pipeline/pipeline.ts';
+import type { NetworkId, PortId, RuleId } from '../../policy/world.ts';
+import type { Entry } from '../../store/contract.ts';
+import { Topology } from './topology.ts';
+import { releasableZones } from './zones.ts';
+
+const near = 'near' as NetworkId;
+const far = 'far' as NetworkId;
+
+const entryOf = (key: string, record: object): Entry => ({
+  key,
+  value: JSON.stringify(record),
+  modRevision: 1,
+  createRevision: 1,
+});
+const network = (id: string): Entry => entryOf(keys.network(id), { id, admin_state_up: true });
+
+let topology: Topology;
+beforeEach(() => {
+  topology = new Topology(new Pipeline().facts, (key) => expect.unreachable(`unreadable: ${key}`));
+});
+
+test('before anything is listed, nothing is absent', () => {
+  expect(topology.network(near)).toEqual({ state: 'not-followed' });
+  expect(topology.port('p' as PortId)).toEqual({ state: 'not-followed' });
+  expect(topology.rule('r' as RuleId)).toEqual({ state: 'not-followed' });
+});
+
+test('only what is under a followed prefix can be absent', () => {
+  topology.reset({ revision: 1, entries: [network(near)] }, [keys.network(near), keys.network('gone')]);
+  expect(topology.network(near).state).toBe('present');
+  expect(topology.network('gone' as NetworkId).state).toBe('absent');
+  expect(topology.network(far).state).toBe('not-followed');
+  expect(topology.port('p' as PortId).state).toBe('not-followed');
+  topology.reset({ revision: 2, entries: [network(near)] });
+  expect(topology.network(far).state).toBe('absent');
+  expect(topology.port('p' as PortId).state).toBe('absent');
+});
+
+test('a list of some prefixes withdraws nothing that is under others', () => {
+  topology.reset({ revision: 1, entries: [network(near)] }, [keys.network(near)]);
+  topology.reset({ revision: 2, entries: [network(far)] }, [keys.network(far)]);
+  expect(topology.network(near).state).toBe('present');
+  expect(topology.network(far).state).toBe('present');
+  topology.reset({ revision: 3, entries: [] }, [keys.network(far)]);
+  expect(topology.network(near).state).toBe('present');
+  expect(topology.network(far).state).toBe('absent');
+});
+
+test('the zone of a deleted network is given back, of one that is not followed or in use not', () => {
+  topology.reset({ revision: 1, entries: [network(near)] }, [
+    keys.network(near),
+    keys.network('gone'),
+    keys.network('used'),
+  ]);
+  const recorded = new Map([near, far, 'gone', 'used'].map((id, at) => [id as NetworkId, at + 1]));
+  const released = releasableZones(
+    recorded,
+    (id) => topology.network(id),
+    (id) => id === 'used',
+  );
+  expect(released).toEqual(['gone']);
+});
