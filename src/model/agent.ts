@@ -37,7 +37,7 @@ export const agentAttributes = {
   created_at: { ...shown, type: time, about: 'When it started.' },
   started_at: { ...shown, type: time, about: 'When it started.' },
   heartbeat_timestamp: { ...shown, type: time, about: 'Its last sign of life.' },
-  alive: { ...shown, filter: 'boolean', sort: true, about: 'Whether that is recent enough.' },
+  alive: { ...shown, filter: 'boolean', sort: true, about: 'Whether its heartbeats still come.' },
   configurations: {
     ...shown,
     type: {
@@ -74,11 +74,11 @@ export const blankNote: AgentNote = { admin_state_up: true, description: null };
 /** As Neutron prints times of agents: UTC, to the second. */
 const timeText = (time: number): string => new Date(time).toISOString().slice(0, 19).replace('T', ' ');
 
-/** `bound` is the number of ports that the host holds, `now` the time of the question. */
+/** `bound` is the number of ports that the host holds. */
 export function showAgent(
   { id, host, note }: NeutronAgent,
   bound: number,
-  now: number,
+  alive: boolean,
 ): Record<string, unknown> {
   const started = timeText(host.started ?? host.heartbeat);
   return {
@@ -92,7 +92,7 @@ export function showAgent(
     created_at: started,
     started_at: started,
     heartbeat_timestamp: timeText(host.heartbeat),
-    alive: now - host.heartbeat < host.ttl,
+    alive,
     configurations: {
       integration_bridge: host.bridge ?? 'br-int',
       ...(host.datapath_type === undefined ? {} : { datapath_type: host.datapath_type }),

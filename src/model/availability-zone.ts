@@ -44,15 +44,15 @@ export interface AvailabilityZone {
   readonly state: 'available' | 'unavailable';
 }
 
-/** The zones of the hosts, by name; `now` is the time of the question. */
+/** The zones of the hosts, by name. */
 export function zonesOf(
   hosts: Iterable<HostRecord>,
   noteOf: (host: string) => AgentNote | undefined,
-  now: number,
+  isLive: (host: HostRecord) => boolean,
 ): readonly AvailabilityZone[] {
   const open = new Map<string, boolean>();
   for (const host of hosts) {
-    const lives = now - host.heartbeat < host.ttl && noteOf(host.name)?.admin_state_up !== false;
+    const lives = isLive(host) && noteOf(host.name)?.admin_state_up !== false;
     open.set(zoneOf(host), lives || open.get(zoneOf(host)) === true);
   }
   return [...open.keys()].sort().map((name) => ({

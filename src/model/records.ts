@@ -293,7 +293,7 @@ export interface AgentNote {
 
 export interface HostRecord {
   readonly name: string;
-  /** Milliseconds since 1970; a host is live while its last heartbeat is younger than `ttl`. */
+  /** Milliseconds since 1970 by the host's own clock, for people: a server counts `ttl` from when it sees the record. */
   readonly heartbeat: number;
   readonly ttl: number;
   /** When its agent began, in the same measure. */

@@ -26,7 +26,8 @@ afterEach(async () => {
 
 const put = (key: string, value: unknown) =>
   under.store.txn([], [{ op: 'put', key, value: JSON.stringify(value) }]);
-const host = (name: string, heartbeat = Date.now()) => put(keys.host(name), { name, heartbeat, ttl: 60_000 });
+const host = (name: string, more: object = {}) =>
+  put(keys.host(name), { name, heartbeat: Date.now(), ttl: 60_000, ...more });
 
 const agent = (name: string, answer: (question: AskRecord) => Json): void => {
   stops.push(startAnsweringAgent(under.store, name, answer));
@@ -43,7 +44,7 @@ describe('sync', () => {
   it('waits for every live host', async () => {
     await host('h1');
     await host('h2');
-    await host('dead', Date.now() - 120_000);
+    await host('dead', { ttl: 0 });
     agent('h1', () => ({}));
     agent('h2', () => ({}));
     const { status, body } = await client.call('GET', '/v1/sync?timeout=10');
@@ -52,6 +53,17 @@ describe('sync', () => {
     expect(body['revision']).toBeGreaterThan(2);
     expect(await leftovers()).toEqual([]);
   });
+
+  it.each([-40_000, 40_000])(
+    'waits for a host whose clock is off by %d ms, and calls it alive',
+    async (off) => {
+      await host('skewed', { heartbeat: Date.now() + off, ttl: 30_000 });
+      const hosts = async () => (await client.call('GET', '/v1/hosts')).body['hosts'];
+      await expect.poll(hosts).toMatchObject([{ name: 'skewed', live: true }]);
+      const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
+      expect({ status, late: body['late'] }).toEqual({ status: 504, late: ['skewed'] });
+    },
+  );
 
   it('names those that are late, and cleans up', async () => {
     await host('h1');

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { keys } from '../../model/keys.ts';
-import type { AskRecord, HostRecord } from '../../model/records.ts';
+import type { AskRecord } from '../../model/records.ts';
 import type { Store } from '../../store/contract.ts';
 import type { View } from '../state/view.ts';
 
@@ -19,8 +19,6 @@ export interface HostAnswers {
 
 /** Milliseconds between looks at who is still alive. */
 const heartbeatCheck = 250;
-
-export const isLive = (host: HostRecord, now: number): boolean => now - host.heartbeat < host.ttl;
 
 export class Asker {
   readonly #store: Store;
@@ -39,8 +37,8 @@ export class Asker {
   }
 
   liveHosts(): readonly string[] {
-    const now = Date.now();
-    return [...this.#view.state.hosts.values()].filter((host) => isLive(host, now)).map((host) => host.name);
+    const { hosts, liveness } = this.#view.state;
+    return [...hosts.values()].filter((host) => liveness.isLive(host)).map((host) => host.name);
   }
 
   /** Asks `hosts` and waits at most `timeout` milliseconds. A host that dies meanwhile is not waited for. */
@@ -62,10 +60,10 @@ export class Asker {
   }
 
   #missing(hosts: readonly string[], answers: ReadonlyMap<string, unknown>): readonly string[] {
-    const now = Date.now();
+    const { state } = this.#view;
     return hosts.filter((name) => {
-      const host = this.#view.state.hosts.get(name);
-      return !answers.has(name) && host !== undefined && isLive(host, now);
+      const host = state.hosts.get(name);
+      return !answers.has(name) && host !== undefined && state.liveness.isLive(host);
     });
   }
 

@@ -10,7 +10,7 @@ import type { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { describes } from '../openapi/operation.ts';
 import type { View } from '../state/view.ts';
-import { type Asker, isLive } from './ask.ts';
+import type { Asker } from './ask.ts';
 import {
   countersOperation,
   healthOperation,
@@ -37,11 +37,10 @@ export function registerOperatorRoutes(
   app.get('/healthz', describes(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
   app.get('/v1/hosts', describes(hostsOperation), async () => {
-    const now = Date.now();
     const bindings = [...view.state.bindings.values()];
     const hosts = [...view.state.hosts.values()].map((host) => ({
       name: host.name,
-      live: isLive(host, now),
+      live: view.state.liveness.isLive(host),
       heartbeat: new Date(host.heartbeat).toISOString(),
       ttl: host.ttl,
       ports: bindings.filter((binding) => binding.host === host.name).length,

@@ -11,7 +11,7 @@ import { timeoutOf } from '../http/timeout.ts';
 import { describes } from '../openapi/operation.ts';
 import type { State } from '../state/state.ts';
 import type { View } from '../state/view.ts';
-import { type Asker, isLive } from './ask.ts';
+import type { Asker } from './ask.ts';
 import {
   type HitWatch,
   hostsOfGroup,
@@ -97,10 +97,9 @@ export function registerRuleUsage(app: FastifyInstance, view: View, asker: Asker
     const { late } = await asker.ask({ kind: 'hits' }, asker.liveHosts(), timeout);
     await view.catchUp();
     const { hosts, hits } = view.state;
-    const now = Date.now();
     const down = [...hits.watches.keys()].filter((name) => {
       const host = hosts.get(name);
-      return host === undefined || !isLive(host, now);
+      return host === undefined || !view.state.liveness.isLive(host);
     });
     return { late, down };
   };

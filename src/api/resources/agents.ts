@@ -56,7 +56,7 @@ export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
     let bound = 0;
     for (const { host } of this.#context.view.state.bindings.values())
       if (host === agent.host.name) bound += 1;
-    return showAgent(agent, bound, Date.now());
+    return showAgent(agent, bound, this.#context.view.state.liveness.isLive(agent.host));
   }
 
   create(): never {

@@ -29,8 +29,12 @@ export class AvailabilityZones implements Resource<AvailabilityZone> {
 
   /** Made anew each time, since what they show changes with time alone. */
   candidates(): Iterable<Row<AvailabilityZone>> {
-    const { hosts, agentNotes } = this.#context.view.state;
-    return zonesOf(hosts.values(), (host) => agentNotes.get(host), Date.now()).map((record) => ({
+    const { hosts, agentNotes, liveness } = this.#context.view.state;
+    return zonesOf(
+      hosts.values(),
+      (host) => agentNotes.get(host),
+      (host) => liveness.isLive(host),
+    ).map((record) => ({
       key: '',
       record,
       modRevision: 0,

@@ -66,16 +66,16 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
   readonly table = portBindingAttributes;
   readonly verbs = { create: operators, read: operators, update: operators, delete: operators };
   readonly capabilities: Capabilities<BindingOfPort, Table> = {
-    update: (change, row, patch) => this.#updated(change, row.record, patch),
+    update: (_change, row, patch) => this.#updated(row.record, patch),
     actions: {
       activate: {
         body: null,
         // Not wrapped, as in Neutron.
         answer: refTo(componentNames(component).whole),
         summary: 'Makes it the one that is active',
-        run: (change, { record: { id: host, port } }) => {
+        run: (_change, { record: { id: host, port } }) => {
           const { state } = this.#context.view;
-          const after = withActiveBinding(port, this.#held, host, silentHosts(state, change.now));
+          const after = withActiveBinding(port, this.#held, host, silentHosts(state));
           const record = this.#at(after, host);
           return { record, answer: this.show(record) };
         },
@@ -130,7 +130,7 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
   create(change: Change, drafts: readonly DraftOf<Table>[]): readonly BindingOfPort[] {
     return drafts.map(({ host, vnic_type, profile }) => {
       const row = this.#row;
-      const silentAt = silentHosts(this.#context.view.state, change.now);
+      const silentAt = silentHosts(this.#context.view.state);
       const port = withNewBinding(row.record, this.#held, { host, vnic_type, profile }, silentAt);
       this.#requirePlug(port, host);
       change.replace(row);
@@ -139,8 +139,8 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
     });
   }
 
-  #updated(change: Change, { id: host, port }: BindingOfPort, patch: BindingPatch): BindingOfPort {
-    const silentAt = silentHosts(this.#context.view.state, change.now);
+  #updated({ id: host, port }: BindingOfPort, patch: BindingPatch): BindingOfPort {
+    const silentAt = silentHosts(this.#context.view.state);
     const after = withChangedBinding(port, this.#held, host, patch, silentAt);
     const place = patch.host ?? host;
     this.#requirePlug(after, place);

@@ -4,7 +4,6 @@
  */
 import { holderOf, type PortBinding, type SilentAt } from '../../model/port-binding.ts';
 import type { PortRecord } from '../../model/records.ts';
-import { isLive } from '../operator/ask.ts';
 import type { State } from '../state/state.ts';
 
 export interface VifPlug {
@@ -15,12 +14,12 @@ export interface VifPlug {
 const unbound: VifPlug = { vif_type: 'unbound', vif_details: {} };
 const failed: VifPlug = { vif_type: 'binding_failed', vif_details: {} };
 
-/** Hosts whose next sign of life is overdue. */
+/** Hosts whose next heartbeat is overdue. */
 export const silentHosts =
-  (state: State, now: Date): SilentAt =>
+  (state: State): SilentAt =>
   (host) => {
     const agent = state.hosts.get(host);
-    return agent === undefined || isLive(agent, now.getTime()) ? undefined : agent.heartbeat;
+    return agent === undefined || state.liveness.isLive(agent) ? undefined : agent.heartbeat;
   };
 
 type Wish = Pick<PortBinding, 'host' | 'vnic_type' | 'profile' | 'silent'>;

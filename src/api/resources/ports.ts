@@ -111,7 +111,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       ...dhcpOptions(before, options ?? []),
       allowed_address_pairs: pairs === undefined ? before.allowed_address_pairs : resolvePairs(pairs, mac),
     };
-    const merged = withSettledBindings(before, updated, silentHosts(this.state, change.now));
+    const merged = withSettledBindings(before, updated, silentHosts(this.state));
     checkDevice(this.state, caller, before, merged);
     this.#admitGroups(change, caller, before.security_groups, patch.security_groups ?? []);
     admitNewQosPolicy(change, this.state, caller, before, merged);
@@ -172,7 +172,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
     };
     const tagged = withTags(this.name, untagged, draft.tags);
-    const port = withSettledBindings(null, tagged, silentHosts(view.state, change.now));
+    const port = withSettledBindings(null, tagged, silentHosts(view.state));
     this.#checkPairs(port);
     this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);

@@ -32,6 +32,7 @@ import { addressGroupIdOf, ruleIdentity } from '../../model/security-group-rule.
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { StoreEvent } from '../../store/contract.ts';
 import { ClaimedNumbers } from './claimed-numbers.ts';
+import { HostLiveness } from './host-liveness.ts';
 import { NetworkHosts } from './network-hosts.ts';
 import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
@@ -152,8 +153,11 @@ export class State {
   readonly #dispatch = new KeyDispatch(this.#handlers());
   readonly #onReleased: OnReleased;
 
-  constructor(onReleased: OnReleased) {
+  readonly liveness: HostLiveness;
+
+  constructor(onReleased: OnReleased, liveness = new HostLiveness()) {
     this.#onReleased = onReleased;
+    this.liveness = liveness;
   }
 
   linkLocalKeys(port: string): ReadonlySet<string> {
@@ -189,7 +193,7 @@ export class State {
       on(keys.linkLocal, ({ key, record }) => this.#applyLinkLocal(key, record)),
       on(keys.host, ({ parts: { host }, record, modRevision }) => {
         keep(this.hostRevisions, host, record && modRevision);
-        this.#applyHost(host, record);
+        this.#applyHost(host, record, modRevision);
       }),
       on(keys.agentNote, ({ parts, record }) => keep(this.agentNotes, parts.host, record)),
       on(keys.bridge, ({ parts, record }) => {
@@ -243,12 +247,15 @@ export class State {
     if (moved) this.networks.outdate(network);
   }
 
-  #applyHost(name: string, after: HostRecord | null): void {
+  #applyHost(name: string, after: HostRecord | null, revision: number): void {
     const before = this.hosts.get(name) ?? null;
+    const wasLive = before !== null && this.liveness.isLive(before);
     keep(this.hosts, name, after);
-    // A heartbeat is not seen in ports; that the host is there again is.
+    if (after === null) this.liveness.forget(name);
+    else this.liveness.hear(name, revision);
+    // Ports do not show heartbeats; they show that a host is back.
     const appeared = (before === null) !== (after === null);
-    const revived = before !== null && after !== null && after.heartbeat - before.heartbeat >= before.ttl;
+    const revived = before !== null && after !== null && !wasLive;
     if (appeared || revived) this.ports.outdateAll();
     if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }

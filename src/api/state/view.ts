@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
 import { follow } from '../../store/feed.ts';
+import { HostLiveness } from './host-liveness.ts';
 import { type OnReleased, State } from './state.ts';
 
 export type ViewFault = { readonly code: 'ViewBehind'; readonly revision: number };
@@ -25,6 +26,8 @@ export class View {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #stop = new AbortController();
+  /** Outlives a new listing of the store, which is no sign of life. */
+  readonly #liveness = new HostLiveness();
   #state: State;
   #revision = 0;
   #waiters: Waiter[] = [];
@@ -103,7 +106,7 @@ export class View {
   }
 
   #emptyState(): State {
-    return new State((subnet, address) => this.#onReleased(subnet, address));
+    return new State((subnet, address) => this.#onReleased(subnet, address), this.#liveness);
   }
 
   #reset({ revision, entries }: Snapshot): void {

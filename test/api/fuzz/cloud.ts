@@ -112,7 +112,7 @@ export class Cloud {
   /** What an agent writes of a port that it holds. */
   async bindSome(random: Random): Promise<void> {
     const now = Date.now();
-    const record = { name: host, heartbeat: now - 3_600_000, ttl: 1000, bridge: 'br-int' };
+    const record = { name: host, heartbeat: now, ttl: 0, bridge: 'br-int' };
     const bridge = { bridge: 'br-int', datapath_type: random.pick(['netdev', 'system']) };
     await this.store.txn(
       [],
