@@ -76,6 +76,7 @@ export function explainText(answer: ExplainAnswer, names: ReadonlyMap<string, st
 }
 
 function resultLine({ result, receivers, steps }: ExplainAnswer, name: (port: string) => string): string {
+  if (result === 'sent') return 'The packet leaves the port. You may not see the ports that it goes to.';
   if (result === 'answered') return 'The switch answers the packet itself.';
   if (result === 'dropped') {
     const last = steps.find((step) => step.result === 'drop');

@@ -38,8 +38,12 @@ export interface ExplainedChange {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
+export const explainedResults = ['delivered', 'answered', 'dropped', 'sent'] as const;
+export type ExplainedResult = (typeof explainedResults)[number];
+
 export interface Explanation {
-  readonly result: 'delivered' | 'answered' | 'dropped';
+  /** `sent`: it left the port, and the reader may not see what becomes of it. */
+  readonly result: ExplainedResult;
   readonly steps: readonly ExplainedStep[];
   readonly receivers: readonly ExplainedReceiver[];
   /** Null where the switch knows no such connection. */

@@ -89,7 +89,7 @@ const fixed: ReadonlySet<string> = new Set([
   'ports.id',
   'ports.network',
   'ports.mac',
-  'ports.service',
+  'ports.cloudOwned',
   'groups.id',
   'addressGroups.id',
   'rules.id',

@@ -285,11 +285,32 @@ describe('a tenant', () => {
     const told = async (name: Person) => (await explain(port['id'], packet, by(name))).body;
     expect(await told('admin')).toMatchObject(answer);
     expect(await told('owner')).toMatchObject({
+      result: 'sent',
       steps: [port, other].map((at) => ({ ...step(at), host: null })),
       receivers: [{ port: other['id'] }],
       connection: { originators: [port['id']], responders: [] },
       changes: null,
     });
     expectRefusal(await explain(port['id'], packet, by('stranger')), 404, 'PortNotFound');
+    // Whether a port that it does not see gets the packet, and has a connection, it cannot tell.
+    const hidden = { port: String(strangers['id']), reason: null };
+    answer = { ...answer, changes: [], connection: { originators: [hidden.port], responders: [] } };
+    for (const result of ['pass', 'drop'] as const) {
+      answer = {
+        ...answer,
+        result: result === 'pass' ? 'delivered' : 'dropped',
+        receivers: [{ ...hidden, result }],
+      };
+      expect(await told('owner')).toMatchObject({
+        result: 'sent',
+        receivers: [],
+        connection: null,
+        changes: null,
+      });
+      expect(await told('admin')).toMatchObject(answer);
+    }
+    const own = { port: String(other['id']), result: 'pass', reason: null } as const;
+    answer = { ...answer, receivers: [{ ...hidden, result: 'drop' }, own] };
+    expect(await told('owner')).toMatchObject({ result: 'delivered', receivers: [own] });
   });
 });

@@ -4,7 +4,13 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../../model/checks.ts';
-import type { ExplainedChange, Explanation } from '../../model/explanation.ts';
+import {
+  type ExplainedChange,
+  type ExplainedConnection,
+  type ExplainedResult,
+  type Explanation,
+  explainedResults,
+} from '../../model/explanation.ts';
 import { badRequest } from '../../model/faults.ts';
 import type { PortRecord } from '../../model/records.ts';
 import {
@@ -68,7 +74,10 @@ const explainOperation: ApiOperation = {
     200: objectOf({
       port: uuidSchema,
       frame: { ...stringSchema, description: 'The frame that was walked, in hexadecimal.' },
-      result: enumSchema(['delivered', 'answered', 'dropped']),
+      result: {
+        ...enumSchema(explainedResults),
+        description: '`sent`: it left the port, and the caller does not see the ports that it goes to.',
+      },
       steps: arrayOf(
         objectOf({
           host: orNull(stringSchema),
@@ -165,11 +174,12 @@ export function registerExplain(app: FastifyInstance, { view, ports, asker }: Ex
 const isExplanation = (answer: unknown): answer is Explanation =>
   isObject(answer) && Array.isArray(answer['steps']);
 
+/** What a caller learns: nothing about ports that it does not see, nor by what is left out. */
 function shownTo(
   caller: Caller,
   ports: Access<PortRecord>,
   hidesHosts: boolean,
-  { steps, receivers, connection, changes, ...rest }: Explanation,
+  { result, steps, receivers, connection, changes, ...rest }: Explanation,
 ): Explanation {
   const seen = new Map<string, boolean>();
   const isSeen = (port: string): boolean => {
@@ -178,17 +188,31 @@ function shownTo(
     return known;
   };
   const mayChange = ({ port }: ExplainedChange): boolean => port === null || isSeen(port);
+  const shownReceivers = receivers.filter(({ port }) => isSeen(port));
+  const isHidden = shownReceivers.length < receivers.length;
+  const shownResult: ExplainedResult = !isHidden
+    ? result
+    : shownReceivers.some((receiver) => receiver.result === 'pass')
+      ? 'delivered'
+      : 'sent';
   return {
     ...rest,
+    result: shownResult,
     steps: steps
       .filter(({ port }) => isSeen(port))
       .map((step) => (hidesHosts ? { ...step, host: null } : step)),
-    receivers: receivers.filter(({ port }) => isSeen(port)),
-    connection: connection && {
-      originators: connection.originators.filter(isSeen),
-      responders: connection.responders.filter(isSeen),
-    },
+    receivers: shownReceivers,
+    connection: connection && seenConnection(connection, isSeen),
     // A part of the changes would not let the packet pass.
-    changes: changes?.every(mayChange) === true ? changes : null,
+    changes: shownResult !== 'sent' && changes?.every(mayChange) === true ? changes : null,
   };
+}
+
+/** Null where the caller sees none of the ports on the record: the connection is of others. */
+function seenConnection(
+  { originators, responders }: ExplainedConnection,
+  isSeen: (port: string) => boolean,
+): ExplainedConnection | null {
+  const seen = { originators: originators.filter(isSeen), responders: responders.filter(isSeen) };
+  return seen.originators.length + seen.responders.length === 0 ? null : seen;
 }
