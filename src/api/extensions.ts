@@ -1,6 +1,6 @@
 /**
- * The extensions that are whole here, and only those: clients and test suites decide by them what to use. Some
- * older clients go by the name rather than the alias, so names are Neutron's.
+ * The extensions that are complete here, and no others: clients and test suites decide by them what to use. Some older
+ * clients look for the name instead of the alias, so the names are Neutron's.
  */
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../model/faults.ts';

@@ -47,9 +47,9 @@ export interface ApiOptions {
   readonly log: Logger;
   /** Port 0 takes any free one. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** How callers are known; absent: not at all. */
+  /** Absent: no authentication. */
   readonly authenticator?: Authenticator;
-  /** Without authentication: lets anybody who reaches the address do anything. */
+  /** Without authentication: allows an address beyond loopback, where everybody may do everything. */
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
@@ -79,7 +79,7 @@ export interface Api {
 /** Bulk requests of a few thousand ports fit. */
 const bodyLimit = 8 * 1024 * 1024;
 
-/** Milliseconds that requests under way get at the end: who stopped in the midst of one would be waited for for ever. */
+/** Milliseconds that requests under way get at the end. Without a limit, a client that sends half a request blocks the end. */
 const drainTimeout = 2000;
 
 const isLoopback = (host: string): boolean =>
@@ -109,7 +109,7 @@ export function createApi(options: ApiOptions): Api {
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     genReqId: newRequestId,
     ...rawRefusals(newRequestId),
-    // No hook hears of these.
+    // Hooks do not see these.
     frameworkErrors: (error, request, reply) => {
       const { status, body } = answerFor(translated(error)) ?? internalError;
       void (reply as FastifyReply)
@@ -138,7 +138,7 @@ export function createApi(options: ApiOptions): Api {
   registerErrors(app, log);
   registerRawRefusals(app, newRequestId);
   const authenticator = options.authenticator ?? noAuthentication;
-  // Before all other routes, which it hears of.
+  // First, because it collects all later routes.
   registerOpenApi(app, !authenticator.open);
   const loopbackOnly = authenticator.open && options.allowRemoteWithoutAuth !== true;
   if (loopbackOnly) {
@@ -228,7 +228,7 @@ function registerErrors(app: FastifyInstance, log: Logger): void {
   app.setNotFoundHandler(() => refuseRequest({ code: 'UnknownPath' }));
 }
 
-/** Fastify's own refusals of a request, in our words. */
+/** Fastify's own refusals of a request, as faults. */
 function translated(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : null;

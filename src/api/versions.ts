@@ -1,4 +1,4 @@
-/** The version documents, from which clients find their way. */
+/** The version documents, where clients begin. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { arrayOf, objectOf, stringSchema } from '../model/schema.ts';
 import { type ApiOperation, describes } from './openapi/operation.ts';

@@ -1,4 +1,4 @@
-/** Request bodies: JSON of our own reading (nothing is coerced or dropped), wrapped in the resource's name. */
+/** Request bodies: JSON wrapped in the resource's name. It is parsed here, so that nothing is coerced or dropped. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../../model/checks.ts';
 import { badRequest } from '../../model/faults.ts';
@@ -6,12 +6,12 @@ import { isNestedDeeper } from './nesting.ts';
 import { refuseRequest } from './request-faults.ts';
 
 const invalidBody = 'Body contains invalid data';
-/** Nothing that means anything is nested deeper, and no stack must be exhausted by what means nothing. */
+/** No valid body is nested deeper. The limit keeps a hostile one from exhausting the stack. */
 const maxDepth = 100;
 
 /**
- * Replaces fastify's parsers. A body declared as something else than JSON is refused; one without a declaration, as
- * some clients send it, is taken unless a browser says (`Origin`) that a web page sent it.
+ * Replaces fastify's parsers. A body that is declared as another type than JSON is refused. Some clients declare none: such
+ * a body is accepted unless it has `Origin`, by which a browser says that a web page sent it.
  */
 export function registerBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -39,7 +39,7 @@ export function readBody(request: FastifyRequest): unknown {
   }
 }
 
-/** A body in which something is to be found under a name; an absent one has nothing. */
+/** A body that wraps resources; an absent body is empty. */
 function readWrapper(request: FastifyRequest): Readonly<Record<string, unknown>> {
   const body = readBody(request);
   if (body === undefined) return {};
@@ -75,7 +75,7 @@ export function readResources(
   return { bulk: true, items: items.map((item: unknown) => itemOf(item, name)) };
 }
 
-/** One resource calls one and several the same: there a list is several. */
+/** One resource has the same name for one and several: there a list means several. */
 const isBulk = (body: Readonly<Record<string, unknown>>, name: string, collection: string): boolean =>
   Object.hasOwn(body, collection) && (name !== collection || Array.isArray(body[collection]));
 
@@ -94,7 +94,7 @@ export function readResource(
   return unwrapped(body, name);
 }
 
-/** What an action of a resource is given: some clients wrap it in the resource's name, some do not. */
+/** The body of an action: some clients wrap it in the resource's name, some do not. */
 export function readAction(request: FastifyRequest, name: string): unknown {
   const body = readBody(request);
   return isObject(body) && Object.hasOwn(body, name) ? body[name] : body;

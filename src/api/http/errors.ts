@@ -1,6 +1,6 @@
 /**
- * The one table from fault codes to Neutron's error type, HTTP status and text. Clients match on the type. What is
- * not in the table is our own fault: 500 with a text that says nothing about the inside.
+ * The table from fault codes to Neutron's error type, HTTP status and text. Clients match on the type. A fault that is
+ * not in the table is a bug: 500, with a text that reveals nothing of the server.
  */
 import { Fault } from '../../base/errors.ts';
 import type { ModelFault } from '../../model/faults.ts';
@@ -128,7 +128,7 @@ const answers: AnswersTo<ApiFault> = {
     status: 409,
     text: (f) => `Binding for port ${f.port} on host ${f.host} already exists.`,
   },
-  // Compute services take just this status for "try another host".
+  // Compute services try another host for this status alone.
   PortBindingError: {
     status: 500,
     text: (f) => `Binding for port ${f.port} on host ${f.host} could not be created or updated.`,
@@ -394,7 +394,7 @@ const answer = (status: number, type: string, message: string): ErrorAnswer => (
 function answerOf<C extends Code>(fault: FaultOf<C>, code: C): ErrorAnswer {
   const { status, type, text } = answers[code];
   const message = text(fault);
-  // Before Neutron stands Keystone's own filter, which refuses strangers in words of its own.
+  // In Neutron, Keystone's middleware refuses callers without a token, in its own format.
   if (status === 401) return { status, body: { error: { code: status, title: 'Unauthorized', message } } };
   return answer(status, type ?? code, message);
 }
@@ -407,7 +407,7 @@ export function refusalTypes(): ReadonlyMap<number, readonly string[]> {
   return new Map([...types].map(([status, held]) => [status, [...held].sort()]));
 }
 
-/** What the client is told about anything that was thrown; null when it is a mistake of ours, to be logged. */
+/** The answer for anything that was thrown; null for a bug, which the caller logs. */
 export function answerFor(error: unknown): ErrorAnswer | null {
   if (!(error instanceof Fault)) return null;
   const data = error.data as { readonly code: string };

@@ -1,6 +1,6 @@
 /**
- * Filters of a list request: a repeated parameter means or, different parameters mean and. Which attributes may be
- * filtered by, and how, stands in the attribute table.
+ * Filters of a list request: a repeated parameter means "or", different parameters mean "and". The attribute table says
+ * which attributes have filters, and of which kind.
  */
 import { type Attribute, type AttributeTable, attributeOf, type FilterKind } from '../../model/attribute.ts';
 import { isObject, toBoolean, toCanonicalIp } from '../../model/checks.ts';
@@ -56,7 +56,7 @@ const tagsWanted = (wanted: readonly string[]): readonly string[] => [
   ...new Set(wanted.flatMap((list) => list.split(','))),
 ];
 
-/** What a request asks for goes through the same conversion as what is stored, so that both are spelled alike. */
+/** Converts the wanted values as requests' values are converted, so that they equal the stored ones. */
 function wantedAs(kind: FilterKind, row: Attribute, wanted: readonly string[]): readonly string[] {
   switch (kind) {
     case 'boolean':

@@ -13,16 +13,16 @@ import type { Context, Resource } from './resource.ts';
 /** The revision that If-Match asks for; null when the request is unconditional. */
 export function expectedRevision(request: FastifyRequest): number | null {
   const header = request.headers['if-match'];
-  // What any revision satisfies asks for none.
+  // `*` means any revision.
   if (header === undefined || header.trim() === '*') return null;
   const match = /^"?revision_number=(\d{1,15})"?$/.exec(header.trim());
   if (match === null) return refuseRequest({ code: 'BadIfMatch' });
   return Number(match[1]);
 }
 
-/** Refuses a row of another revision; the row's being unchanged becomes a condition. */
+/** Refuses a row of another revision, and makes it a condition that the row is unchanged. */
 export function requireExpected(change: Change, row: Row<Owned>, expected: number | null): void {
-  // As in Neutron, what has no revisions is not guarded by them.
+  // As in Neutron, If-Match means nothing for a record without revisions.
   const current = isStamped(row.record) ? row.record.revision_number : expected;
   if (expected !== null && current !== null && expected !== current) {
     refuse({ code: 'RevisionNumberConstraintFailed', expected, current });
@@ -31,13 +31,13 @@ export function requireExpected(change: Change, row: Row<Owned>, expected: numbe
 }
 
 export interface Replacement<R extends Owned> {
-  /** Looked up anew at each attempt; throws when the row is not there. */
+  /** Called at each attempt; throws when there is no such row. */
   readonly find: () => Row<R>;
   readonly expected: number | null;
   readonly decide: (change: Change, row: Row<R>) => R;
 }
 
-/** Replaces a record by what `decide` makes of it, as one revision when that is anything new. Returns the new one. */
+/** Replaces a record by the one that `decide` returns, as a new revision unless they are equal. Returns the new record. */
 export function replaceRecord<R extends Owned>(
   context: Context,
   resource: Resource<R>,

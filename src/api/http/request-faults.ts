@@ -4,7 +4,7 @@ import { Fault } from '../../base/errors.ts';
 export type RequestFault =
   | { readonly code: 'UnknownPath' }
   | { readonly code: 'WrongMethod'; readonly method: string }
-  /** Neutron's answer where an update alone makes things. */
+  /** Neutron's answer where only PUT creates. */
   | { readonly code: 'NoPost' }
   | { readonly code: 'BadIfMatch' }
   | { readonly code: 'BadLimit'; readonly limit: string }

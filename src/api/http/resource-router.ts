@@ -1,6 +1,6 @@
 /**
  * The routes that every resource and sub-resource has: list, show, create (one or many), update, actions, delete. Knows
- * HTTP and the attribute table; the resource knows its own rules, its gate who may do what.
+ * HTTP and the attribute table. The resource knows its own rules, and its gate who may do what.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type AttributeTable, type Draft, draftForCreate, draftForUpdate } from '../../model/attribute.ts';
@@ -34,7 +34,7 @@ interface Served<R extends Owned, T extends AttributeTable> {
 interface Routes<R extends Owned, T extends AttributeTable> {
   readonly app: FastifyInstance;
   readonly context: Context;
-  /** For what is the same for every request. */
+  /** For its parts that are the same for every request. */
   readonly resource: Resource<R, T>;
   readonly operations: ReturnType<typeof tableOperations>;
   readonly serve: (params: Params) => Served<R, T>;
@@ -42,7 +42,7 @@ interface Routes<R extends Owned, T extends AttributeTable> {
   readonly idPart: string;
   /** Several cannot be created at once. */
   readonly single: boolean;
-  /** Records have no revisions of their own, so that If-Match and markers of other lists mean nothing. */
+  /** A sub-resource: its records have no revisions, so If-Match means nothing, and a marker names an item of the list. */
   readonly dependent: boolean;
 }
 

@@ -27,7 +27,7 @@ export interface Context {
   readonly newId: () => string;
   /** Allowed pairs are single addresses of the port's own subnets. */
   readonly strictPairs: boolean;
-  /** The largest packet that the cloud carries, in bytes: no network may have more, and it has this without a wish. */
+  /** The largest MTU in bytes that a network may have, and the MTU of networks that ask for none. */
   readonly mtu: number;
   /** What projects may have that were given no limits of their own. */
   readonly quotas: QuotaLimits;
@@ -83,7 +83,7 @@ export interface Capabilities<R extends Owned, T extends AttributeTable> {
     /** Requests that create one each for the same project share a transaction. */
     readonly batched?: true;
   };
-  /** Attributes that are shown otherwise than the record has them, and that are had for less than all of `show`. */
+  /** Attributes that differ from the record's, for filters and order: cheaper than all of `show`. */
   readonly computed?: Readonly<Record<string, (record: R, reader: Caller) => unknown>>;
   /** `show` gives bigints for numbers that exceed what a double holds exactly. */
   readonly exact?: true;

@@ -1,4 +1,4 @@
-/** What clients are told of refusals about routers: a part of the table in errors.ts. */
+/** The answers for refusals about routers: a part of the table in errors.ts. */
 import { pythonText } from '../../model/python-text.ts';
 import type { RouterFault } from '../../model/router-faults.ts';
 import type { AnswersTo } from './answers.ts';

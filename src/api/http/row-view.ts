@@ -1,7 +1,6 @@
 /**
- * A row as a reader sees it: single attributes for filters and order, the whole as an object or as JSON. Only the
- * text is kept with the row, since an object beside each record would take more memory than the record; one text for
- * each kind of reader that sees something else.
+ * A row as a reader sees it: single attributes for filters and order, or the whole as JSON. The row keeps one text for each
+ * kind of reader. Rejected: keeping an object too, which would take more memory than the record.
  */
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Visibility } from '../identity/access.ts';

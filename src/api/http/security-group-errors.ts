@@ -1,4 +1,4 @@
-/** What clients are told of refusals about security groups and their rules: a part of the table in errors.ts. */
+/** The answers for refusals about security groups and their rules: a part of the table in errors.ts. */
 import type { ModelFault } from '../../model/faults.ts';
 import type { MissingFault } from '../../model/missing.ts';
 import { protocolNumber, protocolNumbers } from '../../model/protocols.ts';

@@ -1,4 +1,4 @@
-/** What clients are told of refusals about subnet pools and address scopes: a part of the table in errors.ts. */
+/** The answers for refusals about subnet pools and address scopes: a part of the table in errors.ts. */
 import type { SubnetPoolFault } from '../../model/subnet-pool-faults.ts';
 import type { AnswersTo } from './answers.ts';
 
@@ -21,7 +21,7 @@ export const subnetPoolAnswers: AnswersTo<SubnetPoolFault> = {
   IllegalSubnetPoolUpdate: { status: 400, text: (f) => `Illegal subnetpool update : ${f.reason}.` },
   SubnetPoolDeleteError: { status: 400, text: (f) => `Unable to delete subnet pool: ${f.reason}.` },
   SubnetPoolQuotaExceeded: { status: 409, text: () => 'Per-tenant subnet pool prefix quota exceeded.' },
-  // Neutron calls it a mistake of its own (500); it is none of ours.
+  // Neutron answers 500. Here it is the request's fault.
   SubnetAllocationError: { status: 409, text: (f) => `Failed to allocate subnet: ${f.reason}.` },
   MinPrefixSubnetAllocationError: {
     status: 400,

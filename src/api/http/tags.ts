@@ -1,6 +1,6 @@
 /**
- * `…/{id}/tags` of every resource that has tags. Each change of them is a revision of the resource; setting what is
- * set already is none.
+ * `…/{id}/tags` of every resource that has tags. A change of the tags is a revision of the resource; setting the same tags
+ * again changes nothing.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { refuse } from '../../model/faults.ts';
@@ -20,7 +20,7 @@ import { refuseMethod } from './resource-router.ts';
 type OfOne = { Params: { id: string } };
 type OfTag = { Params: { id: string; tag: string } };
 
-/** `path` is the resource's own unless it goes by another name here. */
+/** `path` is the resource's own, or an alias. */
 export function registerTags<R extends Owned & Taggable>(
   app: FastifyInstance,
   context: Context,

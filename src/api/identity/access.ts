@@ -1,6 +1,6 @@
 /**
- * What a caller may see and do of one resource: the one way from a request to a row, so that nobody comes past it.
- * What is not seen is answered like what is not there; what is seen and may not be changed is refused by name.
+ * What a caller may see and change of one resource. Every request gets its rows here. A row that the caller does not see is
+ * answered as if it did not exist; a change that the caller may not make is refused with the name of the rule.
  */
 import type { AccessRule } from '../../model/access.ts';
 import type { AttributeTable, Draft } from '../../model/attribute.ts';
@@ -41,7 +41,7 @@ function hiddenFrom(table: AttributeTable, who: 'service' | 'other'): ReadonlySe
   return names.length === 0 ? nothing : new Set(names);
 }
 
-/** What a rule looks at, found only when it does. */
+/** What a rule asks about a record; looked up only when a rule asks. */
 class TargetOf implements AccessTarget {
   readonly project: string;
   readonly #state: State;
@@ -70,7 +70,7 @@ class TargetOf implements AccessTarget {
     return isExternalTo(this.#state, this.#record.id, this.#reader);
   }
 
-  /** What it hangs on, or it itself when it hangs on nothing. */
+  /** The parent, or the record itself when it has none. */
   get #place(): Owned | undefined {
     if (this.#parent === undefined) return this.#record;
     const id: unknown = Reflect.get(this.#record, this.#parent.attribute);
@@ -99,7 +99,7 @@ export class Access<R extends Owned> {
     return { reader, hidden, kind: reader.service ? 1 : 2 };
   }
 
-  /** Whether a record is seen: one question for many records. */
+  /** Whether the caller sees a record; asked once for many records. */
   visibleTo(caller: Caller): (record: R) => boolean {
     const rule = this.#resource.verbs.read;
     if (isEverywhere(rule, caller)) return () => true;
@@ -112,12 +112,12 @@ export class Access<R extends Owned> {
     return row !== undefined && this.visibleTo(caller)(row.record) ? row : undefined;
   }
 
-  /** As `seen`. Throws the resource's own fault of what is missing. */
+  /** As `seen`. Throws the resource's `missing` fault. */
   found(caller: Caller, id: string): Row<R> {
     return this.seen(caller, id) ?? this.#missing(id);
   }
 
-  /** Throws `PolicyNotAuthorized`, or what is missing where the draft's place is not seen. */
+  /** Throws `PolicyNotAuthorized`, or the parent's `missing` fault where the caller does not see the parent. */
   demandCreation(caller: Caller, draft: Draft): void {
     const project = ownerOf(draft, caller);
     const { parent } = this.#resource.capabilities;
@@ -128,7 +128,7 @@ export class Access<R extends Owned> {
     const record = { ...draft, id: '', project_id: project };
     const rules = disallowed(this.#resource, 'create', caller, this.#targetOf(record, caller), draft);
     if (rules === null) return;
-    // Nobody is told that they may not use what they cannot know of.
+    // A refusal by name would reveal a parent that the caller does not see.
     if (parent !== undefined)
       requireSeen(this.#state(), caller, parent.type, String(draft[parent.attribute]));
     refuseRequest({ code: 'PolicyNotAuthorized', rules });

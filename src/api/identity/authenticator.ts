@@ -1,6 +1,6 @@
 /**
- * What every way of knowing callers offers: a caller for a request, or a refusal. Whoever cannot be asked at the moment
- * is a refusal too: no doubt ever lets somebody in.
+ * What every kind of authentication offers: a caller for a request, or a refusal. An identity service that does not answer
+ * is a refusal too.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault } from '../../base/errors.ts';
@@ -14,9 +14,9 @@ export type IdentityFault =
   | { readonly code: 'IdentityUnavailable' };
 
 export interface Authenticator {
-  /** Whether everybody who reaches the address is let in, so that the address must be safe. */
+  /** No authentication: everybody who reaches the address may do everything. */
   readonly open: boolean;
-  /** Throws an `IdentityFault`. A promise only where somebody must be asked. */
+  /** Throws an `IdentityFault`. A promise only where an identity service is asked. */
   callerOf(headers: IncomingHttpHeaders): Caller | Promise<Caller>;
   close(): void;
 }
@@ -25,14 +25,14 @@ export function refuseIdentity(data: IdentityFault, reason: string, cause?: unkn
   throw new Fault<IdentityFault>(data, reason, cause);
 }
 
-/** What the refusal of a stranger asks for; null for anything else that was thrown. */
+/** The WWW-Authenticate challenge of an `Unauthorized`; null for anything else that was thrown. */
 export function challengeOf(error: unknown): string | null {
   if (!(error instanceof Fault)) return null;
   const data = error.data as IdentityFault;
   return data.code === 'Unauthorized' ? data.challenge : null;
 }
 
-/** Tokens longer than this are nobody's; Keystone's stay well below. */
+/** Characters. Keystone's tokens are much shorter. */
 const longestToken = 8192;
 
 const couldBeToken = (value: unknown): value is string =>

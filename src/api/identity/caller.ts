@@ -1,6 +1,5 @@
 /**
- * Who asks: a project, a user and what their roles amount to. What a caller may do is the policy's matter, how one is
- * known that of `identity/`.
+ * A caller: a project, a user, and what their roles amount to. `model/policy.ts` says what a caller may do.
  */
 import type { Persona } from '../../model/policy.ts';
 
@@ -40,7 +39,7 @@ export function newCaller(of: {
   };
 }
 
-/** Whoever reaches an API without authentication is an administrator. */
+/** The caller of every request without authentication: an administrator. */
 export const unauthenticatedCaller: Caller = newCaller({
   project: defaultProject,
   user: '',

@@ -1,6 +1,6 @@
 /**
- * The two calls of Keystone's API v3 that a service needs: getting a token of its own, and asking what somebody's token
- * is good for. Speaks HTTP and knows what answers mean; keeps nothing but its own token.
+ * The two calls of Keystone's API v3 that a service needs: getting its own token, and validating a caller's token. Speaks
+ * HTTP and knows what answers mean; keeps only its own token.
  */
 import { answerText } from '../../base/answer-text.ts';
 import { Limiter } from '../../base/async.ts';
@@ -27,8 +27,8 @@ export type KeystoneFault =
 export type TokenBody = Readonly<Record<string, unknown>>;
 
 /**
- * Calls under way at once. Anybody may make us ask, with a token that is none, and a Keystone that is asked faster than
- * it answers would answer those who waited too long.
+ * Concurrent calls. Everybody can cause a call, with an invalid token. Without a limit, a slow Keystone would work on calls
+ * that have timed out.
  */
 const maxConcurrent = 32;
 
@@ -48,7 +48,7 @@ export class KeystoneClient {
   readonly #limiter = new Limiter(maxConcurrent);
   #closed = false;
 
-  /** `timeout` in milliseconds is for each call, with the wait for its turn. */
+  /** `timeout`: milliseconds for each call, the wait for its turn included. */
   constructor(account: KeystoneAccount, timeout: number) {
     const root = account.url.replace(/\/+$/, '');
     this.#tokens = `${root.endsWith('/v3') ? root : `${root}/v3`}/auth/tokens`;
@@ -85,7 +85,7 @@ export class KeystoneClient {
   }
 
   async #read(answer: Answer): Promise<TokenBody | null> {
-    // What stands before Keystone says 404 too, when it finds no Keystone.
+    // A proxy before Keystone answers 404 too when Keystone is away.
     if (answer.status === 404 && isObject(answer.body) && isObject(answer.body['error'])) return null;
     if (answer.status === 401 || answer.status === 403) {
       this.#own = null;

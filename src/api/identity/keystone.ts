@@ -1,7 +1,7 @@
 /**
- * Callers by Keystone's word. What Keystone said of a token holds for some seconds and never longer than the token;
- * that it said nothing, or no, is never kept. Keystone away means that nobody is let in who is not still known. A token
- * that ended in the midst of a long undertaking is good while a service vouches for it with a token of its own.
+ * Callers by Keystone. A valid answer about a token is cached for some seconds, never longer than the token; a refusal or a
+ * failure is not cached. While Keystone is away, only cached tokens are accepted. An expired token is accepted together
+ * with a service's own token, so that long operations can end.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
@@ -19,11 +19,11 @@ import { type Caller, newCaller } from './caller.ts';
 import { type KeystoneAccount, KeystoneClient, type TokenBody } from './keystone-client.ts';
 import { digestOf } from './token-digest.ts';
 
-/** Milliseconds for each call to Keystone; a caller may have to wait for three of them. */
+/** Milliseconds for each call to Keystone. A request may need three calls. */
 const usualTimeout = 5000;
 /** Tokens that are remembered at once; the one longest there goes first. */
 const mostKnown = 10_000;
-/** Milliseconds between complaints in the log about the same trouble. */
+/** Milliseconds between log lines about the same failure. */
 const complainEvery = 10_000;
 
 export interface KeystoneOptions extends KeystoneAccount {

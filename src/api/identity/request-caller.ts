@@ -1,6 +1,6 @@
 /**
- * Every request gets its caller before anything of it is read. A route is closed to strangers unless it is listed as
- * open, and what is not Neutron's is for those who run the cloud unless it is listed as a tenant's.
+ * Every request gets its caller before its body is read. A route needs a token unless it is listed as open. A route beside
+ * Neutron's is for operators unless it is listed for tenants.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bug } from '../../base/errors.ts';

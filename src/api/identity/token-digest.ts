@@ -1,4 +1,4 @@
-/** Tokens are kept and looked up by their SHA-256 only: no list of them lies in memory, no comparison takes its time. */
+/** Tokens are kept and compared by their SHA-256 only: memory holds no token, and timing reveals none. */
 import { createHash } from 'node:crypto';
 
 /** 64 hexadecimal digits. */

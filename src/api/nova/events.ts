@@ -1,6 +1,5 @@
 /**
- * What of a port a compute service wants to hear of, and in which of its words. Pure: two states of a port in, events
- * out.
+ * The events that a compute service needs about a port. Pure: two states of a port in, events out.
  */
 import { holderOf, isComputePort, statusOf } from '../../model/port-binding.ts';
 import type { BindingRecord, PortRecord, ToldRecord } from '../../model/records.ts';
@@ -14,18 +13,18 @@ export interface NovaEvent {
   readonly status?: 'completed';
 }
 
-/** What is to be known of a server's port. */
+/** The state of a server's port, as far as events depend on it. */
 export type PortState = ToldRecord;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** All of a record that states follow from. */
+/** The attributes of a record that states follow from. */
 export type PortFacts = Pick<
   PortRecord,
   'device_id' | 'device_owner' | 'revision_number' | 'binding:host_id'
 >;
 
-/** Null for a port that is no server's: nobody waits for news of it. */
+/** Null for a port that belongs to no server: nobody waits for its events. */
 export function stateOf(port: PortFacts, held: BindingRecord | undefined): PortState | null {
   const { device_id: server, revision_number: revision } = port;
   if (!isComputePort(port) || !uuid.test(server)) return null;
@@ -33,13 +32,13 @@ export function stateOf(port: PortFacts, held: BindingRecord | undefined): PortS
   return { server, status, host: status === 'ACTIVE' ? holderOf(port, held) : '', revision };
 }
 
-/** Of a port that nothing was said about yet. */
+/** Whether it is the state of a port without any event so far. */
 const untold = { status: 'DOWN', host: '', revision: 1 } as const;
 
 export const isUntold = ({ status, revision }: PortState): boolean =>
   status === untold.status && revision === untold.revision;
 
-/** What to say of a port that went from one state to another. `gone`: the port itself has been deleted. */
+/** The events of a port's change from one state to another. `gone`: the port itself has been deleted. */
 export function eventsBetween(
   port: string,
   before: PortState | null,

@@ -1,8 +1,8 @@
 /**
- * Tells the compute service what became of the ports of its servers: plugged, unplugged, changed, deleted. Boots and
- * migrations wait for it. Follows the store alone, so it hears of what agents and all servers do; of several servers on
- * one store that which has the lease tells. What was told is kept in the store, so that nothing is lost when a server
- * ends, and little is told twice.
+ * Sends events to the compute service when ports of its servers are plugged, unplugged, changed or deleted. Boots and
+ * migrations wait for them. It follows the store only, so it sees the changes of all agents and servers. Of several
+ * servers on one store, the holder of the lease sends. The store records what was sent, so that a server that ends
+ * loses no event and hardly any is sent twice.
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -24,14 +24,14 @@ export interface NotifierOptions {
   /** Milliseconds between sendings. */
   readonly interval: number;
   readonly backoff?: { readonly minDelay: number; readonly maxDelay: number };
-  /** Milliseconds between signs of life, and of silence after which another server takes over. */
+  /** Milliseconds between renewals of the lease, and until it ends without one. */
   readonly lease?: { readonly renewInterval: number; readonly ttl: number };
   /** No other server can be on the store. */
   readonly alone?: boolean;
 }
 
 export interface NotifierStatus extends OutboxCounts {
-  /** Whether this server is the one that tells. */
+  /** Whether this server holds the lease and sends. */
   readonly telling: boolean;
   readonly pending: number;
 }
@@ -62,14 +62,15 @@ export class Notifier {
       ...lease,
       alone,
       onGained: () => {
-        log.info('this server tells the compute service of ports');
+        log.info('this server holds the lease and sends port events to the compute service');
         this.#term = new Term(options, this.#lease);
       },
       onLost: () => {
-        log.warn('another server may tell the compute service of ports from now on');
+        log.warn('this server lost the lease for port events to the compute service');
         void this.#endTerm();
       },
-      onTrouble: (reason) => log.warn({ reason }, 'who tells the compute service could not be settled'),
+      onTrouble: (reason) =>
+        log.warn({ reason }, 'leader election for port events to the compute service failed'),
     });
   }
 
@@ -89,7 +90,7 @@ export class Notifier {
     };
   }
 
-  /** What is pending is told by the next server, or by this one when it starts again; a call under way may end. */
+  /** A call under way may end. The next holder of the lease sends what is pending. */
   async stop(): Promise<void> {
     const { client } = this.#options;
     const late = setTimeout(() => client.close(), stopTimeout);
@@ -117,7 +118,7 @@ class Term {
   readonly #stop = new AbortController();
   readonly #following: Promise<void>;
   #begun = false;
-  /** There while all that was there before anybody was told is to be noted down. */
+  /** True while the states from before the first event are only recorded, without events. */
   #baseline = false;
 
   constructor(options: NotifierOptions, lease: Lease) {
@@ -133,7 +134,7 @@ class Term {
     });
     this.#states = new PortStates((port, before, after, gone) => {
       const events = this.#baseline ? [] : eventsBetween(port, before, after, gone);
-      // What is to be known of it is known without a word.
+      // The compute service knows this state without an event.
       if (events.length === 0 && before === null && after !== null && isUntold(after)) return;
       this.outbox.add(port, events, after);
     });
@@ -158,7 +159,7 @@ class Term {
   #reset(snapshot: Snapshot): void {
     if (!this.#begun) {
       this.#begun = true;
-      // Servers that were there before the compute service was told of anything wait for nothing.
+      // Servers from before the first event wait for none.
       this.#baseline = !snapshot.entries.some(({ key }) => key === keys.novaBegan());
       for (const entry of snapshot.entries) this.#recall(entry);
     }
@@ -185,7 +186,7 @@ class Term {
     for (let at = 0; at < writes.length; at += maxWrites) await this.#write(writes.slice(at, at + maxWrites));
   }
 
-  /** Only while the lease is held: another server's word must not be overwritten by an older one. */
+  /** Only while the lease is held: an older record must not overwrite another server's. */
   async #write(writes: readonly Write[]): Promise<void> {
     for (;;) {
       const { revision } = this.#lease;

@@ -1,13 +1,13 @@
 /**
- * The one call of the compute service's API that a network service makes: telling it what became of ports. Speaks
- * HTTP and knows what answers mean; when to tell, and whether to tell again, is its caller's to say.
+ * The one call of the compute service's API that a network service makes: `os-server-external-events`. Speaks HTTP and
+ * knows what answers mean. Its caller decides when to send, and whether to send again.
  */
 import { answerText } from '../../base/answer-text.ts';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
 import type { NovaEvent } from './events.ts';
 
-/** Nobody has taken the events; later somebody may. */
+/** The events were not accepted; a later call may succeed. */
 export type NovaFault = { readonly code: 'NovaUnavailable' };
 
 /** Gives tokens; never again the one that was `refused`. */
@@ -113,7 +113,7 @@ function deliveryOf({ status, text }: Answer, events: readonly NovaEvent[]): Del
     );
     return { taken: events.length - refused.length, refused };
   }
-  // It knows none of the servers, or would take this never: once more would be once too often.
+  // It knows none of the servers, or will never accept this: no retry.
   if (status === 404 || status === 400 || status === 413 || status === 422)
     return { taken: 0, refused: events.map(() => `${status} ${shortOf(text)}`) };
   return unavailable(`it answers ${status}: ${shortOf(text)}`);

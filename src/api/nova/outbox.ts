@@ -1,6 +1,6 @@
 /**
- * What is still to be told: in order, each thing once, kept until somebody took it. Sends at once when it was idle,
- * then as often as the interval says; while nobody takes anything, ever more rarely. Nobody waits for it.
+ * A queue of events: in order, each once, kept until the compute service accepts it. It sends at once after an idle time,
+ * then once an interval, and with a growing delay while calls fail. Nobody waits for it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -19,12 +19,12 @@ export interface OutboxOptions {
   /** Milliseconds until the first repetition, and at most. */
   readonly backoff: { readonly minDelay: number; readonly maxDelay: number };
   readonly send: (events: readonly NovaEvent[]) => Promise<Delivery>;
-  /** Keeps in mind what was told; what it rejects is told again. */
+  /** Records what was sent. When it rejects, the events are sent again. */
   readonly keep: (told: Told) => Promise<void>;
 }
 
 export interface OutboxCounts {
-  /** Events that were taken, and that were refused for good. */
+  /** Events that were accepted, and events that were refused for good. */
   readonly taken: number;
   readonly refused: number;
   /** Sendings that failed and were repeated. */
@@ -33,13 +33,13 @@ export interface OutboxCounts {
 
 /** Events of one sending; compute services answer in one piece. */
 const maxEvents = 500;
-/** Milliseconds between complaints in the log about the same trouble. */
+/** Milliseconds between log lines about the same failure. */
 const complainEvery = 10_000;
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #backoff: Backoff;
-  /** By what they say, oldest first: what is said again is said later, once. */
+  /** By content, oldest first: a repeated event moves to the end. */
   readonly #events = new Map<string, NovaEvent>();
   readonly #told = new Map<string, PortState | null>();
   readonly #stop = new AbortController();
@@ -55,7 +55,7 @@ export class Outbox {
   /** `state` is what will be known of the port when these events were told; there may be none. */
   add(port: string, events: readonly NovaEvent[], state: PortState | null): void {
     for (const event of events) {
-      // Of a port that is gone nothing else is worth telling.
+      // A deleted port needs no other event.
       if (event.name === 'network-vif-deleted') this.#forget(port);
       const key = `${event.tag} ${event.server_uuid} ${event.name}`;
       this.#events.delete(key);
@@ -73,7 +73,7 @@ export class Outbox {
     return this.#counts;
   }
 
-  /** What is still pending stays untold. */
+  /** Pending events are not sent. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -119,7 +119,7 @@ export class Outbox {
     this.#counts.taken += taken;
     this.#counts.refused += refused.length;
     for (const reason of new Set(refused))
-      this.#options.log.info({ reason }, 'the compute service does not want an event');
+      this.#options.log.info({ reason }, 'the compute service refused an event');
   }
 
   #complain(error: unknown): void {

@@ -1,6 +1,6 @@
 /**
- * The ports of servers as the store has them, kept up to date event by event; tells of each change what the port was
- * before. Remembers of other ports only who holds them, since they may become a server's.
+ * The states of servers' ports, kept up to date with the store. Reports each change with the state before. Of other ports
+ * it remembers the binding only, because they may become a server's.
  */
 import { isObject } from '../../model/checks.ts';
 import { keys } from '../../model/keys.ts';
@@ -37,7 +37,7 @@ export class PortStates {
     this.#states.set(port, state);
   }
 
-  /** Everything there is; what changed since is told as if it had come one by one. */
+  /** All ports of the store. Changes since the last state are reported as if they came one by one. */
   reset({ entries }: Snapshot): void {
     this.#known.clear();
     for (const entry of entries) this.#learn({ type: 'put', entry });
@@ -83,7 +83,7 @@ export class PortStates {
   }
 }
 
-/** Just what states follow from: the whole record of each port would be as much again as the server's own copy. */
+/** The attributes that states follow from. Whole records would take as much memory again as the server's view. */
 function factsOf(record: unknown): PortFacts | null {
   if (!isObject(record)) return null;
   const { device_id, device_owner, revision_number, 'binding:host_id': host } = record;

@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document of routes that tell of themselves. Knows no resource and no route by name. */
+/** The OpenAPI 3.1 document of the routes that have a description. Knows no resource and no route by name. */
 import type { Schema } from '../../model/schema.ts';
 import type { ApiOperation, QueryParameter } from './operation.ts';
 
@@ -8,14 +8,14 @@ export interface DocumentedRoute {
   /** As the router has it, with `:name` for the parts that vary. */
   readonly url: string;
   readonly operation: ApiOperation;
-  /** Nobody need say who they are. */
+  /** It needs no token. */
   readonly open: boolean;
 }
 
 export interface DocumentOptions {
   /** Whether callers must show a token at all. */
   readonly tokens: boolean;
-  /** Every refusal that answers may be, by status. */
+  /** The types of all refusals, by status. */
   readonly refusals: ReadonlyMap<number, readonly string[]>;
 }
 
@@ -138,7 +138,7 @@ const errorSchema = (types: readonly string[]): Schema => ({
   required: ['NeutronError'],
 });
 
-/** Keystone's filter before Neutron answers like this. */
+/** The format of Keystone's middleware. */
 const strangerSchema: Schema = {
   type: 'object',
   properties: {
@@ -179,7 +179,7 @@ export function documentOf(routes: readonly DocumentedRoute[], around: DocumentO
   const schemas: Record<string, Schema> = {};
   const ids = new Set<string>();
   for (const route of routes) {
-    // What goes by several paths is called by its name on the first.
+    // An operation with several paths has its name at the first one.
     const { id: name } = route.operation;
     const id = name === undefined || ids.has(name) ? idOfPath(route) : name;
     ids.add(id);

@@ -1,6 +1,6 @@
 /**
- * What a route tells of itself, for the OpenAPI document. It stands beside the route's handler, so that no second list of
- * routes is kept; a route that tells nothing is found by the document's test.
+ * The description of a route for the OpenAPI document. It stands beside the route's handler, so that there is no second
+ * list of routes. The document's test finds a route without one.
  */
 import type { AttributeTable } from '../../model/attribute.ts';
 import type { Verbs } from '../../model/policy.ts';
@@ -13,7 +13,7 @@ export interface QueryParameter {
   readonly schema: Schema;
 }
 
-/** As much of a resource as documents tell. */
+/** The parts of a resource that documents show. */
 export interface DocumentedResource {
   /** The key that wraps one in a body. */
   readonly name: string;
@@ -64,10 +64,10 @@ interface RouteOptions {
   readonly config: { readonly operation: Described | null };
 }
 
-/** The options of a route that does this. */
+/** The options of a route with this description. */
 export const describes = (operation: Described): RouteOptions => ({ config: { operation } });
 
-/** The options of a route that only ever refuses. */
+/** The options of a route that refuses every request. */
 export const undescribed: RouteOptions = { config: { operation: null } };
 
 export const refTo = (component: string): Schema => ({ $ref: `#/components/schemas/${component}` });

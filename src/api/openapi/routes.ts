@@ -1,6 +1,6 @@
 /**
- * `/openapi.json`: the document of all routes, which it hears of as they are registered. A route that tells nothing of
- * itself is missing there and found by `untold`.
+ * `/openapi.json`: the document of all routes. It collects them as they are registered. `untold` finds routes without a
+ * description.
  */
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { refusalTypes } from '../http/errors.ts';
@@ -33,7 +33,7 @@ function routesOf(options: RouteOptions): readonly DocumentedRoute[] {
   return methodsOf(options).map((method) => ({ method, url, operation, open: isOpen(url) }));
 }
 
-/** Must come before any other route. `tokens` tells whether callers show any. */
+/** Must come before any other route. `tokens`: whether callers need a token. */
 export function registerOpenApi(app: FastifyInstance, tokens: boolean): void {
   const routes: RouteOptions[] = [];
   heard.set(app, { routes, tokens });
@@ -74,7 +74,7 @@ export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
     return subject === undefined ? [] : [{ path: options.url, subject }];
   });
 
-/** Routes that neither tell what they do nor refuse everything, as `GET /path`. */
+/** Routes that neither have a description nor refuse every request, as `GET /path`. */
 export function untold(app: FastifyInstance): readonly string[] {
   return routesHeardOf(app)
     .filter(({ config, handler }) => config?.operation === undefined && handler !== refuseMethod)

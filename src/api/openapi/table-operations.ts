@@ -105,7 +105,7 @@ export function tableOperations(
 
 const tagList: Schema = objectOf({ tags: tagsAttribute.type });
 
-/** What `…/tags` of a resource tells. */
+/** The operations of `…/tags` of a resource. */
 export function tagOperations({ collection, verbs }: DocumentedResource) {
   const common = { group: words(collection) } as const;
   const read = { ...common, details: forWhom(verbs.read) } as const;

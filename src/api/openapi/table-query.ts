@@ -25,7 +25,7 @@ const values: Readonly<Record<FilterKind, Schema>> = {
   tags: stringSchema,
 };
 
-/** Values that are converted as in requests are held to the same. */
+/** Values that are converted as in requests have the schema of requests. */
 const valueOf = (kind: FilterKind, row: Attribute): Schema =>
   (kind === 'text' || kind === 'integer') && row.convert !== undefined
     ? notNullSchema(sentSchema(row))

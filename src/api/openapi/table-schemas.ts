@@ -16,7 +16,7 @@ export const shownNames = (table: AttributeTable): readonly string[] =>
     hidden === true ? [] : name === 'project_id' ? [name, alias] : [name],
   );
 
-/** Those that every answer has which is not cut by `fields`, whoever reads. */
+/** The attributes of every answer without `fields`, whoever the reader is. */
 const alwaysShown = (table: AttributeTable): readonly string[] =>
   shownNames(table).filter((name) => {
     const row = table[name === alias ? 'project_id' : name];
@@ -28,7 +28,7 @@ const wordsOf = (rule: AccessRule): string => (rule.length === 0 ? 'nobody' : ru
 function withWords(schema: Schema, ...words: readonly (string | undefined)[]): Schema {
   const description = [schema.description, ...words].filter((word) => word !== undefined).join(' ');
   if (description === '') return schema;
-  // Beside a reference nothing else is read by older tools.
+  // Older tools ignore everything beside a `$ref`.
   return schema.$ref === undefined ? { ...schema, description } : { allOf: [schema], description };
 }
 

@@ -30,7 +30,7 @@ export type FreeAddress =
 
 export class AddressBook {
   readonly #view: View;
-  /** By record, so that a subnet with other pools starts anew. */
+  /** By record: a subnet whose pools change has a new record, and starts anew. */
   readonly #pools = new WeakMap<SubnetRecord, Pools>();
 
   constructor(view: View) {
@@ -42,7 +42,7 @@ export class AddressBook {
     return this.#view.state.ports.by('ip', `${network}/${address}`).size > 0;
   }
 
-  /** The lowest free address; after a lost race one of the lowest few, so that servers part ways. Claims nothing. */
+  /** The lowest free address. After a lost race: one of the lowest few, so that servers stop choosing the same. Claims nothing. */
   findFree(change: Change, subnet: SubnetRecord): FreeAddress {
     const pools = this.#poolsOf(subnet);
     const wanted = change.attempt === 0 ? 1 : spread;

@@ -1,16 +1,16 @@
 /**
- * One transaction in the making: conditions, writes, and claims on what only one request can have (an address, a
- * MAC, the next revision of a record) that keep requests of this server from running into each other. Claims are
- * courtesy; the store's conditions are the law.
+ * A transaction that is being planned: its conditions, its writes, and its claims. A claim is a lock inside this server on
+ * what only one request can have: an address, a MAC, the next revision of a record. Claims only avoid lost races;
+ * correctness rests on the store's conditions.
  */
 import { keys } from '../../model/keys.ts';
 import type { Condition, Write } from '../../store/contract.ts';
 import { jsonText } from '../http/json-text.ts';
 import type { Row } from './table.ts';
 
-/** Another request under way holds what this one needs: wait for it, then decide again. */
+/** Another request holds a claim that this one needs: wait until it is released, then decide again. */
 export class Contended extends Error {
-  /** The claim to wait for. Its holder is at the store, never waiting itself, so waits cannot form a ring. */
+  /** The claim to wait for. Its holder waits for the store only, never for a claim, so there is no deadlock. */
   readonly value: string;
 
   constructor(value: string) {
@@ -43,7 +43,7 @@ export class Claims {
     }
   }
 
-  /** Resolves when `value` is given up. */
+  /** Resolves when the claim on `value` is released. */
   async released(value: string): Promise<void> {
     if (!this.#holders.has(value)) return;
     await new Promise<void>((resolve) => {
@@ -58,13 +58,13 @@ export class Change {
   readonly now = new Date();
   /** Default groups that this change creates: project to group. */
   readonly planted = new Map<string, string>();
-  /** Places of quotas that this change takes: their mark to how many. */
+  /** How many of each quota this change takes, by the quota's note. */
   readonly taken = new Map<string, number>();
-  /** Rules that this change creates: what they say to their id. */
+  /** The rules that this change creates: their identity to their id. */
   readonly ruled = new Map<string, string>();
   /** The view's revision that all decisions of this change are made on. */
   readonly revision: number;
-  /** 0 at first; later ones lost a race. */
+  /** 0 at first; grows with each lost race. */
   readonly attempt: number;
   readonly #claims: Claims;
   #claimed: string[] = [];
@@ -86,7 +86,7 @@ export class Change {
   }
 
   requirePresent(key: string): void {
-    // What this change itself creates needs no proof.
+    // The change itself creates the key.
     if (this.#writes.get(key)?.op !== 'put') this.#conditions.set(`present ${key}`, { key, is: 'present' });
   }
 
@@ -102,7 +102,7 @@ export class Change {
     });
   }
 
-  /** The record is going to be replaced: requests of this server that do so queue, those of others lose the race. */
+  /** The record is going to be replaced: other requests of this server wait, requests of other servers lose the race. */
   replace(row: Pick<Row<unknown>, 'key' | 'modRevision'>): void {
     this.claim(row.key);
     this.requireUnchanged(row);
@@ -125,7 +125,7 @@ export class Change {
     this.#writes.set(key, { op: 'delete', key });
   }
 
-  /** Runs one of several plans that share this change; what a plan that throws has put on it is taken back. */
+  /** Runs one of several plans that share this change. When the plan throws, what it has added is removed again. */
   share<T>(plan: Plan<T>): T {
     const kept = [this.#conditions, this.#writes, this.planted, this.ruled, this.taken].map((map) => ({
       map: map as Map<string, unknown>,
@@ -142,14 +142,14 @@ export class Change {
     }
   }
 
-  /** Whether `value` is free as far as requests of this server go. */
+  /** Who claims `value` among the requests of this server. */
   standing(value: string): 'free' | 'own' | 'foreign' {
     const holder = this.#claims.holder(value);
     if (holder === undefined) return 'free';
     return holder === this ? 'own' : 'foreign';
   }
 
-  /** False when this very change claimed it before. Throws `Contended` when another one holds it. */
+  /** False when this change has claimed it before. Throws `Contended` when another change holds it. */
   claim(value: string): boolean {
     const standing = this.standing(value);
     if (standing === 'foreign') throw new Contended(value);
@@ -159,7 +159,7 @@ export class Change {
     return true;
   }
 
-  /** Gives up what was claimed; to be called once the change is settled either way. */
+  /** Releases all claims; to be called when the change has succeeded or failed. */
   settle(): void {
     const claimed = this.#claimed;
     this.#claimed = [];

@@ -1,6 +1,6 @@
 /**
- * Runs a plan until its transaction goes through: the plan decides on the view at one moment, the store checks that
- * the decision still holds, and a lost race means deciding again on what is there now.
+ * Runs a plan until its transaction succeeds. The plan decides by the view at one moment, and the store checks that the
+ * conditions of the decision still hold. After a lost race the plan decides again by the present view.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '../../base/errors.ts';
@@ -11,7 +11,7 @@ import type { View } from './view.ts';
 
 export type CommitFault = { readonly code: 'RetryLater' };
 
-/** Milliseconds after which losing every race means something other than bad luck. */
+/** Milliseconds after which a request that lost every race is refused. */
 const commitTimeout = 15_000;
 
 export class Committer {
@@ -57,7 +57,7 @@ export class Committer {
           await this.#claims.released(decision.value);
           continue;
         } else {
-          // Another server may have just made room, or made what was missed: look again before refusing.
+          // Another server may have just removed the obstacle: look again before refusing.
           if (fresh || !(await this.#view.catchUp())) throw decision.refusal;
           fresh = true;
           continue;
@@ -71,7 +71,7 @@ export class Committer {
   }
 
   async #lookAgain(lost: number): Promise<void> {
-    // The winner may be judged but not yet visible; a moment of patience beats spinning.
+    // The winner may be committed and not yet visible: wait a moment instead of spinning.
     if (lost > 0) await delay(Math.random() * Math.min(2 ** lost, 50));
     await this.#view.catchUp();
   }

@@ -1,26 +1,26 @@
 /**
- * Queues of plans that contend for the same record. What gathers in a lane while its transaction is under way makes
- * up the next one. A plan that is refused beside others leaves no trace there and is judged again by itself, so that
- * sharing changes neither what is decided nor who is told what.
+ * Queues of plans that contend for the same record. Plans that arrive while the lane's transaction is under way share the
+ * next transaction. A plan that is refused in a shared transaction is committed again alone, so sharing changes no
+ * decision and no answer.
  */
 import { Contended, type Plan } from './change.ts';
 
 /** Commits one plan, by itself. */
 type Commit = <T>(plan: Plan<T>) => Promise<T>;
 
-/** Tells a request what became of it, now or once that is known. */
+/** Settles the request's promise. */
 type Ending = () => void | Promise<void>;
 
 /** A plan with the request that waits for it. */
 interface Waiting {
-  /** Decides on the change; returns what tells the request once the change is committed. */
+  /** Decides on the change; returns what settles the request once the change is committed. */
   readonly plan: Plan<Ending>;
-  /** Commits it by itself and tells the request what comes of that. */
+  /** Commits it alone and settles the request. */
   readonly alone: Ending;
   readonly fail: (error: unknown) => void;
 }
 
-/** How many requests share a transaction at most: a store may bound what one can hold. */
+/** Requests that share a transaction at most: a store may limit its size. */
 const maxBatch = 32;
 
 export class Lanes {
@@ -32,7 +32,7 @@ export class Lanes {
     this.#commit = commit;
   }
 
-  /** Settles as committing the plan by itself would. */
+  /** Settles as `commit` of the plan alone would. */
   enter<T>(lane: string, plan: Plan<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {

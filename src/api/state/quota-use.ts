@@ -1,7 +1,7 @@
 /**
- * What projects use of their quotas, and the one gate that each creation passes. Whoever creates under a limit leaves
- * a mark and relies on nobody else's having been left since it looked, so that no two requests, of whatever servers,
- * both take the last place.
+ * How much projects use of their quotas, and the check that each creation passes. A request that creates under a limit
+ * writes the quota's note, on the condition that no other request has written it meanwhile. So two requests, on any
+ * servers, cannot both take the last place.
  */
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -26,10 +26,10 @@ export const limitsOf = ({ view, quotas }: Context, project: string): QuotaLimit
   ...view.state.quotas.get(project)?.record.limits,
 });
 
-/** The lane of requests that draw on a project's quotas: they would wait for each other one by one. */
+/** The lane of requests that use a project's quotas: without it they would wait for each other one by one. */
 export const quotaLane = (project: string): string => `quota ${project}`;
 
-/** The limits that were read are those that hold when the change goes through. */
+/** Makes it a condition that the project's limits stay as they were read. */
 function requireSameLimits(change: Change, { view }: Context, project: string): void {
   const row = view.state.quotas.get(project);
   if (row === undefined) change.requireAbsent(keys.quota(project));
@@ -37,8 +37,8 @@ function requireSameLimits(change: Change, { view }: Context, project: string): 
 }
 
 /**
- * Takes `count` places of the project's quota for what the change is going to create; throws `OverQuota`. `counts`
- * of several resources are refused together.
+ * Counts what the change is going to create against the project's quotas. Throws one `OverQuota` for all resources that
+ * exceed their limits.
  */
 export function takeQuota(
   change: Change,

@@ -136,7 +136,7 @@ export class State {
   readonly hostRevisions = new Map<string, number>();
   /** By host. */
   readonly agentNotes = new Map<string, AgentNote>();
-  /** By host, be its agent there or not. */
+  /** By host, also while its agent is away. */
   readonly bridges = new Map<string, BridgeRecord>();
   readonly hits = new RuleHits();
   readonly claimedNumbers = new ClaimedNumbers();
@@ -144,7 +144,7 @@ export class State {
   readonly defaultGroups = new Map<string, string>();
   readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
   readonly defaultStatefulness = new Table<DefaultStatefulnessRecord, never>({});
-  /** Whether the store has had templates of rules, be they gone by now. */
+  /** Whether the store ever had templates of rules. */
   hasDefaultGroupRules = false;
   /** The id of the default external network. */
   defaultExternalNetwork: string | null = null;
@@ -178,7 +178,7 @@ export class State {
       rowsOf(keys.router, this.routers),
       rowsOf(keys.defaultGroupRule, this.defaultGroupRules),
       rowsOf(keys.defaultStatefulness, this.defaultStatefulness),
-      // Rows that other rows show something of.
+      // Other rows show something of these.
       rowsOf(keys.network, this.networks, (before, after) => this.#networkChanged(before, after)),
       rowsOf(keys.subnet, this.subnets, (_before, _after, { network }) => this.networks.outdate(network)),
       rowsOf(keys.port, this.ports, (before, after) => this.#portChanged(before, after)),
@@ -188,7 +188,7 @@ export class State {
         for (const { record } of this.subnets.by('pool', id)) this.networks.outdate(record.network_id);
       }),
       rowsOf(keys.rbacPolicy, this.rbacPolicies, (before, after) => this.#grantChanged(after ?? before)),
-      // What rows show.
+      // Records without rows of their own.
       on(keys.binding, ({ parts, record }) => this.#applyBinding(parts.network, parts.id, record)),
       on(keys.linkLocal, ({ key, record }) => this.#applyLinkLocal(key, record)),
       on(keys.host, ({ parts: { host }, record, modRevision }) => {

@@ -6,13 +6,13 @@ export interface Row<R> {
   readonly key: string;
   record: R;
   modRevision: number;
-  /** What readers see of it, as JSON; null until asked for, and again after it or what it shows changed. */
+  /** Its JSON as readers see it; null until somebody asks, and after a change of anything that it shows. */
   shown: string | null;
-  /** The same for readers who see it otherwise, by kind of reader. */
+  /** The JSON for readers from whom attributes are hidden, by kind of reader. */
   shownOtherwise: string[] | null;
 }
 
-/** The values under which a record is found; several or none are fine. */
+/** The values under which the index finds a record: any number. */
 export type IndexOf<R> = (record: R) => readonly string[];
 
 export class Table<R extends { readonly id: string; readonly project_id: string }, I extends string> {
@@ -112,7 +112,7 @@ function forget<R>(row: Row<R>): void {
   row.shownOtherwise = null;
 }
 
-/** Most values belong to one row (a MAC, an address, a name): a set for each would take as much as the row. */
+/** Most values belong to one row (a MAC, an address, a name). A set for each would take as much memory as the row. */
 type Rows<R> = Map<string, Row<R> | Set<Row<R>>>;
 
 const nothing: ReadonlySet<never> = new Set();

@@ -1,6 +1,6 @@
 /**
- * The server's copy of the store, fed by one watch, so that reads and uniqueness checks cost memory speed. It is
- * a step behind the store by nature: `reached` waits for a revision, `catchUp` for all that is visible now.
+ * The server's copy of the store, for reads and uniqueness checks at memory speed. It follows the store and is always a
+ * little behind it: `reached` waits for a revision, `catchUp` for all that the store shows now.
  * Must never write.
  */
 import type { Logger } from 'pino';
@@ -97,7 +97,7 @@ export class View {
     });
   }
 
-  /** Resolves when everything that any server wrote before the call is applied; true when that was news. */
+  /** Resolves when everything that any server wrote before the call is applied; true when the view changed by that. */
   async catchUp(): Promise<boolean> {
     const before = this.#revision;
     const { revision } = await this.#store.range('none/');
