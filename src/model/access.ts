@@ -1,4 +1,4 @@
-/** The words in which rules of access are written; `policy.ts` judges by them. */
+/** The vocabulary of access rules; `policy.ts` evaluates them. */
 
 /**
  * How a caller may stand to a target. `manager`, `member` and `reader` are roles in the target's own project, `parent-…`

@@ -26,7 +26,7 @@ export const addressGroupVerbs: Verbs = {
 export const addressGroupAttributes = {
   ...standardAttributes,
   name: nameAttribute,
-  // Replaced by nobody: addresses are added and removed.
+  // An update cannot replace them: actions add and remove addresses.
   addresses: {
     post: 'allowed',
     put: false,

@@ -1,4 +1,4 @@
-/** Lists of addresses and prefixes that clients send with subnets and routers: how they are read, what is wrong with them. */
+/** Lists of addresses and prefixes in requests for subnets and routers: their conversion and their checks. */
 import { cidr, contains, parseCidr, parseIp } from '../net/cidr.ts';
 import type { Check } from './attribute.ts';
 import { ipAddress, isObject, toCanonicalCidr, toCanonicalIp } from './checks.ts';
@@ -91,6 +91,6 @@ const routeCidr = withSchema(cidrSchema, (value: unknown): string | null => {
 
 const toRouteCidr = (value: unknown): unknown => (routeCidr(value) === null ? toCanonicalCidr(value) : value);
 
-/** How routes of hosts and of routers are read, and what is wrong with them. */
+/** The conversion and the check of routes, of hosts and of routers. */
 export const toRoutes = eachIn(canonicalFields({ destination: toRouteCidr, nexthop: toCanonicalIp }));
 export const routeList = listOf('hostroute', { destination: routeCidr, nexthop: ipAddress });

@@ -1,4 +1,4 @@
-/** Agents, as Neutron calls what runs on each host: a view of a host's signs of life, with notes of administrators. */
+/** Neutron's agents: a view of a host's heartbeats, with notes of administrators. */
 import type { AttributeTable } from './attribute.ts';
 import { zoneOf } from './availability-zone.ts';
 import { orNull, text, toBoolean } from './checks.ts';
@@ -60,7 +60,7 @@ export const agentAttributes = {
   },
 } as const satisfies AttributeTable;
 
-/** A host and what administrators noted of it. The id is the host's own, whenever it comes and goes. */
+/** A host with the notes of administrators. The id follows from the host's name, so it is always the same. */
 export interface NeutronAgent {
   readonly id: string;
   /** Hosts are nobody's. */

@@ -1,6 +1,6 @@
 /**
- * What a row of an attribute table says about values, as JSON Schema: from its own words, or else from its checks,
- * or else from how it is filtered by. Must not know which resource the row is of.
+ * The JSON Schema of an attribute's values: from its row, or else from its checks, or else from its kind of filter. Must not
+ * know the resource.
  */
 import { Fault } from '../base/errors.ts';
 import type { Attribute, FilterKind } from './attribute.ts';
@@ -31,13 +31,13 @@ const byFilter: Readonly<Partial<Record<FilterKind, Schema>>> = {
   ),
 };
 
-/** What readers get. Empty when nothing withSchema, which says that it may be anything. */
+/** The schema in answers. Empty, which means any value, when the row says nothing. */
 export function shownSchema({ type, validate, convert, filter }: Attribute): Schema {
   const guessed = filter === undefined ? undefined : byFilter[filter];
   return type ?? schemaOf(validate) ?? schemaOf(convert) ?? guessed ?? {};
 }
 
-/** Whether the checks let null pass, which then means something of its own. */
+/** Whether the checks accept null. */
 function takesNull({ convert, validate }: Attribute): boolean {
   try {
     const value = convert === undefined ? null : convert(null);
@@ -48,7 +48,7 @@ function takesNull({ convert, validate }: Attribute): boolean {
   }
 }
 
-/** What requests may carry. */
+/** The schema in requests. */
 export function sentSchema(attribute: Attribute): Schema {
   const schema = attribute.sent ?? shownSchema(attribute);
   if (Object.keys(schema).length === 0) return schema;

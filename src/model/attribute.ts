@@ -1,7 +1,6 @@
 /**
- * What an attribute table is and the one procedure that reads it: which attributes a request may carry, their
- * defaults, conversion and validation, in Neutron's words. Rules that look at several attributes or at other
- * resources belong to the resource's own file.
+ * Attribute tables, and how a request is read by one: which attributes it may have, their defaults, conversion and
+ * validation, with Neutron's texts. Rules about several attributes or other resources belong to the resource's own file.
  */
 
 import type { AccessRule } from './access.ts';
@@ -9,10 +8,10 @@ import { badRequest } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { Schema } from './schema.ts';
 
-/** How a query parameter is compared with the attribute; an attribute without one cannot be filtered by. */
+/** How a query parameter is compared with the attribute. An attribute without a kind has no filter. */
 export type FilterKind = 'text' | 'boolean' | 'integer' | 'list' | 'fixed-ips' | 'address-pairs' | 'tags';
 
-/** Who may set an attribute and who sees it, beyond what the resource's verbs ask. Absent rules ask nothing more. */
+/** Who may set an attribute and who sees it, in addition to the resource's verbs. */
 export interface Rights {
   readonly create?: AccessRule;
   readonly update?: AccessRule;
@@ -27,7 +26,7 @@ export interface Rights {
 export interface Attribute {
   readonly post: 'required' | 'allowed' | 'refused';
   readonly put: boolean;
-  /** Taken at creation when the request is silent; without one the attribute stays out of the draft. */
+  /** The default at creation; without one the attribute stays out of the draft. */
   readonly fallback?: unknown;
   /** Runs before `validate`; may refuse by itself. */
   readonly convert?: (value: unknown) => unknown;
@@ -40,9 +39,9 @@ export interface Attribute {
   readonly hidden?: true;
   /** Shown in some cases only, to those too who may see it. */
   readonly sometimes?: true;
-  /** What its values are as shown; absent: what the checks or the kind of filter tell. */
+  /** The schema in answers; absent: it follows from the checks or the kind of filter. */
   readonly type?: Schema;
-  /** What may be sent where that is not `type`, null aside: whether null may be sent is for the checks to say. */
+  /** The schema in requests where it differs from `type`, without null: the checks say whether null is accepted. */
   readonly sent?: Schema;
   /** One sentence on what it means, for documents. */
   readonly about?: string;
@@ -51,7 +50,7 @@ export interface Attribute {
 export type AttributeTable = Readonly<Record<string, Attribute>>;
 export type Draft = Readonly<Record<string, unknown>>;
 
-/** A check that values of type V pass. The property exists in types alone: tables get the types of their drafts by it. */
+/** A check that values of type V pass. `passes` exists in types only: the types of drafts follow from it. */
 export type Check<V = unknown> = ((value: unknown) => string | null) & { readonly passes?: V };
 
 type Passing<A> = A extends { readonly validate: { readonly passes?: infer V } } ? V : unknown;
@@ -77,7 +76,7 @@ export function attributeOf(table: AttributeTable, name: string): Attribute | un
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-/** Of the owner's two names Neutron's errors use the older. */
+/** Neutron's errors use the older name of the owner. */
 const called = (name: string): string => (name === 'project_id' ? 'tenant_id' : name);
 
 function settle(name: string, attribute: Attribute, value: unknown): unknown {
@@ -113,7 +112,7 @@ export function draftForCreate<T extends AttributeTable>(
 ): Draft & DraftOf<T> {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
-  // What may and what must be there is asked before any value is looked at, as in Neutron.
+  // As in Neutron, before any value is checked.
   for (const [name, { post }] of Object.entries(table)) {
     if (Object.hasOwn(sent, name)) {
       if (post === 'refused') badRequest(`Attribute '${called(name)}' not allowed in POST`);

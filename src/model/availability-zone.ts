@@ -1,6 +1,6 @@
 /**
- * Availability zones: names that operators give to groups of hosts. A zone is there while one of its hosts is. Networks
- * may hint at zones, which asks nothing of anybody: each network is served on every host that has a port of it.
+ * Availability zones: names that operators give to groups of hosts. A zone exists while one of its hosts does. Hints of
+ * networks have no effect: a network is served on every host that has a port of it.
  */
 import type { AttributeTable, Check } from './attribute.ts';
 import { isLonger, listOf, text } from './checks.ts';
@@ -9,7 +9,7 @@ import type { Verbs } from './policy.ts';
 import type { AgentNote, HostRecord } from './records.ts';
 import { arrayOf, stringSchema, withSchema } from './schema.ts';
 
-/** Where hosts are that say nothing of it, in Nova's and Neutron's word. */
+/** The zone of hosts that name none, as in Nova and Neutron. */
 export const defaultZone = 'nova';
 
 export const zoneOf = (host: HostRecord): string => host.availability_zone ?? defaultZone;

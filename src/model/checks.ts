@@ -1,6 +1,6 @@
 /**
  * Converters and validators that attribute tables are made of. A validator returns the reason in Neutron's words
- * or null; a converter returns the stored form and leaves what it cannot read for the validator to name.
+ * or null. A converter returns the stored form, or the value itself where the validator has to refuse it.
  */
 import { formatCidr, parseCidr, parseIp, widthOf } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
@@ -24,7 +24,7 @@ import {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Whether a text has more characters (code points) than that; JavaScript's own length counts some of them twice. */
+/** Whether a text has more code points than `max`; JavaScript's `length` counts some of them twice. */
 export const isLonger = (value: string, max: number): boolean =>
   value.length > max && (value.length > 2 * max || Array.from(value).length > max);
 

@@ -37,7 +37,7 @@ const groupOrParent: Check<string | null> = (value) =>
 
 export const defaultGroupRuleAttributes = {
   id: standardAttributes.id,
-  // Taken and forgotten, as in Neutron.
+  // Accepted and ignored, as in Neutron.
   project_id: { ...standardAttributes.project_id, hidden: true },
   description: { ...standardAttributes.description, put: false },
   remote_group_id: {
@@ -70,7 +70,7 @@ type Usage = Pick<DefaultGroupRuleRecord, 'used_in_default_sg' | 'used_in_non_de
 
 export type DefaultGroupRuleDraft = DraftOf<typeof defaultGroupRuleAttributes>;
 
-/** Throws what a rule of a group that says the same would be refused with. */
+/** Throws what the same rule of a group would be refused with. */
 export function newDefaultGroupRule(id: string, draft: DefaultGroupRuleDraft): DefaultGroupRuleRecord {
   const birth = { id, project: '', now: new Date(0) };
   const rule = newRule(birth, { ...draft, security_group_id: parentGroup });

@@ -1,6 +1,6 @@
 /**
- * Whether security groups are stateful when their maker does not say: a setting for one project, and one for all that
- * have none of their own. Attribute table and record. Groups that exist follow no later setting.
+ * Whether new security groups are stateful when the request does not say: a setting of one project, or of all projects
+ * without one. Attribute table and record. A setting does not change existing groups.
  */
 import type { AttributeTable } from './attribute.ts';
 import { projectId, toBoolean } from './checks.ts';
@@ -15,7 +15,7 @@ export interface DefaultStatefulnessRecord {
   readonly stateful: boolean;
 }
 
-/** What is nobody's in particular is the administrators' alone. */
+/** A setting of all projects is for administrators only. */
 export const defaultStatefulnessVerbs: Verbs = {
   create: ['admin', 'manager'],
   read: ['admin', 'reader'],
@@ -27,7 +27,7 @@ export const defaultStatefulnessAttributes = {
   id: standardAttributes.id,
   project_id: {
     ...standardAttributes.project_id,
-    // Null means all projects, and must not be taken for silence, which means the caller's own.
+    // Null means all projects; an absent attribute means the caller's own.
     convert: (value: unknown) => value ?? '',
     validate: (value: unknown) => (value === '' ? null : projectId(value)),
     type: orNullSchema(stringSchema),

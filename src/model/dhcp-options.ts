@@ -1,6 +1,6 @@
 /**
  * `extra_dhcp_opts` of ports: what a DHCP server should tell the port beside the usual. An update adds, changes and
- * takes away single options; those that it does not name stay.
+ * removes single options; options that it does not name stay.
  */
 import { isObject, oneOf, text, toInteger } from './checks.ts';
 import { invalidInput } from './faults.ts';
@@ -14,10 +14,10 @@ const nameText = text(64);
 const valueText = text(255);
 const families = oneOf([4, 6]);
 const keys = new Set(['opt_name', 'opt_value', 'ip_version']);
-/** To send these without a value means something. */
+/** Options with a meaning when their value is empty. */
 const mayBeBlank: ReadonlySet<string> = new Set(['router', 'classless-static-route']);
 
-/** A line break, in whatever alphabet, would let a tenant write lines of a server's own configuration. */
+/** A line break of any kind would let a tenant write lines of a DHCP server's configuration. */
 function oneLine(value: string): string | null {
   if (value.trim() === '') return `'${value}' Blank strings are not permitted`;
   return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(value.replaceAll('\t', ''))

@@ -44,7 +44,7 @@ export type ModelFault =
   | { readonly code: 'AllowedAddressPairExhausted'; readonly quota: number }
   | { readonly code: 'DuplicateAddressPairInRequest'; readonly mac: string; readonly ip: string }
   | { readonly code: 'AddressPairAndPortSecurityRequired' }
-  /** Ours: Neutron lets a pair take the gateway's place. */
+  /** Not in Neutron, where a pair may claim the gateway. */
   | { readonly code: 'AddressPairReserved'; readonly ip: string }
   | { readonly code: 'PortSecurityPortHasSecurityGroup' }
   | { readonly code: 'PortSecurityAndIPRequiredForSecurityGroups' }

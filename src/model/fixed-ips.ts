@@ -1,9 +1,9 @@
-/** Fixed addresses as requests name them, of ports and of routers' gateways: how they are read, what is wrong with them. */
+/** Fixed addresses in requests for ports and for routers' gateways: their conversion and their check. */
 import type { Check } from './attribute.ts';
 import { ipAddress, isObject, toCanonicalIp, uuid } from './checks.ts';
 import { pythonText } from './python-text.ts';
 
-/** An entry of a request's `fixed_ips`: one of both at least. */
+/** An entry of a request's `fixed_ips`: at least one of both. */
 export interface FixedIpDraft {
   readonly subnet_id?: string;
   readonly ip_address?: string;

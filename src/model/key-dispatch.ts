@@ -1,6 +1,6 @@
 /**
- * Hands each key of the store to the handler of its kind. Keys of kinds without a handler are passed over, so that a
- * reader follows just what it knows.
+ * Hands each key of the store to the handler of its kind. It ignores keys of kinds without a
+ * handler.
  */
 import type { AnyParts, Kind } from './key-kind.ts';
 

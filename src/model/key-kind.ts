@@ -1,5 +1,5 @@
 /**
- * A key kind: one kind of key in the store. Its layout says how the key is built and parsed, its reader what type the
+ * A key kind: one kind of key in the store. The layout says how a key is built and parsed; the reader says which type the
  * value has. Knows no kind in particular; `keys.ts` lists them. Must not read a store.
  */
 

@@ -1,7 +1,7 @@
 /**
  * The registry of key kinds: what each key in the store looks like and what its record is. Ports, subnets, bindings and
  * link-locals lie under their network, rules under their group, so that an agent can follow just the prefixes that its
- * ports need. Whoever builds, parses or walks keys asks a kind; no other file knows a layout.
+ * ports need. No other file knows a layout.
  */
 import type { DefaultStatefulnessRecord } from './default-statefulness.ts';
 import { jsonOf, type Kind, marksAt, notesAt, recordsAt } from './key-kind.ts';
@@ -72,7 +72,7 @@ export const keys = {
   /** The one default-statefulness record of a project, and the one of all projects. */
   defaultStatefulnessOf: marksAt('default-statefulness-of/*project'),
   defaultStatefulnessOfAll: marksAt('default-statefulness-of-all'),
-  /** A port, or a rule of another group, that names the group: the removal of a group must not overlook one. */
+  /** A port, or a rule of another group, that names the group: the removal of a group depends on them. */
   groupUse: marksAt('uses/groups/:group/:user'),
   /** A rule that names the address group. */
   addressGroupUse: marksAt('uses/address-groups/:group/:user'),

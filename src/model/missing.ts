@@ -1,4 +1,4 @@
-/** Refusals of requests that name a record which is not there, or which the caller does not see: the one table of them. */
+/** The refusals of requests that name a record which does not exist or which the caller does not see. */
 
 /** Neutron's exceptions and texts; all are 404. */
 export const missingTexts = {

@@ -17,7 +17,7 @@ export const external = 'router:external';
 
 const boolean = { post: 'allowed', put: true, convert: toBoolean, filter: 'boolean', sort: true } as const;
 
-/** Others see a network that is shared with them; what hangs on it has rules of its own. */
+/** Projects see networks that are shared with them. Subnets and ports of a network have their own rules. */
 export const networkVerbs: Verbs = {
   create: ['admin', 'member'],
   read: ['admin', 'service', 'reader', 'shared', 'external'],
@@ -25,7 +25,7 @@ export const networkVerbs: Verbs = {
   delete: ['admin', 'member'],
 };
 
-/** An Ethernet frame's load; what networks have that were given no other. */
+/** The MTU of Ethernet, and of networks that ask for none. */
 export const usualMtu = 1500;
 
 /** 65535 is the largest packet of both families. */

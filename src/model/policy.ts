@@ -1,6 +1,6 @@
 /**
- * Who may do what, as data: a rule lists the standings that satisfy it, a resource has one rule a verb, and rows of
- * attribute tables may add rules of their own. Judges one caller and one target; looks nothing up.
+ * Access rules as data: a rule lists the standings that satisfy it, a resource has one rule for each verb, and rows of
+ * attribute tables may add rules. Evaluates a rule for one caller and one target; looks nothing up.
  */
 import type { AccessRule, Standing } from './access.ts';
 import type { AttributeTable, Draft } from './attribute.ts';
@@ -26,7 +26,7 @@ export interface Persona {
 
 export interface AccessTarget {
   readonly project: string;
-  /** The owner of what it hangs on; null when it hangs on nothing. */
+  /** The owner of its parent; null when it has none. */
   readonly parent: string | null;
   readonly shared: boolean;
   readonly external: boolean;
@@ -72,7 +72,7 @@ interface Applied {
 
 type Writing = 'create' | 'update';
 
-/** Neutron does not ask whether somebody may set what would be so anyway. */
+/** Neutron applies no rule to an attribute that is sent with its default. */
 const isDefault = (verb: Writing, fallback: unknown, value: unknown): boolean =>
   verb === 'create' && fallback !== undefined && JSON.stringify(value) === JSON.stringify(fallback);
 

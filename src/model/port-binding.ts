@@ -1,6 +1,6 @@
 /**
- * Where a port is, and where it may go: its one active binding lies in the port's own attributes, those that wait for
- * a guest to arrive lie beside it. Pure; which hosts there are and what they hold is the API's to know.
+ * The bindings of a port. The one active binding is in the port's own attributes; inactive bindings, for hosts to which a
+ * guest may move, are beside it. Pure: the API knows hosts and what they hold.
  */
 import type { AttributeTable, PatchOf } from './attribute.ts';
 import { text } from './checks.ts';
@@ -66,13 +66,13 @@ export type BindingPatch = PatchOf<typeof portBindingAttributes>;
 /** One binding of a port, before anything is known of its host. */
 export interface PortBinding extends BindingDraft {
   readonly active: boolean;
-  /** It was given up when another took over, and is nothing to plug by until it is taken up again. */
+  /** It was active before another one was: no host plugs the port by it until it is active again. */
   readonly left: boolean;
-  /** The last sign of life of a host that failed to bind it for being silent. */
+  /** The last heartbeat of a host that was silent when it was to be bound. */
   readonly silent: number | undefined;
 }
 
-/** The last sign of life of a host that is silent now; undefined for the others. */
+/** The last heartbeat of a host that is silent now; undefined for live hosts. */
 export type SilentAt = (host: string) => number | undefined;
 
 type Placed = Pick<PortRecord, 'binding:host_id'>;
@@ -169,7 +169,7 @@ export function withNewBinding(
   ]);
 }
 
-/** A guest is on its way to one host, perhaps to another at the next try; more is a client gone astray. */
+/** A migration needs one, and a few for retries. More come from a broken client. */
 const maxBindings = 64;
 
 /** Throws `PortBindingNotFound`, `PortBindingAlreadyExists`. */
@@ -225,7 +225,7 @@ export function withoutBinding(port: PortRecord, held: BindingRecord | undefined
   );
 }
 
-/** What is remembered of a port's bindings is not an attribute of the port. */
+/** The record without the parts that are no attributes of a port. */
 export function withoutBindingNotes(port: PortRecord): Omit<PortRecord, BindingNote> {
   const { inactive_bindings: _, binding_removed: __, silent_host: ___, ...rest } = port;
   return rest;

@@ -1,4 +1,4 @@
-/** What guards a port: port security, groups and pairs of a new or changed one, by itself. */
+/** Port security, groups and pairs of a new or changed port, without other ports. */
 import { refuse } from './faults.ts';
 import { isTrustedOwner, type PortDraft, type PortPatch } from './port.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
@@ -34,7 +34,7 @@ export function groupsOfNewPort(draft: PortDraft, secured: boolean): GroupChoice
 
 /** Port security, groups and pairs of a changed port; a port without port security has neither of the others. */
 export function checkGuardOfChange(before: PortRecord, patch: PortPatch, after: PortRecord): PortRecord {
-  // A guarded port that somebody gave to a router stays guarded: it is not for its owner to say otherwise.
+  // A port that became a router's keeps its port security.
   const kept = isTrustedOwner(before.device_owner) && before.port_security_enabled;
   const trusted = isTrustedOwner(after.device_owner) && !kept;
   const guarded = trusted

@@ -1,6 +1,6 @@
 /**
- * What others note of a port and the switch does not read: compute services how a guest is to be built around it,
- * operators what they know of its wire. Kept and shown; nothing here follows from it.
+ * Attributes of ports that compute services and operators write and read. Portcullis keeps and shows them; they have no
+ * effect here.
  */
 import type { AttributeTable, Check } from './attribute.ts';
 import { isObject, oneOf, orNull, text, toBoolean } from './checks.ts';

@@ -34,7 +34,7 @@ export const portVerbs: Verbs = {
   delete: ['admin', 'service', 'member', 'parent-member'],
 };
 
-/** What decides who a port may claim to be: on a foreign network that is not for the port's owner to say. */
+/** Attributes that decide which addresses a port may claim: on another project's network the port's owner may not set them. */
 const networkOwner: AccessRule = ['admin', 'service', 'parent-member'];
 const operator = ['admin', 'service'] as const;
 const ofNetworkOwner = { create: networkOwner, update: networkOwner } as const;
@@ -60,7 +60,7 @@ const dhcpOption = (value: Schema, optional: readonly string[] = []): Schema =>
 
 const choice = { post: 'allowed', put: true, filter: 'text', sort: true } as const;
 const deviceText = { ...choice, fallback: '', validate: text(255) } as const;
-/** Neutron's own column is this wide; it also bounds what an error could have to print. */
+/** The width of Neutron's column. It also limits the text of errors. */
 const maxProfile = 4095;
 
 const profile: Check<Readonly<Record<string, unknown>>> = (value) => {

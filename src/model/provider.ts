@@ -1,6 +1,6 @@
 /**
- * `provider:*` of networks: how a network is carried. Here by each host's own switch and nothing else, which Neutron
- * calls `local`; what would need a wire or a tunnel is refused as by a Neutron that has no driver for it.
+ * `provider:*` of networks: how a network is carried. Here each host's own switch carries it, which Neutron calls `local`.
+ * Other types are refused as by a Neutron without a driver for them.
  */
 import type { Check } from './attribute.ts';
 import { text, toInteger } from './checks.ts';

@@ -6,7 +6,7 @@ function repr(value: unknown, depth: number): string {
   return pythonText(value, depth + 1);
 }
 
-/** Deeper values come from nobody who reads the text; they must not exhaust the stack. */
+/** A limit against exhausting the stack. */
 const maxDepth = 20;
 
 /** Python's `str(value)` of a JSON value. */

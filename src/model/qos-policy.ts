@@ -10,7 +10,7 @@ import { tagsAttribute } from './tags.ts';
 
 const flag = { post: 'allowed', put: true, fallback: false, convert: toBoolean, filter: 'boolean' } as const;
 
-/** What limits a tenant is not the tenant's to change. */
+/** Members cannot change the limits of their own project. */
 export const qosPolicyVerbs: Verbs = {
   create: ['admin', 'manager'],
   read: ['admin', 'service', 'reader', 'shared'],

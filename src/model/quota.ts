@@ -1,13 +1,13 @@
 /**
- * Quotas: how many of each resource a project may have. Which resources are counted, what their limits are when
- * nobody chose, and what a request may ask for.
+ * Quotas: how many of each resource a project may have. The resources that are counted, their default limits, and the drafts
+ * of requests.
  */
 import { type AttributeTable, draftForUpdate } from './attribute.ts';
 import { integerBetween, isObject, toBoolean, toInteger } from './checks.ts';
 
 /**
- * What is counted, in the words of Neutron, which are also the order that it shows them in; how many projects have there,
- * and what people call them.
+ * The resources that are counted, by Neutron's names and in Neutron's order: their default limit in Neutron, and their
+ * plural for texts.
  */
 const counted = {
   network: { usual: 100, plural: 'networks' },

@@ -29,7 +29,7 @@ function toObjectType(value: unknown): SharedType {
 
 const fixed = { post: 'required', put: false, filter: 'text', sort: true } as const;
 
-/** Those whom a policy lets in do not see it. */
+/** The target project of a policy does not see it. */
 export const rbacPolicyVerbs: Verbs = {
   create: ['admin', 'member'],
   read: ['admin', 'reader'],
@@ -84,6 +84,6 @@ export function newRbacPolicy(id: string, project: string, draft: RbacPolicyDraf
   };
 }
 
-/** Two policies of one object that grant the same to the same are one too many. */
+/** Whether two policies of one object grant the same to the same project. */
 export const grantsSame = (a: RbacPolicyRecord, b: RbacPolicyRecord): boolean =>
   a.action === b.action && a.target_tenant === b.target_tenant;

@@ -14,7 +14,7 @@ export interface StandardAttributes {
   readonly revision_number: number;
 }
 
-/** What users may hang tags on; sorted, absent while there are none. */
+/** Records with tags of users: sorted, absent while there are none. */
 export interface Taggable {
   readonly tags?: readonly string[];
 }
@@ -39,7 +39,7 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly qos_policy_id: string | null;
   /** Absent where it is false. */
   readonly 'router:external'?: boolean;
-  /** The one external network that clients take who name none; absent for the others. */
+  /** The external network of clients that name none; absent for the others. */
   readonly is_default?: boolean;
   /** Absent while there are none. */
   readonly availability_zone_hints?: readonly string[];
@@ -104,18 +104,18 @@ export interface DhcpOption {
   readonly ip_version: 4 | 6;
 }
 
-/** A binding that waits for a guest to arrive, or that is left over since it has gone. */
+/** A binding for a guest that may arrive, or of a guest that has left. */
 export interface InactiveBinding {
   readonly host: string;
   readonly vnic_type: string;
   readonly profile: Readonly<Record<string, unknown>>;
-  /** It was active once, and is nothing to plug by since. */
+  /** It was active before: no host plugs the port by it. */
   readonly left?: true;
   /** As `silent_host`. */
   readonly silent?: number;
 }
 
-/** What others note of a port; absent or null for nothing. */
+/** Attributes without effect here (port-notes.ts); absent or null for nothing. */
 export interface PortNotes {
   readonly numa_affinity_policy?: string | null;
   readonly device_profile?: string | null;
@@ -151,14 +151,14 @@ export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly 'binding:profile': Readonly<Record<string, unknown>>;
   /** Where it may go beside the host above, no host twice; absent while there are none. */
   readonly inactive_bindings?: readonly InactiveBinding[];
-  /** There after its active binding was deleted: the next one that is made is active. */
+  /** Set after its active binding was deleted: the next new binding is active. */
   readonly binding_removed?: true;
-  /** The last sign of life of a host that was silent when the port was to be bound there: until the next one it is not. */
+  /** The last heartbeat of a host that was silent when the port was to be bound there: binding fails until the next one. */
   readonly silent_host?: number;
   readonly qos_policy_id: string | null;
   /** Absent while there are none. */
   readonly extra_dhcp_opts?: readonly DhcpOption[];
-  /** There when the port was made without addresses, on purpose. */
+  /** Set when the request asked for a port without addresses. */
   readonly ip_allocation?: 'none';
 }
 
@@ -181,7 +181,7 @@ export interface SecurityGroupRuleRecord extends StandardAttributes {
   readonly remote_address_group_id: string | null;
 }
 
-/** What new groups get a rule of; of no project, and without stamps. */
+/** A template of a rule of new groups; without project and stamps. */
 export interface DefaultGroupRuleRecord
   extends Pick<
     SecurityGroupRuleRecord,
@@ -270,7 +270,7 @@ export interface BindingRecord {
   readonly status: 'ACTIVE' | 'DOWN';
 }
 
-/** What the compute service knows of a port of one of its servers. Absent: that it is down and as it was made. */
+/** The last state of a server's port that the compute service was told. Absent: down, as it was created. */
 export interface ToldRecord {
   /** The server's id. */
   readonly server: string;
@@ -285,7 +285,7 @@ export interface LinkLocalRecord {
   readonly mac: string;
 }
 
-/** What administrators noted of a host. */
+/** The notes of administrators about a host. */
 export interface AgentNote {
   readonly admin_state_up: boolean;
   readonly description: string | null;
@@ -358,7 +358,7 @@ export interface HitRecord {
   readonly ports: Readonly<Record<string, HitCount>>;
   /** Where the switch's own counters stood: what an agent that starts again goes on from. */
   readonly switch: Readonly<Record<string, readonly [packets: number, bytes: number]>>;
-  /** Milliseconds since 1970 of the look that this tells. */
+  /** Milliseconds since 1970 of the look that it comes from. */
   readonly at: number;
 }
 

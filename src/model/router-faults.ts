@@ -1,4 +1,4 @@
-/** What is refused of routers and of the ports that they hold; a part of the model's refusals, as data. */
+/** The refusals about routers and their ports: a part of the model's faults. */
 
 interface NamedRoute {
   readonly destination: string;
@@ -20,7 +20,7 @@ export type RouterFault =
       readonly device: string;
     }
   | { readonly code: 'ServicePortInUse'; readonly port: string; readonly owner: string }
-  /** Ours: Neutron lets a router's port forget whose it is. */
+  /** Not in Neutron, where a router's port may lose its device. */
   | { readonly code: 'RouterPortKept'; readonly port: string; readonly router: string }
   | { readonly code: 'DeviceIDNotOwnedByTenant'; readonly device: string }
   | { readonly code: 'InvalidRoutes'; readonly routes: readonly NamedRoute[]; readonly reason: string }

@@ -1,6 +1,5 @@
 /**
- * Routers: attribute table, the record of a new one, and what holds of its routes. What its ports are and where they
- * may be is the API's matter.
+ * Routers: attribute table, the record of a new one, and the rules for its routes. The API knows its ports.
  */
 import { type Cidr, contains, parseIp } from '../net/cidr.ts';
 import { routeList, toRoutes } from './address-lists.ts';
@@ -35,7 +34,7 @@ export interface RouterRecord extends StandardAttributes, Taggable {
   readonly admin_state_up: boolean;
   /** Ordered by destination and next hop, each once. */
   readonly routes: readonly Route[];
-  /** What leaves by the gateway takes the gateway's address; true while there is no gateway. */
+  /** Source NAT to the gateway's address; true while there is no gateway. */
   readonly enable_snat: boolean;
   /** Its port on an external network. */
   readonly gateway: string | null;
@@ -130,7 +129,7 @@ const kind = {
   type: { type: 'boolean', enum: [false] },
 } as const;
 
-/** What all routers are here: of the one kind that Neutron has without `dvr` and `l3-ha`. Clients look for these. */
+/** All routers are of the kind that Neutron has without `dvr` and `l3-ha`. Clients read these attributes. */
 export const routerKind = { distributed: false, ha: false } as const;
 
 export const routerAttributes = {

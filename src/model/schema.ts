@@ -1,6 +1,6 @@
 /**
- * JSON Schema (2020-12) as far as attribute tables need it. Checks and converters carry the schema of what they take, so
- * that documents follow from the very functions that validate. Knows no HTTP and validates nothing itself.
+ * JSON Schema (2020-12) as far as attribute tables need it. Checks and converters carry the schema of the values that they
+ * accept, so that documents follow from the functions that validate. Knows no HTTP and validates nothing itself.
  */
 
 export type SchemaType = 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array' | 'null';
@@ -33,7 +33,7 @@ export interface Schema {
   readonly examples?: readonly unknown[];
 }
 
-/** A check or converter that tells what it takes. */
+/** A check or converter with the schema of the values that it accepts. */
 export interface WithSchema {
   readonly schema: Schema;
 }
@@ -43,7 +43,7 @@ export function withSchema<F extends (value: unknown) => unknown>(schema: Schema
   return Object.assign(judge, { schema });
 }
 
-/** What the function tells of itself, if it does. */
+/** The function's schema; null when it has none. */
 export const schemaOf = (judge: ((value: unknown) => unknown) | undefined): Schema | null =>
   judge !== undefined && 'schema' in judge ? (judge as WithSchema).schema : null;
 

@@ -51,10 +51,10 @@ const fixed = { put: false, filter: 'text', sort: true } as const;
 const portSchema: Schema = { type: ['integer', 'null'], minimum: 0, maximum: 65_535 };
 const optional = { ...fixed, post: 'allowed', fallback: null } as const;
 
-/** What is no id names no group, and the answer is that there is none (404), as Neutron has it. */
+/** As in Neutron, a text that is no id names no group: 404. */
 const anyText = text(255);
 
-/** Rules are the group's: its owner has the say over all of them, whoever made them. */
+/** The group's owner may change all rules of the group, whoever created them. */
 export const securityGroupRuleVerbs: Verbs = {
   create: ['admin', 'parent-member'],
   read: ['admin', 'service', 'reader', 'parent-reader'],
@@ -233,11 +233,11 @@ export function normalizedCidr(rule: Pick<SecurityGroupRuleRecord, 'remote_ip_pr
   return isHost(prefix) ? `${formatCidr(prefix)}/${prefix.length}` : formatCidr(prefix);
 }
 
-/** A rule of before address groups does not speak of them. */
+/** The address group of a rule; absent in records from before address groups. */
 export const addressGroupIdOf = (rule: { readonly remote_address_group_id?: string | null }): string | null =>
   rule.remote_address_group_id ?? null;
 
-/** Equal for rules that say the same; a prefix of length 0 says as much as none. Descriptions do not count. */
+/** Equal for rules that match the same; a prefix of length 0 means none. Descriptions do not count. */
 export function ruleIdentity(rule: Omit<SecurityGroupRuleRecord, keyof StandardAttributes>): string {
   const cidr = normalizedCidr(rule);
   return JSON.stringify([

@@ -4,8 +4,8 @@ import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
 
 /**
- * What device owners begin with. Neutron means `compute:` but takes whatever begins with one of its letters, and clients
- * rely on it.
+ * The prefixes of device owners. Neutron means `compute:`, but accepts every text that begins with one of its letters, and
+ * clients rely on it.
  */
 const ownerStart = /^(network:|neutron:|baremetal:|[compute:])/;
 

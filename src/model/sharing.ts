@@ -1,6 +1,6 @@
 /**
- * Who may see and use what belongs to another project. The one place that says so: lists, references from ports and
- * rules, and the removal of policies all go by it.
+ * Who may see and use objects of other projects. Lists, references of ports and rules, and the removal of policies all use
+ * this one rule.
  */
 import type { RbacPolicyRecord } from './records.ts';
 

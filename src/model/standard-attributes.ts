@@ -24,7 +24,7 @@ export const standardAttributes = {
     post: 'allowed',
     put: false,
     validate: projectId,
-    // What the cloud itself makes is nobody's.
+    // Records that the cloud itself creates have no project.
     type: stringSchema,
     sent: schemaOf(projectId) ?? stringSchema,
     filter: 'text',

@@ -1,5 +1,5 @@
 /**
- * Cutting subnets from a pool: what is free in it, which prefix a subnet gets, and how much of it a project may have.
+ * Allocation of subnets from a pool: the free prefixes, the prefix of a subnet, and how much a project may have.
  * Knows no networks.
  */
 import { covers, prefixesOf, rangesOf, without } from '../net/address-ranges.ts';

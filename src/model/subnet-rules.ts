@@ -30,7 +30,7 @@ function checkDhcp(prefix: Cidr, enabled: boolean): void {
   }
 }
 
-/** Nothing may claim to be of another family than the subnet. */
+/** All addresses must have the subnet's family. */
 function checkFamily(what: string, address: string, family: Family): void {
   if (parseCidr(address)?.family !== family)
     invalidInput(`${what} '${address}' does not match the ip_version '${family}'`);
@@ -62,7 +62,7 @@ function checkModes(draft: PlacedSubnetDraft, prefix: Cidr): void {
 function checkGateway(prefix: Cidr, gateway: string): void {
   checkFamily('gateway_ip', gateway, prefix.family);
   const address = parseIp(gateway);
-  // One that is elsewhere is reached by a route of the guest's own; nothing here could tell whether it is right.
+  // A gateway outside the prefix is reached by a guest's own route, which cannot be checked here.
   if (address === null || (contains(prefix, address) && !isHostAddress(prefix, address))) {
     invalidInput('Gateway is not valid on subnet');
   }

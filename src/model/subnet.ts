@@ -25,7 +25,7 @@ import { toServiceTypes } from './service-types.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAttribute } from './tags.ts';
 
-/** A subnet is the network's: whoever sees the network sees it, the network's owner has the say. */
+/** Callers who see the network see its subnets; the network's owner may change them. */
 export const subnetVerbs: Verbs = {
   create: ['admin', 'parent-member'],
   read: ['admin', 'service', 'reader', 'parent-reader', 'shared'],

@@ -1,6 +1,6 @@
 /**
- * Tags: short texts that users hang on what they own. Which lists of them are acceptable, and what a record is with
- * others. A record without any has no key for them, since most have none.
+ * Tags: short texts that users add to records. The check of lists of tags, and the change of a record's tags. Most records
+ * have none, and then no `tags` key.
  */
 import type { Check } from './attribute.ts';
 import { isObject, text } from './checks.ts';
@@ -29,7 +29,7 @@ export const tagList: Check<readonly string[]> = (value) => {
   return null;
 };
 
-/** How tags stand in the attribute table of what has them: they are written through paths of their own. */
+/** The row of tags in attribute tables. They are written through their own paths. */
 const row = {
   put: false,
   filter: 'tags',
@@ -63,7 +63,7 @@ export function orderedTags(resource: string, tags: readonly string[]): readonly
   return tags.toSorted();
 }
 
-/** The very record when it has just these tags already. */
+/** The same object when it has exactly these tags already. */
 export function withTags<R extends Taggable>(resource: string, record: R, tags: readonly string[]): R {
   const sorted = orderedTags(resource, tags);
   const held = tagsOf(record);

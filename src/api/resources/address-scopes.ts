@@ -1,4 +1,4 @@
-/** Address scopes: subnet pools in one scope have no address in common. What a pool must do to be in one is here too. */
+/** Address scopes: subnet pools in one scope have no address in common (scope-membership.ts). */
 import {
   type AddressScopeDraft,
   addressScopeAttributes,

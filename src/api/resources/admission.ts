@@ -1,6 +1,6 @@
 /**
- * Taking what another project shares: what lets the caller in must still do so when the change goes through, so it is a
- * condition of the change. The owner, who may always take what is there, needs no such thing.
+ * The use of another project's shared object. The policy that shares it becomes a condition of the change, so that it still
+ * exists when the change succeeds. The owner needs no policy.
  */
 import type { RbacPolicyRecord } from '../../model/records.ts';
 import { grantsAccessTo } from '../../model/sharing.ts';
@@ -12,7 +12,7 @@ import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
 
-/** Throws what is missing when there is no such thing for the caller. */
+/** Throws the object's `missing` fault where the caller does not see it. */
 export function admit(change: Change, state: State, caller: Caller, type: Parent['type'], id: string): void {
   const row = requireSeen(state, caller, type, id);
   if (caller.admin || caller.service || row.record.project_id === caller.project) return;

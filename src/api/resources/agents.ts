@@ -1,4 +1,4 @@
-/** `/v2.0/agents`: hosts as Neutron shows them. They come by themselves; administrators describe them and forget them. */
+/** `/v2.0/agents`: hosts as Neutron shows them. Agents register themselves; administrators describe and delete them. */
 import { createHash } from 'node:crypto';
 import { agentAttributes, agentVerbs, blankNote, type NeutronAgent, showAgent } from '../../model/agent.ts';
 import { badRequest } from '../../model/faults.ts';
@@ -67,14 +67,14 @@ export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
     change.put(keys.agentNote(after.host.name), after.note);
   }
 
-  /** One that lives comes again with its next sign of life. */
+  /** A live agent registers again at its next heartbeat. */
   remove(change: Change, row: Row<NeutronAgent>): void {
     change.remove(row.key);
     change.remove(keys.agentNote(row.record.host.name));
     change.remove(keys.bridge(row.record.host.name));
   }
 
-  /** Made anew each time, since what it shows changes with time alone. */
+  /** Made at each call, because it shows whether the host is live, which changes with time alone. */
   #rowOf(name: string): Row<NeutronAgent> | undefined {
     const { hosts, hostRevisions, agentNotes } = this.#context.view.state;
     const host = hosts.get(name);

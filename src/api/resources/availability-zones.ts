@@ -27,7 +27,7 @@ export class AvailabilityZones implements Resource<AvailabilityZone> {
     return undefined;
   }
 
-  /** Made anew each time, since what they show changes with time alone. */
+  /** Made at each call, because they show whether hosts are live, which changes with time alone. */
   candidates(): Iterable<Row<AvailabilityZone>> {
     const { hosts, agentNotes, liveness } = this.#context.view.state;
     return zonesOf(

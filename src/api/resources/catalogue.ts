@@ -1,6 +1,6 @@
 /**
- * Every resource of the API, in the order in which documents list them. A new resource is its file and a line here; routes,
- * tags and documents follow from its table.
+ * All resources of the API, in the order in which documents list them. Routes, tags and documents follow from their
+ * tables.
  */
 import type { FastifyInstance } from 'fastify';
 import type { Taggable } from '../../model/records.ts';
@@ -26,7 +26,7 @@ import { SecurityGroups } from './security-groups.ts';
 import { SubnetPools } from './subnet-pools.ts';
 import { Subnets } from './subnets.ts';
 
-/** What is done with each resource, whatever its records are. */
+/** Called with each resource. */
 type Use = <R extends Owned & Taggable>(resource: Resource<R>) => void;
 
 export function forEachResource(context: Context, use: Use): void {
@@ -48,7 +48,7 @@ export function forEachResource(context: Context, use: Use): void {
   use(new AvailabilityZones(context));
 }
 
-/** Routes of all resources; answers with their names. */
+/** Registers the routes of all resources; returns their names. */
 export function registerResources(app: FastifyInstance, context: Context): readonly ResourceNames[] {
   const names: ResourceNames[] = [];
   forEachResource(context, (resource) => {

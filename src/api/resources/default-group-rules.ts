@@ -1,4 +1,4 @@
-/** The templates of the rules that new security groups begin with: nobody's, and no group that exists follows them. */
+/** The templates of the rules of new security groups. They have no project, and a change of one changes no existing group. */
 import {
   clash,
   type DefaultGroupRuleDraft,
@@ -19,7 +19,7 @@ import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
 import { StoredResource } from './stored-resource.ts';
 
-/** Puts the first templates into a store that never had any; what an administrator removed stays away. */
+/** Writes the first templates into a store that never had any. Templates that an administrator removed are not written again. */
 export async function plantDefaultGroupRules({ committer, view, newId }: Context): Promise<void> {
   await committer.commit((change) => {
     if (view.state.hasDefaultGroupRules) return;
@@ -68,7 +68,7 @@ export class DefaultGroupRules extends StoredResource<
     change.remove(row.key);
   }
 
-  /** What a template names may go later; groups are then made without its rule. */
+  /** A group that a template names may be deleted later; new groups then get no rule of the template. */
   #requireNamed({
     remote_group_id: group,
     remote_address_group_id: addresses,

@@ -1,4 +1,4 @@
-/** The default security group of a project: made when first needed, once per project whatever races there are. */
+/** The default security group of a project: created when first needed, and only once. */
 import { projectId } from '../../model/checks.ts';
 import { appliesTo, parentGroup, ruleOfTemplate } from '../../model/default-group-rule.ts';
 import { keys } from '../../model/keys.ts';
@@ -21,7 +21,7 @@ export function plantGroup(change: Change, context: Context, group: SecurityGrou
   for (const rule of rules) writeRule(change, rule);
 }
 
-/** A rule of each template that is for such groups; those that name what has gone are passed over. */
+/** A rule of each template for such groups. Templates that name a deleted group are skipped. */
 function firstRules(change: Change, { view: { state }, newId }: Context, group: SecurityGroupRecord) {
   const rules = [...state.defaultGroupRules.all()]
     .map((row) => row.record)
@@ -52,13 +52,13 @@ export function ensureDefaultGroup(change: Change, context: Context, project: st
   return birth.id;
 }
 
-/** The project that a list is about gets its default group first, also one that is known by this alone: nobody keeps a list of projects. */
+/** Creates the default group of the project that a list filters by. The project may be new: there is no list of projects. */
 export async function prepareDefaultGroups(
   context: Context,
   filters: Filters,
   caller: Caller,
 ): Promise<void> {
-  // Of several projects Neutron looks after the first.
+  // Of several projects Neutron takes the first.
   const [project = caller.project] = wantedOf(filters, 'project_id') ?? [];
   if (context.view.state.defaultGroups.has(project) || projectId(project) !== null) return;
   if (project !== caller.project && !caller.admin && !caller.service) return;

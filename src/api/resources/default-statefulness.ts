@@ -1,4 +1,4 @@
-/** What new security groups are, stateful or not, when their maker does not say: at most one setting for a project. */
+/** Whether new security groups are stateful when the request does not say: at most one setting for each project. */
 import type { DraftOf } from '../../model/attribute.ts';
 import {
   type DefaultStatefulnessRecord,

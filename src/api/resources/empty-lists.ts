@@ -1,6 +1,6 @@
 /**
- * Lists of what no project can have here. Clients that look through all that a project has (`project cleanup`, dashboards,
- * Nova's look for the floating IPs of a port) give up at a 404, so they are told that there is none; nothing can be made.
+ * Lists of resources that do not exist here, always empty. Some clients list everything of a project (`project cleanup`,
+ * dashboards, Nova for the floating IPs of a port) and fail at a 404.
  */
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../../model/faults.ts';

@@ -1,6 +1,6 @@
 /**
- * External networks: every project may know of one, or those that policies name. The attribute and the policies say
- * the same, so each follows the other.
+ * External networks: visible to all projects, or to those that policies name. The attribute and the policies mean the same,
+ * so a change of one changes the other.
  */
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -42,7 +42,7 @@ export function requireNoGateways(change: Change, state: State, network: string)
   change.requireQuiet(keys.port(network, ''));
 }
 
-/** The network's being replaced, which every change of its policies does too, keeps others from coming meanwhile. */
+/** The network is replaced, as every change of its policies does; so no policy can be added meanwhile. */
 export function closeToAll(change: Change, state: State, network: string): void {
   requireNoGateways(change, state, network);
   for (const row of state.rbacPolicies.by('object', network)) {
@@ -52,7 +52,7 @@ export function closeToAll(change: Change, state: State, network: string): void 
   }
 }
 
-/** The network as its policies have it. */
+/** The network with the attribute that follows from its policies. */
 export function withPolicies(network: NetworkRecord, policies: readonly RbacPolicyRecord[]): NetworkRecord {
   const opened = policies.some((policy) => policy.action === accessAsExternal);
   if (opened) return { ...network, [external]: true };
@@ -66,7 +66,7 @@ export function withDefault(network: NetworkRecord, wanted: boolean): NetworkRec
   return wanted && isExternal(network) ? { ...rest, is_default: true } : rest;
 }
 
-/** The default is everybody's: refuses one that policies open to some projects alone. */
+/** The default network is visible to all projects: refuses one whose policies name some projects only. */
 export function requireOpenToAll(state: State, network: string): void {
   for (const { record } of state.rbacPolicies.by('object', network))
     if (record.action === accessAsExternal && record.target_tenant === '*') return;

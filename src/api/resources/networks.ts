@@ -106,14 +106,14 @@ export class Networks extends StoredResource<
     const after = { ...before, ...plain, mtu };
     admitNewQosPolicy(change, this.state, caller, before, after);
     if (plain.mtu !== undefined) {
-      // A subnet that comes meanwhile is a revision of the network.
+      // A new subnet would be a revision of the network, and the change would lose the race.
       for (const row of this.state.subnets.by('network', before.id)) checkMtu(after, row.record.ip_version);
     }
     if (patch.shared === false) this.#unshare(change, before);
     if (patch.shared === true && !before.shared) shareWithAll(change, this.context, 'network', before);
     const led = this.#lead(change, before, after, leadsOut);
     if (preferred === undefined) return led;
-    // One that begins to lead out is opened to all by that.
+    // A network that becomes external is opened to all by that.
     if (preferred && isExternal(before) && isExternal(led)) requireOpenToAll(this.state, before.id);
     return withDefault(led, preferred);
   }
@@ -142,7 +142,7 @@ export class Networks extends StoredResource<
     change.remove(row.key);
   }
 
-  /** Its subnets of one family are of pools of one scope, or of none. */
+  /** All its subnets of one family come from pools of one scope, or from none. */
   #scopesOf(network: string): Readonly<Record<keyof typeof networkScopeAttributes, string | null>> {
     const { subnets, subnetPools } = this.state;
     const scopes = { ipv4_address_scope: null as string | null, ipv6_address_scope: null as string | null };
@@ -163,7 +163,7 @@ export class Networks extends StoredResource<
     return [...new Set(zones)].sort();
   }
 
-  /** Out of the cloud or not, when the request says. */
+  /** Makes it external or internal, when the request says so. */
   #lead(
     change: Change,
     before: NetworkRecord,
@@ -185,7 +185,7 @@ export class Networks extends StoredResource<
     writeDefault(change, this.state, before, after);
   }
 
-  /** Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. */
+  /** Ends the sharing with all projects, by attribute and by policy. Projects that a policy names keep their access. */
   #unshare(change: Change, network: NetworkRecord): void {
     const { state } = this;
     const open = [...state.rbacPolicies.by('object', network.id)].filter(

@@ -1,8 +1,7 @@
 /**
- * What a port's allowed pairs may name in its network. A pair that names a reserved address (gateway, a service's,
- * metadata) or a subnet's broadcast is refused where it is asked for, so that nobody wonders why the switch drops it;
- * prefixes may cover them, and the switch withholds them there. Operators may hold pairs to single addresses of the
- * port's own subnets besides.
+ * The addresses that a port's allowed pairs may name. A pair that names a reserved address (gateway, service, metadata) or a
+ * subnet's broadcast is refused at the request, because the switch would drop its packets. A prefix may cover such
+ * addresses; the switch excludes them. Operators may restrict pairs to single addresses of the port's own subnets.
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { isTrustedOwner } from '../../model/port.ts';

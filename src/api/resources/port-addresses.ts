@@ -18,7 +18,7 @@ import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
 import { isRouterPort } from './port-writes.ts';
 
-/** Subnets of networks that the caller does not see are not there for it. Throws `SubnetNotFound`. */
+/** Throws `SubnetNotFound` for subnets of networks that the caller does not see. */
 export function requireKnownSubnets(
   state: State,
   caller: Caller,
@@ -39,7 +39,7 @@ export class PortAddresses {
   readonly #change: Change;
   readonly #network: string;
   readonly #mac: string;
-  /** Routers' own feet choose their addresses; every other port has one on each self-addressing prefix. */
+  /** Ports of routers choose their addresses; every other port has one on each prefix with SLAAC. */
   readonly #router: boolean;
   /** Addresses that the port has already and may keep. */
   readonly #own: readonly FixedIp[];
@@ -68,7 +68,7 @@ export class PortAddresses {
     );
   }
 
-  /** One IPv4 address, one stateful IPv6 address, and the port's own address on each self-addressing prefix. */
+  /** One IPv4 address, one stateful IPv6 address, and the port's own address on each prefix with SLAAC. */
   chooseAll(): readonly FixedIp[] {
     this.#requireOpen();
     const managed = this.#open.filter((subnet) => !isAutoAddressed(subnet));
@@ -80,7 +80,7 @@ export class PortAddresses {
     return this.#withAutomatic(chosen);
   }
 
-  /** Guests make such addresses themselves, whatever a request wants. */
+  /** Guests form such addresses themselves, also when the request lists others. */
   #withAutomatic(chosen: readonly FixedIp[]): readonly FixedIp[] {
     if (this.#router) return chosen;
     const missing = this.#open.filter(
@@ -141,7 +141,7 @@ export class PortAddresses {
     return this.#take(ip);
   }
 
-  /** One that is for others only serves the port with what it has there already. */
+  /** A subnet for other device owners keeps the port's present addresses and gives no others. */
   #subnet(id: string, kept: boolean): SubnetRecord {
     const row = this.#subnets.find((one) => one.record.id === id);
     if (row !== undefined && (kept || this.#open.includes(row.record))) return row.record;

@@ -34,7 +34,7 @@ import { Ports } from './ports.ts';
 
 const component = 'port_binding';
 
-/** Bindings are the cloud's own business, also those of ports that the caller owns. */
+/** Bindings are for operators, also the bindings of the caller's own ports. */
 const operators = ['admin', 'service'] as const;
 
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
@@ -51,7 +51,7 @@ export function registerPortBindings(app: FastifyInstance, context: Context): vo
   });
 }
 
-/** A binding with its port. The host is the id: it is what pages are marked by. */
+/** A binding with its port. The host is the id, also in markers of pages. */
 interface BindingOfPort extends Owned {
   readonly port: PortRecord;
   readonly binding: PortBinding;
@@ -163,7 +163,7 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
     return recordOf(port, bindingAt(port, this.#held, host));
   }
 
-  /** A guest would wait in vain where its port cannot be plugged. Throws `PortBindingError`. */
+  /** Throws `PortBindingError` where the port cannot be plugged: a guest would wait for it. */
   #requirePlug(port: PortRecord, host: string): void {
     const place = shownPlace(bindingAt(port, this.#held, host));
     const { vif_type: plug } = plugAt(this.#context.view.state, port.id, place);
@@ -178,10 +178,10 @@ const recordOf = (port: PortRecord, binding: PortBinding): BindingOfPort => ({
   binding,
 });
 
-/** A binding that was given up is nowhere until it is taken up again. */
+/** A binding that was given up has no host until it is active again. */
 const shownPlace = (binding: PortBinding): PortBinding => (binding.left ? { ...binding, host: '' } : binding);
 
-/** Who sees the port hears of it; only operators see and change its bindings. */
+/** A caller who does not see the port gets 404. Only operators see and change its bindings. */
 class BindingGate implements Gate<BindingOfPort> {
   readonly #bindings: BindingsOfPort;
   readonly #ports: Access<PortRecord>;

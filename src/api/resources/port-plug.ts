@@ -1,6 +1,6 @@
 /**
- * How a host plugs a port, in the words that compute services read (`vif_type`, `vif_details`). Follows from what
- * the hosts say of themselves; knows nothing of requests.
+ * How a host plugs a port, in the attributes that compute services read (`vif_type`, `vif_details`). Follows from the
+ * records of hosts and bridges.
  */
 import { holderOf, type PortBinding, type SilentAt } from '../../model/port-binding.ts';
 import type { PortRecord } from '../../model/records.ts';
@@ -14,7 +14,7 @@ export interface VifPlug {
 const unbound: VifPlug = { vif_type: 'unbound', vif_details: {} };
 const failed: VifPlug = { vif_type: 'binding_failed', vif_details: {} };
 
-/** Hosts whose next heartbeat is overdue. */
+/** The last heartbeat of hosts whose next one is overdue. */
 export const silentHosts =
   (state: State): SilentAt =>
   (host) => {
@@ -24,7 +24,7 @@ export const silentHosts =
 
 type Wish = Pick<PortBinding, 'host' | 'vnic_type' | 'profile' | 'silent'>;
 
-/** Whether the switch has such devices; a function of a card is one where the card leaves its frames to the switch. */
+/** Whether the switch can have such a device. A card's function counts when the card is in switchdev mode. */
 function canPlug({ vnic_type: kind, profile }: Wish): boolean {
   if (kind !== 'direct') return kind === 'normal' || kind === 'vdpa';
   const { capabilities } = profile;
@@ -32,9 +32,8 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
 }
 
 /**
- * At a host that has no agent, or had been `silent` since then when it was to bind the port, there is nothing to plug
- * into, nor where no agent has ever met its bridge. One that holds the port has an agent, even if that is just being
- * started again, and what it holds is plugged.
+ * Binding fails where no agent has ever met its bridge. It also fails at a host without an agent, or one that has been
+ * silent since the port was to be bound there, unless the host holds the port: then its agent is only restarting.
  */
 export function plugAt(state: State, port: string, wish: Wish): VifPlug {
   const { host, silent } = wish;
@@ -47,7 +46,7 @@ export function plugAt(state: State, port: string, wish: Wish): VifPlug {
   return {
     vif_type: 'ovs',
     vif_details: {
-      // Neither a hypervisor's own filter nor a Linux bridge for one is wanted.
+      // The hypervisor needs neither its own filter nor a Linux bridge.
       port_filter: true,
       ovs_hybrid_plug: false,
       connectivity: 'l2',

@@ -1,6 +1,6 @@
 /**
- * A port's record and the keys that go with it (taken addresses, uses of groups), always written together; and what
- * its removal takes along.
+ * A port's record and its marks (taken addresses, uses of groups), always written together; and the removal of all of
+ * them.
  */
 import { keys } from '../../model/keys.ts';
 import type { PortRecord } from '../../model/records.ts';
@@ -25,7 +25,7 @@ export const isRouterPort = (port: Pick<PortRecord, 'device_owner'>): boolean =>
 const addressesOf = (port: PortRecord | null): readonly string[] =>
   port?.fixed_ips.map((ip) => ip.ip_address) ?? [];
 
-/** Puts the record, takes what is new, gives back what is gone. */
+/** Puts the record, adds its new marks and removes those that no longer apply. */
 export function writePort(change: Change, before: PortRecord | null, after: PortRecord): void {
   const { id, network_id: network } = after;
   change.put(keys.port(network, id), after);
@@ -51,7 +51,7 @@ export function writePort(change: Change, before: PortRecord | null, after: Port
   writeQosPolicyUse(change, before, after);
 }
 
-/** The caller has made the record's being unchanged a condition. */
+/** That the record is unchanged is already a condition. */
 export function removePortRecord(change: Change, context: Context, port: PortRecord): void {
   const { id, network_id: network } = port;
   const { state } = context.view;
@@ -64,6 +64,6 @@ export function removePortRecord(change: Change, context: Context, port: PortRec
   change.remove(keys.binding(network, id));
   const linkLocals = state.linkLocalKeys(id);
   for (const key of linkLocals) change.remove(key);
-  // Only a port that some host holds can win a link-local address while this is decided.
+  // Only a port that a host holds can get a link-local address meanwhile.
   if (state.bindings.has(id)) change.requireQuiet(keys.linkLocal(network, ''));
 }

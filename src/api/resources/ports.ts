@@ -149,7 +149,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     this.#claimMac(change, network.record.id, mac);
     const identity = { network_id: network.record.id, mac_address: mac, device_owner: draft.device_owner };
     const chooser = new PortAddresses(this.context, change, identity, []);
-    // A subnet that appears meanwhile would have to be considered.
+    // A new subnet would change the choice of addresses.
     change.requireQuiet(keys.subnet.under(network.record.id));
     const untagged: PortRecord = {
       ...born(birth, draft.description),
@@ -183,15 +183,15 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     checkPairs(this.state, port, this.context.strictPairs);
   }
 
-  /** Groups that a port has already stay, whoever gave them to it. */
+  /** Groups that the port has already need no admission. */
   #admitGroups(change: Change, caller: Caller, held: readonly string[], ids: readonly string[]): void {
     const { state } = this.context.view;
     for (const id of ids) if (!held.includes(id)) admit(change, state, caller, 'security_group', id);
   }
 
-  /** A port's groups are all stateful or all stateless, also when the change goes through. */
+  /** A port's groups are all stateful or all stateless. Makes it a condition of the change. */
   #keepTracking(change: Change, held: readonly string[], groups: readonly string[]): void {
-    // A group that a port has does not turn, and one alone mixes with none.
+    // A group in use cannot change its statefulness, and a single group needs no check.
     const gained = groups.filter((id) => !held.includes(id));
     if (groups.length < 2 || gained.length === 0) return;
     const stateful = (id: string): boolean => this.state.groups.get(id)?.record.stateful ?? true;

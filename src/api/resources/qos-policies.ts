@@ -75,7 +75,7 @@ export class QosPolicies extends StoredResource<
     change.remove(row.key);
   }
 
-  /** Names a user that the caller knows; what is another project's is named to nobody else. */
+  /** Names a user of the policy that the caller sees; users of other projects are not named. */
   #requireUnused(id: string, caller: Caller): void {
     const { state } = this.context.view;
     const ports = new Access(new Ports(this.context), () => state);
@@ -92,8 +92,8 @@ export class QosPolicies extends StoredResource<
   }
 
   /**
-   * Shared with all, by attribute or by policy, it is no more; projects that a policy names stay. As in Neutron, even
-   * the owner's own use keeps it shared.
+   * Ends the sharing with all projects, by attribute and by policy. Projects that a policy names keep their access. As in
+   * Neutron, even the owner's own use prevents it.
    */
   #unshare(change: Change, policy: QosPolicyRecord): void {
     const { networks, ports, rbacPolicies } = this.state;

@@ -1,6 +1,6 @@
 /**
- * Which QoS policy a port or network has: the one that is asked for must exist, and each use leaves a mark that the
- * policy's removal cannot overlook.
+ * The QoS policy of a port or network: the requested policy must exist, and each use has a mark, so that the removal of the
+ * policy notices it.
  */
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -17,8 +17,8 @@ interface User {
 }
 
 /**
- * Refuses a policy that the user did not have before and the caller may not use, and losing one that the caller does
- * not see: what operators limit stays limited. Null: a new user.
+ * Refuses a new policy that the caller may not use. Refuses the removal of a policy that the caller does not see, so that
+ * limits of operators stay. `before` is null for a new user.
  */
 export function admitNewQosPolicy(
   change: Change,
@@ -41,7 +41,7 @@ export function defaultQosPolicy(state: State, project: string): string | null {
   return row?.record.id ?? null;
 }
 
-/** Marks what is used now, takes back the mark of before; null stands for a user that is not there. */
+/** Writes the mark of the present use and removes that of the use before; null: no user. */
 export function writeQosPolicyUse(change: Change, before: User | null, after: User | null): void {
   const [old, now] = [qosPolicyIdOf(before), qosPolicyIdOf(after)];
   if (old === now) return;

@@ -1,4 +1,4 @@
-/** `/qos/rule-types`: the kinds of QoS rules that are held to here, and what their parameters may be. */
+/** `/qos/rule-types`: the kinds of QoS rules that exist here, and the values of their parameters. */
 import type { FastifyInstance } from 'fastify';
 import type { AttributeTable } from '../../model/attribute.ts';
 import { toBoolean } from '../../model/checks.ts';
@@ -83,7 +83,7 @@ function detailsOf(type: string): Record<string, unknown> {
 export function registerQosRuleTypes(app: FastifyInstance): void {
   app.get('/v2.0/qos/rule-types', describes(listOperation), async (request) => {
     const query = urlOf(request).searchParams;
-    // `all_supported` means what some backend can do, which with one backend is what is offered.
+    // `all_supported` means the types of any backend; there is one backend.
     const all = toBoolean(query.get('all_rules') ?? false);
     const wanted = query.getAll('type');
     const types = (all ? known : offered).filter((type) => wanted.length === 0 || wanted.includes(type));
@@ -94,7 +94,7 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
     '/v2.0/qos/rule-types/:type',
     describes(showOperation),
     async (request) => {
-      // Details tell what the cloud is made of.
+      // Details reveal the backend.
       if (!callerOf(request).admin)
         refuseRequest({ code: 'PolicyNotAuthorized', rules: 'rule:get_rule_type' });
       const fields = parseFields(table, urlOf(request).searchParams);

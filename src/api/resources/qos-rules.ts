@@ -108,7 +108,7 @@ class QosRules implements Resource<RuleOfPolicy> {
     return { code: 'QosRuleNotFound', id, policy: this.#policy ?? '' } as const;
   }
 
-  /** A rule by itself does not say its kind: the path did. */
+  /** Without its kind, which the path says. */
   show({ rule }: RuleOfPolicy) {
     const { type: _, ...shown } = rule;
     return shown;
@@ -140,7 +140,7 @@ const recordOf = (policy: QosPolicyRecord, rule: QosRuleRecord): RuleOfPolicy =>
   policy,
 });
 
-/** Who sees a policy sees its rules; they are changed by those who change policies. */
+/** Callers who see a policy see its rules; callers who may change the policy may change them. */
 class RuleGate implements Gate<RuleOfPolicy> {
   readonly #rules: QosRules;
   readonly #policies: Access<QosPolicyRecord>;

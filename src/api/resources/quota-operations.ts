@@ -1,4 +1,4 @@
-/** What the routes of quotas tell of themselves. */
+/** The descriptions of the quotas' routes. */
 import { shownSchema } from '../../model/attribute-schema.ts';
 import { quotaAttributes } from '../../model/quota.ts';
 import {

@@ -1,6 +1,6 @@
 /**
- * RBAC policies: each change of one is also a revision of the object it shares, which is what keeps two requests from
- * making the same policy, and a policy from outliving its object.
+ * RBAC policies: each change of one is also a revision of its object. So two requests cannot create the same policy, and no
+ * policy outlives its object.
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -33,9 +33,9 @@ import { shareables } from './shareables.ts';
 import { isForAll, isOpenTo, policiesOf, sharedAs } from './sharing.ts';
 import { StoredResource } from './stored-resource.ts';
 
-/** Whose things use what can be shared. */
+/** The users of shared objects. */
 interface Uses {
-  /** What is written whenever something begins to use the object. */
+  /** The prefix under which each new use of the object is written. */
   readonly uses: (id: string) => string;
   readonly users: (state: State, id: string) => Iterable<Row<Owned>>;
 }
@@ -67,7 +67,7 @@ const usesOfType: Readonly<Record<SharedType, Uses>> = {
   },
 };
 
-/** A subnet pool is shared with those only who may use its address scope. */
+/** A subnet pool can only be shared with projects that may use its address scope. */
 function requireScopeSeen(change: Change, state: State, policy: RbacPolicyRecord): void {
   const { object_type: type, object_id: id, target_tenant: target } = policy;
   const scope = type === 'subnetpool' ? (state.subnetPools.get(id)?.record.address_scope_id ?? null) : null;
@@ -125,7 +125,7 @@ export class RbacPolicies extends StoredResource<
     const others = this.#policiesOf(before).filter(({ id }) => id !== before.id);
     this.#refuseTwin(after, others);
     requireScopeSeen(change, this.state, after);
-    // Who leaves everybody's policy leaves it as if it were removed, even for who is named now: Neutron's rule.
+    // Neutron's rule: a policy for all that changes its target counts as removed, even for the new target.
     this.#keepUsersIn(change, before, [...others, after], after.target_tenant === '*' ? [after] : []);
     return after;
   }
@@ -155,8 +155,8 @@ export class RbacPolicies extends StoredResource<
   }
 
   /**
-   * Refuses when `after`, which are to be the object's policies, shut out a project that uses the object; of the policy
-   * itself in its new form, only what is in `counted` lets anybody in.
+   * Refuses when the object's policies `after` the change exclude a project that uses the object. The changed policy itself
+   * counts only when it is in `counted`.
    */
   #keepUsersIn(
     change: Change,
@@ -169,7 +169,7 @@ export class RbacPolicies extends StoredResource<
     keepGatewaysIn(change, this.state, policy, after);
     this.#touchObject(change, object, after);
     const before = this.#policiesOf(policy);
-    // What was shared when its own attribute was no policy yet, needs none.
+    // Objects of old stores are shared by their attribute, without a policy.
     if ('shared' in object.record && object.record.shared === true && !isForAll(before)) return;
     const rows = [...users(this.state, policy.object_id)];
     const projects = rows.map((row) => row.record.project_id);
@@ -181,7 +181,7 @@ export class RbacPolicies extends StoredResource<
     change.requireQuiet(uses(policy.object_id));
   }
 
-  /** `policies` are what the object is going to have. */
+  /** `policies`: the object's policies after the change. */
   #touchObject(change: Change, object: Row<Owned>, policies: readonly RbacPolicyRecord[]): void {
     const { state } = this;
     change.replace(object);

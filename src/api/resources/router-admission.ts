@@ -1,4 +1,4 @@
-/** Policies that let projects' routers have gateways on an external network stay as long as these are there. */
+/** A policy for an external network cannot go while a router of the project has its gateway there by the policy. */
 
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -10,7 +10,7 @@ import { accessAsExternal } from './external-networks.ts';
 const lets = ({ action, target_tenant: target }: RbacPolicyRecord, project: string): boolean =>
   action === accessAsExternal && (target === '*' || target === project);
 
-/** `policy` is about to go or to change; `after` are to be those of its object. */
+/** `policy` is removed or changed; `after` are the object's policies after that. */
 export function keepGatewaysIn(
   change: Change,
   state: State,

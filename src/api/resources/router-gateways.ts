@@ -1,4 +1,4 @@
-/** The gateway of a router: its port on an external network, which comes, changes and goes with what requests say. */
+/** The gateway of a router: its port on an external network, created, changed and deleted by requests for the router. */
 
 import type { FixedIpDraft } from '../../model/fixed-ips.ts';
 import { keys } from '../../model/keys.ts';
@@ -57,7 +57,7 @@ function movesTo(port: PortRecord, wanted: readonly FixedIpDraft[]): boolean {
   );
 }
 
-/** Its being there and external holds when the change goes through. */
+/** Makes it a condition that the network exists and is external. */
 function admitNetwork(change: Change, state: State, caller: Caller, id: string): void {
   requireSeen(state, caller, 'network', id);
   const network = state.networks.get(id);

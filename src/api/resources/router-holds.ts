@@ -1,6 +1,6 @@
 /**
- * The ports that routers hold: where they are, what may not meet on one router, and what requests for ports may not do to
- * them. The router's record says which ports are its own; a port that only claims to be is not.
+ * The ports of routers: their subnets, which subnets cannot be on one router, and what requests may not do to such ports.
+ * The router's record lists its ports; a port's own `device_id` is no proof.
  */
 
 import { refuse } from '../../model/faults.ts';
@@ -51,7 +51,7 @@ export function refuseOverlap(state: State, router: RouterRecord, subnets: reado
   }
 }
 
-/** Refuses to remove what a router needs; a port without addresses is let go of. */
+/** Refuses to delete a router's port, unless it has no addresses. */
 export function releaseFromRouter(change: Change, state: State, port: PortRecord): void {
   for (const row of state.routers.by('port', port.id)) {
     const router = row.record;
@@ -64,7 +64,7 @@ export function releaseFromRouter(change: Change, state: State, port: PortRecord
   }
 }
 
-/** What a router holds does not become another device's; what is another project's router is nobody else's device. */
+/** A router's port cannot get another device, and no port can get another project's router as its device. */
 export function checkDevice(
   state: State,
   caller: Caller,
@@ -81,7 +81,7 @@ export function checkDevice(
     refuse({ code: 'DeviceIDNotOwnedByTenant', device: after.device_id });
 }
 
-/** A router's port that moves comes no nearer to the others than a new one might. */
+/** A router's port with new addresses obeys the same rules as a new one. */
 export function checkMove(change: Change, state: State, before: PortRecord, after: PortRecord): void {
   const held = new Set(before.fixed_ips.map((ip) => ip.subnet_id));
   const gained = subnetsOfPort(state, after).filter(({ id }) => !held.has(id));
@@ -94,7 +94,7 @@ export function checkMove(change: Change, state: State, before: PortRecord, afte
       { ...row.record, interfaces: others, gateway: gateway === before.id ? null : gateway },
       gained,
     );
-    // Another port of the router that comes meanwhile is a revision of it.
+    // A new port of the router would be a revision of it.
     change.requireUnchanged(row);
   }
 }

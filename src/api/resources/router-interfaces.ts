@@ -1,6 +1,6 @@
 /**
- * A router's interfaces: its ports on networks of projects, made for a subnet or taken over as they are. Each coming and
- * going is a revision of the router, which is what keeps two requests from overlapping on it.
+ * A router's interfaces: its ports on networks of projects, created for a subnet or existing before. Adding or removing one
+ * is a revision of the router, so that two requests cannot add overlapping subnets.
  */
 
 import { poolRange } from '../../model/address-pools.ts';
@@ -57,7 +57,7 @@ function namedBy(body: unknown): Named {
 const hasFamily6 = (port: PortRecord): boolean =>
   port.fixed_ips.some((ip) => parseIp(ip.ip_address)?.family === 6);
 
-/** Where another router announces itself, ours does not. */
+/** A subnet with router advertisements of an external router takes no router here. */
 function refuseForeignAnnouncer({ id, ...subnet }: SubnetRecord): void {
   if (subnet.ip_version === 6 && subnet.ipv6_ra_mode === null && subnet.ipv6_address_mode !== null) {
     badRouterRequest(
@@ -74,7 +74,7 @@ function isInPools(subnet: SubnetRecord, address: string): boolean {
   });
 }
 
-/** What clients are told: the interface as it is, or was. */
+/** The answer: the interface after it was added, or before it was removed. */
 function told(
   router: RouterRecord,
   port: PortRecord,
@@ -158,7 +158,7 @@ class RouterInterfaces {
     return { record, answer: told(router, port, subnet, [subnet]) };
   }
 
-  /** A network that is shared with everybody does not lend its subnets' gateways. */
+  /** A network that is shared with all projects does not give away its subnets' gateways. */
   #admitToSubnet(subnet: SubnetRecord, caller: Caller): void {
     if (caller.admin || subnet.project_id === caller.project) return;
     for (const { record } of this.#context.view.state.rbacPolicies.by('object', subnet.network_id))
@@ -177,7 +177,7 @@ class RouterInterfaces {
     return after;
   }
 
-  /** The port stays as guarded as it is: its owner need not have the say over that. */
+  /** The port keeps its port security: its owner may not be allowed to change it. */
   #addPort(change: Change, router: RouterRecord, id: string, caller: Caller) {
     const row = this.#ports.toUpdate(caller, id, {});
     const port = row.record;

@@ -1,4 +1,4 @@
-/** How routers come by ports of their own and give them up; the record that says so is the caller's to write. */
+/** Creates and deletes ports of routers. The caller writes the router's record. */
 
 import { draftForCreate } from '../../model/attribute.ts';
 import type { FixedIpDraft } from '../../model/fixed-ips.ts';
@@ -22,7 +22,7 @@ export interface RouterPortDraft {
   readonly project: string;
 }
 
-/** Makes a port for the router. What it takes of its project's quota is counted and not refused, as in Neutron. */
+/** Creates a port for the router. As in Neutron, it counts for the quota and is not refused by it. */
 export function makeRouterPort(
   change: Change,
   context: Context,

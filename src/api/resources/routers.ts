@@ -1,6 +1,6 @@
 /**
- * Routers: what creating, changing and removing one means for the ports that it holds. They are recorded and hold
- * addresses; no packet takes its way by them yet.
+ * Routers: what creating, changing and removing one means for its ports. Routers are recorded and hold addresses; they do
+ * not forward packets yet.
  */
 
 import { refuse } from '../../model/faults.ts';

@@ -1,4 +1,4 @@
-/** A rule's record and the marks at the groups that it names, always written together. */
+/** A rule's record and its marks at the groups that it names, always written together. */
 import { keys } from '../../model/keys.ts';
 import type { SecurityGroupRuleRecord } from '../../model/records.ts';
 import { addressGroupIdOf } from '../../model/security-group-rule.ts';
@@ -16,7 +16,7 @@ function markOf(rule: SecurityGroupRuleRecord): string | null {
   return remote === null || remote === own ? null : keys.groupUse(remote, id);
 }
 
-/** Refuses a rule that names what the caller has not; what it names is there when the change goes through. */
+/** Refuses a rule that names a group which the caller may not use. Makes it a condition that the group exists. */
 export function admitNamed(
   change: Change,
   state: State,

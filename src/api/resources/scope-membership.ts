@@ -1,6 +1,6 @@
 /**
- * Subnet pools in address scopes: what a pool must be to be in one, and the marks that keep two requests from putting
- * pools into one scope that do not go together.
+ * Subnet pools in address scopes: which pools a scope accepts, and the marks by which two requests cannot add pools that
+ * exclude each other.
  */
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -14,7 +14,7 @@ import { admit } from './admission.ts';
 
 const missing = (id: string): never => refuse({ code: 'AddressScopeNotFound', id });
 
-/** Who owns a pool in another's scope does not change it. */
+/** The owner of a pool in another project's scope cannot change the pool. */
 export function requireScopeOwner(state: State, caller: Caller, pool: SubnetPoolRecord): void {
   const { id, address_scope_id: scope } = pool;
   const owner = scope === null ? undefined : state.addressScopes.get(scope)?.record.project_id;
@@ -38,7 +38,7 @@ function requireAffinity(change: Change, state: State, pool: SubnetPoolRecord): 
         refuse({ code: 'NetworkAddressScopeAffinityError' });
     }
   }
-  // Any subnet that comes meanwhile may be one beside the pool's.
+  // A new subnet may be beside one of the pool's.
   change.requireQuiet('subnets/');
 }
 

@@ -1,4 +1,4 @@
-/** Security-group rules: no two of a group say the same, and each is a revision of its group. */
+/** Security-group rules: a group has no two equal rules, and adding or removing one is a revision of the group. */
 
 import { refuse } from '../../model/faults.ts';
 import type { SecurityGroupRecord, SecurityGroupRuleRecord } from '../../model/records.ts';
@@ -91,8 +91,8 @@ export class SecurityGroupRules extends StoredResource<
   }
 
   /**
-   * Also what keeps two requests from adding the same rule, or a rule to a group that is being removed. However many
-   * requests share the change, it is one revision of the group.
+   * So two requests cannot add the same rule, or a rule to a group that is being removed. Requests that share the change
+   * are one revision of the group.
    */
   #touchGroup(change: Change, group: Row<SecurityGroupRecord>): void {
     change.replace(group);

@@ -1,4 +1,4 @@
-/** Security groups: the default group's privileges, and what removing a group takes along. */
+/** Security groups: the rules for the default group, and what is removed together with a group. */
 
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -76,7 +76,7 @@ export class SecurityGroups extends StoredResource<
     if (ports.by('group', group.id).size > 0) refuse({ code: 'SecurityGroupInUse', id: group.id });
     change.requireQuiet(keys.groupUse.under(group.id));
     for (const rule of rules.by('group', group.id)) removeRule(change, rule);
-    // Rules of other groups that name this one would otherwise admit nobody, silently.
+    // Otherwise rules of other groups that name this one would stay and match nothing.
     for (const rule of rules.by('remote', group.id)) {
       const owner = groups.get(rule.record.security_group_id);
       if (owner === undefined || owner.record.id === group.id) continue;
@@ -90,7 +90,7 @@ export class SecurityGroups extends StoredResource<
     change.remove(row.key);
   }
 
-  /** Connections of ports would be judged one way and their answers the other, so no port may have the group. */
+  /** A port's connections began under the old statefulness, so no port may have the group. */
   #turn(change: Change, group: SecurityGroupRecord): void {
     if (this.state.ports.by('group', group.id).size > 0) refuse({ code: 'SecurityGroupInUse', id: group.id });
     change.requireQuiet(keys.groupUse.under(group.id));

@@ -1,4 +1,4 @@
-/** What may be shared with other projects, by the names that RBAC policies have for it: where it is and who sees it. */
+/** The kinds of objects that RBAC policies share: their tables, their `missing` faults, and who sees them. */
 
 import type { AccessRule } from '../../model/access.ts';
 import { addressGroupVerbs } from '../../model/address-group.ts';

@@ -1,6 +1,5 @@
 /**
- * What the view knows of sharing: the policies of an object, whether readers see it as shared, and who relies on
- * being let in. The rule itself is the model's.
+ * The sharing of objects by their RBAC policies, as the view has them. `model/sharing.ts` has the rule itself.
  */
 import { keys } from '../../model/keys.ts';
 import { newRbacPolicy, type SharedType } from '../../model/rbac-policy.ts';
@@ -29,8 +28,8 @@ export const isForAll = (policies: Iterable<RbacPolicyRecord>): boolean =>
   [...policies].some(({ action, target_tenant: target }) => action === 'access_as_shared' && target === '*');
 
 /**
- * The policy that an object's own `shared` stands for. The object's being written in the same change keeps two requests
- * from adding it.
+ * Adds the policy that an object's own `shared` means. The change writes the object too, so two requests cannot both add
+ * it.
  */
 export function shareWithAll(
   change: Change,
@@ -48,7 +47,7 @@ export function shareWithAll(
   change.put(keys.rbacPolicy(policy.id), policy);
 }
 
-/** The object with its own `shared` as the policies that it is going to have say, where those change it. */
+/** The object with its own `shared` changed where the policies after the change say otherwise. */
 export function sharedAs<R extends Owned>(
   object: R,
   before: Iterable<RbacPolicyRecord>,
@@ -58,7 +57,7 @@ export function sharedAs<R extends Owned>(
   return 'shared' in object && open !== isForAll(before) ? { ...object, shared: open } : object;
 }
 
-/** The policies of an object that goes, go too. The object's being unchanged is already a condition. */
+/** Removes the policies of a deleted object. That the object is unchanged is already a condition. */
 export function removePolicies(change: Change, state: State, object: string): void {
   for (const row of state.rbacPolicies.by('object', object)) change.remove(row.key);
 }

@@ -1,6 +1,6 @@
 /**
  * The core of a resource whose records are the rows of one table: finding, listing, showing, creating one by one.
- * What a record requires, and what it means to others, is its own class's matter.
+ * A subclass knows what its records require and what other records depend on them.
  */
 import type { AttributeTable, DraftOf } from '../../model/attribute.ts';
 import { type MissingCode, type MissingFault, missing } from '../../model/missing.ts';

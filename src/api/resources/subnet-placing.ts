@@ -72,7 +72,7 @@ export class SubnetPlacing {
     return bad(`No default subnetpool found for IPv${family}`);
   }
 
-  /** No two requests cut from one pool at a time. */
+  /** Two requests cannot allocate from one pool at the same time. */
   #cut(draft: SubnetDraft, pool: SubnetPoolRecord, project: string): PlacedSubnetDraft {
     const uses = keys.subnetPoolUse.under(pool.id);
     this.#change.claim(uses);
@@ -107,7 +107,7 @@ export class SubnetPlacing {
     const rows = [...new Set(siblings.flatMap((one) => one.subnetpool_id ?? []))].flatMap(
       (id) => this.#state.subnetPools.get(id) ?? [],
     );
-    // Their scopes stay what they are until this goes through.
+    // The pools stay in their scopes until the change succeeds.
     for (const row of rows) this.#change.requireUnchanged(row);
     const scope = rows.find(({ record }) => record.address_scope_id !== null)?.record.address_scope_id;
     if (pool === null) {
@@ -120,7 +120,7 @@ export class SubnetPlacing {
   }
 }
 
-/** The prefix that the request names, or that its gateway tells; null when any will do. */
+/** The prefix that the request names, or that follows from its gateway; null for any. */
 function wantedPrefix({ cidr: named, gateway_ip: gateway }: SubnetDraft, length: number): Cidr | null {
   if (named !== undefined && named !== null) return parseCidr(named);
   const address = gateway === undefined || gateway === null ? null : parseIp(gateway);

@@ -38,7 +38,7 @@ function networkOf(context: Context, caller: Caller, body: unknown) {
   const id = pythonText(named);
   requireSeen(context.view.state, caller, 'network', id);
   const network = context.view.state.networks.get(id) ?? refuse({ code: 'NetworkNotFound', id });
-  // Others' subnets are not for everybody to take who sees them.
+  // Seeing a network does not entitle to its subnets.
   if (!caller.admin && network.record.project_id !== caller.project) refuse({ code: 'NotNetworkOwner' });
   return network;
 }
@@ -59,7 +59,7 @@ function refuseOverlap(
   }
 }
 
-/** All subnets of a network, as far as they are of the pool's family, become subnets of the pool. */
+/** All subnets of a network that have the pool's family become subnets of the pool. */
 export const onboarding = (context: Context): ResourceAction<SubnetPoolRecord> => ({
   body: objectOf({ network_id: uuidSchema }),
   answer: arrayOf(objectOf({ id: uuidSchema, cidr: cidrSchema })),
@@ -80,7 +80,7 @@ export const onboarding = (context: Context): ResourceAction<SubnetPoolRecord> =
     joinScope(change, state, caller, pool, after);
     change.claim(keys.subnetPoolUse.under(pool.id));
     change.requireQuiet(keys.subnetPoolUse.under(pool.id));
-    // No subnet comes to the network meanwhile that would stay outside.
+    // A new subnet of the network would stay outside the pool.
     change.replace(network);
     change.put(network.key, touched(network.record, change.now));
     for (const row of rows) {

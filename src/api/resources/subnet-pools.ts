@@ -1,4 +1,4 @@
-/** Subnet pools. What is cut from one follows its prefixes; each has one default at most for each version of IP. */
+/** Subnet pools: subnets are allocated from their prefixes. There is at most one default pool for each version of IP. */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import type { SubnetPoolRecord } from '../../model/records.ts';

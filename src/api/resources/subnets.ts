@@ -1,4 +1,4 @@
-/** Subnets: siblings may not overlap, and the addresses that ports have of it follow its coming and going. */
+/** Subnets: no overlap in a network. Ports get and lose addresses with automatically addressed subnets. */
 
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -111,7 +111,7 @@ export class Subnets extends StoredResource<
     removeSubnet(change, subnet);
   }
 
-  /** What a router's port has as the gateway stays the gateway. */
+  /** A gateway address that a router's port has cannot change. */
   #keepGateway(change: Change, before: SubnetRecord, wanted: unknown): void {
     const { gateway_ip: address, network_id: network } = before;
     if (address === null || wanted === undefined || wanted === address) return;
@@ -120,7 +120,7 @@ export class Subnets extends StoredResource<
     change.requireQuiet(keys.port.under(network));
   }
 
-  /** A child's coming and going is a revision of the network, and keeps it from vanishing meanwhile. */
+  /** Adding or removing a subnet is a revision of the network, so the network cannot be deleted meanwhile. */
   #touchNetwork(change: Change, network: Row<NetworkRecord>): void {
     change.replace(network);
     change.put(network.key, touched(network.record, change.now));
@@ -138,7 +138,7 @@ export class Subnets extends StoredResource<
     }
   }
 
-  /** Hosts that are already there will address themselves on the new prefix. */
+  /** Existing guests form addresses of the new prefix, so their ports get them. */
   #addressPorts(change: Change, subnet: SubnetRecord): void {
     change.requireQuiet(keys.port.under(subnet.network_id));
     for (const row of this.state.ports.by('network', subnet.network_id)) {

@@ -1,6 +1,6 @@
 /**
- * Whether a store is whole: walks a snapshot and lists everything in it that contradicts the rest. What requests must
- * keep true stands here apart from the code that keeps it.
+ * The check of a store: walks a snapshot and lists every contradiction in it. The rules stand here, apart from the code that
+ * keeps them.
  */
 
 import { isObject } from '../checks.ts';
