@@ -7,6 +7,7 @@
 import { Topology } from '../../src/agent/interest/topology.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { maxMeterSpread } from '../../src/pipeline/shared-meters.ts';
+import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';
 import type { Entry, Write } from '../../src/store/contract.ts';
 import { memberWrite, network, worldWrites } from './records.ts';
@@ -44,7 +45,7 @@ export class Compiler {
     const entries = worldWrites(this.#world).flatMap(entryOf);
     return this.#timed(() => {
       this.#topology.reset({ revision: 1, entries });
-      this.#pipeline.facts.zones.set(network as NetworkId, 1);
+      this.#pipeline.facts.zones.set(network as NetworkId, 1 as Zone);
       for (const [n, { id }] of this.#world.locals.entries())
         this.#pipeline.facts.ofports.set(id as PortId, n + 1);
     });

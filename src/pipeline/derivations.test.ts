@@ -3,6 +3,7 @@
  * rules, and exactly the flows that say it.
  */
 import { describe, expect, test } from 'vitest';
+import { setKeys, zone } from '../../test/lib/keys.ts';
 import { cidr } from '../net/cidr.ts';
 import { macFromBits } from '../net/mac.ts';
 import { canonicalBody } from '../openflow/index.ts';
@@ -60,7 +61,7 @@ function installed({ members, rules }: Size): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
   facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
-  facts.zones.set(network, 1);
+  facts.zones.set(network, zone(1));
   facts.groups.set(local, { id: local, stateful: true });
   facts.groups.set(far, { id: far, stateful: true });
   facts.addressGroups.set(addresses, { id: addresses, addresses: [cidr(4, 0x0b000000n)] });
@@ -68,6 +69,7 @@ function installed({ members, rules }: Size): Pipeline {
     const port = portOf(`here-${at}`, at, [local], true);
     facts.ports.set(port.id, port);
     facts.ofports.set(port.id, at + 1);
+    setKeys(facts, [network], [port]);
   }
   for (let at = 0; at < rules; at++)
     for (const family of [4, 6] as const)
@@ -130,8 +132,10 @@ const changes = {
     facts.rules.set(each.id, each);
   },
   'a local port joins': ({ facts }: Pipeline) => {
-    facts.ports.set('new' as PortId, portOf('new', 900, [local], true));
-    facts.ofports.set('new' as PortId, 99);
+    const port = portOf('new', 900, [local], true);
+    facts.ports.set(port.id, port);
+    setKeys(facts, [], [port]);
+    facts.ofports.set(port.id, 99);
   },
 };
 
@@ -205,7 +209,7 @@ const plugged = {
   'services-of': 1,
   locals: 1,
   'locals-of': 1,
-  'zone-of': 1,
+  'network-key-of': 1,
   'mac-holders': 1,
   holders: 1,
   'local-groups': 1,
@@ -229,7 +233,6 @@ const plugged = {
   'state-flows-installed': 1,
   'port-verdicts': 1,
   'port-verdicts-installed': 1,
-  'port-ids': 1,
   'prefixed-locals': 1,
   'reserved-by-port': 1,
   'wide-ports': 1,

@@ -3,6 +3,7 @@
  * Two kinds: a whole flow, and a share in a conjunctive flow, which is merged with the shares that other
  * rules have in the same match (one match at one priority is one flow to the switch).
  */
+import type { NetworkKey, PortKey } from '../model/numbers.ts';
 import type { Action, FieldName, FlowBody, Match } from '../openflow/index.ts';
 import type { Direction, NetworkId, PortId, RuleId } from '../policy/world.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type TableName,
   tables,
 } from './tables.ts';
+import type { Zone } from './zone.ts';
 
 /** Why a flow is there. Drops are counted by `reason` and `port`. */
 export interface Provenance {
@@ -48,7 +50,8 @@ export type MatchIn<T extends TableName> = Pick<Match, MatchField<T>>;
 /** A match with no field that its table's row does not name (spread objects escape the usual check). */
 type Only<T extends TableName, M> = M & {
   readonly [F in Exclude<keyof M, MatchField<T>>]: never;
-} & NdWithCode<M>;
+} & NdWithCode<M> &
+  Keyed<M>;
 type NdField = Extract<FieldName, `nd_${string}`>;
 /**
  * A field of neighbour discovery is matched together with ICMPv6 code 0, as RFC 4861 demands of the packet. Open
@@ -56,13 +59,26 @@ type NdField = Extract<FieldName, `nd_${string}`>;
  * is matched exactly; without it the cached decision holds for every target.
  */
 type NdWithCode<M> = keyof M & NdField extends never ? unknown : { readonly icmpv6_code: 0 };
+type PortField = typeof register.source | typeof register.destination;
+/** Ports of different networks may share a key, so a port is matched in its network only. */
+type Keyed<M> = keyof M & PortField extends never
+  ? unknown
+  : { readonly [F in keyof M & PortField]: PortKey } & { readonly [register.network]: NetworkKey };
 type Why = Omit<Provenance, 'stage'>;
 
 /** A register's new value; with a mask, only those bits of it. */
 type Loaded = number | { readonly value: number; readonly mask: number };
+/** Numbers of different meaning are not to be mistaken for each other. */
+type LoadedInto<F, Other> = F extends PortField
+  ? PortKey
+  : F extends typeof register.network
+    ? NetworkKey
+    : F extends typeof register.zone
+      ? Zone
+      : Other;
 
 export interface Then<T extends TableName> {
-  readonly load?: { readonly [F in LoadField<T>]?: Loaded };
+  readonly load?: { readonly [F in LoadField<T>]?: LoadedInto<F, Loaded> };
   readonly actions?: readonly Action[];
   readonly goto?: NextTable<T>;
 }
@@ -114,7 +130,7 @@ export function clause<T extends TableName, M extends MatchIn<T>>(
  * would leave the next without conntrack state.
  */
 export function branch<T extends TableName>(
-  load: { readonly [F in LoadField<T>]?: number },
+  load: { readonly [F in LoadField<T>]?: LoadedInto<F, number> },
   next: NextTable<T>,
 ): Action {
   const resubmit: Action = { type: 'resubmit', table: tables[next as TableName].id };

@@ -1,5 +1,6 @@
 /** What the agent tells the pipeline, as inputs of its graph. Nothing is derived here. */
 import type { Dataflow, Input } from '../base/dataflow.ts';
+import type { NetworkKey, PortKey } from '../model/numbers.ts';
 import type {
   AddressGroup,
   AddressGroupId,
@@ -17,6 +18,7 @@ import type {
   Subnet,
   SubnetId,
 } from '../policy/world.ts';
+import type { Zone } from './zone.ts';
 
 /** What the switch can do for the flows. */
 export interface Abilities {
@@ -41,8 +43,11 @@ export interface Facts {
   readonly linkLocals: Input<string, LinkLocal>;
   /** OpenFlow port number of each port that is plugged here. */
   readonly ofports: Input<PortId, number>;
-  /** Conntrack zone of each network that has ports here, in [1, 65535]. */
-  readonly zones: Input<NetworkId, number>;
+  /** Keys of networks and of ports, those of other hosts included. */
+  readonly networkKeys: Input<NetworkId, NetworkKey>;
+  readonly portKeys: Input<PortId, PortKey>;
+  /** Conntrack zone of each network that has ports here. */
+  readonly zones: Input<NetworkId, Zone>;
   /** Meters that the switch does not give, by number. */
   readonly withheldMeters: Input<number, true>;
   readonly abilities: Input<'switch', Abilities>;
@@ -59,6 +64,8 @@ export function declareFacts(graph: Dataflow): Facts {
     qosPolicies: graph.input('qos-policies'),
     linkLocals: graph.input('link-locals'),
     ofports: graph.input('ofports'),
+    networkKeys: graph.input('network-keys'),
+    portKeys: graph.input('port-keys'),
     zones: graph.input('zones'),
     withheldMeters: graph.input('withheld-meters'),
     abilities: graph.input(

@@ -2,12 +2,15 @@
  * One port of this host with all that its flows need to know: its keys, and every address it may use.
  * Pure derivation from the world; no flows here.
  */
+import type { NetworkKey, PortKey } from '../model/numbers.ts';
 import { type Cidr, contains, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { isUnusable } from '../net/unusable-addresses.ts';
 import { macsOf } from '../policy/address-owners.ts';
 import { sameIp } from '../policy/identity.ts';
 import type { LinkLocal, Pair, Port } from '../policy/world.ts';
+import { register } from './tables.ts';
+import type { Zone } from './zone.ts';
 
 export interface LocalPort {
   readonly port: Port;
@@ -15,10 +18,10 @@ export interface LocalPort {
   readonly up: boolean;
   /** OpenFlow port number of its interface. */
   readonly ofport: number;
-  /** Stands for the port in registers and connection labels. */
-  readonly key: number;
-  /** The network's key and conntrack zone. */
-  readonly zone: number;
+  /** Stands for the port, in its network, in registers and connection records. */
+  readonly key: PortKey;
+  readonly networkKey: NetworkKey;
+  readonly zone: Zone;
   /** Stands for the port's set of security groups; 0 is the empty set. */
   readonly set: number;
   /** The set's canonical name; empty without groups, and while nothing guards the port. */
@@ -31,6 +34,17 @@ export interface LocalPort {
   readonly named: readonly Pair[];
   readonly prefixes: readonly Pair[];
 }
+
+/** A port as registers name it. */
+export type KeyedPort = Pick<LocalPort, 'key' | 'networkKey'>;
+
+/** Matches the packets that a port sent. */
+export const sentBy = ({ key, networkKey }: KeyedPort) =>
+  ({ [register.source]: key, [register.network]: networkKey }) as const;
+
+/** Matches the packets that a port shall get. */
+export const sentTo = ({ key, networkKey }: KeyedPort) =>
+  ({ [register.destination]: key, [register.network]: networkKey }) as const;
 
 /** The families in which a set of groups needs no connection tracking. */
 export type Untracked = Readonly<Record<Family, boolean>>;
@@ -67,7 +81,7 @@ export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
   withheld: readonly Cidr[],
-  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'zone' | 'set' | 'groups'>,
+  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'networkKey' | 'zone' | 'set' | 'groups'>,
 ): LocalPort {
   const macs = macsOf(port);
   const held = distinct([

@@ -4,6 +4,6 @@ import { register, type TableName, tables } from './tables.ts';
 
 export const lookUp = (next: TableName): Action => ({
   type: 'ct',
-  zone: { field: register.network, offset: 0, bits: 16 },
+  zone: { field: register.zone, offset: 0, bits: 16 },
   table: tables[next].id,
 });

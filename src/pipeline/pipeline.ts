@@ -18,6 +18,7 @@ import { guardIgmp, guardIgmpDefaults } from './stages/guard-igmp.ts';
 import { guardIp } from './stages/guard-ip.ts';
 import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
 import { guardNd } from './stages/guard-nd.ts';
+import { heldLookups } from './stages/held-lookups.ts';
 import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
 import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
 import { needsDefaults, setNeeds } from './stages/needs.ts';
@@ -63,7 +64,7 @@ export class Pipeline {
     this.relations = declareRelations(graph, this.facts, this.ids, maxCountedApart);
     this.facts.abilities.set('switch', abilities);
     const { relations, ids } = this;
-    const { locals, localsOf, macHolders, holders, subnetsOf, activeRules, zoneOf } = relations;
+    const { locals, localsOf, macHolders, holders, subnetsOf, activeRules, networkKeyOf } = relations;
 
     this.desired.contribute('defaults', [
       ...classifyDefaults,
@@ -112,20 +113,22 @@ export class Pipeline {
     this.#install(
       'mac-flows',
       graph.map('mac-flows', macHolders, (key, held) => {
-        const [zone = '', mac = ''] = key.split('|');
-        return unicast(Number(zone), macToBits(mac as Mac), held);
+        const [, mac = ''] = key.split('|');
+        return unicast(macToBits(mac as Mac), held);
       }),
     );
 
     this.#install(
       'network-flows',
       graph.map('network-flows', localsOf, (network, members, read) => {
-        const zone = read(zoneOf, network);
-        if (zone === undefined) return [];
+        const [local] = members.values();
+        if (local === undefined) return [];
+        const { networkKey: key, zone } = local;
         const subnets = [...(read(subnetsOf, network)?.values() ?? [])];
         return [
-          ...flood(network, zone, members),
-          ...subnets.flatMap((subnet) => subnetBroadcast(zone, subnet)),
+          ...heldLookups(network, key, zone),
+          ...flood(network, key, members),
+          ...subnets.flatMap((subnet) => subnetBroadcast(key, subnet)),
         ];
       }),
     );
@@ -134,9 +137,9 @@ export class Pipeline {
       'answer-flows',
       graph.map('answer-flows', holders, (_, held, read) => {
         const sole = soleHolder(held);
-        const zone = sole && read(zoneOf, sole.port.network);
+        const key = sole && read(networkKeyOf, sole.port.network);
         const { answersNd } = read(this.facts.abilities, 'switch') ?? noAbilities;
-        return sole === undefined || zone === undefined ? undefined : answer(zone, sole, answersNd);
+        return sole === undefined || key === undefined ? undefined : answer(key, sole, answersNd);
       }),
     );
 
@@ -179,13 +182,13 @@ export class Pipeline {
   }
 
   #installReserved(): void {
-    const { reserved, zoneOf } = this.relations;
+    const { reserved, networkKeyOf } = this.relations;
     for (const relation of reserved)
       this.#install(
         `${relation.name}-flows`,
         this.#graph.map(`${relation.name}-flows`, relation, (_, value, read) => {
-          const zone = read(zoneOf, value.network);
-          return zone === undefined ? undefined : reservedFlows(zone, value);
+          const key = read(networkKeyOf, value.network);
+          return key === undefined ? undefined : reservedFlows(key, value);
         }),
       );
   }
@@ -207,10 +210,8 @@ export class Pipeline {
       `${direction}-member-flows`,
       graph.map(`${direction}-member-flows`, members.blocks[direction], (_, held, read) => {
         const [peer] = held.values();
-        const zone = peer?.network == null ? undefined : read(relations.zoneOf, peer.network);
-        return peer === undefined || zone === undefined
-          ? undefined
-          : [memberFlow(direction, zone, peer, ids)];
+        const key = peer?.network == null ? undefined : read(relations.networkKeyOf, peer.network);
+        return peer === undefined || key === undefined ? undefined : [memberFlow(direction, key, peer, ids)];
       }),
     );
     this.#install(
@@ -225,16 +226,11 @@ export class Pipeline {
   /** Ids go back when nothing on this host bears their name any more. */
   #releaseIds(): void {
     const { relations } = this;
-    const { locals, sets, activeRules } = relations;
+    const { sets, activeRules } = relations;
     const { ids } = this;
     const gone = (release: (name: string) => void) => (name: string, value: unknown) => {
       if (value === undefined) release(name);
     };
-    this.#graph.sink(
-      'port-ids',
-      locals,
-      gone((name) => ids.ports.release(name)),
-    );
     this.#graph.sink(
       'set-ids',
       sets,

@@ -14,7 +14,7 @@ import type {
   QosPolicyId,
 } from '../policy/world.ts';
 import type { IdSpace } from './ids.ts';
-import type { LocalPort } from './local-port.ts';
+import type { KeyedPort, LocalPort } from './local-port.ts';
 
 /** Meters below are for other uses; those above cannot be (OpenFlow 1.5.1 §7.3.4.1, OFPM_MAX). */
 export const qosMeters = { lowest: 0x1_0000, highest: 0xffff_0000 } as const;
@@ -30,9 +30,7 @@ export interface Budget {
   readonly limit: Limit;
 }
 
-export interface PortQos {
-  /** The port's. */
-  readonly key: number;
+export interface PortQos extends KeyedPort {
   readonly budgets: readonly Budget[];
   readonly dscp: number | null;
 }
@@ -82,7 +80,7 @@ const sameBudgets = (a: readonly Budget[], b: readonly Budget[]): boolean =>
 
 /** A meter's number says port, direction and kind. */
 const equal = (a: PortQos, b: PortQos): boolean =>
-  a.key === b.key && a.dscp === b.dscp && sameBudgets(a.budgets, b.budgets);
+  a.key === b.key && a.networkKey === b.networkKey && a.dscp === b.dscp && sameBudgets(a.budgets, b.budgets);
 
 export function declareQos(
   graph: Dataflow,
@@ -93,7 +91,7 @@ export function declareQos(
   const asked = graph.map<PortId, LocalPort, PortQos>(
     'qos-asked',
     locals,
-    (id, { port, up, key }, read) => {
+    (id, { port, up, key, networkKey }, read) => {
       // The cloud's own ports (routers, DHCP) serve the whole network: only a policy of their own binds them.
       const inherited = port.cloudOwned ? null : (read(facts.networks, port.network)?.qosPolicy ?? null);
       const named = port.qosPolicy ?? inherited;
@@ -104,7 +102,7 @@ export function declareQos(
         if (limit === null) return [];
         return [{ meter: meters.of(meterName(id, place)), ...place, limit: bucketOf(place.kind, limit) }];
       });
-      return { key, budgets, dscp: policy.dscp };
+      return { key, networkKey, budgets, dscp: policy.dscp };
     },
     { equal },
   );

@@ -2,6 +2,7 @@
  * How the switch remembers who admitted a connection: the keys of ports, each in a place of the connection's label or
  * mark. Says where the places are and what is in them; which of them a packet gets is the stage's affair.
  */
+import type { PortKey } from '../model/numbers.ts';
 import type { Action, Match } from '../openflow/index.ts';
 import type { register } from './tables.ts';
 
@@ -28,7 +29,7 @@ const bits = 32;
 const full = 0xffffffffn;
 
 /** The connections that have a port's key in a place. */
-export function names({ field, offset }: Place, key: number): Pick<Match, 'ct_label' | 'ct_mark'> {
+export function names({ field, offset }: Place, key: PortKey | 0): Pick<Match, 'ct_label' | 'ct_mark'> {
   if (field === 'ct_mark') return { ct_mark: key };
   return { ct_label: { value: BigInt(key) << BigInt(offset), mask: full << BigInt(offset) } };
 }

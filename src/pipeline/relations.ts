@@ -4,6 +4,7 @@
  * No flows, no I/O; ids of ports, sets, classes and rules are handed out here.
  */
 import type { Dataflow, Relation } from '../base/dataflow.ts';
+import type { NetworkKey } from '../model/numbers.ts';
 import { type Family, formatCidr, isHost } from '../net/cidr.ts';
 import { broadcastOf, reservedAddresses } from '../policy/address-owners.ts';
 import type { GroupId, NetworkId, PortId, Rule, RuleId, Subnet, SubnetId } from '../policy/world.ts';
@@ -18,12 +19,12 @@ import { declareReserved, type Reserved } from './reserved.ts';
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
-  /** Zone of each network with a port on this host. */
-  readonly zoneOf: Relation<NetworkId, number>;
+  /** Key of each network with a port on this host. */
+  readonly networkKeyOf: Relation<NetworkId, NetworkKey>;
   readonly localsOf: Relation<NetworkId, ReadonlyMap<PortId, LocalPort>>;
   readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
   readonly linkLocals: LinkLocalRelations;
-  /** By `zone|mac`: the local ports that may use the MAC, those that are down included. */
+  /** By `network|mac`: the local ports that may use the MAC, those that are down included. */
   readonly macHolders: Relation<string, ReadonlyMap<PortId, LocalPort>>;
   /** By `network|address`. */
   readonly holders: Relation<string, ReadonlyMap<PortId, Holder>>;
@@ -47,7 +48,6 @@ export interface Relations {
 }
 
 export interface Ids {
-  readonly ports: IdSpace;
   readonly sets: IdSpace;
   readonly classes: IdSpace;
   readonly addressClasses: IdSpace;
@@ -56,7 +56,6 @@ export interface Ids {
 }
 
 export const newIds = (): Ids => ({
-  ports: new IdSpace(),
   sets: new IdSpace(),
   classes: new IdSpace(),
   addressClasses: new IdSpace(),
@@ -101,30 +100,34 @@ export function declareRelations(
 
   const locals = graph.map('locals', facts.ofports, (id, ofport, read) => {
     const port = read(facts.ports, id);
-    const zone = port && read(facts.zones, port.network);
-    if (port === undefined || zone === undefined) return undefined;
+    if (port === undefined) return undefined;
+    const key = read(facts.portKeys, id);
+    const networkKey = read(facts.networkKeys, port.network);
+    const zone = read(facts.zones, port.network);
+    if (key === undefined || networkKey === undefined || zone === undefined) return undefined;
     const groups = port.mode === 'off' ? '' : setName(port.groups);
     return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(withheldIn, port.network) ?? [], {
       up: port.adminUp && read(networksUp, port.network) === true,
       ofport,
       zone,
-      key: ids.ports.of(id),
+      networkKey,
+      key,
       groups,
       set: idOrZero(ids.sets, groups),
     });
   });
 
   const localsOf = graph.index('locals-of', locals, (_, local) => [[local.port.network, local] as const]);
-  const zoneOf = graph.map('zone-of', localsOf, (_, members) => {
-    for (const { zone } of members.values()) return zone;
+  const networkKeyOf = graph.map('network-key-of', localsOf, (_, members) => {
+    for (const { networkKey } of members.values()) return networkKey;
     return undefined;
   });
   const macHolders = graph.index('mac-holders', locals, (_, local) =>
-    local.macs.map((mac) => [`${local.zone}|${mac}`, local] as const),
+    local.macs.map((mac) => [`${local.port.network}|${mac}`, local] as const),
   );
 
   const holders = graph.index('holders', facts.ports, (_, port, read) => {
-    if (read(zoneOf, port.network) === undefined) return [];
+    if (read(networkKeyOf, port.network) === undefined) return [];
     const subnets = port.pairs.every(({ ip }) => isHost(ip))
       ? []
       : [...(read(subnetsOf, port.network)?.values() ?? [])];
@@ -170,7 +173,7 @@ export function declareRelations(
 
   return {
     locals,
-    zoneOf,
+    networkKeyOf,
     localsOf,
     subnetsOf,
     linkLocals,

@@ -7,13 +7,15 @@ import type { FieldName } from '../openflow/index.ts';
 
 /** What each register carries; they hold constants only, never copies of header fields. */
 export const register = {
-  /** Key of the local port that sent the packet. */
+  /** Key of the port that sent the packet: unique in its network only. */
   source: 'reg0',
-  /** Key of the network, which is its conntrack zone on this host. */
-  network: 'reg1',
+  /** Conntrack zone of the network on this host. */
+  zone: 'reg1',
+  /** Key of the network, the same on every host. */
+  network: 'reg11',
   /** Id of the set of security groups of the sender. */
   sourceSet: 'reg2',
-  /** Key of the local port that shall get the packet. */
+  /** Key of the port that shall get the packet. */
   destination: 'reg3',
   destinationSet: 'reg4',
   /** Scratch: class of the peer's address, the set of locally named groups that it belongs to. */
@@ -62,8 +64,20 @@ interface TableRow {
   readonly learnt?: true;
 }
 
-const { source, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, dhcp, needs } =
-  register;
+const {
+  source,
+  zone,
+  network,
+  sourceSet,
+  destination,
+  destinationSet,
+  peer,
+  addresses,
+  flags,
+  copy,
+  dhcp,
+  needs,
+} = register;
 const { sourceReserved, targetReserved } = register;
 const port4 = ['udp_src', 'udp_dst'] as const;
 const tracked = ['ct_state', 'ct_label', 'ct_mark'] as const;
@@ -89,13 +103,13 @@ export const tables = {
   classify: {
     id: 0,
     match: ['in_port'],
-    load: [source, network, sourceSet, flags],
+    load: [source, zone, network, sourceSet, flags],
     next: ['guard_mac', 'responder'],
   },
   /** Untagged, from one of the port's own MACs. */
   guard_mac: {
     id: 1,
-    match: [source, 'vlan_vid', 'eth_src'],
+    match: [source, network, 'vlan_vid', 'eth_src'],
     load: [],
     next: ['reserved_source', 'guard_type'],
   },
@@ -114,7 +128,7 @@ export const tables = {
   },
   guard_type: {
     id: 4,
-    match: [source, 'eth_type', 'ip_proto', 'icmpv6_type', 'udp_dst'],
+    match: [source, network, 'eth_type', 'ip_proto', 'icmpv6_type', 'udp_dst'],
     load: [dhcp],
     next: ['guard_arp', 'guard_nd', 'guard_igmp', 'guard_ip'],
   },
@@ -123,6 +137,7 @@ export const tables = {
     id: 5,
     match: [
       source,
+      network,
       sourceReserved,
       targetReserved,
       'eth_type',
@@ -141,6 +156,7 @@ export const tables = {
     id: 6,
     match: [
       source,
+      network,
       targetReserved,
       'eth_type',
       'eth_src',
@@ -158,11 +174,17 @@ export const tables = {
     next: ['guard_ip', 'responder'],
   },
   /** IGMP, by where it goes. */
-  guard_igmp: { id: 7, match: [source, 'eth_type', 'ip_proto', 'ip_dst'], load: [], next: ['guard_ip'] },
+  guard_igmp: {
+    id: 7,
+    match: [source, network, 'eth_type', 'ip_proto', 'ip_dst'],
+    load: [],
+    next: ['guard_ip'],
+  },
   guard_ip: {
     id: 9,
     match: [
       source,
+      network,
       sourceReserved,
       dhcp,
       'eth_type',
@@ -179,14 +201,14 @@ export const tables = {
   /** The one conntrack lookup of a packet that a guarded port sent. */
   egress_ct: {
     id: 10,
-    match: [source, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
+    match: [source, network, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...port4],
     load: [flags],
     next: ['egress_state', 'egress_needs', 'responder'],
   },
   egress_state: {
     id: 11,
-    match: [source, flags, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
-    load: [flags],
+    match: [zone, source, network, flags, 'eth_dst', 'eth_type', 'ip_proto', ...tracked, ...originalTuple],
+    load: [network, flags],
     next: ['egress_known', 'egress_needs', 'egress_qos'],
   },
   /** Of a sender on record: while nobody has answered, rules judge, and count, whole packets again. */
@@ -219,7 +241,19 @@ export const tables = {
   },
   egress_rules: {
     id: 17,
-    match: [source, sourceSet, peer, addresses, flags, needs, 'conj_id', 'ip_dst', 'ipv6_dst', ...service],
+    match: [
+      source,
+      network,
+      sourceSet,
+      peer,
+      addresses,
+      flags,
+      needs,
+      'conj_id',
+      'ip_dst',
+      'ipv6_dst',
+      ...service,
+    ],
     load: [],
     next: ['egress_qos'],
   },
@@ -257,15 +291,15 @@ export const tables = {
   /** What only a packet that is an advertisement already can get. */
   answer_tll: { id: 22, match: ['eth_type', 'ip_proto', 'icmpv6_type'], load: [], next: [] },
   /** Visited on the way to an answer and left again: how many a port may have. */
-  answer_limit: { id: 23, match: [source], load: [], next: [] },
+  answer_limit: { id: 23, match: [source, network], load: [], next: [] },
   /** What the sender's policy says of how much and how marked, once it is known that it may be sent at all. */
-  egress_qos: { id: 30, match: [source, 'eth_type'], load: [], next: ['egress_packets', 'l2'] },
-  egress_packets: { id: 31, match: [source], load: [], next: ['l2'] },
+  egress_qos: { id: 30, match: [source, network, 'eth_type'], load: [], next: ['egress_packets', 'l2'] },
+  egress_packets: { id: 31, match: [source, network], load: [], next: ['l2'] },
   /** Destination MAC → the port or ports that hold it. */
   l2: {
     id: 35,
-    match: [source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
-    load: [destination, destinationSet, copy],
+    match: [zone, source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    load: [network, destination, destinationSet, copy],
     next: ['ingress_type', 'commit'],
   },
   /** As guard_type, for what the receiving side looks at. */
@@ -284,13 +318,23 @@ export const tables = {
   },
   ingress_ct: {
     id: 39,
-    match: [destination, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', 'ct_state', ...port4],
+    match: [
+      destination,
+      network,
+      dhcp,
+      'eth_type',
+      'ip_proto',
+      'ip_frag',
+      'icmpv6_type',
+      'ct_state',
+      ...port4,
+    ],
     load: [],
     next: ['ingress_state', 'ingress_needs', 'commit'],
   },
   ingress_state: {
     id: 40,
-    match: [destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
+    match: [destination, network, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
     load: [flags],
     next: ['ingress_known', 'ingress_needs', 'commit'],
   },
@@ -300,7 +344,12 @@ export const tables = {
     load: [],
     next: ['ingress_needs', 'commit'],
   },
-  ingress_needs: { id: 42, match: [destinationSet, 'eth_type'], load: [needs], next: ['ingress_whole'] },
+  ingress_needs: {
+    id: 42,
+    match: [zone, network, destinationSet, 'eth_type'],
+    load: [network, needs],
+    next: ['ingress_whole'],
+  },
   ingress_whole: {
     id: 43,
     match: [needs, 'eth_type', 'ip_proto'],
@@ -323,6 +372,7 @@ export const tables = {
     id: 46,
     match: [
       destination,
+      network,
       destinationSet,
       peer,
       addresses,
@@ -351,17 +401,27 @@ export const tables = {
     next: ['committed', 'ingress_qos'],
   },
   /** Of what comes out of a commit that puts pieces together: only what is of the connection goes on. */
-  committed: { id: 50, match: [destination, ...tracked], load: [], next: ['ingress_qos'] },
+  committed: {
+    id: 50,
+    match: [zone, destination, network, ...tracked],
+    load: [network],
+    next: ['ingress_qos'],
+  },
   /** What the receiver's policy says of how much. */
   ingress_qos: {
     id: 51,
-    match: [destination],
+    match: [destination, network],
     load: [],
     next: ['ingress_bandwidth', 'ingress_packets', 'dispatch'],
   },
-  ingress_bandwidth: { id: 52, match: [destination], load: [], next: ['ingress_packets', 'dispatch'] },
-  ingress_packets: { id: 53, match: [destination], load: [], next: ['dispatch'] },
-  dispatch: { id: 54, match: [destination], load: [], next: [] },
+  ingress_bandwidth: {
+    id: 52,
+    match: [destination, network],
+    load: [],
+    next: ['ingress_packets', 'dispatch'],
+  },
+  ingress_packets: { id: 53, match: [destination, network], load: [], next: ['dispatch'] },
+  dispatch: { id: 54, match: [destination, network], load: [], next: [] },
 } as const satisfies Record<string, TableRow>;
 
 export type TableName = keyof typeof tables;

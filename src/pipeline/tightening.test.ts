@@ -1,6 +1,7 @@
 /** What raises tightening, and in which networks; what only grows raises none. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, net } from '../../test/lib/frames.ts';
+import { setKeys, zone } from '../../test/lib/keys.ts';
 import { type PortText, portFrom, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
 import type { AddressGroupId, GroupId, NetworkId, Port, PortId, RuleId, SubnetId } from '../policy/world.ts';
 import { Pipeline } from './pipeline.ts';
@@ -41,9 +42,10 @@ beforeEach(() => {
   for (const [id, network] of world.networks) facts.networks.set(id, network);
   for (const [id, subnet] of world.subnets) facts.subnets.set(id, subnet);
   for (const [id, port] of world.ports) facts.ports.set(id, port);
+  setKeys(facts, world.networks.keys(), world.ports.values());
   for (const [id, rule] of world.rules) facts.rules.set(id, rule);
   for (const [id, group] of world.addressGroups) facts.addressGroups.set(id, group);
-  for (const [at, id] of [n1, n2].entries()) facts.zones.set(id, at + 1);
+  for (const [at, id] of [n1, n2].entries()) facts.zones.set(id, zone(at + 1));
   for (const [at, id] of ['here', 'next'].entries()) facts.ofports.set(id as PortId, at + 1);
   pipeline.run();
 });
@@ -186,6 +188,6 @@ test('growth is not suspect', () => {
         input.set(`${old.id}-twin` as RuleId, { ...old, id: `${old.id}-twin` as RuleId });
     }),
   ).toEqual([]);
-  expect(suspects(({ zones }) => zones.set('n3' as NetworkId, 7))).toEqual([]);
+  expect(suspects(({ zones }) => zones.set('n3' as NetworkId, zone(7)))).toEqual([]);
   expect(rule(0)).toEqual([]);
 });

@@ -83,8 +83,8 @@ test('a rule that the switch cannot hold is left out, and stops nothing else', a
         [b, 2],
       ]),
     );
-    const { ids } = installed.pipeline;
-    const outputs = await installed.session.dumpFlows({ match: { reg3: ids.ports.of(b) } });
+    const local = installed.pipeline.relations.locals.get(b);
+    const outputs = await installed.session.dumpFlows({ match: { reg3: local?.key ?? 0 } });
     expect(outputs.some(({ table }) => table === tables.dispatch.id)).toBe(true);
 
     // Another reading of the switch tries it once and comes to the same end.

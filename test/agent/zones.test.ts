@@ -40,7 +40,7 @@ async function recorded(): Promise<Map<string, number>> {
 /** The zone that packets of a plugged port are given. */
 async function used(ofport: number): Promise<number | null> {
   const [flow = ''] = await lab.flows(`table=0,in_port=${ofport}`);
-  const zone = /set_field:(\w+)->reg1/.exec(flow)?.[1];
+  const zone = /set_field:(\w+)->reg1\b/.exec(flow)?.[1];
   return zone === undefined ? null : Number(zone);
 }
 

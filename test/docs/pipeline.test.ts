@@ -84,7 +84,10 @@ async function listing(): Promise<Map<string, string[]>> {
     await installed.session.setTableNames(tableNames);
     const { ids } = installed.pipeline;
     const names = new Map<string, string>();
-    for (const id of plugged.keys()) names.set(`0x${ids.ports.of(id).toString(16)}`, `‹${id}›`);
+    for (const [id, { key, networkKey }] of installed.pipeline.relations.locals.entries()) {
+      names.set(`0x${key.toString(16)}`, `‹${id}›`);
+      names.set(`0x${networkKey.toString(16)}`, '‹net›');
+    }
     for (const group of ['default', 'open']) names.set(`0x${ids.sets.of(group).toString(16)}`, `‹${group}›`);
     names.set(`0x${ids.addressClasses.of('offices').toString(16)}`, '‹offices›');
     for (const [id, { budgets }] of installed.pipeline.relations.qos.granted.entries())

@@ -13,7 +13,7 @@ import { Probe } from '../lib/probe.ts';
 import { Reaper } from '../lib/reaper.ts';
 import { type Relay, startRelay } from '../lib/relay.ts';
 import { datapath, type Switch, startSwitch } from '../lib/switch.ts';
-import { build, cleanEnvironment, program, UpProcess } from '../lib/up-process.ts';
+import { build, cleanEnvironment, type Program, program, UpProcess } from '../lib/up-process.ts';
 import { slowness, until } from '../lib/wait.ts';
 
 export type Attributes = Readonly<Record<string, unknown>>;
@@ -117,12 +117,12 @@ export class Cloud {
   #relay: Relay | null = null;
   up: UpProcess;
 
-  constructor(made: Switch, dataDir: string) {
+  constructor(made: Switch, dataDir: string, release: Program) {
     this.switch = made;
     this.dataDir = dataDir;
     this.tag = `e2e-${randomBytes(3).toString('hex')}`;
     this.#reaper = new Reaper(reaperScript, [dataDir, this.tag]);
-    this.up = new UpProcess(dataDir, made.dbTarget, ['--host', 'e2e']);
+    this.up = new UpProcess(dataDir, made.dbTarget, ['--host', 'e2e'], release);
   }
 
   /** Starts the process again on the same data, after it has been ended. */
@@ -305,12 +305,12 @@ export class Cloud {
   }
 }
 
-/** Ready for requests. */
-export async function startCloud(): Promise<Cloud> {
+/** Ready for requests. `release` is what runs until the first `startAgain`. */
+export async function startCloud(release: Program = program): Promise<Cloud> {
   await build();
   const made = await startSwitch({ isolated: true });
   try {
-    const cloud = new Cloud(made, await mkdtemp(join(tmpdir(), 'portcullis-e2e-')));
+    const cloud = new Cloud(made, await mkdtemp(join(tmpdir(), 'portcullis-e2e-')), release);
     try {
       await cloud.start();
       return cloud;

@@ -11,7 +11,12 @@ import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
 import { Pipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
+import { networkKeyOf, zone as newZone, portKeyOf } from './keys.ts';
+
+const mapped = <K, V, W>(map: ReadonlyMap<K, V>, to: (value: V, key: K) => W): Map<K, W> =>
+  new Map([...map].map(([key, value]) => [key, to(value, key)]));
 
 export interface InstalledWorldOptions extends Pick<PipelineOptions, 'maxCountedApart'> {
   readonly answersNd?: boolean;
@@ -23,7 +28,7 @@ export class InstalledWorld {
   readonly #log: Logger;
   readonly #applier: Applier;
   readonly #metering: Metering;
-  readonly #zones = new Map<NetworkId, number>();
+  readonly #zones = new Map<NetworkId, Zone>();
   /** Problems that the applier reports. Without them, a flow that it left out would show only as a denial. */
   readonly #troubles: string[] = [];
 
@@ -54,9 +59,9 @@ export class InstalledWorld {
   }
 
   /** The network's conntrack zone. */
-  zoneOf(network: NetworkId): number {
+  zoneOf(network: NetworkId): Zone {
     let zone = this.#zones.get(network);
-    if (zone === undefined) this.#zones.set(network, (zone = this.#zones.size + 1));
+    if (zone === undefined) this.#zones.set(network, (zone = newZone(this.#zones.size + 1)));
     return zone;
   }
 
@@ -111,6 +116,11 @@ export class InstalledWorld {
       for (const [key, value] of wanted) input.set(key, value);
     };
     replace(facts.networks, world.networks);
+    replace(
+      facts.networkKeys,
+      mapped(world.networks, (_, network) => networkKeyOf(network)),
+    );
+    replace(facts.portKeys, mapped(world.ports, portKeyOf));
     replace(facts.subnets, world.subnets);
     replace(facts.ports, world.ports);
     replace(facts.groups, world.groups);

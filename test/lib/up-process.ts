@@ -9,11 +9,18 @@ import { slowness, until } from './wait.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The program that users run. */
-export const program: readonly [string, ...string[]] = [
+export type Program = readonly [string, ...string[]];
+const programIn = (directory: string): Program => [
   process.execPath,
-  join(root, 'dist/bin/portcullis.js'),
+  join(directory, 'dist/bin/portcullis.js'),
 ];
+/** The program that users run. */
+export const program = programIn(root);
+/** The program of another release, which `npm run test:upgrade` has built. Null in all other runs. */
+export const formerRelease: Program | null =
+  process.env.PORTCULLIS_FORMER_RELEASE === undefined
+    ? null
+    : programIn(process.env.PORTCULLIS_FORMER_RELEASE);
 
 /** Builds it where the sources are newer. */
 export async function build(): Promise<void> {
@@ -32,8 +39,8 @@ export class UpProcess {
   #stderr = '';
 
   /** `flags` add to those that keep the process apart from others on the machine. */
-  constructor(dataDir: string, ovsdb: string, flags: readonly string[]) {
-    const [interpreter, ...words] = program;
+  constructor(dataDir: string, ovsdb: string, flags: readonly string[], release: Program = program) {
+    const [interpreter, ...words] = release;
     const own = [
       '--listen',
       '127.0.0.1:0',

@@ -9,6 +9,7 @@ import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { World } from '../../src/policy/world.ts';
 import type { Entry, Snapshot, StoreEvent } from '../../src/store/contract.ts';
+import { zone } from '../lib/keys.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { Driver } from './driver.ts';
 import { recordsOf } from './world-records.ts';
@@ -28,7 +29,7 @@ function newFed(): Fed {
 
 function plug({ pipeline: { facts } }: Fed, world: World): void {
   for (const [at, id] of Driver.localPorts(world).entries()) facts.ofports.set(id, at + 1);
-  for (const [at, id] of [...world.networks.keys()].entries()) facts.zones.set(id, at + 1);
+  for (const [at, id] of [...world.networks.keys()].entries()) facts.zones.set(id, zone(at + 1));
 }
 
 const entryOf = (key: string, value: string): Entry => ({ key, value, modRevision: 1, createRevision: 1 });

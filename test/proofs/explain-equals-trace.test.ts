@@ -56,15 +56,16 @@ afterAll(async () => {
 type Record = { readonly label: bigint; readonly mark: number };
 
 /** What the switch would keep of a connection: the keys of the ports on its record, each in its slot. */
-function recordOf({ ids }: Pipeline, { originators, receivers }: ConnectionRecord): Record {
+function recordOf({ facts }: Pipeline, { originators, receivers }: ConnectionRecord): Record {
   let label = 0n;
   let mark = 0;
   const put = (places: typeof originatorPlaces | typeof responderPlaces, slots: RecordSlots): void => {
     for (const [at, { field, offset }] of places.entries()) {
       const port = slots[at] ?? null;
       if (port === null) continue;
-      if (field === 'ct_mark') mark = ids.ports.of(port);
-      else label |= BigInt(ids.ports.of(port)) << BigInt(offset);
+      const key = facts.portKeys.get(port) ?? 0;
+      if (field === 'ct_mark') mark = key;
+      else label |= BigInt(key) << BigInt(offset);
     }
   };
   put(originatorPlaces, originators);

@@ -5,7 +5,6 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { preferredPortKey } from '../../src/model/numbers.ts';
 import { type Cidr, formatIp } from '../../src/net/cidr.ts';
 import { parseConntrack } from '../../src/ovsdb/index.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../src/policy/conntrack.ts';
 import { type Admission, type ConnectionTuple, standing } from '../../src/policy/standing.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
+import { portKeyOf } from '../lib/keys.ts';
 import { historyArbitrary, type Phase } from './arbitrary-histories.ts';
 import { differences, differenceText, liveConnection, verdictsOn } from './comparison.ts';
 import { type Driver, startDriver } from './driver.ts';
@@ -70,7 +70,7 @@ function lineOfRecord([key, record]: readonly [string, ConnectionRecord]): strin
   return lineOf(
     pipeline.zoneOf(tuple.network),
     tuple,
-    places.map((id) => (id === null ? 0 : preferredPortKey(id))),
+    places.map((id) => (id === null ? 0 : portKeyOf({ id, network: tuple.network }))),
   );
 }
 

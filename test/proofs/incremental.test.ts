@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
+import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { Driver } from './driver.ts';
 
@@ -20,6 +21,9 @@ const ofportsOf = (world: World) =>
 function settingsOf(world: World): Setting[] {
   const settings: Setting[] = [];
   for (const [id, value] of world.networks) settings.push(({ facts }) => facts.networks.set(id, value));
+  for (const id of world.networks.keys())
+    settings.push(({ facts }) => facts.networkKeys.set(id, networkKeyOf(id)));
+  for (const [id, port] of world.ports) settings.push(({ facts }) => facts.portKeys.set(id, portKeyOf(port)));
   for (const [id, value] of world.subnets) settings.push(({ facts }) => facts.subnets.set(id, value));
   for (const [id, value] of world.ports) settings.push(({ facts }) => facts.ports.set(id, value));
   for (const [id, value] of world.groups) settings.push(({ facts }) => facts.groups.set(id, value));
@@ -29,7 +33,9 @@ function settingsOf(world: World): Setting[] {
   for (const item of world.linkLocals)
     settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
   for (const [id, ofport] of ofportsOf(world)) settings.push(({ facts }) => facts.ofports.set(id, ofport));
-  [...world.networks.keys()].forEach((id, at) => settings.push(({ facts }) => facts.zones.set(id, at + 1)));
+  [...world.networks.keys()].forEach((id, at) =>
+    settings.push(({ facts }) => facts.zones.set(id, zone(at + 1))),
+  );
   return settings;
 }
 
@@ -55,6 +61,12 @@ function removalsOf(pipeline: Pipeline, world: World): Setting[] {
     ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),
     ...gone(facts.ofports.entries(), new Set(ofportsOf(world).keys())).map(
       (id) => () => facts.ofports.delete(id),
+    ),
+    ...gone(facts.networkKeys.entries(), new Set(world.networks.keys())).map(
+      (id) => () => facts.networkKeys.delete(id),
+    ),
+    ...gone(facts.portKeys.entries(), new Set(world.ports.keys())).map(
+      (id) => () => facts.portKeys.delete(id),
     ),
     ...gone(facts.zones.entries(), new Set(world.networks.keys())).map((id) => () => facts.zones.delete(id)),
   ];
@@ -140,7 +152,7 @@ test('what is gone is forgotten: ids, and the reasons of flows', () => {
       };
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
       pipeline.run();
-      expect([ids.ports.size, ids.sets.size, ids.classes.size, ids.rules.size]).toEqual([0, 0, 0, 0]);
+      expect([ids.sets.size, ids.classes.size, ids.rules.size]).toEqual([0, 0, 0]);
       desired.forgetFormer();
       const left = new Set([...desired.keys()].map((key) => desired.get(key)?.cookie));
       for (const cookie of cookies) expect(desired.provenanceOf(cookie) !== undefined).toBe(left.has(cookie));

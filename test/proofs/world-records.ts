@@ -3,6 +3,7 @@
 import { keys } from '../../src/model/keys.ts';
 import { formatCidr, formatIp } from '../../src/net/cidr.ts';
 import type { Port, Rule, World } from '../../src/policy/world.ts';
+import { portKeyOf } from '../lib/keys.ts';
 import { networkRecord, portRecord, ruleRecord, subnetRecord } from '../lib/records.ts';
 
 function portOf(port: Port): object {
@@ -13,6 +14,7 @@ function portOf(port: Port): object {
     ips: port.fixedIps.map(({ family, bits }) => formatIp(family, bits)),
     groups: port.groups,
     changes: {
+      key: portKeyOf(port),
       admin_state_up: port.adminUp,
       allowed_address_pairs: port.pairs.map(({ mac, ip }) => ({
         ip_address: formatCidr(ip),

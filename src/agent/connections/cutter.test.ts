@@ -1,10 +1,11 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { setKeys, zone } from '../../../test/lib/keys.ts';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { keys } from '../../model/keys.ts';
 import type { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
-import type { NetworkId, PortId } from '../../policy/world.ts';
+import type { NetworkId } from '../../policy/world.ts';
 import { Cutter, type CutterOptions } from './cutter.ts';
 
 type Asked = { flushes: number; errors: number; zones: number[] };
@@ -39,7 +40,8 @@ function cutterOf(
 
 function pipelineOf(...networks: readonly string[]): Pipeline {
   const pipeline = new Pipeline();
-  for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network as NetworkId, at + 1);
+  for (const [at, network] of networks.entries())
+    pipeline.facts.zones.set(network as NetworkId, zone(at + 1));
   pipeline.tightening.take();
   pipeline.tightening.mark(networks as NetworkId[]);
   return pipeline;
@@ -52,7 +54,7 @@ const orphan = (name: string, zone: number, ports = 'sport=0,dport=0') =>
 test('what becomes suspect while connections are being judged is judged together', async () => {
   const pipeline = new Pipeline();
   const networks = ['n1', 'n2', 'n3'] as NetworkId[];
-  for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network, at + 1);
+  for (const [at, network] of networks.entries()) pipeline.facts.zones.set(network, zone(at + 1));
   const read: (number | undefined)[][] = [];
   const cutter = new Cutter({
     pipeline,
@@ -195,10 +197,12 @@ test('a followed port that forbids a connection ends it, whoever is at its other
   const pipeline = pipelineOf('n1');
   const network = 'n1' as NetworkId;
   setNetwork(pipeline, network);
-  pipeline.facts.ports.set('p' as PortId, portFrom({ id: 'p', network, mac: '02:00:00:00:00:01', ips: [] }));
-  pipeline.facts.ofports.set('p' as PortId, 1);
+  const port = portFrom({ id: 'p', network, mac: '02:00:00:00:00:01', ips: [] });
+  pipeline.facts.ports.set(port.id, port);
+  pipeline.facts.ofports.set(port.id, 1);
+  setKeys(pipeline.facts, [network], [port]);
   pipeline.run();
-  const key = pipeline.relations.locals.get('p' as PortId)?.key ?? 0;
+  const key = pipeline.relations.locals.get(port.id)?.key ?? 0;
   const followsNetworks = (prefix: string) => prefix.startsWith(keys.network.prefix);
   const { cutter, asked } = cutterOf(pipeline, [admitted(7, key), ''], { follows: followsNetworks });
   pipeline.tightening.mark([network]);

@@ -4,7 +4,6 @@
  */
 
 import { keys as keyKinds } from '../../model/keys.ts';
-import { preferredPortKey } from '../../model/numbers.ts';
 import type { Action } from '../../openflow/index.ts';
 import type { ConntrackEntry } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -95,9 +94,9 @@ function withoutFallen(entry: ConntrackEntry, keys: Keys, still: Admission, owne
   });
 }
 
-/** Finds the port that a connection record names by its key: one of this host, else one that may come back, else a gone one. */
+/** Finds the port that a connection record names by its key: one of this host, else one of another host, else a gone one. */
 export function ownersIn({ pipeline, follows }: Judge, world: World, network: NetworkId): Owner {
-  const { relations } = pipeline;
+  const { relations, facts } = pipeline;
   const allPortsKnown = follows(keyKinds.port.under(network));
   const locals = new Map<number, PortId>();
   for (const [id, { key, port }] of relations.locals.entries())
@@ -114,7 +113,7 @@ export function ownersIn({ pipeline, follows }: Judge, world: World, network: Ne
     if (others === null) {
       others = new Map();
       for (const port of world.ports.values())
-        if (port.network === network) others.set(preferredPortKey(port.id), port.id);
+        if (port.network === network) others.set(facts.portKeys.get(port.id) ?? 0, port.id);
     }
     const other = others.get(key);
     if (other !== undefined) return isKnown(other) ? other : null;

@@ -98,7 +98,7 @@ export class Interest {
     const recorded = recordedZones(ovsdb, bridge);
     const plugged = this.#plugged.read(ovsdb, bridge);
     for (const id of plugged.keys()) if (this.topology.port(id).state === 'not-followed') return false;
-    const needed = new Set([...this.#ownInterfaces(plugged).values()].map(({ network }) => network));
+    const needed = this.#neededNetworks(plugged);
     // A record that somebody removed is written again as it was: connections are in that zone.
     const lost = [...pipeline.facts.zones.entries()].filter(
       ([network, zone]) =>
@@ -123,10 +123,11 @@ export class Interest {
   async releaseZones(): Promise<void> {
     const { bridge, links, pipeline } = this.#options;
     const { localsOf } = pipeline.relations;
+    const needed = this.#neededNetworks(this.#plugged.read(links.ovsdb, bridge));
     const released = releasableZones(
       recordedZones(links.ovsdb, bridge),
       (network) => this.topology.network(network),
-      (network) => localsOf.get(network) !== undefined,
+      (network) => localsOf.get(network) !== undefined || needed.has(network),
     );
     const records = released.map((network) => [zoneRecord(network), null] as const);
     await links.ovsdb.transact(setBridgeExternalIds(links.ovsdb, bridge, Object.fromEntries(records)));
@@ -143,6 +144,10 @@ export class Interest {
     const own = this.#ownInterfaces(this.#present);
     for (const [port] of facts.ofports.entries()) if (!own.has(port)) facts.ofports.delete(port);
     for (const [port, { ofport }] of own) facts.ofports.set(port, ofport);
+  }
+
+  #neededNetworks(plugged: ReadonlyMap<PortId, PluggedInterface>): ReadonlySet<NetworkId> {
+    return new Set([...this.#ownInterfaces(plugged).values()].map(({ network }) => network));
   }
 
   /** Plugged ports that the store knows and that no caller has requested for another host. */

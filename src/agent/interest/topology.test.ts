@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { networkKeyOf, zone } from '../../../test/lib/keys.ts';
 import { keys } from '../../model/keys.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
 import type { NetworkId, PortId, RuleId } from '../../policy/world.ts';
@@ -15,7 +16,8 @@ const entryOf = (key: string, record: object): Entry => ({
   modRevision: 1,
   createRevision: 1,
 });
-const network = (id: string): Entry => entryOf(keys.network(id), { id, admin_state_up: true });
+const network = (id: string): Entry =>
+  entryOf(keys.network(id), { id, admin_state_up: true, vni: networkKeyOf(id as NetworkId) });
 
 let topology: Topology;
 beforeEach(() => {
@@ -55,7 +57,7 @@ test('the zone of a deleted network is given back, of one that is not followed o
     keys.network('gone'),
     keys.network('used'),
   ]);
-  const recorded = new Map([near, far, 'gone', 'used'].map((id, at) => [id as NetworkId, at + 1]));
+  const recorded = new Map([near, far, 'gone', 'used'].map((id, at) => [id as NetworkId, zone(at + 1)]));
   const released = releasableZones(
     recorded,
     (id) => topology.network(id),

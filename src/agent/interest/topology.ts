@@ -7,6 +7,7 @@ import type { Input, Key } from '../../base/dataflow.ts';
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
 import type { AnyParts, Kind } from '../../model/key-kind.ts';
 import { keys } from '../../model/keys.ts';
+import { isNetworkKey, isPortKey } from '../../model/numbers.ts';
 import type { BindingRecord, PortRecord } from '../../model/records.ts';
 import type { Facts } from '../../pipeline/facts.ts';
 import {
@@ -52,7 +53,11 @@ export class Topology {
     this.#facts = facts;
     this.#unreadable = unreadable;
     this.#dispatch = new KeyDispatch([
-      factOf(keys.network, facts.networks, ({ id }) => id as NetworkId, networkOf),
+      on(keys.network, ({ parts, record }) => {
+        const id = parts.id as NetworkId;
+        setFact(facts.networkKeys, id, record, ({ vni }) => (isNetworkKey(vni) ? vni : null));
+        setFact(facts.networks, id, record, networkOf);
+      }),
       factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
       factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
       factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
@@ -152,7 +157,9 @@ export class Topology {
     const parts: PortParts = record === null ? others : { ...others, [part]: record };
     if (Object.keys(parts).length === 0) this.#ports.delete(id);
     else this.#ports.set(id, parts);
-    setFact(this.#facts.ports, id as PortId, parts.record ?? null, (port) => portOf(port, parts.binding));
+    const { record: port = null } = parts;
+    setFact(this.#facts.portKeys, id as PortId, port, ({ key }) => (isPortKey(key) ? key : null));
+    setFact(this.#facts.ports, id as PortId, port, (written) => portOf(written, parts.binding));
   }
 }
 

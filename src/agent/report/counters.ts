@@ -5,6 +5,7 @@
 import type { DropCounter } from '../../model/records.ts';
 import { macToBits } from '../../net/mac.ts';
 import type { Session } from '../../openflow/index.ts';
+import { sentBy, sentTo } from '../../pipeline/local-port.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { register } from '../../pipeline/tables.ts';
 import type { PortId } from '../../policy/world.ts';
@@ -21,14 +22,13 @@ export async function portDrops(
   const local = pipeline.relations.locals.get(port);
   if (local === undefined) return null;
   const flows = [
-    ...(await session.dumpFlows({ match: { [register.source]: local.key } })),
-    ...(await session.dumpFlows({ match: { [register.destination]: local.key } })),
+    ...(await session.dumpFlows({ match: sentBy(local) })),
+    ...(await session.dumpFlows({ match: sentTo(local) })),
     ...(await session.dumpFlows({ match: { in_port: local.ofport } })),
   ];
+  const network = { [register.network]: local.networkKey };
   for (const mac of local.macs)
-    flows.push(
-      ...(await session.dumpFlows({ match: { [register.network]: local.zone, eth_dst: macToBits(mac) } })),
-    );
+    flows.push(...(await session.dumpFlows({ match: { ...network, eth_dst: macToBits(mac) } })));
   const sums = new Map<string, DropCounter>();
   for (const { cookie, packets, bytes } of flows) {
     const why = pipeline.desired.provenanceOf(cookie);

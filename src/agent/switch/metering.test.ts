@@ -1,5 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setKeys, zone } from '../../../test/lib/keys.ts';
+import type { PortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
 import { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
@@ -35,7 +37,7 @@ function pipelineWith(meterSpread: number): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread } });
   const { facts } = pipeline;
   facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
-  facts.zones.set(network, 1);
+  facts.zones.set(network, zone(1));
   facts.qosPolicies.set(policy, {
     id: policy,
     egress: { bandwidth: limit, packets: limit },
@@ -46,6 +48,7 @@ function pipelineWith(meterSpread: number): Pipeline {
     facts.ports.set(id as PortId, portNamed(id));
     facts.ofports.set(id as PortId, n + 1);
   }
+  setKeys(facts, [network], ['a', 'b'].map(portNamed));
   pipeline.run();
   return pipeline;
 }
@@ -96,7 +99,7 @@ test('limits have meters apart from each other’s and from all others', () => {
   );
   expect(new Set(meters).size).toBe(6);
   for (const meter of meters)
-    expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff, maxMeterSpread) ?? Infinity);
+    expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff as PortKey, maxMeterSpread) ?? Infinity);
   const again = pipelineWith(1);
   expect(
     [...again.relations.qos.granted.entries()].flatMap(([, { budgets }]) =>

@@ -2,11 +2,11 @@
  * First and last table of a packet's way: which local port sent it, and the output to the port that gets it.
  */
 import { type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentTo } from '../local-port.ts';
 import { flag, register } from '../tables.ts';
 
 export function classify(local: LocalPort): Draft[] {
-  const { port, up, ofport, key, zone, set } = local;
+  const { port, up, ofport, key, networkKey, zone, set } = local;
   const from = { in_port: ofport };
   if (!up) return [drop('classify', 100, from, 'admin-down', 'egress', port.id)];
   const guarded = port.mode !== 'off';
@@ -19,7 +19,8 @@ export function classify(local: LocalPort): Draft[] {
       {
         load: {
           [register.source]: key,
-          [register.network]: zone,
+          [register.zone]: zone,
+          [register.network]: networkKey,
           ...(set === 0 ? {} : { [register.sourceSet]: set }),
           ...unguarded,
         },
@@ -30,13 +31,14 @@ export function classify(local: LocalPort): Draft[] {
   ];
 }
 
-export function dispatch({ port, up, ofport, key }: LocalPort): Draft[] {
+export function dispatch(local: LocalPort): Draft[] {
+  const { port, up, ofport } = local;
   if (!up) return [];
   return [
     flow(
       'dispatch',
       100,
-      { [register.destination]: key },
+      sentTo(local),
       { actions: [{ type: 'output', port: ofport }] },
       { reason: 'deliver', port: port.id },
     ),

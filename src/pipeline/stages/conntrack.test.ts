@@ -1,5 +1,6 @@
 /** What is refused of pieces is told by where they came from: a kernel's datapath shows them whole behind the lookup. */
 import { expect, test } from 'vitest';
+import { networkKeyOf, portKeyOf, zone } from '../../../test/lib/keys.ts';
 import { cidr } from '../../net/cidr.ts';
 import { macFromBits } from '../../net/mac.ts';
 import type { NetworkId, Port, PortId } from '../../policy/world.ts';
@@ -22,7 +23,8 @@ const port: Port = {
   host: 'here',
   qosPolicy: null,
 };
-const place = { up: true, ofport: 1, key: 7, zone: 1, set: 0, groups: '' };
+const keys = { key: portKeyOf(port), networkKey: networkKeyOf(port.network), zone: zone(1) };
+const place = { up: true, ofport: 1, ...keys, set: 0, groups: '' };
 const drafts = portState(localPort(port, [], [], place), { 4: false, 6: false });
 const isPiece = { value: flag.piece, mask: flag.piece };
 

@@ -17,13 +17,14 @@
  * mixed up while they are held: there pieces are judged without ports, each by itself, and nothing is committed.
  */
 
+import type { PortKey } from '../../model/numbers.ts';
 import type { Family } from '../../net/cidr.ts';
 import { dhcpPorts } from '../../net/packet/dhcp.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from '../icmpv6-types.ts';
-import type { LocalPort, Untracked } from '../local-port.ts';
+import { type LocalPort, sentBy, sentTo, type Untracked } from '../local-port.ts';
 import { lookUp } from '../lookup.ts';
 import {
   anyFragment,
@@ -52,13 +53,14 @@ function trackedFamilies(untracked: Untracked): readonly { readonly eth_type?: n
 }
 
 /** The connections in which packets of a direction are a port's to send, or to be given; the likeliest place first. */
-const asOriginator = (key: number) => originatorPlaces.map((place) => names(place, key));
-const asResponder = (key: number) => responderPlaces.map((place) => names(place, key));
+const asOriginator = (key: PortKey) => originatorPlaces.map((place) => names(place, key));
+const asResponder = (key: PortKey) => responderPlaces.map((place) => names(place, key));
 
 /** Each place has a priority of its own: what the first finds is not held against the others, and stays as wide. */
-function bypass({ port, key }: LocalPort, family: { readonly eth_type?: number }): Draft[] {
-  const from = { ...family, [register.source]: key };
-  const to = { ...family, [register.destination]: key };
+function bypass(local: LocalPort, family: { readonly eth_type?: number }): Draft[] {
+  const { port, key } = local;
+  const from = { ...family, ...sentBy(local) };
+  const to = { ...family, ...sentTo(local) };
   const because = { reason: 'established', port: port.id };
   const sent = { goto: 'egress_known' } as const;
   const heard = { goto: 'ingress_known' } as const;
@@ -79,7 +81,8 @@ function bypass({ port, key }: LocalPort, family: { readonly eth_type?: number }
  * they make no sense to it: the guards cannot see into them. Nor can they into what the switch cannot read, which
  * a guest may read all the same (see `unreadable`).
  */
-function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
+function pastTracking(local: LocalPort, family: Family): Draft[] {
+  const { port } = local;
   const whole = { ...ipOf(family), ip_frag: wholePacket };
   const flags = port.mode === 'strict' ? flag.untracked : flag.untracked | flag.unguarded;
   const because = { reason: 'untracked-port', port: port.id };
@@ -87,11 +90,11 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
     flow(
       'egress_ct',
       150,
-      { ...whole, [register.source]: key },
+      { ...whole, ...sentBy(local) },
       { load: { [register.flags]: flags }, goto: 'egress_needs' },
       because,
     ),
-    flow('ingress_ct', 250, { ...whole, [register.destination]: key }, { goto: 'ingress_needs' }, because),
+    flow('ingress_ct', 250, { ...whole, ...sentTo(local) }, { goto: 'ingress_needs' }, because),
   ];
 }
 
@@ -99,11 +102,11 @@ function pastTracking({ port, key }: LocalPort, family: Family): Draft[] {
 const piece = { [register.flags]: { value: flag.piece, mask: flag.piece } };
 
 export function portState(local: LocalPort, untracked: Untracked): Draft[] {
-  const { port, up, key } = local;
+  const { port, up } = local;
   if (!up) return [];
   if (port.mode === 'off') return [];
-  const from = { [register.source]: key };
-  const to = { [register.destination]: key };
+  const from = sentBy(local);
+  const to = sentTo(local);
   const drafts: Draft[] = [
     drop('egress_state', 250, { ...from, ct_state: invalid }, 'ct-invalid', 'egress', port.id),
     drop('ingress_state', 250, { ...to, ct_state: invalid }, 'ct-invalid', 'ingress', port.id),

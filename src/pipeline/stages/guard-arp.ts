@@ -9,12 +9,13 @@ import { isHost } from '../../net/cidr.ts';
 import { macToBits } from '../../net/mac.ts';
 import { arpOps } from '../../net/packet/arp.ts';
 import { type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { address, arp, rarp } from '../matches.ts';
 import { register } from '../tables.ts';
 
-export function guardArp({ port, key, macs, named, prefixes }: LocalPort): Draft[] {
-  const from = { [register.source]: key };
+export function guardArp(local: LocalPort): Draft[] {
+  const { port, macs, named, prefixes } = local;
+  const from = sentBy(local);
   const pass = { goto: 'responder' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
   const drafts: Draft[] = [drop('guard_arp', 1, from, 'arp-spoof', 'egress', port.id)];

@@ -6,16 +6,16 @@
  * The destination of IGMP is un-wildcarded whole (see whole.ts).
  */
 import { type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { igmp, multicast4 } from '../matches.ts';
-import { register } from '../tables.ts';
 import { wholeField } from '../whole.ts';
 
 const allHosts = 0xe0000001;
 const allSnoopers = 0xe000006a;
 
-export function guardIgmp({ port, key }: LocalPort): Draft[] {
-  const from = { ...igmp, [register.source]: key };
+export function guardIgmp(local: LocalPort): Draft[] {
+  const { port } = local;
+  const from = { ...igmp, ...sentBy(local) };
   const never = (priority: number, ip_dst: number, reason: string): Draft =>
     drop('guard_igmp', priority, { ...from, ip_dst }, reason, 'egress', port.id);
   return [

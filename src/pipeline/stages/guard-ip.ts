@@ -9,7 +9,7 @@ import { macToBits } from '../../net/mac.ts';
 import { icmpTypes } from '../../net/packet/icmp.ts';
 import type { Pair } from '../../policy/world.ts';
 import { type Draft, drop, flow, type MatchIn } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { address, dhcp, icmp4, ipv4, ipv6 } from '../matches.ts';
 import { register } from '../tables.ts';
 import { wholeField } from '../whole.ts';
@@ -20,8 +20,9 @@ const sources = [
   { family: ipv6, field: 'ipv6_src' },
 ] as const;
 
-export function guardIp({ port, key, macs, named, prefixes }: LocalPort): Draft[] {
-  const from = { [register.source]: key };
+export function guardIp(local: LocalPort): Draft[] {
+  const { port, macs, named, prefixes } = local;
+  const from = sentBy(local);
   const verified = { goto: 'egress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
   const spoof = { reason: 'ip-spoof', drop: 'egress', port: port.id } as const;

@@ -5,13 +5,13 @@
 import { macToBits } from '../../net/mac.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import { guardedTypes } from '../icmpv6-types.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { arp, groupAddress, icmp4, icmp6, ipv4, ipv6, rarp, tagged } from '../matches.ts';
-import { register } from '../tables.ts';
 import { udpByPort, udpToDhcp, wholeField } from '../whole.ts';
 
-export function guardMac({ port, key, macs, prefixes }: LocalPort): Draft[] {
-  const from = { [register.source]: key };
+export function guardMac(local: LocalPort): Draft[] {
+  const { port, macs, prefixes } = local;
+  const from = sentBy(local);
   const why = { reason: 'own-mac', port: port.id };
   const next = port.mode === 'strict' && prefixes.length > 0 ? 'reserved_source' : 'guard_type';
   const taggedEnds = { reason: 'vlan-tagged', drop: 'egress', port: port.id } as const;

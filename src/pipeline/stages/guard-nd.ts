@@ -13,7 +13,7 @@ import { macToBits } from '../../net/mac.ts';
 import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
 import { type Draft, drop, flow } from '../draft.ts';
 import { forbiddenTypes, reportTypes } from '../icmpv6-types.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { address, discovery, icmp6, multicast6 } from '../matches.ts';
 import { register } from '../tables.ts';
 
@@ -24,9 +24,9 @@ export function guardNd(
   local: LocalPort,
   punt: { readonly userdata: Uint8Array; readonly meter: number } | null,
 ): Draft[] {
-  const { port, key, macs, named, prefixes } = local;
-  const from = { ...icmp6, [register.source]: key };
-  const discovers = { ...discovery, [register.source]: key };
+  const { port, macs, named, prefixes } = local;
+  const from = { ...icmp6, ...sentBy(local) };
+  const discovers = { ...discovery, ...sentBy(local) };
   const ends = (type: number, reason: string): Draft =>
     drop('guard_nd', 50, { ...from, icmpv6_type: type }, reason, 'egress', port.id);
   const drafts: Draft[] = [
@@ -42,7 +42,7 @@ export function guardNd(
         port.id,
       ),
     ),
-    drop('guard_nd', 1, { [register.source]: key }, 'nd-spoof', 'egress', port.id),
+    drop('guard_nd', 1, sentBy(local), 'nd-spoof', 'egress', port.id),
   ];
   const strict = port.mode === 'strict';
   const verified = { goto: strict ? 'guard_ip' : 'responder' } as const;

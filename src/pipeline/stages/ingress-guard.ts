@@ -2,21 +2,23 @@
  * Inbound side of port security: a guarded port gets untagged frames, and of IP what is addressed to it, to
  * broadcast or to multicast.
  */
+import type { NetworkKey } from '../../model/numbers.ts';
 import { broadcastOf } from '../../policy/address-owners.ts';
 import type { Subnet } from '../../policy/world.ts';
 import { type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy, sentTo } from '../local-port.ts';
 import { address, arp, ipOf, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../matches.ts';
 import { register } from '../tables.ts';
 import { wholeField } from '../whole.ts';
 
-export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draft[] {
+export function ingressGuard(local: LocalPort): Draft[] {
+  const { port, up, pairs4, pairs6 } = local;
   if (port.mode === 'off' || !up) return [];
-  const to = { [register.destination]: key };
+  const to = sentTo(local);
   const check = { goto: 'ingress_ct' } as const;
   const because = (reason: string) => ({ reason, port: port.id });
   const drafts: Draft[] = [
-    flow('ingress_guard', 400, { ...to, [register.source]: key }, {}, because('own-echo')),
+    flow('ingress_guard', 400, { ...to, ...sentBy(local) }, {}, because('own-echo')),
     drop('ingress_guard', 350, { ...to, ...tagged }, 'vlan-tagged', 'ingress', port.id),
     drop('ingress_guard', 1, to, 'ethertype', 'ingress', port.id),
   ];
@@ -53,11 +55,11 @@ export function ingressGuard({ port, up, key, pairs4, pairs6 }: LocalPort): Draf
   return [...drafts, ...own.values()];
 }
 
-export function subnetBroadcast(zone: number, subnet: Subnet): Draft[] {
+export function subnetBroadcast(key: NetworkKey, subnet: Subnet): Draft[] {
   const broadcast = broadcastOf(subnet);
   if (broadcast === null) return [];
   const { network } = subnet;
-  const match = { ...ipv4, [register.network]: zone, ip_dst: address(broadcast) };
+  const match = { ...ipv4, [register.network]: key, ip_dst: address(broadcast) };
   return [flow('ingress_guard', 200, match, { goto: 'ingress_ct' }, { reason: 'subnet-broadcast', network })];
 }
 

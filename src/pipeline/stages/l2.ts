@@ -3,10 +3,11 @@
  * frame, broadcast and multicast go to every port of the network. The sender's own copy ends at the guard of
  * the receiving side, and an output to the port of entry is none.
  */
+import type { NetworkKey } from '../../model/numbers.ts';
 import type { Action } from '../../openflow/index.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { branch, type Draft, drop, flow } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { lookUp } from '../lookup.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../matches.ts';
 import { flag, register } from '../tables.ts';
@@ -49,8 +50,10 @@ const toEach = (
   );
 
 /** A port that is down hides no other holder of its MAC; what is for it alone ends as its own drop. */
-export function unicast(zone: number, mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Draft[] {
-  const match = { [register.network]: zone, eth_dst: mac };
+export function unicast(mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Draft[] {
+  const [any] = held.values();
+  if (any === undefined) return [];
+  const match = { [register.network]: any.networkKey, eth_dst: mac };
   const holders = [...held.values()].filter(({ up }) => up);
   const [first, ...others] = holders;
   if (first === undefined) {
@@ -78,9 +81,13 @@ export function unicast(zone: number, mac: bigint, held: ReadonlyMap<unknown, Lo
   return [flow('l2', 100, match, then, { reason: 'known-mac', port: first.port.id })];
 }
 
-export function flood(network: NetworkId, zone: number, members: ReadonlyMap<unknown, LocalPort>): Draft[] {
+export function flood(
+  network: NetworkId,
+  key: NetworkKey,
+  members: ReadonlyMap<unknown, LocalPort>,
+): Draft[] {
   const receivers = [...members.values()].filter(({ up }) => up);
-  const match = { [register.network]: zone, eth_dst: groupAddress };
+  const match = { [register.network]: key, eth_dst: groupAddress };
   return [flow('l2', 200, match, { actions: toEach(receivers) }, { reason: 'flood', network })];
 }
 
@@ -99,7 +106,8 @@ export const l2Defaults: readonly Draft[] = [
   ),
 ];
 
-export function unknownDestination({ port, up, key }: LocalPort): Draft[] {
+export function unknownDestination(local: LocalPort): Draft[] {
+  const { port, up } = local;
   if (!up) return [];
-  return [drop('l2', 1, { [register.source]: key }, 'unknown-destination', 'egress', port.id)];
+  return [drop('l2', 1, sentBy(local), 'unknown-destination', 'egress', port.id)];
 }

@@ -14,9 +14,10 @@
 import { type Action, ports } from '../../openflow/index.ts';
 import type { PortId } from '../../policy/world.ts';
 import { type Draft, flow } from '../draft.ts';
+import { sentBy, sentTo } from '../local-port.ts';
 import { ipv4, ipv6 } from '../matches.ts';
 import type { Budget, BudgetKind, PortQos } from '../qos.ts';
-import { register, tables } from '../tables.ts';
+import { tables } from '../tables.ts';
 
 /** What an output that truncates keeps at least: an Ethernet header. */
 const leastTruncation = 14;
@@ -39,7 +40,7 @@ const budgetOf = (qos: PortQos, direction: Budget['direction'], kind: BudgetKind
 function egressFlows(qos: PortQos, port: PortId): Draft[] {
   const bandwidth = budgetOf(qos, 'egress', 'bandwidth');
   const packets = budgetOf(qos, 'egress', 'packets');
-  const from = { [register.source]: qos.key };
+  const from = sentBy(qos);
   const why = { reason: 'limit', port };
   const measured = bandwidth === undefined ? [] : [meterAction(bandwidth)];
   const goto = packets === undefined ? 'l2' : 'egress_packets';
@@ -62,7 +63,7 @@ function ingressFlows(qos: PortQos, port: PortId): Draft[] {
   const bandwidth = budgetOf(qos, 'ingress', 'bandwidth');
   const packets = budgetOf(qos, 'ingress', 'packets');
   if (bandwidth === undefined && packets === undefined) return [];
-  const to = { [register.destination]: qos.key };
+  const to = sentTo(qos);
   const why = { reason: 'limit', port };
   const first = bandwidth === undefined ? 'ingress_packets' : 'ingress_bandwidth';
   const drafts = [flow('ingress_qos', 100, to, { actions: [apart(first)] }, why)];

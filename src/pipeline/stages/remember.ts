@@ -14,7 +14,7 @@
 import type { Family } from '../../net/cidr.ts';
 import type { Action, Masked } from '../../openflow/index.ts';
 import { type Draft, drop, flow, type MatchIn } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentTo } from '../local-port.ts';
 import {
   anyCopy,
   anyFragment,
@@ -116,7 +116,7 @@ function commitOf({ originator, responder }: Entry, way: Way): Action & { readon
   return {
     type: 'ct',
     commit: true,
-    zone: { field: register.network, offset: 0, bits: 16 },
+    zone: { field: register.zone, offset: 0, bits: 16 },
     exec: [
       ...(originator === undefined ? [] : [write(originator, way.originator)]),
       ...(responder === undefined ? [] : [write(responder, way.responder)]),
@@ -147,9 +147,10 @@ function recordsOf(family: Family): Draft[] {
 }
 
 /** Pieces whose commit has just said that they are for the port. */
-export function ownPieces({ port, up, key }: LocalPort): Draft[] {
+export function ownPieces(local: LocalPort): Draft[] {
+  const { port, up, key } = local;
   if (!up) return [];
-  const to = { [destination]: key };
+  const to = sentTo(local);
   const because = { reason: 'committed', port: port.id };
   const then = { goto: 'ingress_qos' } as const;
   return [

@@ -3,6 +3,7 @@
  * another port holds it or no port can. The guards' flows for prefixes require an unmarked packet; those for single
  * addresses do not. One set of flows serves all ports of a network.
  */
+import type { NetworkKey } from '../../model/numbers.ts';
 import type { Cidr } from '../../net/cidr.ts';
 import { icmpv6Types as types } from '../../net/packet/icmpv6.ts';
 import { unusablePrefixes } from '../../net/unusable-addresses.ts';
@@ -15,7 +16,7 @@ import { wholeField } from '../whole.ts';
 
 /** Flows that mark a prefix; `scope` limits them to one network. */
 function answers(
-  scope: { readonly reg1?: number },
+  scope: { readonly [register.network]?: NetworkKey },
   prefix: Cidr,
   why: { readonly reason: string; readonly network?: NetworkId },
 ): Draft[] {
@@ -43,8 +44,8 @@ function answers(
   ];
 }
 
-export const reservedFlows = (zone: number, { network, addresses }: Reserved): Draft[] =>
-  addresses.flatMap((ip) => answers({ [register.network]: zone }, ip, { reason: 'reserved', network }));
+export const reservedFlows = (key: NetworkKey, { network, addresses }: Reserved): Draft[] =>
+  addresses.flatMap((ip) => answers({ [register.network]: key }, ip, { reason: 'reserved', network }));
 
 export const reservedDefaults: readonly Draft[] = [
   ...unusablePrefixes.flatMap((prefix) => answers({}, prefix, { reason: 'unusable' })),

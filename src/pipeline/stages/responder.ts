@@ -4,6 +4,7 @@
  * gratuitous packet, never to the address's own holder (it would see a duplicate), and never to an unguarded
  * sender, whose packets may claim anything.
  */
+import type { NetworkKey } from '../../model/numbers.ts';
 import { broadcastMac, macToBits } from '../../net/mac.ts';
 import { arpOps } from '../../net/packet/arp.ts';
 import { etherTypes } from '../../net/packet/ethernet.ts';
@@ -11,7 +12,7 @@ import { icmpv6Types, naFlags, solicitedNodePrefix } from '../../net/packet/icmp
 import { type Action, type FieldBits, type FieldName, ports } from '../../openflow/index.ts';
 import { type Draft, flow } from '../draft.ts';
 import type { Holder } from '../holders.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy } from '../local-port.ts';
 import { address, arp, discovery, icmp6 } from '../matches.ts';
 import { flag, register, tables } from '../tables.ts';
 
@@ -66,25 +67,25 @@ const withinArp = within(etherTypes.arp);
 const withinNd = within(etherTypes.ipv6);
 
 /** How many questions of a port are answered; `meter` is null where the switch has none. */
-export function answerLimit({ port, key }: LocalPort, meter: number | null): Draft[] {
+export function answerLimit(local: LocalPort, meter: number | null): Draft[] {
   if (meter === null) return [];
   const actions: Action[] = [{ type: 'meter', meter }];
-  const why = { reason: 'answer-limit', port: port.id };
-  return [flow('answer_limit', 100, { [register.source]: key }, { actions }, why)];
+  const why = { reason: 'answer-limit', port: local.port.id };
+  return [flow('answer_limit', 100, sentBy(local), { actions }, why)];
 }
 
 /** `answersNd`: whether the datapath can rewrite neighbour-discovery options. */
-export function answer(zone: number, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
+export function answer(key: NetworkKey, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
   const why = { reason: 'answer', network: port.network };
   const bits = macToBits(mac);
   if (ip.family === 4) {
-    const match = { ...request, [register.network]: zone, arp_tpa: address(ip) };
+    const match = { ...request, [register.network]: key, arp_tpa: address(ip) };
     const named = [set('eth_src', bits), set('arp_sha', bits), set('arp_spa', Number(ip.bits))];
     const actions = [...withinArp, turned, arpReply, ...arpAsker, ...named, back];
     return [flow('responder', 200, match, { actions }, why)];
   }
   if (!answersNd) return [];
-  const of = { [register.network]: zone, nd_target: ip.bits };
+  const of = { [register.network]: key, nd_target: ip.bits };
   const named = [set('eth_src', bits), set('ipv6_src', ip.bits)];
   const actions = [turned, ndAsker, ...named, ...ndReply];
   const known = { ...discovery, icmpv6_type: icmpv6Types.neighbourSolicitation, ...of };
@@ -95,9 +96,10 @@ export function answer(zone: number, { address: ip, mac, port }: Holder, answers
 }
 
 /** Questions about addresses that the asker itself may hold go to the others. */
-export function ownQuestions({ port, up, key, pairs4, pairs6 }: LocalPort): Draft[] {
+export function ownQuestions(local: LocalPort): Draft[] {
+  const { port, up, pairs4, pairs6 } = local;
   if (port.mode !== 'strict' || !up) return [];
-  const from = { [register.source]: key };
+  const from = sentBy(local);
   const pass = { goto: 'egress_qos' } as const;
   const why = { reason: 'own-address', port: port.id };
   const targets = new Map<string, Draft>();

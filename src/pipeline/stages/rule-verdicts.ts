@@ -9,7 +9,7 @@
 import type { Read } from '../../base/dataflow.ts';
 import type { GroupId, Rule } from '../../policy/world.ts';
 import { type Draft, flow, type MatchIn } from '../draft.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy, sentTo } from '../local-port.ts';
 import { ctState, ipOf } from '../matches.ts';
 import type { Ids, Relations } from '../relations.ts';
 import { flag, register } from '../tables.ts';
@@ -50,19 +50,19 @@ function verdict(rule: Rule, tracking: Tracking, level: number, place: Place, wh
     };
     const at = level + (local === null ? 0 : priority.ofPort) + (opens ? priority.opening : 0);
     if (rule.direction === 'egress') {
-      const sender = {
-        ...(local === null ? {} : { [register.source]: local.key }),
-        ...(set === null ? {} : { [register.sourceSet]: set }),
-      };
+      const sender = set === null ? {} : { [register.sourceSet]: set };
       const match = { ...place, ...sender, ...(opens ? begins(flag.senderIsNew) : {}) };
-      return flow('egress_rules', at, match, { goto: 'egress_qos' }, why);
+      const then = { goto: 'egress_qos' } as const;
+      return local === null
+        ? flow('egress_rules', at, match, then, why)
+        : flow('egress_rules', at, { ...match, ...sentBy(local) }, then, why);
     }
-    const receiver = {
-      ...(local === null ? {} : { [register.destination]: local.key }),
-      ...(set === null ? {} : { [register.destinationSet]: set }),
-    };
+    const receiver = set === null ? {} : { [register.destinationSet]: set };
     const match = { ...place, ...receiver, ...(opens ? begins(flag.receiverIsNew) : {}) };
-    return flow('ingress_rules', at, match, { goto: 'commit' }, why);
+    const then = { goto: 'commit' } as const;
+    return local === null
+      ? flow('ingress_rules', at, match, then, why)
+      : flow('ingress_rules', at, { ...match, ...sentTo(local) }, then, why);
   });
 }
 

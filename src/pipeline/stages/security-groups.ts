@@ -4,13 +4,15 @@
  * set, peer and service with an id of its own. So a port that joins a group, or a member that joins a remote
  * group, is one flow whatever the number of rules. The verdicts themselves are in rule-verdicts.ts.
  */
+
 import type { Read } from '../../base/dataflow.ts';
+import type { NetworkKey } from '../../model/numbers.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import type { Direction, Rule } from '../../policy/world.ts';
 import { type Conjunction, clause, type Draft, flow, type Provenance } from '../draft.ts';
 import type { IdSpace } from '../ids.ts';
 import { l4Matches } from '../l4-matches.ts';
-import type { LocalPort } from '../local-port.ts';
+import { type LocalPort, sentBy, sentTo } from '../local-port.ts';
 import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../matches.ts';
 import type { PeerClass } from '../peers.ts';
 import { type Ids, idOrZero, type Relations } from '../relations.ts';
@@ -120,10 +122,10 @@ export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
 }
 
 /** The class of a block of members, in the network where they are known. Longer prefixes win. */
-export function memberFlow(direction: Direction, zone: number, peer: PeerClass, ids: Ids): Draft {
+export function memberFlow(direction: Direction, key: NetworkKey, peer: PeerClass, ids: Ids): Draft {
   const { family, length } = peer.address;
   const side = sides[direction];
-  const match = { [register.network]: zone, ...ipOf(family), [side.address[family]]: address(peer.address) };
+  const match = { [register.network]: key, ...ipOf(family), [side.address[family]]: address(peer.address) };
   const load = { [register.peer]: idOrZero(ids.classes, peer.name) };
   const why = peer.network === null ? { reason: 'peer' } : { reason: 'peer', network: peer.network };
   return direction === 'egress'
@@ -152,7 +154,8 @@ const told = [
 ];
 
 /** The end of what no rule of a port admits, counted by port, direction and protocol. */
-export function portDenials({ port, up, key }: LocalPort): Draft[] {
+export function portDenials(local: LocalPort): Draft[] {
+  const { port, up } = local;
   if (port.mode === 'off' || !up) return [];
   const because = (way: Direction, protocol: string): Omit<Provenance, 'stage'> => ({
     reason: `${way}-rules`,
@@ -160,8 +163,8 @@ export function portDenials({ port, up, key }: LocalPort): Draft[] {
     port: port.id,
     protocol,
   });
-  const from = { [register.source]: key };
-  const to = { [register.destination]: key };
+  const from = sentBy(local);
+  const to = sentTo(local);
   return [
     flow('egress_rules', priority.drop, from, {}, because('egress', 'other')),
     flow('ingress_rules', priority.drop, to, {}, because('ingress', 'other')),
