@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { noQuotas } from '../model/quota.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
-import { settings } from './settings.ts';
+import { type Part, settings } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,6 +17,7 @@ function load(given: {
   environment?: Record<string, string>;
   flags?: Record<string, unknown>;
   kernelDatapath?: boolean;
+  part?: Part;
 }) {
   const file = join(folder, `${(files += 1)}.yaml`);
   writeFileSync(file, given.yaml ?? '');
@@ -24,6 +25,7 @@ function load(given: {
     file,
     environment: given.environment ?? {},
     flags: given.flags ?? {},
+    part: given.part,
     surroundings: { ...surroundings, kernelDatapath: given.kernelDatapath ?? false },
   });
 }
@@ -159,4 +161,15 @@ test('what is printed of secrets is that they are set', () => {
 test('the command line keeps its own names in the environment', () => {
   const environment = { PORTCULLIS_ENDPOINT: 'http://127.0.0.1:1', PATH: '/bin' };
   expect(load({ environment }).bridge).toBe('br-int');
+});
+
+test('a part alone needs nothing that only the other one reads', () => {
+  const remote = { ovsdb: 'tcp:10.0.0.1:6640' };
+  expect(() => load({ flags: remote })).toThrow(/openflow must be set/);
+  expect(() => load({ flags: remote, part: 'agent' })).toThrow(/openflow must be set/);
+  expect(load({ flags: remote, part: 'server' }).listen).toBe('127.0.0.1:9696');
+  const tokens = { auth: 'tokens' };
+  expect(() => load({ flags: tokens })).toThrow(/tokens.file must be set/);
+  expect(() => load({ flags: tokens, part: 'server' })).toThrow(/tokens.file must be set/);
+  expect(load({ flags: tokens, part: 'agent' }).host).toBe('here');
 });

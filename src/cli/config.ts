@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { noQuotas, usualQuotas } from '../model/quota.ts';
 import { parseListen } from './listen.ts';
-import type { Setting, Settings } from './settings.ts';
+import type { Part, Setting, Settings } from './settings.ts';
 import { settings } from './settings.ts';
 
 export type ConfigFault = { readonly code: 'BadConfig'; readonly source: string; readonly key: string };
@@ -31,6 +31,8 @@ export interface ConfigSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** commander's options, by option name. */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** The part that is started alone: what only the other one needs may be missing. */
+  readonly part?: Part | undefined;
   readonly surroundings?: Surroundings;
 }
 
@@ -148,17 +150,18 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
   return tree;
 }
 
-function check(tree: Tree, sourceOf: (key: string) => string): Settings {
+function check(tree: Tree, part: Part | undefined, sourceOf: (key: string) => string): Settings {
   for (const { key, path, problem, secret } of settings) {
     const value = take(tree, path);
     const wrong = value === undefined ? null : problem(value);
     if (wrong !== null)
       fail(sourceOf(key), key, `${key}: ${wrong}${secret ? '' : `, not ${JSON.stringify(value)}`}`);
   }
-  if (tree['openflow'] === undefined) {
+  if (part !== 'server' && tree['openflow'] === undefined) {
     fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
   }
   const checked = tree as unknown as Settings;
+  if (part === 'agent') return checked;
   if (checked.auth === 'tokens' && checked.tokens.file === '')
     fail(sourceOf('auth'), 'tokens.file', 'tokens.file must be set where auth is tokens');
   if (checked.auth === 'keystone' && checked.keystone.url === '')
@@ -197,7 +200,7 @@ export function loadConfig(sources: ConfigSources): Settings {
     const value = take(chosen, path) ?? take(fallback, path);
     if (value !== undefined) put(effective, path, value);
   }
-  return check(effective, (key) => {
+  return check(effective, sources.part, (key) => {
     const path = key.split('.');
     if (take(flags, path) !== undefined) return 'flags';
     if (take(environment, path) !== undefined) return 'environment';

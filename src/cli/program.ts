@@ -18,7 +18,7 @@ import { GuestPlugs } from './guest-plug.ts';
 import { hosts } from './hosts.ts';
 import { packetHelp } from './packet-words.ts';
 import { type RulesOptions, rules } from './rules.ts';
-import type { Settings } from './settings.ts';
+import type { Part, Settings } from './settings.ts';
 import { settings } from './settings.ts';
 import { sync, syncText } from './sync.ts';
 import { json, table } from './table.ts';
@@ -63,10 +63,15 @@ function withSettings(command: Command, only?: readonly string[]): Command {
   return command;
 }
 
-function settingsOf(command: Command): Settings {
+function settingsOf(command: Command, part?: Part): Settings {
   const flags = command.opts<Record<string, unknown>>();
   const file = flags['config'];
-  return loadConfig({ file: typeof file === 'string' ? file : undefined, environment: process.env, flags });
+  return loadConfig({
+    file: typeof file === 'string' ? file : undefined,
+    environment: process.env,
+    flags,
+    part,
+  });
 }
 
 function withEndpoint(command: Command): Command {
@@ -142,19 +147,32 @@ function addGuestCommands(program: Command): void {
     });
 }
 
+async function start(settings: Settings, part?: Part): Promise<void> {
+  // Loaded here: the other commands should not wait for a server they do not start.
+  const { up } = await import('./up.ts');
+  await up(settings, part);
+}
+
+function addPart(program: Command, part: Part, description: string): void {
+  const own = settings.filter((setting) => setting.part === part || setting.part === undefined);
+  withSettings(
+    program.command(part),
+    own.map(({ key }) => key),
+  )
+    .description(description)
+    .action((_options: unknown, command: Command) => start(settingsOf(command, part), part));
+}
+
 export function buildProgram(): Command {
   // Set before any command is added: commands inherit it.
   const program = new Command('portcullis').exitOverride().showHelpAfterError('(try --help)');
   program.description('port security for Open vSwitch, behind the Neutron API').version(version());
 
   withSettings(program.command('up'))
-    .description('API and agent in one process, on the embedded store')
-    .action(async (_options: unknown, command: Command) => {
-      const settings = settingsOf(command);
-      // Loaded here: the other commands should not wait for a server they do not start.
-      const { up } = await import('./up.ts');
-      await up(settings);
-    });
+    .description('server and agent in one process, on the embedded store')
+    .action((_options: unknown, command: Command) => start(settingsOf(command)));
+  addPart(program, 'server', 'the API alone; needs no Open vSwitch');
+  addPart(program, 'agent', "a hypervisor's agent alone; needs no API");
 
   withEndpoint(program.command('sync'))
     .description('wait until every live switch has acknowledged all that the store holds now')

@@ -6,8 +6,13 @@
  */
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
 
+/** A part of Portcullis that runs as a process of its own. */
+export type Part = 'server' | 'agent';
+
 interface Row {
   readonly description: string;
+  /** The part that reads it; absent: both. */
+  readonly part?: Part;
   /** Absent where the surroundings decide. */
   readonly default?: string | boolean | number;
   /** What the value must look like; `says` completes "must be …". A row with none of these three is a boolean. */
@@ -24,6 +29,7 @@ const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:H
 /** Where nobody is told apart, projects are but names, and nothing limits them unless it is set. */
 const quota = (what: string) =>
   ({
+    part: 'server',
     description: `${what} of a project, -1 for any number (default: Neutron's, or -1 where auth is none)`,
     number: { above: -2, most: 2 ** 31 - 1, whole: true },
   }) as const;
@@ -34,6 +40,7 @@ const quotas = Object.fromEntries(
 
 const rows = {
   listen: {
+    part: 'server',
     description: 'address and port of the API',
     default: '127.0.0.1:9696',
     text: { pattern: /./, says: 'ADDRESS:PORT' },
@@ -43,29 +50,35 @@ const rows = {
     text: { pattern: /./, says: 'a path' },
   },
   ovsdb: {
+    part: 'agent',
     description: 'Open vSwitch database, unix:PATH or tcp:HOST:PORT',
     default: 'unix:/var/run/openvswitch/db.sock',
     text: target,
   },
   openflow: {
+    part: 'agent',
     description: "the bridge's OpenFlow socket (default: BRIDGE.mgmt beside the database's unix socket)",
     text: target,
   },
   bridge: {
+    part: 'agent',
     description: 'integration bridge, made when it is absent',
     default: 'br-int',
     text: { pattern: /^[A-Za-z0-9_.-]{1,15}$/, says: 'an interface name' },
   },
   host: {
+    part: 'agent',
     description: "this hypervisor's name (default: host name)",
     text: { pattern: /^[^/\s]{1,255}$/, says: 'a name without spaces and slashes' },
   },
   availability_zone: {
+    part: 'agent',
     description: 'the availability zone that this hypervisor is in',
     default: 'nova',
     text: { pattern: /^\S{1,255}$/, says: 'a name without spaces' },
   },
   datapath_type: {
+    part: 'agent',
     description: 'kernel or userspace datapath (default: system where the kernel has it)',
     oneOf: ['system', 'netdev'],
   },
@@ -75,65 +88,101 @@ const rows = {
     oneOf: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
   },
   'address_pairs.strict': {
+    part: 'server',
     description: "allowed pairs must be single addresses in a subnet of the port's fixed IPs",
     default: false,
   },
   'network.mtu': {
+    part: 'server',
     description: 'largest packet in bytes that the wires between hypervisors carry, and so networks',
     default: 1500,
     number: { above: 1279, most: 65_535, whole: true },
   },
   'hits.interval': {
+    part: 'agent',
     description: 'seconds between looks at what security-group rules let in',
     default: 15,
     number: { above: 0, most: 86_400 },
   },
   'conntrack.max_per_network': {
+    part: 'agent',
     description: 'connections that a host remembers of one network, 0 for any number',
     default: 0,
     number: { above: -1, most: 2 ** 31 - 1, whole: true },
   },
   ...quotas,
   auth: {
+    part: 'server',
     description: 'how callers prove who they are',
     default: 'none',
     oneOf: ['none', 'tokens', 'keystone'],
   },
   'tokens.file': {
+    part: 'server',
     description: 'YAML file of static tokens, for auth tokens; it is read again when it changes',
     default: '',
     text: anything,
   },
   'keystone.url': {
+    part: 'server',
     description: 'address of Keystone, for auth keystone',
     default: '',
     text: { pattern: /^(https?:\/\/\S+)?$/, says: 'an http or https address' },
   },
-  'keystone.username': { description: 'account that checks tokens', default: 'neutron', text: anything },
-  'keystone.password': { description: "that account's password", default: '', text: anything, secret: true },
-  'keystone.project': { description: "that account's project", default: 'service', text: anything },
-  'keystone.user_domain': { description: "name of the account's domain", default: 'Default', text: anything },
+  'keystone.username': {
+    part: 'server',
+    description: 'account that checks tokens',
+    default: 'neutron',
+    text: anything,
+  },
+  'keystone.password': {
+    part: 'server',
+    description: "that account's password",
+    default: '',
+    text: anything,
+    secret: true,
+  },
+  'keystone.project': {
+    part: 'server',
+    description: "that account's project",
+    default: 'service',
+    text: anything,
+  },
+  'keystone.user_domain': {
+    part: 'server',
+    description: "name of the account's domain",
+    default: 'Default',
+    text: anything,
+  },
   'keystone.project_domain': {
+    part: 'server',
     description: "name of the project's domain",
     default: 'Default',
     text: anything,
   },
   'keystone.trust': {
+    part: 'server',
     description: "seconds that Keystone's word on a token holds; a revoked one works no longer than that",
     default: 30,
     number: { above: -1, most: 300 },
   },
   'nova.url': {
+    part: 'server',
     description: 'address of a compute service that waits for news of its ports (default: nobody is told)',
     default: '',
     text: { pattern: /^(https?:\/\/\S+)?$/, says: 'an http or https address' },
   },
   'nova.interval': {
+    part: 'server',
     description: 'seconds between messages to the compute service',
     default: 2,
     number: { above: 0, most: 60 },
   },
-  allow_remote_without_auth: { description: 'listen beyond loopback although auth is none', default: false },
+  allow_remote_without_auth: {
+    part: 'server',
+    description: 'listen beyond loopback although auth is none',
+    default: false,
+  },
 } as const satisfies Record<string, Row>;
 
 type Key = keyof typeof rows;
@@ -157,6 +206,7 @@ export type Settings = {
 
 /** One value of the table, under each of its names. */
 export interface Setting {
+  readonly part: Part | undefined;
   readonly path: readonly string[];
   /** `log.level` */
   readonly key: string;
@@ -199,6 +249,7 @@ export const settings: readonly Setting[] = Object.entries<Row>(rows).map(([key,
   const words = path.flatMap((name) => name.split('_'));
   const [first = '', ...others] = words;
   return {
+    part: row.part,
     path,
     key,
     env: `PORTCULLIS_${words.join('_').toUpperCase()}`,

@@ -1,27 +1,26 @@
 /**
- * `portcullis up`: store, API and agent in one process, built in that order and taken down in the other. The
- * agent shares nothing with the API but the store.
+ * `portcullis up`, `server` and `agent`: opens the store, starts the parts on it, and stops them in reverse order at a
+ * signal. Server and agent share nothing but the store.
  */
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
+import type { Logger } from 'pino';
 import { Agent } from '../agent/agent.ts';
-import { createApi } from '../api/server.ts';
-import { bug, reasonOf } from '../base/errors.ts';
+import { Fault, reasonOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { createMetrics } from '../base/metrics.ts';
+import type { Store, StoreFault } from '../store/contract.ts';
 import { openStore } from '../store/index.ts';
-import { registerAgentMetrics } from './agent-metrics.ts';
-import { authenticatorOf } from './authentication.ts';
-import { parseListen } from './listen.ts';
-import { notifierOf, registerNovaMetrics } from './nova.ts';
-import type { Settings } from './settings.ts';
+import { startAgent } from './agent-part.ts';
+import { startServer } from './server-part.ts';
+import type { Part, Settings } from './settings.ts';
 import { version } from './version.ts';
 
 /** Milliseconds after which a switch that has not answered counts as absent: it may come later. */
-const switchPatience = 5000;
+const switchTimeout = 5000;
 /** Milliseconds for an orderly end. */
-const stopPatience = 10_000;
+const stopTimeout = 10_000;
 
 /**
  * Collect garbage when the heap has grown by half, not when it has doubled or more: what lives here is indexes that
@@ -44,72 +43,31 @@ const youngAtFirst = '--no-allocation-site-pretenuring';
 const interruptBudget = { start: 1_000_000, usual: 67_584 } as const;
 const setInterruptBudget = (bytes: number): void => setFlagsFromString(`--interrupt-budget=${bytes}`);
 
+/** Both parts, or one alone. */
+type Parts = Part | 'both';
+
 /** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
-export async function up(settings: Settings): Promise<void> {
+export async function up(settings: Settings, parts: Parts = 'both'): Promise<void> {
   for (const flag of [heapGrowth, youngAtFirst]) setFlagsFromString(flag);
   setInterruptBudget(interruptBudget.start);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
   const closers: (() => Promise<void>)[] = [];
+  const onStop = (close: () => Promise<void>): void => void closers.push(close);
   try {
     const metrics = createMetrics();
-    const store = await openStore({ kind: 'embedded', dir: resolve(settings.data_dir) });
-    closers.push(() => store.close());
-
-    const apiLog = log.child({ component: 'api' });
-    const authenticator = authenticatorOf(settings, apiLog);
-    const api = createApi({
-      store,
-      log: apiLog,
-      authenticator,
-      listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
-      allowRemoteWithoutAuth: settings.allow_remote_without_auth,
-      strictPairs: settings.address_pairs.strict,
-      mtu: settings.network.mtu,
-      quotas: settings.quota,
-      metrics: () => metrics.metrics(),
-    });
-    closers.push(() => api.close());
-    const notifier = notifierOf(settings, store, log.child({ component: 'nova' }));
-    if (notifier !== null) {
-      registerNovaMetrics(metrics, () => notifier.status);
-      closers.push(() => notifier.stop());
-      notifier.start();
-    }
-    await api.listen();
-
-    const agent = new Agent({
-      store,
-      log: log.child({ component: 'agent' }),
-      host: settings.host,
-      availabilityZone: settings.availability_zone,
-      ovsdb: settings.ovsdb,
-      openflow: settings.openflow,
-      // ovs-vswitchd puts its control socket where ovsdb-server puts its own.
-      rundir: settings.ovsdb.startsWith('unix:') ? dirname(settings.ovsdb.slice('unix:'.length)) : null,
-      bridge: settings.bridge,
-      datapathType: settings.datapath_type,
-      hitsInterval: settings.hits.interval * 1000,
-      maxPerNetwork: settings.conntrack.max_per_network,
-    });
-    registerAgentMetrics(
-      metrics,
-      () => agent.status,
-      () => agent.datapathStats(),
-      () => agent.conntrackFullness(),
-    );
-    closers.push(() => agent.stop());
-    await agent.start();
-    const met = agent.firstApplied.then(() => 'met' as const);
-    // Not held alive by it: a process that is told to end in its first seconds ends at once.
-    const late = delay(switchPatience, 'late' as const, { ref: false });
-    const first = await Promise.race([met, late, stopped]);
+    const store = await openFor(parts, settings, log);
+    onStop(() => store.close());
+    const context = { settings, store, log, metrics, onStop };
+    const address = parts === 'agent' ? null : await startServer(context);
+    const agent = parts === 'server' ? null : await startAgent(context, (options) => new Agent(options));
+    const first = agent === null ? 'applied' : await Promise.race([firstOf(agent), stopped]);
     setInterruptBudget(interruptBudget.usual);
     if (first !== 'signal') {
       if (first === 'late')
         log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
-      process.stdout.write(`portcullis ready: ${api.address}\n`);
-      log.info({ version: version(), address: api.address, host: settings.host }, 'ready');
+      process.stdout.write(`portcullis ready: ${address ?? `agent of ${settings.host}`}\n`);
+      log.info({ version: version(), address, host: settings.host }, 'ready');
       await stopped;
     }
     log.info('stopping; flows stay in the switch');
@@ -117,12 +75,33 @@ export async function up(settings: Settings): Promise<void> {
     const force = setTimeout(() => {
       log.error('could not stop in time');
       process.exit(1);
-    }, stopPatience);
+    }, stopTimeout);
     for (const close of closers.reverse()) {
       await close().catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'a part did not close'));
     }
     clearTimeout(force);
   }
+}
+
+/** The embedded store belongs to one process, so a part alone on it says what that means. */
+async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<Store> {
+  const dir = resolve(settings.data_dir);
+  const hint = 'the embedded store serves one process: `portcullis up` runs server and agent on it together';
+  if (parts !== 'both') log.warn({ data_dir: dir, part: parts }, hint);
+  try {
+    return await openStore({ kind: 'embedded', dir });
+  } catch (error) {
+    if (parts === 'both' || !(error instanceof Fault) || error.name !== 'StoreLocked') throw error;
+    const { data } = error as Fault<StoreFault>;
+    throw new Fault<StoreFault>(data, `${reasonOf(error)}; ${hint}`);
+  }
+}
+
+/** Whether the switch equals the store in time. */
+function firstOf(agent: Agent): Promise<'applied' | 'late'> {
+  const applied = agent.firstApplied.then(() => 'applied' as const);
+  // Does not keep the process: one that is told to end in its first seconds ends at once.
+  return Promise.race([applied, delay(switchTimeout, 'late' as const, { ref: false })]);
 }
 
 function stopSignal(): Promise<'signal'> {

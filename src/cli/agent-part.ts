@@ -1,0 +1,38 @@
+/** The agent's part of a process. Needs no API. */
+import { dirname } from 'node:path';
+import type { Agent, AgentOptions } from '../agent/agent.ts';
+import { registerAgentMetrics } from './agent-metrics.ts';
+import type { PartContext } from './server-part.ts';
+
+type MakeAgent = (options: AgentOptions) => Agent;
+
+/** Resolves with the agent once it runs; the switch may come later. */
+export async function startAgent(
+  { settings, store, log, metrics, onStop }: PartContext,
+  make: MakeAgent,
+): Promise<Agent> {
+  const { ovsdb } = settings;
+  const agent = make({
+    store,
+    log: log.child({ component: 'agent' }),
+    host: settings.host,
+    availabilityZone: settings.availability_zone,
+    ovsdb,
+    openflow: settings.openflow,
+    // ovs-vswitchd puts its control socket where ovsdb-server puts its own.
+    rundir: ovsdb.startsWith('unix:') ? dirname(ovsdb.slice('unix:'.length)) : null,
+    bridge: settings.bridge,
+    datapathType: settings.datapath_type,
+    hitsInterval: settings.hits.interval * 1000,
+    maxPerNetwork: settings.conntrack.max_per_network,
+  });
+  registerAgentMetrics(
+    metrics,
+    () => agent.status,
+    () => agent.datapathStats(),
+    () => agent.conntrackFullness(),
+  );
+  onStop(() => agent.stop());
+  await agent.start();
+  return agent;
+}
