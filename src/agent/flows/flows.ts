@@ -113,6 +113,7 @@ export class Flows {
       this.#isNewConnection = true;
       throw error;
     });
+    this.#looks.isMonitored = monitored;
     if (!monitored) log.warn('the switch has no flow monitor; comparing alone finds what others change');
     this.#metering.meet(support);
     const known = pipeline.facts.abilities.get('switch');
