@@ -3,6 +3,8 @@
  *
  * Idea: each host judges its own ports. A tunnel carries the frame, its network and its sender; the other host takes
  * the sender's side as judged, looks the packet up in its own connections, and judges its receivers.
+ * So a host knows only the connections that it has tracked: where a third port forwards an answer on a host that has seen
+ * nothing of the connection, that answer is invalid there. On one host it would pass.
  * Invariants: no OpenFlow here, so that the pipeline's flows can be measured against it. Each decision is a step.
  */
 import { isMulticastMac } from '../net/mac.ts';
