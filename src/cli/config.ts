@@ -150,7 +150,12 @@ function defaults(chosen: Tree, surroundings: Surroundings): Tree {
   return tree;
 }
 
-function check(tree: Tree, part: Part | undefined, sourceOf: (key: string) => string): Settings {
+/** Throws `BadConfig` unless every setting of the part has a value of its type. */
+function requireSettings(
+  tree: Tree,
+  part: Part | undefined,
+  sourceOf: (key: string) => string,
+): asserts tree is Tree & Settings {
   for (const { key, path, problem, secret } of settings) {
     const value = take(tree, path);
     const wrong = value === undefined ? null : problem(value);
@@ -160,7 +165,10 @@ function check(tree: Tree, part: Part | undefined, sourceOf: (key: string) => st
   if (part !== 'server' && tree['openflow'] === undefined) {
     fail(sourceOf('ovsdb'), 'openflow', 'openflow must be set where ovsdb is not a unix socket');
   }
-  const checked = tree as unknown as Settings;
+}
+
+function check(checked: Tree, part: Part | undefined, sourceOf: (key: string) => string): Settings {
+  requireSettings(checked, part, sourceOf);
   if (part === 'agent') return checked;
   if (checked.auth === 'tokens' && checked.tokens.file === '')
     fail(sourceOf('auth'), 'tokens.file', 'tokens.file must be set where auth is tokens');
@@ -173,7 +181,7 @@ function check(tree: Tree, part: Part | undefined, sourceOf: (key: string) => st
 
 /** The same values for the eyes of others: secrets that are set show as stars. */
 export function withoutSecrets(effective: Settings): Tree {
-  const shown = structuredClone(effective) as unknown as Tree;
+  const shown: Tree = Object.fromEntries(Object.entries(structuredClone(effective)));
   for (const { path, secret } of settings) {
     const value = secret ? take(shown, path) : '';
     if (value !== undefined && value !== '') put(shown, path, '***');

@@ -1,4 +1,5 @@
 /** Refusals that are about HTTP or about agents rather than about a resource. */
+import type { FastifyRequest } from 'fastify';
 import { Fault } from '../../base/errors.ts';
 
 export type RequestFault =
@@ -24,4 +25,8 @@ export type RequestFault =
 
 export function refuseRequest(data: RequestFault): never {
   throw new Fault(data, JSON.stringify(data));
+}
+
+export function refuseMethod(request: FastifyRequest): never {
+  return refuseRequest({ code: 'WrongMethod', method: request.method });
 }

@@ -14,8 +14,8 @@ import { tagOperations } from '../openapi/table-operations.ts';
 import type { Row } from '../state/table.ts';
 import { readBody, refuseBody } from './body.ts';
 import { expectedRevision, replaceRecord } from './replacing.ts';
+import { refuseMethod } from './request-faults.ts';
 import type { Context, Resource } from './resource.ts';
-import { refuseMethod } from './resource-router.ts';
 
 type OfOne = { Params: { id: string } };
 type OfTag = { Params: { id: string; tag: string } };

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { refusalTypes } from '../http/errors.ts';
-import { refuseMethod } from '../http/resource-router.ts';
+import { refuseMethod } from '../http/request-faults.ts';
 import { isOpen } from '../identity/request-caller.ts';
 import type { Chapter } from './attributes-page.ts';
 import { type DocumentedRoute, documentOf } from './document.ts';

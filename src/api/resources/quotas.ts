@@ -11,9 +11,8 @@ import {
   unlimited,
 } from '../../model/quota.ts';
 import { readBody, refuseBody } from '../http/body.ts';
-import { refuseRequest } from '../http/request-faults.ts';
+import { refuseMethod, refuseRequest } from '../http/request-faults.ts';
 import type { Context } from '../http/resource.ts';
-import { refuseMethod } from '../http/resource-router.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { describes, undescribed } from '../openapi/operation.ts';
