@@ -1,36 +1,53 @@
 /**
  * How a stage says a flow: typed by its table's row, with the reason it exists. Values only.
- * Two kinds: a whole flow, and a share in a conjunctive flow, which is merged with the shares that other
- * rules have in the same match (one match at one priority is one flow to the switch).
+ * Two kinds: a whole flow, and a clause of a conjunctive flow. Clauses of different rules with one match are merged,
+ * because one match at one priority is one flow to the switch.
  */
+import { bug } from '../base/errors.ts';
 import type { NetworkKey, PortKey } from '../model/numbers.ts';
 import type { Action, FieldName, FlowBody, Match } from '../openflow/index.ts';
+import type { DropReason } from '../policy/drop-reasons.ts';
 import type { Direction, NetworkId, PortId, RuleId } from '../policy/world.ts';
+import { type ActionOf, type Loads, loads } from './actions.ts';
+import type { PassReason } from './reasons.ts';
+import type { PortField, register } from './registers.ts';
 import {
-  type LoadField,
+  bandOf,
+  type Level,
   type MatchField,
   type NextTable,
-  register,
+  type PlainBand,
   type TableName,
   tables,
 } from './tables.ts';
-import type { Zone } from './zone.ts';
 
-/** Why a flow is there. Drops are counted by `reason` and `port`. */
-export interface Provenance {
-  readonly stage: TableName;
-  /** Stable, for people and metrics: `mac-spoof`, `established`, `deliver` … */
-  readonly reason: string;
+interface Subject {
   readonly port?: PortId;
   readonly network?: NetworkId;
+}
+
+/** Why packets may go on, or what the switch does with them. */
+export interface PassWhy extends Subject {
+  readonly reason: PassReason;
   readonly rule?: RuleId;
   /** On a rule's verdict: only for packets that begin a connection. */
   readonly opens?: true;
-  /** Set on drops: which way the packet went, as the guest sees it. */
-  readonly drop?: Direction;
-  /** On drops for want of a rule: by its usual name, or `other`. */
+}
+
+/** Why packets end here. Drops are counted by reason, port, direction and protocol. */
+export interface DropWhy extends Subject {
+  readonly reason: DropReason;
+  /** Which way the packet went, as the guest sees it. */
+  readonly drop: Direction;
+  /** On drops that no rule admits: the protocol's usual name, or `other`. */
   readonly protocol?: string;
 }
+
+/** Why a flow is there. */
+export type Provenance = { readonly stage: TableName } & (
+  | (PassWhy & { readonly drop?: undefined; readonly protocol?: undefined })
+  | (DropWhy & { readonly rule?: undefined; readonly opens?: undefined })
+);
 
 export interface Conjunction {
   readonly id: number;
@@ -56,83 +73,94 @@ type NdField = Extract<FieldName, `nd_${string}`>;
 /**
  * A field of neighbour discovery is matched together with ICMPv6 code 0, as RFC 4861 demands of the packet. Open
  * vSwitch up to 2.17.8, 3.0.5, 3.1.3 and 3.2.1 gives a kernel datapath the mask of these fields only when the code
- * is matched exactly; without it the cached decision holds for every target.
+ * is matched exactly; without it the megaflow holds for every target.
  */
 type NdWithCode<M> = keyof M & NdField extends never ? unknown : { readonly icmpv6_code: 0 };
-type PortField = typeof register.source | typeof register.destination;
+
 /** Ports of different networks may share a key, so a port is matched in its network only. */
 type Keyed<M> = keyof M & PortField extends never
   ? unknown
   : { readonly [F in keyof M & PortField]: PortKey } & { readonly [register.network]: NetworkKey };
-type Why = Omit<Provenance, 'stage'>;
 
-/** A register's new value; with a mask, only those bits of it. */
-type Loaded = number | { readonly value: number; readonly mask: number };
-/** Numbers of different meaning are not to be mistaken for each other. */
-type LoadedInto<F, Other> = F extends PortField
-  ? PortKey
-  : F extends typeof register.network
-    ? NetworkKey
-    : F extends typeof register.zone
-      ? Zone
-      : Other;
+/** A flow goes on at a table or does something. Packets end by `drop` and `end` alone. */
+export type Then<T extends TableName> =
+  | { readonly load?: Loads<T>; readonly actions?: readonly ActionOf<T>[]; readonly goto: NextTable<T> }
+  | {
+      readonly load?: Loads<T>;
+      readonly actions: readonly ActionOf<T>[];
+      readonly goto?: undefined;
+    };
 
-export interface Then<T extends TableName> {
-  readonly load?: { readonly [F in LoadField<T>]?: LoadedInto<F, Loaded> };
-  readonly actions?: readonly Action[];
-  readonly goto?: NextTable<T>;
+export type Priority<T extends TableName> = PlainBand<T> | Level<T>;
+
+function priorityOf<T extends TableName>(table: T, at: Priority<T>): number {
+  const { band: name, level } = typeof at === 'object' ? at : { band: at, level: 0 };
+  const band = bandOf(table, name);
+  const [lowest, highest] = typeof band === 'number' ? [band, band] : (band ?? [0, -1]);
+  const priority = lowest + level;
+  return level >= 0 && priority <= highest ? priority : bug(`${table} has no priority ${level} in ${name}`);
 }
-
-const loads = (values: Then<TableName>['load']): Action[] =>
-  Object.entries<Loaded>(values ?? {}).map(([field, loaded]) => ({
-    type: 'set_field',
-    field: field as (typeof register)[keyof typeof register],
-    ...(typeof loaded === 'number' ? { value: loaded } : loaded),
-  }));
 
 export function flow<T extends TableName, M extends MatchIn<T>>(
   table: T,
-  priority: number,
+  at: Priority<NoInfer<T>>,
   match: Only<T, M>,
-  then: Then<T>,
-  why: Why,
+  then: Then<NoInfer<T>>,
+  why: PassWhy,
 ): Draft {
-  const actions = [...loads(then.load), ...(then.actions ?? [])];
+  const actions: Action[] = [...loads(then.load), ...(then.actions ?? [])];
   const next = then.goto;
   const body: FlowBody = next === undefined ? { actions } : { actions, goto: tables[next].id };
-  return { table: tables[table].id, priority, match, body, why: { stage: table, ...why } };
+  return {
+    table: tables[table].id,
+    priority: priorityOf(table, at),
+    match,
+    body,
+    why: { stage: table, ...why },
+  };
 }
 
-/** An explicit, counted end. */
+/** An explicit end, counted by reason. `actions` un-wildcard fields; a drop does nothing else. */
 export function drop<T extends TableName, M extends MatchIn<T>>(
   table: T,
-  priority: number,
+  at: Priority<NoInfer<T>>,
   match: Only<T, M>,
-  reason: string,
-  direction: Direction,
-  port?: PortId,
+  why: DropWhy,
+  actions: readonly ActionOf<NoInfer<T>>[] = [],
 ): Draft {
-  const why = { reason, drop: direction };
-  return flow(table, priority, match, {}, port === undefined ? why : { ...why, port });
+  const body: FlowBody = { actions };
+  return {
+    table: tables[table].id,
+    priority: priorityOf(table, at),
+    match,
+    body,
+    why: { stage: table, ...why },
+  };
+}
+
+/** Ends a copy that has no receiver. Not a drop: no packet is lost. */
+export function end<T extends TableName, M extends MatchIn<T>>(
+  table: T,
+  at: Priority<NoInfer<T>>,
+  match: Only<T, M>,
+  why: PassWhy,
+): Draft {
+  const body: FlowBody = { actions: [] };
+  return {
+    table: tables[table].id,
+    priority: priorityOf(table, at),
+    match,
+    body,
+    why: { stage: table, ...why },
+  };
 }
 
 export function clause<T extends TableName, M extends MatchIn<T>>(
   table: T,
-  priority: number,
+  at: Priority<NoInfer<T>>,
   match: Only<T, M>,
   conjunction: Conjunction,
 ): Draft {
-  return { table: tables[table].id, priority, match, conjunction, why: { stage: table, reason: 'clause' } };
-}
-
-/**
- * One of several ways of a packet that goes to more than one receiver. In a clone, since a commit on one way
- * would leave the next without conntrack state.
- */
-export function branch<T extends TableName>(
-  load: { readonly [F in LoadField<T>]?: LoadedInto<F, number> },
-  next: NextTable<T>,
-): Action {
-  const resubmit: Action = { type: 'resubmit', table: tables[next as TableName].id };
-  return { type: 'clone', actions: [...loads(load), resubmit] };
+  const why: Provenance = { stage: table, reason: 'clause' };
+  return { table: tables[table].id, priority: priorityOf(table, at), match, conjunction, why };
 }

@@ -9,7 +9,7 @@ import { isUnusable } from '../net/unusable-addresses.ts';
 import { macsOf } from '../policy/address-owners.ts';
 import { sameIp } from '../policy/identity.ts';
 import type { LinkLocal, Pair, Port } from '../policy/world.ts';
-import { register } from './tables.ts';
+import { register } from './registers.ts';
 import type { Zone } from './zone.ts';
 
 export interface LocalPort {

@@ -3,6 +3,7 @@ import { type Cidr, isHost, maskOf } from '../net/cidr.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { ctState as bits, type FieldBits, ipFrag, type Masked, vlanPresent } from '../openflow/index.ts';
+import { flag, register } from './registers.ts';
 
 export const arp = { eth_type: etherTypes.arp } as const;
 export const rarp = { eth_type: etherTypes.rarp } as const;
@@ -80,3 +81,6 @@ const furthestCopy = 2;
 export const copyAt = (before: number): number => 1 | (Math.min(before, furthestCopy) << 1);
 export const anyCopy: Masked = { value: 1, mask: 1 };
 export const noCopy = 0;
+
+/** The packet came in fragments, whatever it looks like behind the lookup. */
+export const piece = { [register.flags]: { value: flag.piece, mask: flag.piece } } as const;

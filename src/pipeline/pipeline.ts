@@ -8,36 +8,52 @@ import type { Direction, PortId } from '../policy/world.ts';
 import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
 import { type Abilities, declareFacts, type Facts, noAbilities } from './facts.ts';
-import { releaseMeters } from './qos.ts';
-import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
-import { answerMeterOf, puntMeterOf } from './shared-meters.ts';
-import { classify, classifyDefaults, dispatch } from './stages/classify.ts';
-import { conntrackDefaults, portState } from './stages/conntrack.ts';
-import { guardArp } from './stages/guard-arp.ts';
-import { guardIgmp, guardIgmpDefaults } from './stages/guard-igmp.ts';
-import { guardIp } from './stages/guard-ip.ts';
-import { guardMac, guardTypeDefaults } from './stages/guard-mac.ts';
-import { guardNd } from './stages/guard-nd.ts';
-import { heldLookups } from './stages/held-lookups.ts';
-import { ingressGuard, ingressGuardDefaults, subnetBroadcast } from './stages/ingress-guard.ts';
-import { flood, l2Defaults, unicast, unknownDestination } from './stages/l2.ts';
-import { needsDefaults, setNeeds } from './stages/needs.ts';
-import { qosDefaults, qosFlows } from './stages/qos.ts';
-import { ownPieces, rememberDefaults } from './stages/remember.ts';
-import { reservedDefaults, reservedFlows } from './stages/reserved.ts';
-import { answer, answerLimit, ownQuestions, responderDefaults, soleHolder } from './stages/responder.ts';
-import { portVerdicts, ruleVerdicts, setVerdicts } from './stages/rule-verdicts.ts';
+import { classify, classifyDefaults } from './features/classify/classify.ts';
+import { dispatch, dispatchDefaults } from './features/delivery/dispatch.ts';
+import { flood, forwardingDefaults, unicast, unknownDestination } from './features/forwarding/forwarding.ts';
+import { dhcpServerGuard, dhcpServerPieces } from './features/guards/dhcp-server-guard.ts';
+import { guardArp } from './features/guards/guard-arp.ts';
+import { guardIgmp, guardIgmpDefaults } from './features/guards/guard-igmp.ts';
+import { guardIp } from './features/guards/guard-ip.ts';
+import { guardMac } from './features/guards/guard-mac.ts';
+import { guardNd } from './features/guards/guard-nd.ts';
+import { guardType, guardTypeDefaults } from './features/guards/guard-type.ts';
+import { reservedDefaults, reservedFlows } from './features/guards/reserved-addresses.ts';
+import {
+  ingressGuard,
+  ingressGuardDefaults,
+  subnetBroadcast,
+} from './features/ingress-guard/ingress-guard.ts';
+import { qosDefaults, qosFlows } from './features/qos/qos-flows.ts';
+import { ownPieces, recordDefaults } from './features/records/remember.ts';
+import {
+  answer,
+  answerLimit,
+  ownRequests,
+  responderDefaults,
+  soleHolder,
+} from './features/responder/responder.ts';
 import {
   addressFlow,
   classClauses,
   classIds,
   classKinds,
+  clauseDefaults,
   memberFlow,
   portDenials,
   ruleClauses,
-  securityGroupDefaults,
   setClauses,
-} from './stages/security-groups.ts';
+} from './features/security-groups/clauses.ts';
+import { needsDefaults, setNeeds } from './features/security-groups/needs.ts';
+import { portVerdicts, ruleVerdicts, setVerdicts } from './features/security-groups/rule-verdicts.ts';
+import { establishedBypass } from './features/tracking/established-bypass.ts';
+import { heldLookups } from './features/tracking/held-lookups.ts';
+import { portTracking, trackingDefaults } from './features/tracking/tracking.ts';
+import type { LocalPort, Untracked } from './local-port.ts';
+import { releaseMeters } from './qos.ts';
+import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
+import { answerMeterOf, puntMeterOf } from './shared-meters.ts';
+import { missDefaults } from './table-miss.ts';
 import { Tightening } from './tightening.ts';
 
 export interface PipelineOptions {
@@ -48,6 +64,12 @@ export interface PipelineOptions {
 }
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
+
+const stateFlows = (local: LocalPort, untracked: Untracked): Draft[] => [
+  ...portTracking(local, untracked),
+  ...establishedBypass(local, untracked),
+  ...(local.up && local.port.mode !== 'off' ? dhcpServerPieces(local) : []),
+];
 
 export class Pipeline {
   readonly facts: Facts;
@@ -71,14 +93,16 @@ export class Pipeline {
       ...reservedDefaults,
       ...guardTypeDefaults,
       ...guardIgmpDefaults,
-      ...conntrackDefaults,
+      ...trackingDefaults,
       ...needsDefaults,
-      ...rememberDefaults,
-      ...securityGroupDefaults,
+      ...clauseDefaults,
       ...responderDefaults,
-      ...l2Defaults,
-      ...ingressGuardDefaults,
       ...qosDefaults,
+      ...forwardingDefaults,
+      ...ingressGuardDefaults,
+      ...recordDefaults,
+      ...dispatchDefaults,
+      ...missDefaults,
     ]);
 
     this.#install(
@@ -93,15 +117,17 @@ export class Pipeline {
           ...(guarded
             ? [
                 ...guardMac(local),
+                ...guardType(local),
                 ...guardArp(local),
                 ...guardNd(local, punt),
                 ...guardIgmp(local),
                 ...guardIp(local),
+                ...dhcpServerGuard(local),
                 ...answerLimit(local, answerMeterOf(local.key, meterSpread)),
               ]
             : []),
           ...portDenials(local),
-          ...ownQuestions(local),
+          ...ownRequests(local),
           ...unknownDestination(local),
           ...ingressGuard(local),
           ...dispatch(local),
@@ -146,7 +172,7 @@ export class Pipeline {
     this.#install(
       'state-flows',
       graph.map('state-flows', locals, (_, local, read) => [
-        ...portState(local, read(relations.untracked, local.groups) ?? { 4: false, 6: false }),
+        ...stateFlows(local, read(relations.untracked, local.groups) ?? { 4: false, 6: false }),
         ...ownPieces(local),
       ]),
     );

@@ -4,7 +4,7 @@
  */
 import type { PortKey } from '../model/numbers.ts';
 import type { Action, Match } from '../openflow/index.ts';
-import type { register } from './tables.ts';
+import type { register } from './registers.ts';
 
 /** 32 bits of the field. The low half of the label was the whole record once, so it stays as it was. */
 export interface Place {

@@ -4,32 +4,10 @@
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Tracker } from './conntrack.ts';
+import type { DropReason } from './drop-reasons.ts';
 import type { PortId, RuleId } from './world.ts';
 
-/** Stable names: `portcullis counters` shows the same. docs/operations.md says what each means. */
-export type DropReason =
-  | 'admin-down'
-  | 'vlan-tagged'
-  | 'multicast-source'
-  | 'mac-spoof'
-  | 'ethertype'
-  | 'arp-spoof'
-  | 'nd-spoof'
-  | 'ra'
-  | 'redirect'
-  | 'mld-query'
-  | 'igmp-query'
-  /** What only routers say to each other or to switches: renumbering, RPL, multicast router discovery. */
-  | 'router-message'
-  | 'ip-spoof'
-  | 'dhcp-server'
-  /** The packet waits until the agent has judged the link-local address that it claims. */
-  | 'dad-pending'
-  | 'ct-invalid'
-  | 'egress-rules'
-  | 'unknown-destination'
-  | 'foreign-destination'
-  | 'ingress-rules';
+export type { DropReason } from './drop-reasons.ts';
 
 /** Why a stage lets a packet go on, and what that means. docs/operations.md has the same table. */
 export const passReasons = {

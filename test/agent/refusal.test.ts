@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { IdSpace } from '../../src/pipeline/ids.ts';
-import { register, tables } from '../../src/pipeline/tables.ts';
+import { register } from '../../src/pipeline/registers.ts';
+import { tables } from '../../src/pipeline/tables.ts';
 import type { Direction, GroupId, PortId, Rule, RuleId, World } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { networkWrites, putPort } from '../lib/records.ts';

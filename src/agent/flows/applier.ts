@@ -21,7 +21,7 @@ import {
   type SessionFault,
 } from '../../openflow/index.ts';
 import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
-import { learntTables, tableNames, tables } from '../../pipeline/tables.ts';
+import { switchOwnedTables, tableNames, tables } from '../../pipeline/tables.ts';
 import type { Drift } from '../switch/drift.ts';
 import { type InstalledFlow, InstalledFlows, printOf, type Stray, sentFlow } from './installed-flows.ts';
 
@@ -85,7 +85,7 @@ export class Applier {
   /** What this switch cannot hold, by key. */
   readonly #excluded = new Map<string, string>();
 
-  constructor({ desired, log, drift, watch, learnt = learntTables }: ApplierOptions) {
+  constructor({ desired, log, drift, watch, learnt = switchOwnedTables }: ApplierOptions) {
     this.#desired = desired;
     this.#log = log;
     this.#drift = drift;

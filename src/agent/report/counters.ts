@@ -7,7 +7,7 @@ import { macToBits } from '../../net/mac.ts';
 import type { Session } from '../../openflow/index.ts';
 import { sentBy, sentTo } from '../../pipeline/local-port.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { register } from '../../pipeline/tables.ts';
+import { register } from '../../pipeline/registers.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Refusals } from '../punts/link-locals.ts';
 import { meterDrops } from './meter-drops.ts';

@@ -1,0 +1,35 @@
+/** The first table: which local port sent the packet, and what is known of it. */
+import { type Draft, drop, flow } from '../../draft.ts';
+import type { LocalPort } from '../../local-port.ts';
+import { after } from '../../positions.ts';
+import { flag, register } from '../../registers.ts';
+
+export function classify(local: LocalPort): Draft[] {
+  const { port, up, ofport, key, networkKey, zone, set } = local;
+  const from = { in_port: ofport };
+  if (!up) return [drop('classify', 'port', from, { reason: 'admin-down', drop: 'egress', port: port.id })];
+  const guarded = port.mode !== 'off';
+  const unguarded = port.mode === 'strict' ? {} : { [register.flags]: flag.unguarded };
+  return [
+    flow(
+      'classify',
+      'port',
+      from,
+      {
+        load: {
+          [register.source]: key,
+          [register.zone]: zone,
+          [register.network]: networkKey,
+          ...(set === 0 ? {} : { [register.sourceSet]: set }),
+          ...unguarded,
+        },
+        goto: guarded ? after('classify') : after('egressRules'),
+      },
+      { reason: 'port', port: port.id },
+    ),
+  ];
+}
+
+export const classifyDefaults: readonly Draft[] = [
+  drop('classify', 'unknown', {}, { reason: 'unknown-port', drop: 'egress' }),
+];

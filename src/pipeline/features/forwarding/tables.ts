@@ -1,0 +1,37 @@
+/** Forwarding: destination MAC → the port or ports that hold it. */
+import { after } from '../../positions.ts';
+import { register } from '../../registers.ts';
+import type { TableRow } from '../../rows.ts';
+
+const { source, zone, network, destination, destinationSet, flags, copy } = register;
+
+export const forwardingTables = {
+  l2: {
+    id: 35,
+    match: [zone, source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    bands: {
+      heldLookup: 1000,
+      invalidPiece: 300,
+      lookupForGroup: 250,
+      group: 200,
+      sharedPiece: 160,
+      lookupForShared: 150,
+      known: 100,
+      unknown: 1,
+      miss: 0,
+    },
+    load: [network, destination, destinationSet, copy],
+    uses: ['clone'],
+    lookup: ['l2'],
+    resubmit: ['l2', after('forwarding'), after('ingressRules')],
+    next: [after('forwarding'), after('ingressRules')],
+  },
+} as const satisfies Record<string, TableRow>;
+
+/** Why packets go on, or what happens to them. */
+export const forwardingReasons = {
+  'known-mac': 'one port has the MAC',
+  'shared-mac': 'several ports have the MAC',
+  flood: 'broadcast and multicast',
+  lookup: 'one lookup for all receivers',
+} as const;

@@ -1,0 +1,59 @@
+/**
+ * The registers of a packet and their bits. Registers hold constants only, never copies of header fields.
+ */
+import type { FieldName } from '../openflow/index.ts';
+
+export type RegisterField = Extract<FieldName, `reg${number}`>;
+
+export const register = {
+  /** Key of the port that sent the packet: unique in its network only. */
+  source: 'reg0',
+  /** Conntrack zone of the network on this host. */
+  zone: 'reg1',
+  /** Key of the network, the same on every host. */
+  network: 'reg11',
+  /** Id of the set of security groups of the sender. */
+  sourceSet: 'reg2',
+  /** Key of the port that is to get the packet. */
+  destination: 'reg3',
+  destinationSet: 'reg4',
+  /** Scratch: class of the peer's address, the set of security groups named by rules here that it belongs to. */
+  peer: 'reg5',
+  /** Scratch: the same for address groups, which mean the same in every network. */
+  addresses: 'reg8',
+  /** Bits of `flag`. */
+  flags: 'reg6',
+  /** Of a copy for one of several holders of a MAC: bit 0 is set, and the bits above it are the copy's number. */
+  copy: 'reg7',
+  /** 1: UDP for a port where DHCP servers or clients listen. */
+  dhcp: 'reg9',
+  /** Which fields the rules of the set need to match, as bits of `need`. */
+  needs: 'reg10',
+  /** Scratch. 1: no prefix pair gives the address that the packet is from; that it claims as a target. */
+  sourceReserved: 'reg12',
+  targetReserved: 'reg13',
+} as const satisfies Readonly<Record<string, RegisterField>>;
+
+/** Registers with the key of a port. */
+export type PortField = typeof register.source | typeof register.destination;
+
+export const flag = {
+  /** The sender is not on the connection's record. Once its rules have let the packet out, it is put there. */
+  senderIsNew: 1,
+  /** The sender's addresses are not guarded, so nothing follows from what it claims. */
+  unguarded: 2,
+  /** The sender's packets are not tracked on their way out. Each receiver that tracks looks them up itself. */
+  untracked: 4,
+  /** The receiver is not on the connection's record. */
+  receiverIsNew: 8,
+  /** The packet came in fragments. A kernel datapath shows it as one whole packet behind the lookup. */
+  piece: 16,
+} as const;
+
+/** The fields that rules may need beside the protocol. */
+export const need = {
+  /** Transport ports, or types and codes. */
+  l4: 1,
+  /** The peer's address. */
+  peer: 2,
+} as const;

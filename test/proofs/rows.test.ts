@@ -1,0 +1,109 @@
+/** Every flow of the proofs' worlds keeps to its table's row, and rows are well-formed. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Flow } from '../../src/openflow/index.ts';
+import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { entryTables } from '../../src/pipeline/positions.ts';
+import type { TableRow } from '../../src/pipeline/rows.ts';
+import { type TableName, tables } from '../../src/pipeline/tables.ts';
+import type { QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
+import { zone } from '../lib/keys.ts';
+import { worldArbitrary } from './arbitrary-worlds.ts';
+import { Driver } from './driver.ts';
+import { rowFaults } from './row-faults.ts';
+
+const limit = { rate: 1000, burst: 1000 };
+const policy: QosPolicy = {
+  id: 'gold' as QosPolicyId,
+  egress: { bandwidth: limit, packets: limit },
+  ingress: { bandwidth: limit, packets: limit },
+  dscp: 46,
+};
+
+/** The pipeline of a world; every other port here has a QoS policy. */
+function pipelineOf(world: World): Pipeline {
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
+  const { facts } = pipeline;
+  facts.qosPolicies.set(policy.id, policy);
+  for (const [id, value] of world.networks) facts.networks.set(id, value);
+  for (const [id, value] of world.subnets) facts.subnets.set(id, value);
+  for (const [id, value] of world.groups) facts.groups.set(id, value);
+  for (const [id, value] of world.rules) facts.rules.set(id, value);
+  for (const [id, value] of world.addressGroups) facts.addressGroups.set(id, value);
+  for (const item of world.linkLocals) facts.linkLocals.set(`${item.network}|${item.address.bits}`, item);
+  [...world.networks.keys()].forEach((id, at) => facts.zones.set(id, zone(at + 1)));
+  [...world.ports].forEach(([id, port], at) =>
+    facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),
+  );
+  Driver.localPorts(world).forEach((id, at) => facts.ofports.set(id, at + 1));
+  pipeline.run();
+  return pipeline;
+}
+
+const flowsOf = ({ desired }: Pipeline): Flow[] =>
+  [...desired.keys()].map((key) => desired.get(key)).filter((flow) => flow !== undefined);
+
+test('every flow of generated worlds keeps to its row, and every table has flows', () => {
+  const seen = new Set<number>();
+  let checked = 0;
+  fc.assert(
+    fc.property(worldArbitrary, (world) => {
+      const pipeline = pipelineOf(world);
+      for (const flow of flowsOf(pipeline)) {
+        expect(rowFaults(flow, pipeline.desired.provenanceOf(flow.cookie))).toEqual([]);
+        seen.add(flow.table);
+        checked++;
+      }
+    }),
+    { numRuns: 150 },
+  );
+  expect(checked).toBeGreaterThan(10_000);
+  expect([...seen].sort((a, b) => a - b)).toEqual(
+    Object.values(tables)
+      .map(({ id }) => id)
+      .sort((a, b) => a - b),
+  );
+});
+
+test('a flow that breaks its row is found', () => {
+  const base = { cookie: 0n, priority: 100, match: {}, actions: [] };
+  const why = { stage: 'dispatch', reason: 'deliver' } as const;
+  const found = (flow: Partial<Flow>) =>
+    rowFaults({ ...base, table: tables.dispatch.id, actions: [{ type: 'output', port: 1 }], ...flow }, why);
+  expect(found({})).toEqual([]);
+  expect(found({ match: { ip_proto: 6 } })).toHaveLength(1);
+  expect(found({ priority: 7 })).toHaveLength(1);
+  expect(found({ goto: tables.classify.id })).toHaveLength(2);
+  expect(found({ actions: [] })).toHaveLength(1);
+  const actions: Flow['actions'] = [
+    { type: 'set_field', field: 'reg5', value: 1 },
+    { type: 'set_field', field: 'eth_src', value: 1n },
+    { type: 'resubmit', table: tables.classify.id },
+    { type: 'ct', zone: 1, table: tables.classify.id },
+    { type: 'clone', actions: [] },
+    { type: 'meter', meter: 1 },
+    { type: 'dec_ttl' },
+    { type: 'group', group: 1 },
+    { type: 'conjunction', id: 1, clause: 1, of: 2 },
+  ];
+  for (const action of actions) expect(found({ actions: [action] })).toHaveLength(1);
+});
+
+test('bands go down from the highest, each by itself', () => {
+  for (const [name, row] of Object.entries<TableRow>(tables)) {
+    const ranges = Object.values(row.bands).map((band) => (typeof band === 'number' ? [band, band] : band));
+    ranges.forEach(([lowest = 0, highest = 0], at) => {
+      expect(lowest).toBeLessThanOrEqual(highest);
+      const [below = 0, above = -1] = ranges[at + 1] ?? [];
+      if (at + 1 < ranges.length) expect(above, `${name}, band ${at + 1}`).toBeLessThan(lowest);
+      expect(below).toBeGreaterThanOrEqual(0);
+    });
+  }
+});
+
+test("tables have numbers of their own, and positions are entered in a packet's order", () => {
+  const ids = Object.values(tables).map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  const entries = entryTables.map((name) => tables[name as TableName].id);
+  expect(entries).toEqual([...entries].sort((a, b) => a - b));
+});
