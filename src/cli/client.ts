@@ -39,7 +39,7 @@ export class Client {
   readonly #endpoint: string;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** Without a token only an API without authentication answers. */
+  /** Without a token, only an API without authentication answers. */
   constructor(endpoint: string, token?: string) {
     this.#headers = { accept: 'application/json', ...(token === undefined ? {} : { 'x-auth-token': token }) };
     this.#endpoint = endpoint.replace(/\/+$/, '');
@@ -106,7 +106,7 @@ export class Client {
     return group.id;
   }
 
-  /** Those with that id, else those with that name. */
+  /** The resources with that id, else those with that name. */
   async #named<T>(path: string, reference: string): Promise<readonly T[]> {
     const query = async (field: string): Promise<readonly T[]> => {
       const found = await this.get<Record<string, T[]>>(
@@ -139,7 +139,7 @@ function parsed(text: string): unknown {
 
 function messageOf(body: unknown): string | null {
   const answer = body as { NeutronError?: { message?: unknown }; error?: { message?: unknown } } | null;
-  // Strangers are refused in Keystone's form.
+  // A request without a valid token is refused in Keystone's form.
   const message = (answer?.NeutronError ?? answer?.error)?.message;
   return typeof message === 'string' ? message : null;
 }

@@ -1,6 +1,6 @@
 /**
- * README's walk as a stranger types it: its shell blocks are taken out of README.md and run, with the names of the
- * namespaces (they are the whole machine's) and the folder for files made this run's own.
+ * Runs README's walk as a newcomer types it: the shell blocks of README.md, with namespaces and a folder of their own
+ * for each run, since the machine has one set of namespaces.
  */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ async function blocks(): Promise<string[]> {
   );
 }
 
-/** Runs some of it beside the switch; functions and variables of the walk are at hand. */
+/** Runs a script beside the switch, with the walk's functions and variables. */
 async function shell(script: string): Promise<string> {
   const [, setup = ''] = walk[0]?.split(/(?<=apt-get install .*\n)/) ?? [];
   const client = `client=$(cat ${cloud.dataDir}/client 2>/dev/null || true)`;

@@ -1,6 +1,6 @@
 /**
- * What the evaluator expects of each step against what a switch did. Reasons are not compared: of a frame that is
- * wrong in two ways either may be named.
+ * Compares what the evaluator expects of each step with what a switch did. Reasons are not compared: a frame may be
+ * wrong in two ways.
  */
 import { etherTypes } from '../../src/net/packet/ethernet.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
@@ -29,7 +29,7 @@ export interface Difference {
   readonly frames: readonly string[];
 }
 
-/** The verdicts on steps that follow each other, connections carried along. */
+/** The verdicts on successive steps; each sees the connections that earlier steps made. */
 export function verdictsOn(world: World, steps: readonly Step[], start: Tracker = emptyTracker): Verdict[] {
   let tracker = start;
   return steps.map(({ sender, frames }) => {
@@ -43,7 +43,7 @@ export function verdictsOn(world: World, steps: readonly Step[], start: Tracker 
 
 const listed = (slots: RecordSlots): PortId[] => [...new Set(slots.filter((port) => port !== null))];
 
-/** What a record of the tracker says, in the words of those who judge it. */
+/** A connection of the tracker, as `standing` takes it. */
 export function liveConnection(
   key: string,
   { originators, receivers }: ConnectionRecord,
@@ -65,7 +65,7 @@ export function liveConnection(
 const textOf = ({ kind, address, mac }: Reply): string =>
   `${kind} answer ${address.bits.toString(16)} is at ${mac}`;
 
-/** What one frame that came back to the sender says. */
+/** The text of one frame that came back to the sender. */
 function readAnswer(bytes: Buffer): string {
   const frame = parseFrame(bytes);
   const arp = frame?.arp;
@@ -90,7 +90,7 @@ function textOfVerdict({ sender, receivers, reply }: Verdict): string {
     .join(' ');
 }
 
-/** Pieces that arrive without their others are a fault of their own: what is refused is refused whole. */
+/** Pieces of a refused datagram must not arrive, so a part that arrives shows as a difference. */
 function textOfObservation({ delivered, partial, answers }: Observation): string {
   const some = [...partial].sort().map((id) => `a part at ${id}`);
   return [...[...delivered].sort(), ...some, ...answers.map(readAnswer)].join(' ');
@@ -108,7 +108,7 @@ export function differenceText({ step, expected, observed, verdict, frames }: Di
   ].join('\n');
 }
 
-/** Steps on which switch and evaluator disagree, in order. */
+/** The steps on which switch and evaluator disagree, in order. */
 export function differences(
   world: World,
   steps: readonly Step[],

@@ -26,7 +26,7 @@ import { ip, mac, net } from '../lib/frames.ts';
 
 export const host = 'here';
 
-/** So much that no traffic of a test comes near it: what its meters let pass is everything. */
+/** A limit that no test's traffic reaches, so its meters pass everything. */
 const plenty = { rate: 10_000_000, burst: 10_000_000 };
 export const generous: QosPolicy = {
   id: 'generous' as QosPolicyId,
@@ -47,7 +47,7 @@ export interface PortText {
   readonly adminUp?: boolean;
   readonly dhcpServer?: boolean;
   readonly service?: boolean;
-  /** `here` unless told. */
+  /** `here` by default. */
   readonly host?: string | null;
 }
 
@@ -157,13 +157,13 @@ export function worldFrom(text: WorldText): World {
   };
 }
 
-/** Rules of a group that admits everything both ways, so that nothing needs tracking. */
+/** Rules of a group that admits everything in both directions, so that its ports are not tracked. */
 export const openGroup = (group: string): RuleText[] =>
   (['ingress', 'egress'] as const).flatMap((direction) =>
     ([4, 6] as const).map((family) => ({ group, direction, family })),
   );
 
-/** The same, but in halves, so that no rule alone admits everything: its ports are tracked. */
+/** The same in halves: no rule alone admits everything, so its ports are tracked. */
 export const wideGroup = (group: string): RuleText[] =>
   (['ingress', 'egress'] as const).flatMap((direction) => [
     ...['0.0.0.0/1', '128.0.0.0/1'].map((remote) => ({ group, direction, family: 4 as const, remote })),
