@@ -1,4 +1,5 @@
 /** The reference evaluator agrees with the spoof matrix, entry by entry, and the matrix is what it claims to be. */
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { emptyTracker } from '../../../src/policy/conntrack.ts';
 import { evaluateDatagram } from '../../../src/policy/evaluator.ts';
@@ -44,6 +45,12 @@ describe.each([
   test.each(trackings)('the evaluator says the same of every entry of a port that is %s', (tracking) => {
     expect(wrongOf(matrixWorld(tracking), entries).slice(0, 20)).toEqual([]);
   });
+});
+
+test('docs/architecture.md states its size, in whole thousands', async () => {
+  const size = arpMatrix().length + ndMatrix().length + ipMatrix().length;
+  const page = await readFile('docs/architecture.md', 'utf8');
+  expect(page).toContain(`more than ${Math.floor(size / 1000)},000 entries`);
 });
 
 test.each(holdings)('the evaluator knows whose each address is of a port that has its own %s', (holding) => {
