@@ -5,9 +5,9 @@ import type { Flow } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { entryTables } from '../../src/pipeline/positions.ts';
 import type { TableRow } from '../../src/pipeline/rows.ts';
-import { type TableName, tables } from '../../src/pipeline/tables.ts';
+import { type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';
 import type { QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
-import { zone } from '../lib/keys.ts';
+import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { Driver } from './driver.ts';
 import { rowFaults } from './row-faults.ts';
@@ -21,11 +21,13 @@ const policy: QosPolicy = {
 };
 
 /** The pipeline of a world; every other port here has a QoS policy. */
-function pipelineOf(world: World): Pipeline {
-  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
+function pipelineOf(world: World, maxCountedApart: number): Pipeline {
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
   const { facts } = pipeline;
   facts.qosPolicies.set(policy.id, policy);
   for (const [id, value] of world.networks) facts.networks.set(id, value);
+  for (const id of world.networks.keys()) facts.networkKeys.set(id, networkKeyOf(id));
+  for (const [id, port] of world.ports) facts.portKeys.set(id, portKeyOf(port));
   for (const [id, value] of world.subnets) facts.subnets.set(id, value);
   for (const [id, value] of world.groups) facts.groups.set(id, value);
   for (const [id, value] of world.rules) facts.rules.set(id, value);
@@ -43,26 +45,35 @@ function pipelineOf(world: World): Pipeline {
 const flowsOf = ({ desired }: Pipeline): Flow[] =>
   [...desired.keys()].map((key) => desired.get(key)).filter((flow) => flow !== undefined);
 
-test('every flow of generated worlds keeps to its row, and every table has flows', () => {
-  const seen = new Set<number>();
+const bandsOf = ({ bands }: TableRow, priority: number): string[] =>
+  Object.entries(bands)
+    .filter(([, band]) => {
+      const [lowest, highest] = typeof band === 'number' ? [band, band] : band;
+      return priority >= lowest && priority <= highest;
+    })
+    .map(([name]) => name);
+
+test('every flow of generated worlds keeps to its row, and every band of every row is used', () => {
+  const seen = new Set<string>();
   let checked = 0;
   fc.assert(
-    fc.property(worldArbitrary, (world) => {
-      const pipeline = pipelineOf(world);
+    fc.property(worldArbitrary, fc.constantFrom(0, 2048), (world, maxCountedApart) => {
+      const pipeline = pipelineOf(world, maxCountedApart);
       for (const flow of flowsOf(pipeline)) {
         expect(rowFaults(flow, pipeline.desired.provenanceOf(flow.cookie))).toEqual([]);
-        seen.add(flow.table);
+        const table = tableNames.get(flow.table);
+        if (table !== undefined)
+          for (const band of bandsOf(tables[table], flow.priority)) seen.add(`${table} ${band}`);
         checked++;
       }
     }),
     { numRuns: 150 },
   );
   expect(checked).toBeGreaterThan(10_000);
-  expect([...seen].sort((a, b) => a - b)).toEqual(
-    Object.values(tables)
-      .map(({ id }) => id)
-      .sort((a, b) => a - b),
+  const all = Object.entries<TableRow>(tables).flatMap(([table, { bands }]) =>
+    Object.keys(bands).map((band) => `${table} ${band}`),
   );
+  expect(all.filter((band) => !seen.has(band))).toEqual([]);
 });
 
 test('a flow that breaks its row is found', () => {
