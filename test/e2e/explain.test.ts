@@ -108,4 +108,17 @@ describeRoot('portcullis explain', () => {
       /exit 1: .*give destination_mac/,
     );
   });
+
+  // Last, because they undo what holds the client.
+  test.each([
+    ['the gateway as a source', ['icmp', 'src=192.0.2.1'], { port_security_mode: 'mac-only' }],
+    ["a DHCP server's answer", ['udp', 'dport=68', 'sport=67'], { dhcp_trusted: true }],
+    ['a tagged frame', ['icmp', 'vlan=5'], { port_security_enabled: false }],
+  ])('%s: the setting of the port that allows it', async (_name, [protocol = '', ...words], attributes) => {
+    const refused = await asked(protocol, server.ip, ...words);
+    expect(refused.result).toBe('dropped');
+    expect(refused.changes?.[0]).toMatchObject({ resource: 'port', id: client.id, attributes });
+    await make(refused);
+    expect(await asked(protocol, server.ip, ...words)).toMatchObject({ result: 'delivered' });
+  });
 });
