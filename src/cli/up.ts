@@ -36,20 +36,18 @@ const heapGrowth = '--heap-growing-percent=50';
 const youngAtFirst = '--no-allocation-site-pretenuring';
 
 /**
- * Bytes of bytecode that a function runs before V8 considers it for optimization, during a start and V8's own default. A
- * start runs most code a few hundred times, and optimizing it took more CPU than the optimized code saved: 1.0 s of CPU
- * against 0.77 s at 1,000 ports. Starts of 5,000 ports, and of 1,000 local ports, gained too.
+ * Bytes of bytecode that a function runs before V8 considers it for optimization; V8's own choice is 67,584. A start runs
+ * most code a few hundred times, and an idle controller runs it every few seconds: optimizing that took more CPU than the
+ * optimized code saved. Code that many requests run is optimized all the same, some thousand requests later.
  */
-const interruptBudget = { start: 1_000_000, usual: 67_584 } as const;
-const setInterruptBudget = (bytes: number): void => setFlagsFromString(`--interrupt-budget=${bytes}`);
+const lateOptimization = '--interrupt-budget=500000';
 
 /** Both parts, or one alone. */
 type Parts = Part | 'both';
 
 /** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
 export async function up(settings: Settings, parts: Parts = 'both'): Promise<void> {
-  for (const flag of [heapGrowth, youngAtFirst]) setFlagsFromString(flag);
-  setInterruptBudget(interruptBudget.start);
+  for (const flag of [heapGrowth, youngAtFirst, lateOptimization]) setFlagsFromString(flag);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
   const closers: (() => Promise<void>)[] = [];
@@ -62,7 +60,6 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     const address = parts === 'agent' ? null : await startServer(context);
     const agent = parts === 'server' ? null : await startAgent(context, (options) => new Agent(options));
     const first = agent === null ? 'applied' : await Promise.race([firstOf(agent), stopped]);
-    setInterruptBudget(interruptBudget.usual);
     if (first !== 'signal') {
       if (first === 'late')
         log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
