@@ -209,6 +209,7 @@ const plugged = {
   'services-of': 1,
   locals: 1,
   'locals-of': 1,
+  'locals-by-key': 1,
   'network-key-of': 1,
   'mac-holders': 1,
   holders: 1,

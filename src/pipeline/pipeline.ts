@@ -50,6 +50,7 @@ import { establishedBypass } from './features/tracking/established-bypass.ts';
 import { heldLookups } from './features/tracking/held-lookups.ts';
 import { portTracking, trackingDefaults } from './features/tracking/tracking.ts';
 import type { LocalPort, Untracked } from './local-port.ts';
+import { writePuntData } from './punt-data.ts';
 import { releaseMeters } from './qos.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
 import { answerMeterOf, puntMeterOf } from './shared-meters.ts';
@@ -107,11 +108,12 @@ export class Pipeline {
 
     this.#install(
       'port-flows',
-      graph.map('port-flows', locals, (id, local, read) => {
+      graph.map('port-flows', locals, (_, local, read) => {
         const guarded = local.up && local.port.mode !== 'off';
         const { meterSpread } = read(this.facts.abilities, 'switch') ?? noAbilities;
         const meter = puntMeterOf(local.key, meterSpread);
-        const punt = meter === null ? null : { userdata: Buffer.from(id), meter };
+        const punt =
+          meter === null ? null : { userdata: writePuntData({ kind: 'link-local', ...local }), meter };
         return [
           ...classify(local),
           ...(guarded

@@ -21,6 +21,8 @@ export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;
   /** Key of each network with a port on this host. */
   readonly networkKeyOf: Relation<NetworkId, NetworkKey>;
+  /** By `networkKey|key`, as punted packets name the port. */
+  readonly localsByKey: Relation<string, ReadonlyMap<PortId, LocalPort>>;
   readonly localsOf: Relation<NetworkId, ReadonlyMap<PortId, LocalPort>>;
   readonly subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>;
   readonly linkLocals: LinkLocalRelations;
@@ -118,6 +120,9 @@ export function declareRelations(
   });
 
   const localsOf = graph.index('locals-of', locals, (_, local) => [[local.port.network, local] as const]);
+  const localsByKey = graph.index('locals-by-key', locals, (_, local) => [
+    [`${local.networkKey}|${local.key}`, local] as const,
+  ]);
   const networkKeyOf = graph.map('network-key-of', localsOf, (_, members) => {
     for (const { networkKey } of members.values()) return networkKey;
     return undefined;
@@ -174,6 +179,7 @@ export function declareRelations(
   return {
     locals,
     networkKeyOf,
+    localsByKey,
     localsOf,
     subnetsOf,
     linkLocals,

@@ -69,7 +69,7 @@ export interface ApplierOptions {
   readonly drift: Drift;
   readonly watch?: CounterWatch;
   /** Tables that the switch itself fills; those of the pipeline when left out. */
-  readonly learnt?: ReadonlySet<number>;
+  readonly switchOwned?: ReadonlySet<number>;
 }
 
 export class Applier {
@@ -85,12 +85,12 @@ export class Applier {
   /** What this switch cannot hold, by key. */
   readonly #excluded = new Map<string, string>();
 
-  constructor({ desired, log, drift, watch, learnt = switchOwnedTables }: ApplierOptions) {
+  constructor({ desired, log, drift, watch, switchOwned = switchOwnedTables }: ApplierOptions) {
     this.#desired = desired;
     this.#log = log;
     this.#drift = drift;
     this.#watch = watch ?? null;
-    this.#installed = new InstalledFlows(learnt);
+    this.#installed = new InstalledFlows(switchOwned);
   }
 
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */

@@ -1,133 +1,77 @@
 /**
- * Link-local addresses that guests make up for themselves (RFC 7217, RFC 8981). A guest's duplicate-address
- * probe for one reaches the agent instead of the network. If the address is nobody's it is recorded, first come
- * first served, and the probe then goes its way; otherwise it is dropped, which is what its holder would have made
- * of it. A record is no grant: the pipeline asks again whose the address is whenever the model changes.
- * A dead agent delays only addresses never seen before.
+ * Handler of link-local addresses that guests make up for themselves (RFC 7217, RFC 8981).
+ *
+ * Idea: a guest's duplicate-address probe reaches the agent instead of the network. If nobody has the address, it is
+ * recorded for the port, and the probe goes on. Otherwise the probe ends here, and the guest keeps the address no less
+ * than if its holder had not answered: its packets are dropped.
+ *
+ * Invariants: a record is no grant. The pipeline asks again who has the address whenever the model changes. An agent
+ * that is away delays only addresses that were never seen before.
  */
-import type { Logger } from 'pino';
-import { Sequencer } from '../../base/async.ts';
-import { reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { LinkLocalRecord } from '../../model/records.ts';
 import { type Cidr, contains, formatCidr, linkLocalPrefix } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
-import { parseFrame } from '../../net/packet/frame.ts';
+import { type Frame, parseFrame } from '../../net/packet/frame.ts';
 import { parseNeighbour } from '../../net/packet/icmpv6.ts';
-import type { PacketIn } from '../../openflow/index.ts';
-import type { Facts } from '../../pipeline/facts.ts';
 import { otherOwner } from '../../pipeline/link-locals.ts';
-import type { LocalPort } from '../../pipeline/local-port.ts';
-import type { Relations } from '../../pipeline/relations.ts';
-import type { LinkLocal, PortId } from '../../policy/world.ts';
-import type { Store } from '../../store/contract.ts';
+import type { NetworkId, PortId } from '../../policy/world.ts';
+import { ignored, type PuntHandler, type PuntOutcome, type PuntView } from './handler.ts';
 
-/** A guest needs one a MAC; some make a new one at each start. Beyond this the oldest go first. */
-const mostPerPort = 8;
+/** Max records of one port; a new one replaces the oldest. A guest needs one for each MAC; some make one at each start. */
+const maxPerPort = 8;
 
-export interface LinkLocalsOptions {
-  readonly store: Store;
-  readonly facts: Facts;
-  readonly relations: Relations;
-  readonly log: Logger;
-}
-
-export interface Refusals {
-  readonly packets: number;
-  readonly bytes: number;
-}
-
-export class LinkLocals {
-  readonly #options: LinkLocalsOptions;
-  readonly #refusals = new Map<PortId, Refusals>();
-  /** Each claim counts what the claim before it recorded. */
-  readonly #claims = new Sequencer();
-
-  constructor(options: LinkLocalsOptions) {
-    this.#options = options;
-  }
-
-  /** Whether the probe was for an address that the port may have: then it is recorded when this resolves. */
-  claim(packet: PacketIn): Promise<boolean> {
-    return this.#claims.run(() => this.#claim(packet));
-  }
-
-  async #claim(packet: PacketIn): Promise<boolean> {
-    const { relations, log } = this.#options;
-    const port = Buffer.from(packet.userdata ?? []).toString() as PortId;
-    const local = relations.locals.get(port);
-    const probe = readProbe(packet);
-    if (local === undefined || probe === null || !local.macs.includes(probe.mac)) return false;
+export const linkLocals: PuntHandler = {
+  maxQueue: 64,
+  handle: ({ data, local }, view) => {
+    const probe = readProbe(data);
+    if (probe === null || !local.macs.includes(probe.mac)) return ignored;
+    const { id, network } = local.port;
     const address = formatCidr(probe.target);
-    const owner = this.#otherOwner(local, probe.target);
-    if (owner !== null) {
-      log.warn({ port, address, owner }, 'a port claims a link-local address that is not its own');
-      const { packets, bytes } = this.refusals(port);
-      this.#refusals.set(port, { packets: packets + 1, bytes: bytes + packet.data.length });
-      return false;
-    }
-    try {
-      return await this.#record(local, address, probe.mac);
-    } catch (error) {
-      log.error({ error: reasonOf(error) }, 'a link-local address could not be recorded');
-      return false;
-    }
-  }
+    const owner = ownerOf(probe.target, id, network, view);
+    if (owner !== null) return { kind: 'refused', address, owner };
+    const known = view.facts.linkLocals.get(`${network}|${address}`);
+    if (known?.port === id && known.mac === probe.mac) return ignored;
+    return record(id, network, address, probe.mac, known ?? null, view);
+  },
+};
 
-  /** Probes of a port that ended here, since this agent started. */
-  refusals(port: PortId): Refusals {
-    return this.#refusals.get(port) ?? { packets: 0, bytes: 0 };
-  }
-
-  async #record({ port }: LocalPort, address: string, mac: Mac): Promise<boolean> {
-    const { store, facts } = this.#options;
-    const key = keys.linkLocal(port.network, address);
-    const known = facts.linkLocals.get(`${port.network}|${address}`);
-    if (known?.port === port.id && known.mac === mac) return false;
-    // A record is replaced when its port has another MAC now, or when it is granted to nobody any more.
-    const entry = known === undefined ? null : await store.get(key);
-    if (entry !== null && !isRecordOf(known, entry.value)) return false;
-    const oldest = this.#recordsOf(port.id)
-      .slice(0, -(mostPerPort - 1))
-      .map((item) => keys.linkLocal(port.network, formatCidr(item.address)))
-      .filter((old) => old !== key);
-    const record: LinkLocalRecord = { port: port.id, mac };
-    const { ok } = await store.txn(
-      [
-        entry === null ? { key, is: 'absent' } : { key, is: 'unchanged', modRevision: entry.modRevision },
-        { key: keys.port(port.network, port.id), is: 'present' },
-      ],
-      [
-        { op: 'put', key, value: JSON.stringify(record) },
-        ...oldest.map((old) => ({ op: 'delete', key: old }) as const),
-      ],
-    );
-    return ok;
-  }
-
-  #recordsOf(port: PortId): LinkLocal[] {
-    return [...this.#options.facts.linkLocals.entries()]
-      .map(([, item]) => item)
-      .filter((item) => item.port === port);
-  }
-
-  /** Whose the address is rather than the port's: by name, or by a record that holds. */
-  #otherOwner({ port }: LocalPort, target: Cidr): string | null {
-    const { linkLocals } = this.#options.relations;
-    const granted = linkLocals.granted.get(`${port.network}|${formatCidr(target)}`);
-    if (granted !== undefined && granted.port !== port.id) return granted.port;
-    return otherOwner(linkLocals, (relation, key) => relation.get(key), port.id, port.network, target);
-  }
+function record(
+  port: PortId,
+  network: NetworkId,
+  address: string,
+  mac: Mac,
+  known: LinkLocalRecord | null,
+  view: PuntView,
+): PuntOutcome {
+  const key = keys.linkLocal(network, address);
+  const textOf = (of: LinkLocalRecord): string => JSON.stringify({ port: of.port, mac: of.mac });
+  const oldest = [...view.facts.linkLocals.entries()]
+    .filter(([, item]) => item.port === port)
+    .slice(0, -(maxPerPort - 1))
+    .map(([, item]) => keys.linkLocal(network, formatCidr(item.address)))
+    .filter((old) => old !== key);
+  return {
+    kind: 'recorded',
+    // The port has another MAC now, or the address is granted to nobody any more: then its record is replaced.
+    replaces: known && textOf(known),
+    conditions: [{ key: keys.port(network, port), is: 'present' }],
+    put: { key, value: textOf({ port, mac }) },
+    deletes: oldest,
+  };
 }
 
-/** Whether the store says what the facts say: else somebody was faster. */
-function isRecordOf(known: LinkLocal | undefined, value: string): boolean {
-  const record = JSON.parse(value) as LinkLocalRecord;
-  return record.port === known?.port && record.mac === known.mac;
+/** Who has the address, by name or by a record that is granted, other than the port. */
+function ownerOf(target: Cidr, port: PortId, network: NetworkId, { relations }: PuntView): string | null {
+  const { linkLocals: known } = relations;
+  const granted = known.granted.get(`${network}|${formatCidr(target)}`);
+  if (granted !== undefined && granted.port !== port) return granted.port;
+  return otherOwner(known, (relation, key) => relation.get(key), port, network, target);
 }
 
-function readProbe(packet: PacketIn): { readonly mac: Mac; readonly target: Cidr } | null {
-  const frame = parseFrame(Buffer.from(packet.data));
+/** Null for a frame that is no such probe. Never throws. */
+export function readProbe(data: Uint8Array): { readonly mac: Mac; readonly target: Cidr } | null {
+  const frame: Frame | null = parseFrame(Buffer.from(data));
   if (frame?.ip?.upper?.kind !== 'icmp') return null;
   const target = parseNeighbour(frame.ip.upper)?.target;
   return target !== undefined && contains(linkLocalPrefix, target)

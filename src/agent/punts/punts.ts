@@ -1,15 +1,21 @@
 /**
- * Packets that the switch sends to the agent. Each is judged, and one that may pass goes back to the switch once the
- * flows that let it pass are there. Writes to the store; changes no flow.
+ * Packets that the switch sends to the agent: takes each to the handler of its kind, carries out what the handler
+ * says, and sends a packet back to the switch once the flows that let it pass are there. Changes no flow.
+ *
+ * Invariants: packets of a kind are handled one after another, so each sees what the one before it recorded. A queue is
+ * bounded: guests cannot fill memory, whatever the switch's meters let through.
  */
 import type { Logger } from 'pino';
+import { Sequencer } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
 import { type PacketIn, ports } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { type PuntKind, readPuntData } from '../../pipeline/punt-data.ts';
 import type { PortId } from '../../policy/world.ts';
-import type { Store } from '../../store/contract.ts';
+import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
-import { LinkLocals, type Refusals } from './link-locals.ts';
+import type { PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
+import { puntHandlers } from './registry.ts';
 
 export interface PuntsOptions {
   readonly store: Store;
@@ -18,6 +24,8 @@ export interface PuntsOptions {
   readonly log: Logger;
   /** A round is needed. */
   readonly onChange: () => void;
+  /** Those of the registry when left out. */
+  readonly handlers?: Readonly<Record<PuntKind, PuntHandler>>;
 }
 
 /** A packet that goes back to the switch, as if it had just come in. */
@@ -26,16 +34,25 @@ interface Onward {
   readonly data: Uint8Array;
 }
 
+export interface Refusals {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+interface Queue {
+  readonly sequencer: Sequencer;
+  length: number;
+}
+
 export class Punts {
   readonly #options: PuntsOptions;
-  readonly #linkLocals: LinkLocals;
+  readonly #queues = new Map<PuntKind, Queue>();
+  readonly #refusals = new Map<PortId, Refusals>();
   #onward: Onward[] = [];
   #stopped = false;
 
   constructor(options: PuntsOptions) {
     this.#options = options;
-    const { facts, relations } = options.pipeline;
-    this.#linkLocals = new LinkLocals({ ...options, facts, relations });
   }
 
   start(): void {
@@ -47,22 +64,72 @@ export class Punts {
     this.#onward = [];
   }
 
+  /** Never rejects. Resolves when the packet is dealt with. */
   async onPacketIn(packet: PacketIn): Promise<void> {
-    if (this.#stopped) return;
-    try {
-      const isClaimed = await this.#linkLocals.claim(packet);
-      const inPort = packet.metadata.in_port;
-      if (!isClaimed || typeof inPort !== 'number') return;
-      this.#onward.push({ inPort, data: packet.data });
-      this.#options.onChange();
-    } catch (error) {
-      this.#options.log.warn({ error: reasonOf(error) }, 'cannot judge a packet');
+    const { pipeline, handlers = puntHandlers, log } = this.#options;
+    const about = readPuntData(packet.userdata ?? new Uint8Array());
+    const inPort = packet.metadata.in_port;
+    if (this.#stopped || about === null || typeof inPort !== 'number') return;
+    const { kind, networkKey, key } = about;
+    const handler = handlers[kind];
+    const queue = this.#queueOf(kind);
+    if (queue.length >= handler.maxQueue) {
+      log.debug({ kind, queue: queue.length }, 'dropped a packet because too many wait');
+      return;
     }
+    queue.length++;
+    try {
+      await queue.sequencer.run(async () => {
+        const [local] = pipeline.relations.localsByKey.get(`${networkKey}|${key}`)?.values() ?? [];
+        if (local === undefined || this.#stopped) return;
+        const punted = { data: packet.data, local };
+        if (!(await this.#carryOut(handler.handle(punted, pipeline), punted))) return;
+        this.#onward.push({ inPort, data: packet.data });
+        this.#options.onChange();
+      });
+    } catch (error) {
+      log.error({ kind, error: reasonOf(error) }, 'failed to handle a packet');
+    } finally {
+      queue.length--;
+    }
+  }
+
+  #queueOf(kind: PuntKind): Queue {
+    let queue = this.#queues.get(kind);
+    if (queue === undefined) this.#queues.set(kind, (queue = { sequencer: new Sequencer(), length: 0 }));
+    return queue;
+  }
+
+  /** Whether the packet goes on. Rejects when the store does. */
+  async #carryOut(outcome: PuntOutcome, { local, data }: PuntedPacket): Promise<boolean> {
+    if (outcome.kind === 'ignored') return false;
+    if (outcome.kind === 'refused') {
+      const { id: port } = local.port;
+      const { address, owner } = outcome;
+      this.#options.log.warn({ port, address, owner }, 'port claims an address that is not its own');
+      const { packets, bytes } = this.refusals(port);
+      this.#refusals.set(port, { packets: packets + 1, bytes: bytes + data.length });
+      return false;
+    }
+    const { put, replaces, conditions, deletes } = outcome;
+    const { store } = this.#options;
+    const entry = replaces === null ? null : await store.get(put.key);
+    // Another writer was faster.
+    if (entry !== null && entry.value !== replaces) return false;
+    const condition: Condition =
+      entry === null
+        ? { key: put.key, is: 'absent' }
+        : { key: put.key, is: 'unchanged', modRevision: entry.modRevision };
+    const writes: Write[] = [
+      { op: 'put', ...put },
+      ...deletes.map((key) => ({ op: 'delete', key }) as const),
+    ];
+    return (await store.txn([condition, ...conditions], writes)).ok;
   }
 
   /** Packets of a port that were refused since this agent started. */
   refusals(port: PortId): Refusals {
-    return this.#linkLocals.refusals(port);
+    return this.#refusals.get(port) ?? { packets: 0, bytes: 0 };
   }
 
   /** The packets that wait now. What they wait for is in the facts that a round derives from at this moment. */

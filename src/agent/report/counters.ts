@@ -9,7 +9,7 @@ import { sentBy, sentTo } from '../../pipeline/local-port.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { register } from '../../pipeline/registers.ts';
 import type { PortId } from '../../policy/world.ts';
-import type { Refusals } from '../punts/link-locals.ts';
+import type { Refusals } from '../punts/punts.ts';
 import { meterDrops } from './meter-drops.ts';
 
 /** Drops of a port on this host, every reason that can occur there, zero included; null when it is not here. */

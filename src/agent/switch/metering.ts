@@ -10,14 +10,15 @@ import type { Logger } from 'pino';
 import { Fault } from '../../base/errors.ts';
 import { meterBands, type Session } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { MeterClass } from '../../pipeline/punt-data.ts';
 import type { Budget } from '../../pipeline/qos.ts';
 import { answerMeterOf, maxMeterSpread, puntMeterOf } from '../../pipeline/shared-meters.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Drift } from './drift.ts';
 import { type Meter, Meters, readMeters } from './meters.ts';
 
-/** Packets a second, and how many at once. */
-const punts: Meter = { unit: 'pktps', rate: 5, burst: 10 };
+/** Packets of one port to the agent, a second and at once. */
+const puntMeters: Readonly<Record<MeterClass, Meter>> = { probe: { unit: 'pktps', rate: 5, burst: 10 } };
 /** A guest that meets hundreds of neighbours at once has its answers; a flood has no more. */
 const answers: Meter = { unit: 'pktps', rate: 200, burst: 400 };
 
@@ -121,7 +122,7 @@ export class Metering {
     const wanted = new Map<number, Meter>();
     for (const [, { up, key }] of relations.locals.entries()) {
       const [punt, answer] = [puntMeterOf(key, spread), answerMeterOf(key, spread)];
-      if (up && punt !== null) wanted.set(punt, punts);
+      if (up && punt !== null) wanted.set(punt, puntMeters.probe);
       if (up && answer !== null) wanted.set(answer, answers);
     }
     return wanted;

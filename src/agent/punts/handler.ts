@@ -1,0 +1,40 @@
+/** What a handler of punted packets is: a pure function from a packet and the facts to what should happen. */
+import type { Facts } from '../../pipeline/facts.ts';
+import type { LocalPort } from '../../pipeline/local-port.ts';
+import type { Relations } from '../../pipeline/relations.ts';
+import type { Condition } from '../../store/contract.ts';
+
+export interface PuntedPacket {
+  readonly data: Uint8Array;
+  /** The port that sent it, as the flow said and not as the packet says. */
+  readonly local: LocalPort;
+}
+
+export interface PuntView {
+  readonly facts: Facts;
+  readonly relations: Relations;
+}
+
+export type PuntOutcome =
+  /** Nothing to do: the packet ends here. */
+  | { readonly kind: 'ignored' }
+  /** The packet ends here because somebody else has the address; counted as a drop of the port. */
+  | { readonly kind: 'refused'; readonly address: string; readonly owner: string }
+  /** One transaction. The packet goes on once the flows that follow from it are on the switch. */
+  | {
+      readonly kind: 'recorded';
+      readonly put: { readonly key: string; readonly value: string };
+      /** The value that `put` replaces; null: the key must be absent. */
+      readonly replaces: string | null;
+      readonly conditions: readonly Condition[];
+      readonly deletes: readonly string[];
+    };
+
+export const ignored: PuntOutcome = { kind: 'ignored' };
+
+export interface PuntHandler {
+  /** Max packets that wait for the one under way; what comes beyond them is dropped. */
+  readonly maxQueue: number;
+  /** Never throws, whatever the packet is. */
+  readonly handle: (packet: PuntedPacket, view: PuntView) => PuntOutcome;
+}

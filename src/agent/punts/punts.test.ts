@@ -1,0 +1,126 @@
+import { pino } from 'pino';
+import { beforeEach, expect, test } from 'vitest';
+import { portFrom } from '../../../test/proofs/worlds.ts';
+import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
+import type { PacketIn } from '../../openflow/index.ts';
+import { Pipeline } from '../../pipeline/pipeline.ts';
+import { writePuntData } from '../../pipeline/punt-data.ts';
+import type { Zone } from '../../pipeline/zone.ts';
+import type { NetworkId } from '../../policy/world.ts';
+import { MemoryStore } from '../../store/memory.ts';
+import type { SwitchLinks } from '../switch/switch-links.ts';
+import type { PuntHandler, PuntOutcome } from './handler.ts';
+import { Punts } from './punts.ts';
+
+const network = 'n1' as NetworkId;
+const port = portFrom({ id: 'p', network, mac: '02:00:00:00:00:01' });
+const userdata = writePuntData({
+  kind: 'link-local',
+  networkKey: preferredNetworkKey(network),
+  key: preferredPortKey(port.id),
+});
+const packet = (changes: object = {}): PacketIn =>
+  ({ userdata, metadata: { in_port: 7 }, data: Buffer.from('frame'), ...changes }) as unknown as PacketIn;
+
+const recordAt = (key: string): PuntOutcome => ({
+  kind: 'recorded',
+  put: { key, value: '{}' },
+  replaces: null,
+  conditions: [],
+  deletes: [],
+});
+
+let store: MemoryStore;
+let pipeline: Pipeline;
+let handled: number;
+beforeEach(() => {
+  store = new MemoryStore();
+  handled = 0;
+  pipeline = new Pipeline();
+  const { facts } = pipeline;
+  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networkKeys.set(network, preferredNetworkKey(network));
+  facts.zones.set(network, 1 as Zone);
+  facts.ports.set(port.id, port);
+  facts.portKeys.set(port.id, preferredPortKey(port.id));
+  facts.ofports.set(port.id, 1);
+  pipeline.run();
+});
+
+function puntsWith(handle: PuntHandler['handle'], maxQueue = 3): Punts {
+  const counted: PuntHandler['handle'] = (punted, view) => {
+    handled++;
+    return handle(punted, view);
+  };
+  return new Punts({
+    store,
+    links: {} as SwitchLinks,
+    pipeline,
+    log: pino({ level: 'silent' }),
+    onChange: () => undefined,
+    handlers: { 'link-local': { maxQueue, handle: counted } },
+  });
+}
+
+test('a recorded packet waits for the next round, and for another one when that fails', async () => {
+  const punts = puntsWith(() => recordAt('a'));
+  await punts.onPacketIn(packet());
+  const onward = punts.takeOnward();
+  expect(onward).toEqual([{ inPort: 7, data: Buffer.from('frame') }]);
+  expect(punts.takeOnward()).toEqual([]);
+  punts.restoreOnward(onward);
+  expect(punts.takeOnward()).toEqual(onward);
+});
+
+test('what cannot be recorded, because another writer was faster, goes nowhere', async () => {
+  await store.txn([], [{ op: 'put', key: 'a', value: 'theirs' }]);
+  const punts = puntsWith(() => recordAt('a'));
+  await punts.onPacketIn(packet());
+  expect(punts.takeOnward()).toEqual([]);
+  expect((await store.get('a'))?.value).toBe('theirs');
+});
+
+test('at most so many packets wait; the others are dropped', async () => {
+  const punts = puntsWith(() => ({ kind: 'ignored' }), 3);
+  await Promise.all(Array.from({ length: 10 }, () => punts.onPacketIn(packet())));
+  expect(handled).toBe(3);
+  await punts.onPacketIn(packet());
+  expect(handled).toBe(4);
+});
+
+test('a handler that fails stops no other packet', async () => {
+  const punts = puntsWith(() => {
+    if (handled === 1) throw new Error('first');
+    return recordAt('a');
+  });
+  await punts.onPacketIn(packet());
+  await punts.onPacketIn(packet());
+  expect(punts.takeOnward()).toHaveLength(1);
+});
+
+test('packets without userdata, of another version or of a port that is not here reach no handler', async () => {
+  const punts = puntsWith(() => recordAt('a'));
+  const other = writePuntData({
+    kind: 'link-local',
+    networkKey: preferredNetworkKey(network),
+    key: preferredPortKey('elsewhere'),
+  });
+  const older = Uint8Array.from(userdata, (byte, at) => (at === 1 ? byte + 1 : byte));
+  for (const changes of [{ userdata: undefined }, { userdata: older }, { userdata: other }, { metadata: {} }])
+    await punts.onPacketIn(packet(changes));
+  expect(handled).toBe(0);
+});
+
+test('refused packets are counted by port', async () => {
+  const punts = puntsWith(() => ({ kind: 'refused', address: 'fe80::1', owner: 'q' }));
+  await punts.onPacketIn(packet());
+  await punts.onPacketIn(packet());
+  expect(punts.refusals(port.id)).toEqual({ packets: 2, bytes: 10 });
+});
+
+test('nothing is handled after the stop', async () => {
+  const punts = puntsWith(() => recordAt('a'));
+  punts.stop();
+  await punts.onPacketIn(packet());
+  expect(handled).toBe(0);
+});

@@ -1,0 +1,42 @@
+/**
+ * What a punted packet says about itself: the userdata of the flow that sent it to the agent. A guest cannot write it.
+ * Layout: kind and version, 1 byte each, then the network's key and the port's key, 4 bytes each.
+ */
+import type { NetworkKey, PortKey } from '../model/numbers.ts';
+
+/** The rate to which a port's punts of a class are limited. */
+export type MeterClass = 'probe';
+
+/** Codes are never used again for another kind: a switch may have flows of an earlier version. */
+export const puntKinds = {
+  /** A duplicate-address probe for a link-local address that is not the port's yet. */
+  'link-local': { code: 1, meterClass: 'probe' },
+} as const satisfies Record<string, { readonly code: number; readonly meterClass: MeterClass }>;
+export type PuntKind = keyof typeof puntKinds;
+
+const version = 1;
+const size = 10;
+
+export interface PuntData {
+  readonly kind: PuntKind;
+  readonly networkKey: NetworkKey;
+  readonly key: PortKey;
+}
+
+export function writePuntData({ kind, networkKey, key }: PuntData): Uint8Array {
+  const data = Buffer.alloc(size);
+  data.writeUInt8(puntKinds[kind].code, 0);
+  data.writeUInt8(version, 1);
+  data.writeUInt32BE(networkKey, 2);
+  data.writeUInt32BE(key, 6);
+  return data;
+}
+
+/** Null for what no flow of this version writes. */
+export function readPuntData(data: Uint8Array): PuntData | null {
+  if (data.length !== size || data[1] !== version) return null;
+  const kind = (Object.keys(puntKinds) as PuntKind[]).find((name) => puntKinds[name].code === data[0]);
+  if (kind === undefined) return null;
+  const view = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return { kind, networkKey: view.readUInt32BE(2) as NetworkKey, key: view.readUInt32BE(6) as PortKey };
+}
