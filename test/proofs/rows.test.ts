@@ -57,17 +57,18 @@ test('every flow of generated worlds keeps to its row, and every band of every r
   const seen = new Set<string>();
   let checked = 0;
   fc.assert(
-    fc.property(worldArbitrary, fc.constantFrom(0, 2048), (world, maxCountedApart) => {
-      const pipeline = pipelineOf(world, maxCountedApart);
-      for (const flow of flowsOf(pipeline)) {
-        expect(rowFaults(flow, pipeline.desired.provenanceOf(flow.cookie))).toEqual([]);
-        const table = tableNames.get(flow.table);
-        if (table !== undefined)
-          for (const band of bandsOf(tables[table], flow.priority)) seen.add(`${table} ${band}`);
-        checked++;
-      }
+    fc.property(worldArbitrary, (world) => {
+      // With hits counted by port and not: their verdicts stand in different bands.
+      for (const pipeline of [pipelineOf(world, 0), pipelineOf(world, 2048)])
+        for (const flow of flowsOf(pipeline)) {
+          expect(rowFaults(flow, pipeline.desired.provenanceOf(flow.cookie))).toEqual([]);
+          const table = tableNames.get(flow.table);
+          if (table !== undefined)
+            for (const band of bandsOf(tables[table], flow.priority)) seen.add(`${table} ${band}`);
+          checked++;
+        }
     }),
-    { numRuns: 150 },
+    { numRuns: 200, seed: Number(process.env.PORTCULLIS_PROOF_SEED ?? 1) },
   );
   expect(checked).toBeGreaterThan(10_000);
   const all = Object.entries<TableRow>(tables).flatMap(([table, { bands }]) =>
