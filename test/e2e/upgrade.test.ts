@@ -115,9 +115,13 @@ describeUpgrade('an upgrade', () => {
     expect(await lossesOfStart()).toEqual(noLosses);
     expect(await heldConnections()).toEqual(allHeld);
     expect(await metric('portcullis_connections_cut_total')).toBe(0);
-    expect(await metric('portcullis_flows_changed_total')).toBeGreaterThan(0);
+    const changed = await metric('portcullis_flows_changed_total');
+    expect(changed).toBeGreaterThan(0);
     const upgraded = await flows();
     expect(upgraded).not.toEqual(former);
+    process.stdout.write(
+      `upgrade: ${former.length - 1} flows became ${upgraded.length - 1}, ${changed} put or removed\n`,
+    );
     // The records name the ports by the same keys.
     for (const record of records)
       expect((await connections()).some((line) => line.includes(record ?? 'none'))).toBe(true);
