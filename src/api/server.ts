@@ -155,7 +155,7 @@ export function createApi(options: ApiOptions): Api {
   const asker = new Asker(store, view);
   registerRuleUsage(app, view, asker);
   registerStoreCheck(app, store);
-  const access = new Access(new Ports(context), () => view.state);
+  const access = new Access(new Ports(context), view);
   registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
   registerExplain(app, { view, ports: access, asker });
 

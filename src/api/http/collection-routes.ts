@@ -13,16 +13,19 @@ import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { refuseMethod } from './request-faults.ts';
 import { ownerOf } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { type Request, type Routes, type Served, sendJson, textOfWritten } from './served.ts';
+import { jsonType, type Request, type Routes, type Served, textOfWritten } from './served.ts';
 
 export function registerCollection<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
-  const { app, context, serve, single, dependent, operations } = routes;
+  const { app, context, single, operations } = routes;
+  const isSub = typeof routes.served === 'function';
+  const serve = (request: Request): Served<R, T> =>
+    typeof routes.served === 'function' ? routes.served(request.params) : routes.served;
   const { name, collection, table, path, capabilities } = routes.resource;
   const url = `/v2.0/${path}`;
 
   /** What a marker names. For networks and ports Neutron refuses one that names nothing; other lists end there. */
   const markOf = ({ gate, resource }: Served<R, T>, marker: string | null, caller: Caller) => {
-    if (marker === null || dependent) return undefined;
+    if (marker === null || isSub) return undefined;
     const strict = name === 'network' || name === 'port';
     const row = strict ? gate.found(caller, marker) : gate.seen(caller, marker);
     return row === undefined ? undefined : new RowView(resource, row, gate.visibilityOf(caller));
@@ -35,7 +38,7 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
     const paging = parsePaging(table, query);
     const fields = parseFields(table, query);
     const caller = callerOf(request);
-    const served = serve(request.params);
+    const served = serve(request);
     const { resource, gate } = served;
     await resource.capabilities.prepareList?.(filters, caller);
     const isVisible = gate.visibleTo(caller);
@@ -50,7 +53,10 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
     const texts = items.map((item) => item.text(fields));
     const links = pageLinks(items, paging, asked);
     const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
-    return sendJson(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
+    return reply
+      .code(200)
+      .header('content-type', jsonType)
+      .send(`{"${collection}":[${texts.join(',')}]${tail}}`);
   });
 
   const creating = operations.create === null ? undescribed : describes(operations.create);
@@ -60,7 +66,7 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
       : readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
-    const served = serve(request.params);
+    const served = serve(request);
     const { quota } = capabilities;
     const owners = drafts.map((draft) => ownerOf(draft, caller));
     const plan: Plan<readonly R[]> = (change) => {
@@ -74,11 +80,10 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
       ? context.committer.commitInLane(quotaLane(owner), plan)
       : context.committer.commit(plan));
     const texts = records.map((record) => textOfWritten(served, record, caller));
-    return sendJson(
-      reply,
-      201,
-      bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`,
-    );
+    return reply
+      .code(201)
+      .header('content-type', jsonType)
+      .send(bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`);
   });
 
   app.route({ method: ['PUT', 'DELETE', 'PATCH'], url, handler: refuseMethod });

@@ -6,6 +6,10 @@ import { badRequest } from '../../model/faults.ts';
 import { pythonText } from '../../model/python-text.ts';
 import { refuseRequest } from './request-faults.ts';
 
+/** The request's query. A path that begins with two slashes must not be read as a host. */
+export const queryOf = ({ url }: { readonly url: string }): URLSearchParams =>
+  new URL(`http://localhost${url}`).searchParams;
+
 /** Something with attributes. */
 interface Readable {
   get(attribute: string): unknown;

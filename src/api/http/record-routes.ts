@@ -6,29 +6,31 @@ import { callerOf } from '../identity/request-caller.ts';
 import { describes, undescribed } from '../openapi/operation.ts';
 import type { Change } from '../state/change.ts';
 import type { Row } from '../state/table.ts';
-import { urlOf } from '../versions.ts';
 import { readAction, readResource, refuseBody } from './body.ts';
-import { parseFields } from './paging.ts';
+import { parseFields, queryOf } from './paging.ts';
 import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts';
 import { refuseMethod } from './request-faults.ts';
 import type { ActionAnswer } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { type Request, type Routes, type Served, sendJson, textOfWritten } from './served.ts';
+import { jsonType, type Request, type Routes, type Served, textOfWritten } from './served.ts';
 
 export function registerRecord<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
-  const { app, context, serve, idPart, dependent, operations } = routes;
+  const { app, context, idPart, operations } = routes;
+  const isSub = typeof routes.served === 'function';
+  const serve = (request: Request): Served<R, T> =>
+    typeof routes.served === 'function' ? routes.served(request.params) : routes.served;
   const { name, collection, table, path, verbs, capabilities } = routes.resource;
   const url = `/v2.0/${path}/:${idPart}`;
   const idOf = (request: Request): string => request.params[idPart] ?? '';
-  const revisionOf = (request: Request): number | null => (dependent ? null : expectedRevision(request));
+  const revisionOf = (request: Request): number | null => (isSub ? null : expectedRevision(request));
 
   app.get(url, describes(operations.show), async (request: Request, reply) => {
-    const fields = parseFields(table, urlOf(request).searchParams);
+    const fields = parseFields(table, queryOf(request));
     const caller = callerOf(request);
-    const { resource, gate } = serve(request.params);
+    const { resource, gate } = serve(request);
     const row = gate.found(caller, idOf(request));
     const text = new RowView(resource, row, gate.visibilityOf(caller)).text(fields);
-    return sendJson(reply, 200, `{"${name}":${text}}`);
+    return reply.code(200).header('content-type', jsonType).send(`{"${name}":${text}}`);
   });
 
   const replace = (
@@ -51,7 +53,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
   app.put(url, updating, async (request: Request, reply) => {
     if (capabilities.update === undefined) return refuseMethod(request);
     const patch = draftForUpdate(table, name, readResource(request, name, collection));
-    const served = serve(request.params);
+    const served = serve(request);
     const record = await replace(
       request,
       served,
@@ -59,14 +61,17 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
       (change, row, caller) =>
         served.resource.capabilities.update?.(change, row, patch, caller) ?? row.record,
     );
-    return sendJson(reply, 200, `{"${name}":${textOfWritten(served, record, callerOf(request))}}`);
+    return reply
+      .code(200)
+      .header('content-type', jsonType)
+      .send(`{"${name}":${textOfWritten(served, record, callerOf(request))}}`);
   });
 
   for (const [verb, action] of Object.entries(capabilities.actions ?? {})) {
     const actionUrl = `${url}/${verb}`;
     app.put(actionUrl, describes(operations.action(verb, action)), async (request: Request, reply) => {
       const body = action.body === null ? undefined : readAction(request, name);
-      const served = serve(request.params);
+      const served = serve(request);
       const own = served.resource.capabilities.actions?.[verb] ?? action;
       let answer: ActionAnswer | undefined;
       const decide = (change: Change, row: Row<R>, caller: Caller): R => {
@@ -80,7 +85,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
         answer === undefined
           ? `{"${name}":${textOfWritten(served, record, callerOf(request))}}`
           : JSON.stringify(answer);
-      return sendJson(reply, 200, text);
+      return reply.code(200).header('content-type', jsonType).send(text);
     });
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url: actionUrl, handler: refuseMethod });
   }
@@ -90,7 +95,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
     refuseBody(request);
     const expected = revisionOf(request);
     const caller = callerOf(request);
-    const { resource, gate } = serve(request.params);
+    const { resource, gate } = serve(request);
     await context.committer.commit((change) => {
       const row = gate.toRemove(caller, idOf(request));
       requireExpected(change, row, expected);

@@ -27,10 +27,9 @@ export function registerResource<R extends Owned, T extends AttributeTable>(
   context: Context,
   resource: Resource<R, T>,
 ): void {
-  const served = { resource, gate: new Access(resource, () => context.view.state) };
+  const served = { resource, gate: new Access(resource, context.view) };
   const operations = tableOperations(resource);
-  const routes = { app, context, resource, operations, serve: () => served };
-  registerRoutes({ ...routes, idPart: 'id', single: false, dependent: false });
+  registerRoutes({ app, context, resource, operations, served, idPart: 'id', single: false });
 }
 
 export function registerSubresource<R extends Owned, T extends AttributeTable>(
@@ -48,10 +47,9 @@ export function registerSubresource<R extends Owned, T extends AttributeTable>(
     context,
     resource,
     operations,
-    serve,
+    served: serve,
     idPart,
     single: single === true,
-    dependent: true,
   };
   if (alias === true) registerRecord(routes);
   else registerRoutes(routes);

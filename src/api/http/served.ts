@@ -1,5 +1,5 @@
 /** What the routes of a resource's collection and of its records have in common. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AttributeTable } from '../../model/attribute.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Gate } from '../identity/access.ts';
@@ -7,6 +7,8 @@ import type { Caller } from '../identity/caller.ts';
 import type { tableOperations } from '../openapi/table-operations.ts';
 import type { Context, Resource } from './resource.ts';
 import { RowView } from './row-view.ts';
+
+export const jsonType = 'application/json';
 
 export type Params = Readonly<Record<string, string>>;
 export type Request = FastifyRequest<{ Params: Params }>;
@@ -23,13 +25,12 @@ export interface Routes<R extends Owned, T extends AttributeTable> {
   /** For its parts that are the same for every request. */
   readonly resource: Resource<R, T>;
   readonly operations: ReturnType<typeof tableOperations>;
-  readonly serve: (params: Params) => Served<R, T>;
+  /** By the parent that the URL names, for a sub-resource; the same for every request, for a resource. */
+  readonly served: Served<R, T> | ((params: Params) => Served<R, T>);
   /** The name of the URL's part that has the record's id. */
   readonly idPart: string;
   /** Several cannot be created at once. */
   readonly single: boolean;
-  /** A sub-resource: its records have no revisions, so If-Match means nothing, and a marker names an item of the list. */
-  readonly dependent: boolean;
 }
 
 /** The text of a record that was just written; the view has it unless another request changed it since. */
@@ -40,8 +41,4 @@ export function textOfWritten<R extends Owned, T extends AttributeTable>(
 ): string {
   const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
   return new RowView(resource, resource.find(record.id) ?? passed, gate.visibilityOf(caller)).text(null);
-}
-
-export function sendJson(reply: FastifyReply, status: number, text: string): FastifyReply {
-  return reply.code(status).header('content-type', 'application/json').send(text);
 }

@@ -31,7 +31,7 @@ export function registerTags<R extends Owned & Taggable>(
   const all = `/v2.0/${path}/:id/tags`;
   const one = `${all}/:tag`;
   const operations = tagOperations(resource);
-  const access = new Access(resource, () => context.view.state);
+  const access = new Access(resource, context.view);
   const found = (request: FastifyRequest<OfOne>): Row<R> => {
     const { id } = request.params;
     return (

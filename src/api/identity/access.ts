@@ -80,12 +80,12 @@ class TargetOf implements AccessTarget {
 
 export class Access<R extends Owned> {
   readonly #resource: Resource<R>;
-  readonly #state: () => State;
+  readonly #view: { readonly state: State };
   readonly #hidden: Readonly<Record<'service' | 'other', ReadonlySet<string>>>;
 
-  constructor(resource: Resource<R>, state: () => State) {
+  constructor(resource: Resource<R>, view: { readonly state: State }) {
     this.#resource = resource;
-    this.#state = state;
+    this.#view = view;
     this.#hidden = {
       service: hiddenFrom(resource.table, 'service'),
       other: hiddenFrom(resource.table, 'other'),
@@ -130,7 +130,7 @@ export class Access<R extends Owned> {
     if (rules === null) return;
     // A refusal by name would reveal a parent that the caller does not see.
     if (parent !== undefined)
-      requireSeen(this.#state(), caller, parent.type, String(draft[parent.attribute]));
+      requireSeen(this.#view.state, caller, parent.type, String(draft[parent.attribute]));
     refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
@@ -178,7 +178,7 @@ export class Access<R extends Owned> {
   }
 
   #targetOf(record: Owned, caller: Caller): AccessTarget {
-    return new TargetOf(this.#state(), record, this.#resource.capabilities.parent, caller.project);
+    return new TargetOf(this.#view.state, record, this.#resource.capabilities.parent, caller.project);
   }
 }
 

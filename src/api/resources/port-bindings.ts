@@ -39,7 +39,7 @@ const operators = ['admin', 'service'] as const;
 
 export function registerPortBindings(app: FastifyInstance, context: Context): void {
   const ports = new Ports(context);
-  const portAccess = new Access(ports, () => context.view.state);
+  const portAccess = new Access(ports, context.view);
   registerSubresource(app, context, {
     serve: ({ port = '' }) => {
       const resource = new BindingsOfPort(context, ports, port);

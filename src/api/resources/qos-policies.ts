@@ -78,7 +78,7 @@ export class QosPolicies extends StoredResource<
   /** Names a user of the policy that the caller sees; users of other projects are not named. */
   #requireUnused(id: string, caller: Caller): void {
     const { state } = this.context.view;
-    const ports = new Access(new Ports(this.context), () => state);
+    const ports = new Access(new Ports(this.context), this.context.view);
     const users = [
       ...[...state.ports.by('qos', id)].map(({ record }) => ({ kind: 'port' as const, id: record.id })),
       ...[...state.networks.by('qos', id)].map(({ record }) => ({ kind: 'network' as const, id: record.id })),

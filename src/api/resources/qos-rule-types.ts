@@ -12,12 +12,11 @@ import {
   objectOf,
   stringSchema,
 } from '../../model/schema.ts';
-import { parseFields } from '../http/paging.ts';
+import { parseFields, queryOf } from '../http/paging.ts';
 import { refuseRequest } from '../http/request-faults.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { type ApiOperation, describes, wrapped } from '../openapi/operation.ts';
 import { fieldsParameter } from '../openapi/table-query.ts';
-import { urlOf } from '../versions.ts';
 
 const details = objectOf({
   type: stringSchema,
@@ -82,7 +81,7 @@ function detailsOf(type: string): Record<string, unknown> {
 
 export function registerQosRuleTypes(app: FastifyInstance): void {
   app.get('/v2.0/qos/rule-types', describes(listOperation), async (request) => {
-    const query = urlOf(request).searchParams;
+    const query = queryOf(request);
     // `all_supported` means the types of any backend; there is one backend.
     const all = toBoolean(query.get('all_rules') ?? false);
     const wanted = query.getAll('type');
@@ -97,7 +96,7 @@ export function registerQosRuleTypes(app: FastifyInstance): void {
       // Details reveal the backend.
       if (!callerOf(request).admin)
         refuseRequest({ code: 'PolicyNotAuthorized', rules: 'rule:get_rule_type' });
-      const fields = parseFields(table, urlOf(request).searchParams);
+      const fields = parseFields(table, queryOf(request));
       const details = Object.entries(detailsOf(request.params.type));
       return { rule_type: Object.fromEntries(details.filter(([name]) => fields?.has(name) ?? true)) };
     },

@@ -20,7 +20,7 @@ import type { Row } from '../state/table.ts';
 import { QosPolicies } from './qos-policies.ts';
 
 export function registerQosRules(app: FastifyInstance, context: Context): void {
-  const policies = new Access(new QosPolicies(context), () => context.view.state);
+  const policies = new Access(new QosPolicies(context), context.view);
   for (const kind of qosRuleKinds) {
     const { name, collection } = kind;
     const rulesAt = (path: string, wrapper: string, policy: string | null) => {

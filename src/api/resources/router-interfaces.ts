@@ -117,8 +117,8 @@ class RouterInterfaces {
 
   constructor(context: Context) {
     this.#context = context;
-    this.#ports = new Access(new Ports(context), () => context.view.state);
-    this.#subnets = new Access(new Subnets(context), () => context.view.state);
+    this.#ports = new Access(new Ports(context), context.view);
+    this.#subnets = new Access(new Subnets(context), context.view);
   }
 
   add(change: Change, router: RouterRecord, { port, subnet }: Named, caller: Caller): Outcome {
