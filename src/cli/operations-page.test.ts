@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import type { AgentStatus } from '../agent/agent.ts';
 import type { NotifierStatus } from '../api/nova/notifier.ts';
-import { passReasons, stages } from '../policy/verdict.ts';
+import { stages, stepReasons } from '../policy/verdict.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
 import { registerNovaMetrics } from './nova.ts';
 import { settings } from './settings.ts';
@@ -55,9 +55,9 @@ test('metrics', () => {
 
 test('stages and reasons of explain', () => {
   const page = chapter('Explain');
-  for (const table of [stages, passReasons])
+  for (const table of [stages, stepReasons])
     for (const [name, meaning] of Object.entries(table))
       expect(page).toContain(`| \`${name}\` | ${meaning} |`);
   const rows = page.split('\n').filter((line) => line.startsWith('| `'));
-  expect(rows).toHaveLength(Object.keys(stages).length + Object.keys(passReasons).length);
+  expect(rows).toHaveLength(Object.keys(stages).length + Object.keys(stepReasons).length);
 });

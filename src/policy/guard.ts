@@ -11,6 +11,7 @@ import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame, Ip } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { protocols } from '../net/packet/transport.ts';
+import type { DropReason } from './drop-reasons.ts';
 import {
   coversAddress,
   type Identity,
@@ -31,7 +32,7 @@ import {
   isNeighbourDiscovery,
   type Subject,
 } from './packet.ts';
-import type { DropReason, PassReason } from './verdict.ts';
+import type { StepReason } from './verdict.ts';
 import type { GuardMode, Port, World } from './world.ts';
 import { subnetsOf } from './world-index.ts';
 
@@ -39,11 +40,11 @@ import { subnetsOf } from './world-index.ts';
 export type GuardAnswer =
   | { readonly answer: 'drop'; readonly reason: DropReason }
   | { readonly answer: 'pass' }
-  | { readonly answer: 'bypass'; readonly reason: PassReason };
+  | { readonly answer: 'bypass'; readonly reason: StepReason };
 
 const drop = (reason: DropReason): GuardAnswer => ({ answer: 'drop', reason });
 const pass: GuardAnswer = { answer: 'pass' };
-const bypass = (reason: PassReason): GuardAnswer => ({ answer: 'bypass', reason });
+const bypass = (reason: StepReason): GuardAnswer => ({ answer: 'bypass', reason });
 
 function prefix(text: string): Cidr {
   return parseCidr(text) ?? bug(`not a prefix: ${text}`);

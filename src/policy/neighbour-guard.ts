@@ -6,8 +6,8 @@ import { contains, linkLocalPrefix } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { icmpv6Types, type Neighbour, parseNeighbour } from '../net/packet/icmpv6.ts';
+import type { DropReason } from './drop-reasons.ts';
 import { type Identity, isNamed, ownsAddress, sameIp, unspecified6 } from './identity.ts';
-import type { DropReason } from './verdict.ts';
 import type { GuardMode, Port } from './world.ts';
 
 /** The switch cannot tell a zero address in an option from an absent option. It misleads about nobody else. */

@@ -5,7 +5,8 @@ import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { isOnRecord, type Lookup, lookUp, type Newcomers, type Tracker } from './conntrack.ts';
-import type { DropReason, PassReason, Stage, Step } from './verdict.ts';
+import type { DropReason } from './drop-reasons.ts';
+import type { Stage, Step, StepReason } from './verdict.ts';
 import type { NetworkId, PortId, RuleId } from './world.ts';
 
 export interface Passage {
@@ -49,7 +50,7 @@ export function pass(
   { host, steps }: Passage,
   port: PortId,
   stage: Stage,
-  reason: PassReason,
+  reason: StepReason,
   { rule, address = null }: About = {},
 ): void {
   steps.push({ host, port, stage, result: 'pass', reason, rule: rule ?? null, address });

@@ -2,10 +2,11 @@
  * Connection tracking and security-group rules of one side of a packet, its sender's or a receiver's.
  */
 import { isEstablished, isOnRecord, type Lookup } from './conntrack.ts';
+import type { DropReason } from './drop-reasons.ts';
 import type { Subject } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
 import { admittingRule, isUntracked } from './security-group.ts';
-import type { DropReason, PassReason } from './verdict.ts';
+import type { StepReason } from './verdict.ts';
 import type { Direction, Port, World } from './world.ts';
 
 const stages = {
@@ -13,7 +14,7 @@ const stages = {
   ingress: { connection: 'ingress-connection', rules: 'ingress-rules', side: 'receiver' },
 } as const;
 
-function reasonToAsk({ state }: Lookup, known: boolean, untracked: boolean): PassReason {
+function reasonToAsk({ state }: Lookup, known: boolean, untracked: boolean): StepReason {
   if (untracked) return 'stateless';
   if (state !== 'known') return 'new-connection';
   return known ? 'unanswered' : 'not-on-record';

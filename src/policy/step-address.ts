@@ -5,9 +5,10 @@ import { type Cidr, contains } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour } from '../net/packet/icmpv6.ts';
+import type { DropReason } from './drop-reasons.ts';
 import { coversAddress, identityOf, sameIp } from './identity.ts';
 import { icmpv6TypeOf } from './packet.ts';
-import type { DropReason, PassReason } from './verdict.ts';
+import type { StepReason } from './verdict.ts';
 import type { Port, World } from './world.ts';
 
 const neighbourTypes: ReadonlySet<number | null> = new Set([
@@ -49,7 +50,7 @@ function targetOf({ ip }: Frame): Cidr | null {
 }
 
 /** What entitles a port to the source of a packet that its guard let pass. */
-export function groundOf({ mode, mac, fixedIps, pairs }: Port, { ethernet, ip }: Frame): PassReason {
+export function groundOf({ mode, mac, fixedIps, pairs }: Port, { ethernet, ip }: Frame): StepReason {
   if (mode === 'mac-only' || ip === null) return 'own-mac';
   if (ethernet.src === mac && fixedIps.some((fixed) => sameIp(fixed, ip.src))) return 'fixed-ip';
   const paired = pairs.some((pair) => pair.mac === ethernet.src && contains(pair.ip, ip.src));
@@ -57,7 +58,7 @@ export function groundOf({ mode, mac, fixedIps, pairs }: Port, { ethernet, ip }:
 }
 
 /** Why a port's ingress guard let a packet pass. */
-export function heardAs(world: World, port: Port, { ip }: Frame): PassReason {
+export function heardAs(world: World, port: Port, { ip }: Frame): StepReason {
   if (port.mode === 'mac-only' || ip === null) return 'own-mac';
   return coversAddress(identityOf(world, port), ip.dst) ? 'own-address' : 'multicast';
 }

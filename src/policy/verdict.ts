@@ -1,5 +1,5 @@
 /**
- * What the evaluator answers: the reasons to drop a packet and to pass it, the steps of its walk, and the verdicts.
+ * What the evaluator answers: the steps of a packet's walk with their reasons, and the verdicts.
  */
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -7,10 +7,8 @@ import type { Tracker } from './conntrack.ts';
 import type { DropReason } from './drop-reasons.ts';
 import type { PortId, RuleId } from './world.ts';
 
-export type { DropReason } from './drop-reasons.ts';
-
-/** Why a stage lets a packet go on, and what that means. docs/operations.md has the same table. */
-export const passReasons = {
+/** Why a stage of the walk lets a packet go on, and what that means. docs/operations.md has the same table. */
+export const stepReasons = {
   'port-security-off': 'port security is off: nothing is checked here',
   'fixed-ip': 'the source is a fixed IP of the port',
   'address-pair': 'the source is in an allowed address pair of the port',
@@ -39,7 +37,7 @@ export const passReasons = {
   delivered: 'the port gets the packet',
 } as const;
 
-export type PassReason = keyof typeof passReasons;
+export type StepReason = keyof typeof stepReasons;
 
 /** The stages of a walk, in the order of a packet, and what each looks at. */
 export const stages = {
@@ -73,7 +71,7 @@ interface StepFacts {
 /** One decision on a packet's way. */
 export type Step = StepFacts &
   (
-    | { readonly result: 'pass'; readonly reason: PassReason }
+    | { readonly result: 'pass'; readonly reason: StepReason }
     | { readonly result: 'drop'; readonly reason: DropReason }
   );
 

@@ -14,6 +14,7 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { commit, emptyTracker, isOnRecord, type Tracker } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
 import { addressees, replyTo } from './delivery.ts';
+import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import {
   icmpv6TypeOf,
@@ -25,7 +26,7 @@ import {
 import { drop, type Passage, pass, track } from './passage.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
-import { type DropReason, dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
+import { dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
 import type { Port, PortId, World } from './world.ts';
 
 /** Where a frame enters: a port, and the host that it is plugged into. */

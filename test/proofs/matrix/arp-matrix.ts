@@ -2,7 +2,7 @@
 
 import type { Cidr } from '../../../src/net/cidr.ts';
 import { broadcastMac, type Mac } from '../../../src/net/mac.ts';
-import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { DropReason } from '../../../src/policy/drop-reasons.ts';
 import { arpFrame, rarpFrame } from '../../lib/frames.ts';
 import { addresses4, type Entry, entry, isOwn, macs, named, sourceReason, sources } from './matrix.ts';
 import { tags } from './wrappings.ts';

@@ -2,7 +2,7 @@
 import type { Cidr } from '../../../src/net/cidr.ts';
 import type { Mac } from '../../../src/net/mac.ts';
 import { buildEthernet } from '../../../src/net/packet/ethernet.ts';
-import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { DropReason } from '../../../src/policy/drop-reasons.ts';
 import { dhcpFrame, groupMac, icmpFrame, ip, ipFrame, type Network, udpFrame } from '../../lib/frames.ts';
 import {
   addresses4,

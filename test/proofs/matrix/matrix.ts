@@ -5,7 +5,7 @@
  */
 import { type Cidr, linkLocalOf } from '../../../src/net/cidr.ts';
 import type { Mac } from '../../../src/net/mac.ts';
-import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { DropReason } from '../../../src/policy/drop-reasons.ts';
 import type { World } from '../../../src/policy/world.ts';
 import { ip, mac, noMac } from '../../lib/frames.ts';
 import { openGroup, type RuleText, wideGroup, worldFrom } from '../worlds.ts';

@@ -13,7 +13,7 @@ import {
   sourceOption,
   targetOption,
 } from '../../../src/net/packet/icmpv6.ts';
-import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { DropReason } from '../../../src/policy/drop-reasons.ts';
 import { groupMac, icmpFrame, ip } from '../../lib/frames.ts';
 import {
   addresses6,

@@ -11,7 +11,7 @@ import {
   sourceOption,
   targetOption,
 } from '../../../src/net/packet/icmpv6.ts';
-import type { DropReason } from '../../../src/policy/verdict.ts';
+import type { DropReason } from '../../../src/policy/drop-reasons.ts';
 import type { World } from '../../../src/policy/world.ts';
 import { arpFrame, groupMac, icmpFrame, ip, mac, udpFrame } from '../../lib/frames.ts';
 import { type PortText, wideGroup, worldFrom } from '../worlds.ts';
