@@ -35,7 +35,9 @@ export class Agent {
   /** Resolves when the switch has equalled the store for the first time. */
   readonly firstApplied: Promise<void>;
 
-  constructor(options: AgentOptions) {
+  constructor(given: AgentOptions) {
+    // Each line of the agent's log names its bridge.
+    const options = { ...given, log: given.log.child({ bridge: given.bridge }) };
     this.#options = options;
     this.firstApplied = new Promise((resolve) => {
       this.#resolveFirst = resolve;

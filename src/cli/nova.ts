@@ -8,7 +8,7 @@ import type { Store } from '../store/contract.ts';
 import type { Settings } from './settings.ts';
 
 /** Milliseconds for each call to the compute service, and for each to Keystone before it. */
-const patience = { nova: 30_000, keystone: 5000 };
+const timeouts = { nova: 30_000, keystone: 5000 };
 
 /** Null when nobody is to be told. The store must be this process's alone. */
 export function notifierOf(settings: Settings, store: Store, log: Logger): Notifier | null {
@@ -17,8 +17,8 @@ export function notifierOf(settings: Settings, store: Store, log: Logger): Notif
   const { url: keystone, username, password, project } = settings.keystone;
   const { user_domain: userDomain, project_domain: projectDomain } = settings.keystone;
   const account = { url: keystone, username, password, project, userDomain, projectDomain };
-  const tokens = keystone === '' ? null : new KeystoneClient(account, patience.keystone);
-  const client = new NovaClient({ url, tokens, timeout: patience.nova });
+  const tokens = keystone === '' ? null : new KeystoneClient(account, timeouts.keystone);
+  const client = new NovaClient({ url, tokens, timeout: timeouts.nova });
   return new Notifier({ store, log, client, interval: interval * 1000, alone: true });
 }
 

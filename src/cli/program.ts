@@ -37,7 +37,7 @@ function seconds(text: string): number {
 }
 
 /** What the API lets a caller wait. */
-function patience(text: string): number {
+function waitSeconds(text: string): number {
   const value = parseWait(text);
   if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${maxWait} are wanted.`);
   return value;
@@ -176,7 +176,7 @@ export function buildProgram(): Command {
 
   withEndpoint(program.command('sync'))
     .description('wait until every live switch has acknowledged all that the store holds now')
-    .option('--timeout <seconds>', 'how long to wait (default: 30)', patience)
+    .option('--timeout <seconds>', 'how long to wait (default: 30)', waitSeconds)
     .action(async ({ timeout }: { timeout?: number }, command: Command) => {
       const result = await sync(clientOf(command), timeout);
       print(wantsJson(command) ? json(result) : syncText(result));

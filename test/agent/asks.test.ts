@@ -21,6 +21,16 @@ beforeEach(async () => {
 afterEach(() => lab.stop());
 
 describe('sync', () => {
+  test('costs one round: what is cleaned up after it wakes no other', async () => {
+    await lab.stopAgent();
+    await lab.startAgent({ lookInterval: 3_600_000 });
+    await lab.bound('p1', 'ACTIVE');
+    await lab.sync();
+    const before = lab.agent.status.rounds;
+    for (let n = 0; n < 5; n++) await lab.sync();
+    expect(lab.agent.status.rounds - before).toBe(5);
+  });
+
   test('is answered only when all before it is on the switch, also amid changes', async () => {
     for (let i = 1; i <= 20; i++) {
       const address = `10.0.0.${100 + i}`;

@@ -37,7 +37,7 @@ test('an agent whose flows are refused asks ever more rarely, however much chang
   await lab.bound('p1', 'ACTIVE');
 });
 
-test('a rule that the switch cannot hold is left out, and stops nothing else', async () => {
+test('left out a rule that the switch cannot hold, and stops nothing else', async () => {
   await using at = await startSwitch({ dummy: true });
   await at.addBridge('br0');
   await at.addDummyPorts('br0', [

@@ -1,8 +1,9 @@
 /**
- * Ends live connections that present rules no longer allow: where something may have become forbidden, it reads the
- * switch's connections, has policy judge each, and severs the forbidden ones, leaving all others alone. It is done when
- * a second reading shows that they are gone. What it could not deal with stays suspect. Where the switch cannot be
- * asked for its connections, or keeps some, all of a suspect network are ended, for none that is forbidden may be left.
+ * Cuts live connections that the present rules forbid. Reads the connections of networks where something may have become
+ * forbidden, lets policy judge each, and ends exactly the forbidden ones. A second reading shows that they are gone.
+ *
+ * Invariants: no forbidden connection is left. If the switch cannot be read, or keeps some, all connections of the
+ * network are cut. A network whose cut failed is judged again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -45,13 +46,13 @@ interface Waiting {
 }
 
 /** Zones up to which each is read by itself: every reading walks the switch's whole table. */
-const fewZones = 3;
+const maxZonesReadSingly = 3;
 /** Milliseconds after which cached decisions have been looked at again, unless the switch itself can tell. */
-const unseenRevalidation = 500;
+const revalidationTimeout = 500;
 
 type Read = ConntrackDump['entries'];
 
-/** A connection and who admitted it: the same ends may have begun another one since. */
+/** A connection with its record: the same ends may have opened another one since. */
 const identityOf = ({ protocol, original: { src, dst, layer4 }, label, mark }: ConntrackEntry): string => {
   const detail = layer4.kind === 'ports' ? [layer4.src, layer4.dst] : [layer4.id, layer4.type, layer4.code];
   return [protocol, src.bits, dst.bits, ...detail, label, mark].join(' ');
@@ -60,7 +61,7 @@ const identityOf = ({ protocol, original: { src, dst, layer4 }, label, mark }: C
 export class Cutter {
   readonly #options: CutterOptions;
   #working: Promise<unknown> = Promise.resolve();
-  /** What waits for the work before it; suspects of later rounds join it. */
+  /** Waits for the work before it; networks of later rounds join it. */
   #waiting: Waiting | null = null;
   #connections = 0;
   #milliseconds = 0;
@@ -89,7 +90,7 @@ export class Cutter {
     const work = suspects.size === 0 ? before.then(() => false) : this.#after(before, suspects);
     if (suspects.size > 0) this.#waiting = { suspects, work };
     this.#working = work;
-    // Whoever comes after a failure begins anew; the caller may look at the outcome later.
+    // The next call starts afresh after a failure. The caller may look at the outcome later.
     work.catch(() => {
       if (this.#working === work) this.#working = Promise.resolve();
     });
@@ -126,7 +127,7 @@ export class Cutter {
     await this.#options.revalidated();
     const began = performance.now();
     const read = await this.#read([...zones.values()]);
-    if (read === null) await delay(unseenRevalidation);
+    if (read === null) await delay(revalidationTimeout);
     const world = worldOf(pipeline.facts);
     const judged: Judged[] = [];
     for (const [network, zone] of zones) {
@@ -148,13 +149,13 @@ export class Cutter {
    */
   async #read(zones: readonly number[]): Promise<ReadonlyMap<number, Read | null> | null> {
     const read = new Map<number, ConntrackEntry[] | null>(zones.map((zone) => [zone, []]));
-    const dumps = zones.length <= fewZones ? zones : [undefined];
+    const dumps = zones.length <= maxZonesReadSingly ? zones : [undefined];
     for (const zone of dumps) {
       const text = await this.#dump(zone);
       if (text === null) return null;
       const { entries, unreadable } = parseConntrack(text, new Set(zones));
       for (const line of unreadable) {
-        this.#options.log.warn({ line }, 'a connection of the switch cannot be read');
+        this.#options.log.warn({ line }, 'cannot read a connection of the switch');
         read.set(zoneOfLine(line), null);
       }
       for (const entry of entries) read.get(entry.zone)?.push(entry);
@@ -169,7 +170,7 @@ export class Cutter {
       try {
         return await connections(zone);
       } catch (error) {
-        log.warn({ error: reasonOf(error), attempt }, 'the switch does not tell its connections');
+        log.warn({ error: reasonOf(error), attempt }, 'failed to read the connections of the switch');
       }
     }
     return null;
@@ -237,7 +238,7 @@ export class Cutter {
     const told = { network, looked, cut: forbidden.length, narrowed: narrowings.length, ms };
     if (forbidden.length + narrowings.length > 0)
       log.info(told, 'connections that are no longer allowed were cut');
-    else log.debug(told, 'all connections are still allowed');
+    else log.debug(told, 'no connection has to be cut');
   }
 
   async #endAll(network: NetworkId, zone: number, why: string): Promise<void> {

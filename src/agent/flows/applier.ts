@@ -28,7 +28,7 @@ import { type InstalledFlow, InstalledFlows, printOf, type Stray, sentFlow } fro
 /** A verdict flow whose counters a change ends: it goes, or is replaced and begins anew. */
 export type Ending = Pick<InstalledFlow, 'table' | 'priority' | 'match' | 'cookie'>;
 
-/** Whoever counts by verdict flows hears what becomes of their counters. None of it may reject. */
+/** Hears what happens to the counters of verdict flows. No method may reject. */
 export interface CounterWatch {
   /** The switch has been read, and had this many verdict flows. */
   met(verdicts: number): void;
@@ -58,8 +58,8 @@ const hopeless: ReadonlySet<number> = new Set([2, 3, 4]);
 const permits: ReadonlySet<number> = new Set([tables.egress_rules.id, tables.ingress_rules.id]);
 /** What stands for a flow that no message can carry. */
 const unprintable = '';
-/** Refusals to look past in one change, beyond which something larger is wrong. */
-const mostExcluded = 32;
+/** Max refused flows that one change leaves out. With more, something larger is wrong. */
+const maxExcluded = 32;
 /** Flows of one find that the log names. */
 const maxNamed = 5;
 
@@ -222,7 +222,7 @@ export class Applier {
       try {
         await this.#commit(session, installed, difference);
       } catch (error) {
-        if (excluded < mostExcluded && this.#exclude(error, difference)) continue;
+        if (excluded < maxExcluded && this.#exclude(error, difference)) continue;
         throw error;
       }
       for (const [key, flow] of puts) installed.set(key, sentFlow(flow));
@@ -315,7 +315,7 @@ export class Applier {
     if (!permits.has(flow.table) || why === undefined || why.drop !== undefined) return false;
     if (this.#excluded.get(key) === printed) return true;
     this.#excluded.set(key, printed);
-    this.#log.error({ error: reasonOf(error), why }, 'a rule that the switch cannot hold is left out');
+    this.#log.error({ error: reasonOf(error), why }, 'left out a rule that the switch cannot hold');
     return true;
   }
 }

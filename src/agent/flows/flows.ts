@@ -114,7 +114,7 @@ export class Flows {
       throw error;
     });
     this.#looks.isMonitored = monitored;
-    if (!monitored) log.warn('the switch has no flow monitor; comparing alone finds what others change');
+    if (!monitored) log.warn('switch has no flow monitor: only looks find what others change');
     this.#metering.meet(support);
     const known = pipeline.facts.abilities.get('switch');
     pipeline.facts.abilities.set('switch', {

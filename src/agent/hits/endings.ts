@@ -22,7 +22,7 @@ interface Ended {
 }
 
 /** Milliseconds after which nothing more is expected of a flow: one of an older version is not told of. */
-const expectation = 5000;
+const removalTimeout = 5000;
 
 const keyOf = ({ table, priority, match, cookie }: FlowKey & { readonly cookie: bigint }): string =>
   `${cookie.toString(36)}/${canonicalKey(table, priority, match)}`;
@@ -72,12 +72,12 @@ export class HitEndings {
   }
 
   /** Resolves when nothing is awaited, at the latest after so many milliseconds. */
-  async settled(patience: number): Promise<void> {
+  async settled(timeout: number): Promise<void> {
     const now = performance.now();
-    for (const [key, { at }] of this.#awaited) if (now - at > expectation) this.#awaited.delete(key);
+    for (const [key, { at }] of this.#awaited) if (now - at > removalTimeout) this.#awaited.delete(key);
     if (this.#awaited.size === 0) return;
     await new Promise<void>((resolve) => {
-      const late = setTimeout(resolve, patience);
+      const late = setTimeout(resolve, timeout);
       this.#waiting.push(() => {
         clearTimeout(late);
         resolve();

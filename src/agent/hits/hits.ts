@@ -1,10 +1,10 @@
 /**
- * The account of what each security-group rule let in on this host: looks at the switch's counters at intervals and
- * when asked, and keeps the store's records of it. Changes no flow; the applier says when it ends one's counters.
+ * Counts what each security-group rule let in on this host: reads the switch's counters periodically and on request,
+ * and keeps the hit records in the store. Changes no flow; the applier says when a change ends the counters of one.
  *
- * The switch counts a packet that its datapath forwards by itself only when it next looks at its cached decisions,
- * up to half a second later, and then for the flow that the packet would meet by then. So before flows end whose
- * rule lives on, and before an exact look, it is made to look (`counted`), which takes some milliseconds.
+ * Idea: the switch adds the packets of a cached decision to a flow only when it revalidates that decision, up to half a
+ * second later, and then to the flow that the packet would match by then. So the agent asks for revalidation (`counted`,
+ * some milliseconds) before an exact reading, and before it ends flows whose rule stays.
  */
 import type { Logger } from 'pino';
 import { Sequencer, Throttler } from '../../base/async.ts';
@@ -44,11 +44,11 @@ export class Hits implements CounterWatch {
   readonly #records: HitRecords;
   readonly #flows = new HitFlows();
   readonly #endings = new HitEndings();
-  /** A look and a change that ends counters would each make the other's readings wrong. */
+  /** A look and a change that ends counters must not overlap: each makes the other's readings wrong. */
   readonly #sequencer = new Sequencer();
   readonly #looks = new Throttler((leave) => this.#lookInTurn(leave));
   #change: (() => void) | null = null;
-  /** Verdict flows that were on the switch when it was last seen. */
+  /** Verdict flows on the switch at the last look. */
   #verdicts = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -74,7 +74,7 @@ export class Hits implements CounterWatch {
   async #tryLook(): Promise<void> {
     if (this.#options.links.session.state !== 'up') return;
     await this.look().catch((error: unknown) => {
-      this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be read or recorded');
+      this.#options.log.warn({ error: reasonOf(error) }, 'failed to read or record the hit counts of rules');
     });
   }
 
@@ -128,7 +128,7 @@ export class Hits implements CounterWatch {
   /** Counts were lost, at most since the look before. */
   #lost(): void {
     this.#records.reset();
-    this.#options.log.info('the switch has lost counters of rules');
+    this.#options.log.info('switch has lost hit counts of rules');
   }
 
   met(verdicts: number): void {
@@ -148,7 +148,7 @@ export class Hits implements CounterWatch {
       await this.#options.links.counted();
       await this.#read(cookies);
     } catch (error) {
-      this.#options.log.debug({ error: reasonOf(error) }, 'counters that end could not be read');
+      this.#options.log.debug({ error: reasonOf(error) }, 'failed to read counters before their flows end');
     }
   }
 
@@ -173,7 +173,7 @@ export class Hits implements CounterWatch {
     this.#change?.();
     this.#change = null;
     void this.#records.write().catch((error: unknown) => {
-      this.#options.log.warn({ error: reasonOf(error) }, 'hits of rules could not be recorded');
+      this.#options.log.warn({ error: reasonOf(error) }, 'failed to record the hit counts of rules');
     });
   }
 
@@ -186,7 +186,7 @@ export class Hits implements CounterWatch {
     if (rest !== null) this.#accounts.add(rest, rest.packets, rest.bytes, Date.now());
   }
 
-  /** Looks a last time while the switch still answers, and no more. */
+  /** Looks a last time if the switch still answers. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

@@ -11,7 +11,7 @@ import type { Store, Write } from '../../store/contract.ts';
 import type { HitAccounts } from './accounts.ts';
 
 /** Records in one transaction. */
-const mostWrites = 500;
+const maxWrites = 500;
 
 export class HitRecords {
   readonly #store: Store;
@@ -68,8 +68,8 @@ export class HitRecords {
         const key = keys.hits(this.#host, rule);
         return record === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(record) };
       });
-      for (let from = 0; from < writes.length; from += mostWrites)
-        await this.#store.txn([], writes.slice(from, from + mostWrites));
+      for (let from = 0; from < writes.length; from += maxWrites)
+        await this.#store.txn([], writes.slice(from, from + maxWrites));
     } catch (error) {
       this.#accounts.putBack(changed.keys());
       throw error;

@@ -9,7 +9,7 @@ import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
 import type { Counted, Reading } from './accounts.ts';
 
 /** Above this many cookies the switch lists all verdict flows at once; below it looks each up in an index. */
-const mostCookies = 256;
+const maxCookies = 256;
 
 type Known = Counted & { readonly flow: string };
 type Found = FlowKey & { readonly cookie: bigint };
@@ -55,7 +55,7 @@ export class HitFlows {
    */
   async read(session: Session, desired: DesiredFlows, cookies?: ReadonlySet<bigint>): Promise<FlowReadings> {
     const flows =
-      cookies === undefined || cookies.size > mostCookies
+      cookies === undefined || cookies.size > maxCookies
         ? await session.dumpFlows(verdictCookies)
         : (await Promise.all([...cookies].map((cookie) => session.dumpFlows({ cookie })))).flat();
     const readings: Reading[] = [];

@@ -1,6 +1,6 @@
 /**
- * The switch's database as the agent needs it: which interfaces of the bridge carry which ports, under what
- * OpenFlow number. Reads rows, changes nothing.
+ * The plugged ports: which interface of the bridge carries which port, and its OpenFlow port number. Reads the rows of
+ * the switch's database, changes nothing.
  */
 import { findByName, type RowSource } from '../../ovsdb/index.ts';
 import type { PortId } from '../../policy/world.ts';

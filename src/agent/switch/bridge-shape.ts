@@ -130,7 +130,7 @@ export class BridgeShape {
     try {
       await ovsdb().applied();
     } catch (error) {
-      log.warn({ bridge, error: reasonOf(error) }, 'the switch does not say that it acted on a change');
+      log.warn({ bridge, error: reasonOf(error) }, 'switch does not confirm a change of the bridge');
     } finally {
       this.#pending--;
       onReshaped();
@@ -153,9 +153,9 @@ export class BridgeShape {
     this.#correcting = true;
     try {
       await database.transact(ensureBridge(database, spec));
-      log.info({ bridge }, existing ? 'put the bridge right' : 'made the bridge');
+      log.info({ bridge }, existing ? 'corrected the bridge' : 'made the bridge');
     } catch (error) {
-      log.warn({ bridge, error: reasonOf(error) }, 'the bridge could not be put right');
+      log.warn({ bridge, error: reasonOf(error) }, 'failed to correct the bridge');
     } finally {
       this.#correcting = false;
       this.#pacer.corrected();

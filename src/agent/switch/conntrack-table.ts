@@ -72,7 +72,7 @@ export class ConntrackTable {
       const connections = entriesOf(await readFile(statFile(await findSwitchProcess(rundir)), 'utf8'));
       return connections === null ? null : { connections, max: Number(await readFile(maxFile, 'utf8')) };
     } catch (error) {
-      log.debug({ error: reasonOf(error) }, 'the switch does not tell how many connections it has');
+      log.debug({ error: reasonOf(error) }, 'failed to read the number of connections');
       return null;
     }
   }
@@ -123,8 +123,8 @@ export class ConntrackTable {
       }
     } catch (error) {
       const told = { maxPerNetwork: max, error: reasonOf(error) };
-      if (max > 0) log.warn(told, 'the switch does not limit the connections of networks');
-      else log.debug(told, 'the switch has no limits of connections');
+      if (max > 0) log.warn(told, 'failed to limit the connections of networks');
+      else log.debug(told, 'failed to read the limits of connections');
     }
   }
 }

@@ -43,7 +43,7 @@ export class Drift {
   /** `count` things of a kind are not as they were left. */
   found(kind: DriftKind, count: number, details: object): void {
     this.#counts[kind] += count;
-    this.#log.warn({ kind, count, ...details }, 'somebody changed the switch, putting it right');
+    this.#log.warn({ kind, count, ...details }, 'somebody changed the switch; correcting it');
     const now = performance.now();
     this.#finds = [...this.#finds.filter((at) => now - at < conflict.within), now];
     if (this.#finds.length < conflict.finds) return;

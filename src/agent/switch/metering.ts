@@ -72,7 +72,7 @@ export class Metering {
     this.#refused.clear();
     if (support.spread === 0)
       this.#log.error(
-        'the switch has no meters: no QoS limit is enforced, and link-local addresses that guests make up are not learnt',
+        'switch has no meters: no QoS limit is enforced, and no link-local address of a guest is recorded',
       );
   }
 

@@ -60,8 +60,8 @@ const pulse: Flow = { table: 200, priority: 0, match: {}, actions: [], cookie: 0
 /** Milliseconds; a change may come before the question that waits for its round. */
 const pulseInterval = 3;
 
-/** Milliseconds between changes and the mending of cached decisions that nobody waits for. */
-const mendingRest = 100;
+/** Milliseconds between a change of flows and the purge of cached decisions for which no answer waits. */
+const purgeDelay = 100;
 
 export class SwitchLinks {
   readonly #options: SwitchLinksOptions;
@@ -189,7 +189,7 @@ export class SwitchLinks {
       if (await this.#mixesUp()) await this.#control?.call('revalidator/purge');
     } catch (error) {
       this.#changes += 1;
-      this.#options.log.warn({ error: reasonOf(error) }, 'cached decisions could not be thrown away');
+      this.#options.log.warn({ error: reasonOf(error) }, 'failed to purge the cached decisions');
     }
   }
 
@@ -200,14 +200,14 @@ export class SwitchLinks {
     this.#mending ??= setTimeout(() => {
       this.#mending = undefined;
       void this.#mend();
-    }, mendingRest);
+    }, purgeDelay);
   }
 
   async #mend(): Promise<void> {
     try {
       if (await this.#mixesUp()) await this.revalidated();
     } catch (error) {
-      this.#options.log.debug({ error: reasonOf(error) }, 'the switch does not say what it is');
+      this.#options.log.debug({ error: reasonOf(error) }, 'failed to read the version of the switch');
     }
   }
 
@@ -237,7 +237,7 @@ export class SwitchLinks {
         while (!(await Promise.race([looked, delay(pulseInterval, false)])));
       }
     } catch (error) {
-      this.#options.log.debug({ error: reasonOf(error) }, 'no control socket to wait for revalidation');
+      this.#options.log.debug({ error: reasonOf(error) }, 'cannot wait for revalidation: no control socket');
     }
   }
 
@@ -256,7 +256,7 @@ export class SwitchLinks {
     try {
       return (await this.#load?.read()) ?? null;
     } catch (error) {
-      this.#options.log.debug({ error: reasonOf(error) }, 'the datapath could not be asked for its masks');
+      this.#options.log.debug({ error: reasonOf(error) }, 'failed to read the masks of the datapath');
       return null;
     }
   }
@@ -273,7 +273,7 @@ export class SwitchLinks {
       const features = await this.#control.datapathFeatures(this.#options.bridge);
       return features.get('IPv6 ND Extension') === 'Yes';
     } catch (error) {
-      this.#options.log.warn({ error: reasonOf(error) }, 'the datapath could not be asked for its features');
+      this.#options.log.warn({ error: reasonOf(error) }, 'failed to read the features of the datapath');
       return null;
     }
   }
@@ -290,10 +290,7 @@ export class SwitchLinks {
         await this.#control.setMinFragmentSize(family, smallestPiece, datapathType);
     } catch (error) {
       const told = { error: reasonOf(error) };
-      this.#options.log.warn(
-        told,
-        'the datapath drops pieces of datagrams smaller than 1200 (IPv6: 1280) bytes',
-      );
+      this.#options.log.warn(told, 'datapath drops fragments smaller than 1200 (IPv6: 1280) bytes');
     }
   }
 }
