@@ -27,7 +27,11 @@ describe('sync', () => {
     await lab.bound('p1', 'ACTIVE');
     await lab.sync();
     const before = lab.agent.status.rounds;
-    for (let n = 0; n < 5; n++) await lab.sync();
+    for (let n = 0; n < 5; n++) {
+      await lab.sync();
+      // Time for the round that must not come; the next question would hide it.
+      await delay(50);
+    }
     expect(lab.agent.status.rounds - before).toBe(5);
   });
 
