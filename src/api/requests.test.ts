@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Client, expectRefusal, openUnderTest, type UnderTest } from './testing/api-under-test.ts';
+import { expectRefusal, openUnderTest, type TestClient, type UnderTest } from './testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server();

@@ -19,7 +19,7 @@ export const defaultConfigFile = '/etc/portcullis/portcullis.yaml';
 const otherEnvironment = new Set(['PORTCULLIS_CONFIG', 'PORTCULLIS_ENDPOINT', 'PORTCULLIS_TOKEN']);
 
 /** What the machine says where nobody chose; handed in so that a test can say something else. */
-export interface Surroundings {
+export interface ConfigSurroundings {
   readonly hostname: string;
   readonly dataDir: string;
   readonly kernelDatapath: boolean;
@@ -33,7 +33,7 @@ export interface ConfigSources {
   readonly flags: Readonly<Record<string, unknown>>;
   /** The part that is started alone: what only the other one needs may be missing. */
   readonly part?: Part | undefined;
-  readonly surroundings?: Surroundings;
+  readonly surroundings?: ConfigSurroundings;
 }
 
 type Tree = Record<string, unknown>;
@@ -127,7 +127,7 @@ function kernelHasDatapath(): boolean {
   }
 }
 
-function surroundingsHere(): Surroundings {
+function surroundingsHere(): ConfigSurroundings {
   const root = process.getuid?.() === 0;
   return {
     hostname: hostname(),
@@ -136,7 +136,7 @@ function surroundingsHere(): Surroundings {
   };
 }
 
-function defaults(chosen: Tree, surroundings: Surroundings): Tree {
+function defaults(chosen: Tree, surroundings: ConfigSurroundings): Tree {
   const tree: Tree = {};
   for (const setting of settings) if (setting.default !== undefined) put(tree, setting.path, setting.default);
   tree['data_dir'] = surroundings.dataDir;

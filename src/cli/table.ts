@@ -1,12 +1,12 @@
 /** Rows as plain text columns, or as JSON for programs. Writes nothing by itself. */
 
-export interface Column<Row> {
+export interface TableColumn<Row> {
   readonly title: string;
   readonly value: (row: Row) => string | number;
 }
 
 /** Columns are as wide as their widest cell, numbers stand to the right; lines have no trailing blanks. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+export function table<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map((line) => String(line[i]).length)),

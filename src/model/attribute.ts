@@ -48,7 +48,7 @@ export interface Attribute {
 }
 
 export type AttributeTable = Readonly<Record<string, Attribute>>;
-export type Draft = Readonly<Record<string, unknown>>;
+export type RequestDraft = Readonly<Record<string, unknown>>;
 
 /** A check that values of type V pass. `passes` exists in types only: the types of drafts follow from it. */
 export type Check<V = unknown> = ((value: unknown) => string | null) & { readonly passes?: V };
@@ -99,7 +99,7 @@ function withOneOwner(body: unknown, resource: string): Record<string, unknown> 
   return { ...rest, project_id: tenant };
 }
 
-function refuseUnknown(table: AttributeTable, sent: Draft): void {
+function refuseUnknown(table: AttributeTable, sent: RequestDraft): void {
   const unknown = Object.keys(sent).filter((name) => !Object.hasOwn(table, name));
   if (unknown.length > 0) badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
 }
@@ -109,7 +109,7 @@ export function draftForCreate<T extends AttributeTable>(
   table: T,
   resource: string,
   body: unknown,
-): Draft & DraftOf<T> {
+): RequestDraft & DraftOf<T> {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
   // As in Neutron, before any value is checked.
@@ -125,7 +125,7 @@ export function draftForCreate<T extends AttributeTable>(
     if (Object.hasOwn(sent, name)) draft[name] = settle(name, attribute, sent[name]);
     else if (Object.hasOwn(attribute, 'fallback')) draft[name] = attribute.fallback;
   }
-  return draft as Draft & DraftOf<T>;
+  return draft as RequestDraft & DraftOf<T>;
 }
 
 /** What an update asks for; only attributes that were sent are in it. */
@@ -133,7 +133,7 @@ export function draftForUpdate<T extends AttributeTable>(
   table: T,
   resource: string,
   body: unknown,
-): Draft & PatchOf<T> {
+): RequestDraft & PatchOf<T> {
   const sent = withOneOwner(body, resource);
   refuseUnknown(table, sent);
   const draft: Record<string, unknown> = {};
@@ -145,5 +145,5 @@ export function draftForUpdate<T extends AttributeTable>(
     const attribute = attributeOf(table, name);
     if (attribute !== undefined) draft[name] = settle(name, attribute, value);
   }
-  return draft as Draft & PatchOf<T>;
+  return draft as RequestDraft & PatchOf<T>;
 }

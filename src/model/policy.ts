@@ -3,7 +3,7 @@
  * attribute tables may add rules. Evaluates a rule for one caller and one target; looks nothing up.
  */
 import type { AccessRule, Standing } from './access.ts';
-import type { AttributeTable, Draft } from './attribute.ts';
+import type { AttributeTable, RequestDraft } from './attribute.ts';
 
 export interface Verbs {
   readonly create: AccessRule;
@@ -80,7 +80,7 @@ function rulesOfAttributes(
   table: AttributeTable,
   verb: Writing,
   name: string,
-  draft: Draft,
+  draft: RequestDraft,
 ): readonly Applied[] {
   return Object.entries(draft).flatMap(([attribute, value]) => {
     const row = Object.hasOwn(table, attribute) ? table[attribute] : undefined;
@@ -113,7 +113,7 @@ export function disallowed(
   verb: Verb,
   persona: Persona,
   target: AccessTarget,
-  draft: Draft = {},
+  draft: RequestDraft = {},
 ): string | null {
   const name = `${verb === 'read' ? 'get' : verb}_${resource.name}`;
   const main = { name, rule: resource.verbs[verb], parts: [] };

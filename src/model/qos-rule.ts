@@ -3,7 +3,7 @@
  * table and the description of the kind come, and which rules exclude each other. Guarantees (minimum bandwidth,
  * minimum packet rate) are no kind here, since no meter gives them.
  */
-import type { Attribute, AttributeTable, Draft } from './attribute.ts';
+import type { Attribute, AttributeTable, RequestDraft } from './attribute.ts';
 import { shownSchema } from './attribute-schema.ts';
 import { integerBetween, oneOf } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
@@ -133,7 +133,7 @@ export const anyQosRule: Schema = {
 export const refusedQosRuleTypes = ['minimum_bandwidth', 'minimum_packet_rate'] as const;
 
 /** `draft` comes from the kind's own table, which says all that the record needs. */
-export function newQosRule(kind: QosRuleKind, id: string, draft: Draft): QosRuleRecord {
+export function newQosRule(kind: QosRuleKind, id: string, draft: RequestDraft): QosRuleRecord {
   return { ...draft, id, type: kind.type } as QosRuleRecord;
 }
 

@@ -18,4 +18,4 @@ export {
   packetInReasons,
   ports,
 } from './spec/numbers.ts';
-export { ctState, type FieldName, ipFrag, oxmFields, vlanPresent } from './spec/oxm.ts';
+export { ctStateBits, type FieldName, ipFrag, oxmFields, vlanPresent } from './spec/oxm.ts';

@@ -113,7 +113,7 @@ export interface FlowRemoved extends FlowKey {
   readonly unknownMatch?: Uint8Array;
 }
 
-export interface Port {
+export interface PortDescription {
   readonly port: number;
   readonly mac: bigint;
   readonly name: string;
@@ -126,7 +126,7 @@ export interface Port {
 export interface PortStatus {
   readonly type: 'port_status';
   readonly reason: keyof typeof portReasons;
-  readonly port: Port;
+  readonly port: PortDescription;
 }
 
 export interface Features {
@@ -325,7 +325,7 @@ export interface MultipartEntries {
   readonly meter_config: MeterConfig;
   readonly meter_features: MeterFeatures;
   readonly table_features: TableFeatures;
-  readonly port_desc: Port;
+  readonly port_desc: PortDescription;
   readonly table_desc: TableDescription;
   readonly flow_monitor: FlowUpdate;
 }

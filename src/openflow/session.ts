@@ -24,13 +24,13 @@ import type {
   MultipartRequest,
   PacketIn,
   PacketOut,
-  Port,
+  PortDescription,
   PortStatus,
   TableFeatures,
 } from './message.ts';
 import { sessionFault } from './session-fault.ts';
 import { packetInFormats } from './spec/nicira.ts';
-import { monitorFlags, ports, wholePacket } from './spec/numbers.ts';
+import { monitorFlags, ports, wholeLength } from './spec/numbers.ts';
 
 export interface SessionOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`. */
@@ -68,7 +68,7 @@ const preparation: readonly Message[] = [
     portStatus: [everything, everything],
     flowRemoved: [everything, 0],
   },
-  { type: 'set_config', flags: 0, missSendLen: wholePacket },
+  { type: 'set_config', flags: 0, missSendLen: wholeLength },
 ];
 
 export class Session {
@@ -306,7 +306,7 @@ export class Session {
     }
   }
 
-  async ports(): Promise<readonly Port[]> {
+  async ports(): Promise<readonly PortDescription[]> {
     return this.multipart({ kind: 'port_desc' }, 'port_desc');
   }
 

@@ -10,7 +10,7 @@ import { parseTarget } from '../base/target.ts';
 import { requestConfiguration } from './configuration.ts';
 import { Monitor, type Start } from './monitor.ts';
 import { defaultPort, Rpc, type RpcFault } from './rpc.ts';
-import type { Batch, Row, RowSource, TableName } from './schema.ts';
+import type { DatabaseUpdate, OvsdbRow, OvsdbTable, RowSource } from './schema.ts';
 import { type Operation, type OperationResult, readResults, transactParams } from './transaction.ts';
 
 export type OvsdbFault =
@@ -19,7 +19,7 @@ export type OvsdbFault =
   /** The database took the change, but the switch did not apply it in time: ovs-vswitchd may be down. */
   | { readonly code: 'NotApplied'; readonly wanted: number };
 
-export interface Log {
+export interface OvsdbLog {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
   error(fields: object, text: string): void;
@@ -30,12 +30,12 @@ export interface OvsdbOptions {
   readonly target: string;
   /** Ends the client. */
   readonly signal: AbortSignal;
-  readonly log?: Log;
+  readonly log?: OvsdbLog;
   /**
    * Receives each change of the database once, as one batch. Changes during an interruption come as one batch
    * too.
    */
-  readonly onUpdate: (batch: Batch) => void;
+  readonly onUpdate: (batch: DatabaseUpdate) => void;
   /** Called when the rows equal the database on a fresh connection, after the batch that made them equal. */
   readonly onUp?: (start: Start) => void;
   /** Called when the connection is lost, unless the signal ended it. The rows stay as they were. */
@@ -80,7 +80,7 @@ export class Ovsdb implements RowSource {
     return this.#rpc !== null;
   }
 
-  rows<T extends TableName>(table: T): ReadonlyMap<string, Row<T>> {
+  rows<T extends OvsdbTable>(table: T): ReadonlyMap<string, OvsdbRow<T>> {
     return this.#monitor.rows(table);
   }
 
@@ -161,7 +161,7 @@ export class Ovsdb implements RowSource {
     for (const waiter of this.#waiters) if (root && root.cur_cfg >= waiter.wanted) waiter.resolve();
   }
 
-  #updated(batch: Batch): void {
+  #updated(batch: DatabaseUpdate): void {
     this.#callBack('onUpdate', () => this.#options.onUpdate(batch));
     if (this.#waiters.size > 0) this.#wakeApplied();
   }

@@ -104,9 +104,9 @@ function decodeMap(raw: unknown): TextMap {
   return map;
 }
 
-export const text = scalar(stringAtom, '');
+export const textColumn = scalar(stringAtom, '');
 export const integer = scalar(integerAtom, 0);
-export const flag = scalar(booleanAtom, false);
+export const booleanColumn = scalar(booleanAtom, false);
 export const optionalText = optional(stringAtom);
 export const optionalInteger = optional(integerAtom);
 export const texts = setOf(stringAtom);

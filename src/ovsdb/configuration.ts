@@ -4,14 +4,14 @@
  * interfere, a `wait` makes the whole transaction fail instead of half-applying.
  */
 import { bug } from '../base/errors.ts';
-import type { Row, RowSource, TableName } from './schema.ts';
+import type { OvsdbRow, OvsdbTable, RowSource } from './schema.ts';
 import {
   type Mutation,
   mapOf,
   namedUuid,
   type Operation,
   setOf,
-  uuid,
+  uuidAtom,
   type WireRow,
   type WireValue,
 } from './transaction.ts';
@@ -46,7 +46,7 @@ export function findByName<T extends 'Bridge' | 'Port' | 'Interface'>(
   source: RowSource,
   table: T,
   name: string,
-): { readonly uuid: string; readonly row: Row<T> } | undefined {
+): { readonly uuid: string; readonly row: OvsdbRow<T> } | undefined {
   for (const [id, row] of source.rows(table))
     if ((row as { readonly name: string }).name === name) return { uuid: id, row };
   return undefined;
@@ -97,7 +97,7 @@ export type BridgeColumn = 'datapath_type' | 'fail_mode' | 'controller' | 'proto
 
 /** The columns of a bridge that differ from the specification, with the values to set. */
 export function bridgeDifferences(
-  held: Row<'Bridge'>,
+  held: OvsdbRow<'Bridge'>,
   { datapathType, failMode, controllers, protocols = [] }: BridgeSpec,
 ): Partial<Record<BridgeColumn, WireValue>> {
   const row: Partial<Record<BridgeColumn, WireValue>> = {};
@@ -109,7 +109,7 @@ export function bridgeDifferences(
   return row;
 }
 
-function adjustBridge(held: Row<'Bridge'>, spec: BridgeSpec): readonly Operation[] {
+function adjustBridge(held: OvsdbRow<'Bridge'>, spec: BridgeSpec): readonly Operation[] {
   const { name, externalIds = {}, otherConfig = {} } = spec;
   const row = bridgeDifferences(held, spec);
   const where = [['name', '==', name]] as const;
@@ -163,7 +163,7 @@ export function addPort(spec: PortSpec): readonly Operation[] {
 export function removePort(source: RowSource, name: string): readonly Operation[] {
   const port = findByName(source, 'Port', name);
   if (!port) return [];
-  const reference = setOf([uuid(port.uuid)]);
+  const reference = setOf([uuidAtom(port.uuid)]);
   return [
     {
       op: 'mutate',
@@ -178,7 +178,7 @@ export function removePort(source: RowSource, name: string): readonly Operation[
 export function removeBridge(source: RowSource, name: string): readonly Operation[] {
   const bridge = findByName(source, 'Bridge', name);
   if (!bridge) return [];
-  const reference = setOf([uuid(bridge.uuid)]);
+  const reference = setOf([uuidAtom(bridge.uuid)]);
   return [{ op: 'mutate', table: 'Open_vSwitch', where: [], mutations: [['bridges', 'delete', reference]] }];
 }
 
@@ -203,15 +203,15 @@ function mapMutations(
   ];
 }
 
-function mustExist(table: TableName, name: string): Operation {
+function mustExist(table: OvsdbTable, name: string): Operation {
   return waitForName(table, name, [{ name }]);
 }
 
-function mustNotExist(table: TableName, name: string): Operation {
+function mustNotExist(table: OvsdbTable, name: string): Operation {
   return waitForName(table, name, []);
 }
 
-function waitForName(table: TableName, name: string, rows: readonly WireRow[]): Operation {
+function waitForName(table: OvsdbTable, name: string, rows: readonly WireRow[]): Operation {
   if (name === '') bug(`a ${table} needs a name`);
   const where = [['name', '==', name]] as const;
   return { op: 'wait', table, where, columns: ['name'], until: '==', rows, timeout: 0 };

@@ -1,5 +1,5 @@
 /** The entry of this folder: other floors import from here only. */
-export { type Log, Ovsdb, type OvsdbFault, type OvsdbOptions, type TransactOptions } from './client.ts';
+export { Ovsdb, type OvsdbFault, type OvsdbLog, type OvsdbOptions, type TransactOptions } from './client.ts';
 export type { ColumnFault, TextMap } from './column.ts';
 export {
   addPort,
@@ -33,18 +33,18 @@ export { type MegaflowMasks, readMegaflowMasks } from './megaflow-masks.ts';
 export type { MonitorFault, Start } from './monitor.ts';
 export type { ReplicaFault } from './replica.ts';
 export { type CallOptions, Rpc, type RpcFault, type RpcOptions } from './rpc.ts';
-export type { Batch, Change, Row, RowSource, TableName } from './schema.ts';
+export type { DatabaseUpdate, OvsdbRow, OvsdbTable, RowChange, RowSource } from './schema.ts';
 export {
   type Atom,
-  type Condition,
   type Mutation,
   mapOf,
   namedUuid,
   type Operation,
   type OperationResult,
+  type RowCondition,
   setOf,
   type TransactionFault,
-  uuid,
+  uuidAtom,
   type WireRow,
   type WireValue,
 } from './transaction.ts';

@@ -7,7 +7,14 @@
 import { Fault } from '../base/errors.ts';
 import { Replica } from './replica.ts';
 import { peerProtocol, type Rpc, type RpcFault } from './rpc.ts';
-import { type Batch, columnsOf, database, type RowSource, type TableName, tableNames } from './schema.ts';
+import {
+  columnsOf,
+  type DatabaseUpdate,
+  database,
+  followedTableNames,
+  type OvsdbTable,
+  type RowSource,
+} from './schema.ts';
 
 export type MonitorFault =
   /** The server's schema gives a followed column another type than the one that this code reads. */
@@ -23,10 +30,10 @@ type Requests = Readonly<Record<string, readonly { readonly columns: readonly st
 
 export class Monitor implements RowSource {
   readonly #replica = new Replica();
-  readonly #onUpdate: (batch: Batch) => void;
+  readonly #onUpdate: (batch: DatabaseUpdate) => void;
   #lastTransaction = unknownTransaction;
 
-  constructor(onUpdate: (batch: Batch) => void) {
+  constructor(onUpdate: (batch: DatabaseUpdate) => void) {
     this.#onUpdate = onUpdate;
   }
 
@@ -93,8 +100,8 @@ export class Monitor implements RowSource {
     });
   }
 
-  #deliver(apply: () => Batch | null): void {
-    let batch: Batch | null;
+  #deliver(apply: () => DatabaseUpdate | null): void {
+    let batch: DatabaseUpdate | null;
     try {
       batch = apply();
     } catch (error) {
@@ -136,14 +143,14 @@ function isRefused(error: unknown): error is Fault<RpcFault> {
 function requestsFor(schema: unknown, target: string): Requests {
   const served = at(schema, 'tables');
   if (typeof served !== 'object' || served === null) throw peerProtocol(target, 'get_schema has no tables');
-  const known = tableNames.filter((table) => at(at(served, table), 'columns') !== undefined);
+  const known = followedTableNames.filter((table) => at(at(served, table), 'columns') !== undefined);
   if (!known.includes('Open_vSwitch')) throw peerProtocol(target, 'not an Open_vSwitch database');
   return Object.fromEntries(
     known.map((table) => [table, [{ columns: knownColumns(table, at(at(served, table), 'columns')) }]]),
   );
 }
 
-function knownColumns(table: TableName, served: unknown): string[] {
+function knownColumns(table: OvsdbTable, served: unknown): string[] {
   return [...columnsOf(table)].flatMap(([name, column]) => {
     const definition = at(served, name);
     if (definition === undefined) return [];

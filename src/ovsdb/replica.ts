@@ -5,7 +5,14 @@
  */
 import { Fault } from '../base/errors.ts';
 import type { Column } from './column.ts';
-import { type Batch, columnsOf, type Row, type RowSource, type TableName, tableNames } from './schema.ts';
+import {
+  columnsOf,
+  type DatabaseUpdate,
+  followedTableNames,
+  type OvsdbRow,
+  type OvsdbTable,
+  type RowSource,
+} from './schema.ts';
 
 export type ReplicaFault = { readonly code: 'BadUpdate'; readonly table: string };
 
@@ -21,14 +28,16 @@ type Json = Readonly<Record<string, unknown>>;
 export type Dialect = 'rows' | 'differences';
 
 export class Replica implements RowSource {
-  readonly #tables = new Map<TableName, Map<string, AnyRow>>(tableNames.map((name) => [name, new Map()]));
+  readonly #tables = new Map<OvsdbTable, Map<string, AnyRow>>(
+    followedTableNames.map((name) => [name, new Map()]),
+  );
 
-  rows<T extends TableName>(table: T): ReadonlyMap<string, Row<T>> {
-    return this.#table(table) as ReadonlyMap<string, unknown> as ReadonlyMap<string, Row<T>>;
+  rows<T extends OvsdbTable>(table: T): ReadonlyMap<string, OvsdbRow<T>> {
+    return this.#table(table) as ReadonlyMap<string, unknown> as ReadonlyMap<string, OvsdbRow<T>>;
   }
 
   /** Applies an update; null when it changed nothing. Throws `BadUpdate` or `BadColumn`. */
-  apply(updates: unknown, dialect: Dialect): Batch | null {
+  apply(updates: unknown, dialect: Dialect): DatabaseUpdate | null {
     return this.#commit((table) => {
       const held = this.#table(table);
       return readTable(updates, table, dialect).flatMap(([uuid, update]) => {
@@ -40,7 +49,7 @@ export class Replica implements RowSource {
   }
 
   /** Replaces the held rows by a full copy. The batch holds only the differences; null if there are none. */
-  replace(contents: unknown, dialect: Dialect): Batch | null {
+  replace(contents: unknown, dialect: Dialect): DatabaseUpdate | null {
     return this.#commit((table) => {
       const held = this.#table(table);
       const fresh = new Map(
@@ -59,12 +68,12 @@ export class Replica implements RowSource {
     });
   }
 
-  #table(name: TableName): Map<string, AnyRow> {
+  #table(name: OvsdbTable): Map<string, AnyRow> {
     return this.#tables.get(name) ?? new Map();
   }
 
-  #commit(changesOf: (table: TableName) => readonly AnyChange[]): Batch | null {
-    const changes = tableNames.map((table) => [table, changesOf(table)] as const);
+  #commit(changesOf: (table: OvsdbTable) => readonly AnyChange[]): DatabaseUpdate | null {
+    const changes = followedTableNames.map((table) => [table, changesOf(table)] as const);
     if (changes.every(([, rows]) => rows.length === 0)) return null;
     for (const [table, rows] of changes) {
       const held = this.#table(table);
@@ -73,11 +82,11 @@ export class Replica implements RowSource {
         else held.delete(uuid);
       }
     }
-    return Object.fromEntries(changes) as unknown as Batch;
+    return Object.fromEntries(changes) as unknown as DatabaseUpdate;
   }
 }
 
-function changeOf(table: TableName, uuid: string, old: AnyRow | null, row: AnyRow | null): AnyChange[] {
+function changeOf(table: OvsdbTable, uuid: string, old: AnyRow | null, row: AnyRow | null): AnyChange[] {
   if (!old && !row) return [];
   if (old && row) {
     let same = true;
@@ -87,7 +96,7 @@ function changeOf(table: TableName, uuid: string, old: AnyRow | null, row: AnyRo
   return [{ uuid, old, row }];
 }
 
-function readTable(updates: unknown, table: TableName, dialect: Dialect): [string, Json][] {
+function readTable(updates: unknown, table: OvsdbTable, dialect: Dialect): [string, Json][] {
   if (!isObject(updates)) throw badUpdate(table, `${dialect} without tables`);
   const rows = Object.hasOwn(updates, table) ? updates[table] : {};
   if (!isObject(rows)) throw badUpdate(table, 'rows are not an object');
@@ -97,11 +106,11 @@ function readTable(updates: unknown, table: TableName, dialect: Dialect): [strin
   });
 }
 
-function fromRows(table: TableName, update: Json): AnyRow | null {
+function fromRows(table: OvsdbTable, update: Json): AnyRow | null {
   return update.new === undefined || update.new === null ? null : decodeRow(table, update.new, null);
 }
 
-function fromDifference(table: TableName, old: AnyRow | null, update: Json): AnyRow | null {
+function fromDifference(table: OvsdbTable, old: AnyRow | null, update: Json): AnyRow | null {
   if (Object.hasOwn(update, 'delete')) return null;
   if (Object.hasOwn(update, 'modify')) {
     if (!old) throw badUpdate(table, 'an absent row is modified');
@@ -112,7 +121,7 @@ function fromDifference(table: TableName, old: AnyRow | null, update: Json): Any
   throw badUpdate(table, 'an update of no known kind');
 }
 
-function decodeRow(table: TableName, raw: unknown, old: AnyRow | null): AnyRow {
+function decodeRow(table: OvsdbTable, raw: unknown, old: AnyRow | null): AnyRow {
   if (!isObject(raw)) throw badUpdate(table, 'a row is not an object');
   const row: Record<string, unknown> = {};
   for (const [name, column] of columnsOf(table)) row[name] = decodeColumn(column, raw, name, old);

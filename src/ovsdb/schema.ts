@@ -3,12 +3,12 @@
  * derive from this. A column that a server's schema lacks reads as its initial value.
  */
 import {
+  booleanColumn,
   type Column,
-  flag,
   integer,
   optionalInteger,
   optionalText,
-  text,
+  textColumn,
   textMap,
   texts,
   uuids,
@@ -16,7 +16,7 @@ import {
 
 export const database = 'Open_vSwitch';
 
-export const tables = {
+export const followedTables = {
   Open_vSwitch: {
     bridges: uuids,
     cur_cfg: integer,
@@ -28,27 +28,27 @@ export const tables = {
     iface_types: texts,
   },
   Bridge: {
-    name: text,
+    name: textColumn,
     ports: uuids,
     controller: uuids,
-    datapath_type: text,
+    datapath_type: textColumn,
     datapath_id: optionalText,
-    datapath_version: text,
+    datapath_version: textColumn,
     fail_mode: optionalText,
     protocols: texts,
     external_ids: textMap,
     other_config: textMap,
   },
   Port: {
-    name: text,
+    name: textColumn,
     interfaces: uuids,
     tag: optionalInteger,
     external_ids: textMap,
     other_config: textMap,
   },
   Interface: {
-    name: text,
-    type: text,
+    name: textColumn,
+    type: textColumn,
     external_ids: textMap,
     options: textMap,
     ofport: optionalInteger,
@@ -61,40 +61,43 @@ export const tables = {
     link_state: optionalText,
   },
   Controller: {
-    target: text,
-    is_connected: flag,
+    target: textColumn,
+    is_connected: booleanColumn,
     role: optionalText,
   },
 } as const satisfies Record<string, Record<string, Column<unknown>>>;
 
-export type TableName = keyof typeof tables;
-export const tableNames = Object.keys(tables) as readonly TableName[];
+export type OvsdbTable = keyof typeof followedTables;
+export const followedTableNames = Object.keys(followedTables) as readonly OvsdbTable[];
 
 type ValueOf<C> = C extends Column<infer V> ? V : never;
-export type Row<T extends TableName> = {
-  readonly [C in keyof (typeof tables)[T]]: ValueOf<(typeof tables)[T][C]>;
+export type OvsdbRow<T extends OvsdbTable> = {
+  readonly [C in keyof (typeof followedTables)[T]]: ValueOf<(typeof followedTables)[T][C]>;
 };
 
 /** A row by its UUID before and after the change; null where the row did not or does not exist. */
-export interface Change<T extends TableName> {
+export interface RowChange<T extends OvsdbTable> {
   readonly uuid: string;
-  readonly old: Row<T> | null;
-  readonly row: Row<T> | null;
+  readonly old: OvsdbRow<T> | null;
+  readonly row: OvsdbRow<T> | null;
 }
 
 /** The changes of one transaction, with an entry for every table. */
-export type Batch = { readonly [T in TableName]: readonly Change<T>[] };
+export type DatabaseUpdate = { readonly [T in OvsdbTable]: readonly RowChange<T>[] };
 
 /** The rows that are held, by UUID. */
 export interface RowSource {
-  rows<T extends TableName>(table: T): ReadonlyMap<string, Row<T>>;
+  rows<T extends OvsdbTable>(table: T): ReadonlyMap<string, OvsdbRow<T>>;
 }
 
 /** Columns without their types, for code that treats all tables alike. */
-export function columnsOf(table: TableName): ReadonlyMap<string, Column<unknown>> {
+export function columnsOf(table: OvsdbTable): ReadonlyMap<string, Column<unknown>> {
   return columnMaps.get(table) ?? new Map();
 }
 
-const columnMaps: ReadonlyMap<TableName, ReadonlyMap<string, Column<unknown>>> = new Map(
-  tableNames.map((table) => [table, new Map<string, Column<unknown>>(Object.entries(tables[table]))]),
+const columnMaps: ReadonlyMap<OvsdbTable, ReadonlyMap<string, Column<unknown>>> = new Map(
+  followedTableNames.map((table) => [
+    table,
+    new Map<string, Column<unknown>>(Object.entries(followedTables[table])),
+  ]),
 );

@@ -22,7 +22,7 @@ export type WireValue =
   | readonly ['set', readonly Atom[]]
   | readonly ['map', readonly (readonly [Atom, Atom])[]];
 export type WireRow = Readonly<Record<string, WireValue>>;
-export type Condition = readonly [
+export type RowCondition = readonly [
   column: string,
   relation: '<' | '<=' | '==' | '!=' | '>=' | '>' | 'includes' | 'excludes',
   value: WireValue,
@@ -38,26 +38,26 @@ export type Operation =
   | {
       readonly op: 'select';
       readonly table: string;
-      readonly where: readonly Condition[];
+      readonly where: readonly RowCondition[];
       readonly columns?: readonly string[];
     }
   | {
       readonly op: 'update';
       readonly table: string;
-      readonly where: readonly Condition[];
+      readonly where: readonly RowCondition[];
       readonly row: WireRow;
     }
   | {
       readonly op: 'mutate';
       readonly table: string;
-      readonly where: readonly Condition[];
+      readonly where: readonly RowCondition[];
       readonly mutations: readonly Mutation[];
     }
-  | { readonly op: 'delete'; readonly table: string; readonly where: readonly Condition[] }
+  | { readonly op: 'delete'; readonly table: string; readonly where: readonly RowCondition[] }
   | {
       readonly op: 'wait';
       readonly table: string;
-      readonly where: readonly Condition[];
+      readonly where: readonly RowCondition[];
       readonly columns: readonly string[];
       readonly until: '==' | '!=';
       readonly rows: readonly WireRow[];
@@ -66,7 +66,7 @@ export type Operation =
     }
   | { readonly op: 'comment'; readonly comment: string };
 
-export const uuid = (id: string): Atom => ['uuid', id];
+export const uuidAtom = (id: string): Atom => ['uuid', id];
 export const namedUuid = (name: string): Atom => ['named-uuid', name];
 export const setOf = (members: readonly Atom[]): WireValue => ['set', members];
 export const mapOf = (entries: Iterable<readonly [string, string]>): WireValue => ['map', [...entries]];

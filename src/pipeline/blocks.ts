@@ -8,7 +8,7 @@ import { type Cidr, isHost, widthOf } from '../net/cidr.ts';
 /** Addresses are merged within aligned buckets of 2^8, so that one that leaves splits a handful of blocks. */
 const bucketBits = 8;
 /** A bucket is never one block: a prefix of its size may stand there by itself. */
-const largestBlock = 2 ** (bucketBits - 1);
+const maxBlockSize = 2 ** (bucketBits - 1);
 
 interface Classed {
   readonly address: Cidr;
@@ -48,7 +48,7 @@ function merged<C extends Classed>(members: ReadonlyMap<number, C>): C[] {
       continue;
     }
     let size = 1;
-    while (size < largestBlock && offset % (size * 2) === 0 && isFull(members, offset + size, size))
+    while (size < maxBlockSize && offset % (size * 2) === 0 && isFull(members, offset + size, size))
       size *= 2;
     const { address } = first;
     const length = widthOf(address.family) - Math.log2(size);

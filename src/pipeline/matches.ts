@@ -2,7 +2,7 @@
 import { type Cidr, isHost, maskOf } from '../net/cidr.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { protocols } from '../net/packet/transport.ts';
-import { ctState as bits, type FieldBits, ipFrag, type Masked, vlanPresent } from '../openflow/index.ts';
+import { ctStateBits as bits, type FieldBits, ipFrag, type Masked, vlanPresent } from '../openflow/index.ts';
 import { flag, register } from './registers.ts';
 
 export const arp = { eth_type: etherTypes.arp } as const;
@@ -77,8 +77,8 @@ export const unicastAddress: Masked = { value: 0n, mask: groupBit };
  * What the register of copies holds: 0 of a packet that goes to one port, else bit 0 and behind it how many copies of
  * the packet came before, as far as a connection's record has places for their receivers.
  */
-const furthestCopy = 2;
-export const copyAt = (before: number): number => 1 | (Math.min(before, furthestCopy) << 1);
+const maxCopyTable = 2;
+export const copyAt = (before: number): number => 1 | (Math.min(before, maxCopyTable) << 1);
 export const anyCopy: Masked = { value: 1, mask: 1 };
 export const noCopy = 0;
 

@@ -66,7 +66,7 @@ export const newIds = (): Ids => ({
 });
 
 /** Pairs of rule and port on this host up to which a group is counted by port, unless told: each takes two flows. */
-const mostCountedApart = 2048;
+const maxCountedPairs = 2048;
 
 /** The register value of a set or class; the empty name is 0. */
 export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));
@@ -75,7 +75,7 @@ export function declareRelations(
   graph: Dataflow,
   facts: Facts,
   ids: Ids,
-  countedTo: number = mostCountedApart,
+  countedTo: number = maxCountedPairs,
 ): Relations {
   const subnetsOf = graph.index('subnets-of', facts.subnets, (_, subnet) => [
     [subnet.network, subnet] as const,

@@ -38,7 +38,7 @@ interface Tuple {
   readonly to: string;
 }
 
-export type Lookup =
+export type ConntrackLookup =
   | { readonly state: 'invalid' }
   | { readonly state: 'new'; readonly key: string }
   | {
@@ -52,7 +52,7 @@ export type Lookup =
       readonly established: boolean;
     };
 
-const invalid: Lookup = { state: 'invalid' };
+const invalid: ConntrackLookup = { state: 'invalid' };
 
 /** The key of a connection in a tracker, from what a conntrack entry says of its original direction. */
 export function connectionKey(
@@ -175,7 +175,11 @@ function read(ip: Ip): TrackedPacket | null {
 }
 
 /** Finds a packet's connection; the new tracker knows that a reply was seen. */
-export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Lookup; tracker: Tracker } {
+export function lookUpConnection(
+  tracker: Tracker,
+  zone: NetworkId,
+  ip: Ip,
+): { lookup: ConntrackLookup; tracker: Tracker } {
   const packet = read(ip);
   if (packet === null) return { lookup: invalid, tracker };
   const { tuple, related, opens, begins } = packet;
@@ -184,23 +188,29 @@ export function lookUp(tracker: Tracker, zone: NetworkId, ip: Ip): { lookup: Loo
   const key = tracker.has(forward) ? forward : backward;
   const found = tracker.get(key);
   if (found === undefined) {
-    const lookup: Lookup = opens ? { state: 'new', key: forward } : invalid;
+    const lookup: ConntrackLookup = opens ? { state: 'new', key: forward } : invalid;
     return { lookup, tracker };
   }
   const reply = key === backward && forward !== backward;
   const connection = reply && !related ? { ...found, replied: true } : found;
   const established = related || connection.replied || !begins;
-  const lookup: Lookup = { state: 'known', key, connection, reply, related, established };
+  const lookup: ConntrackLookup = { state: 'known', key, connection, reply, related, established };
   return { lookup, tracker: new Map(tracker).set(key, connection) };
 }
 
-export const isEstablished = (lookup: Lookup): boolean => lookup.state === 'known' && lookup.established;
+export const isEstablished = (lookup: ConntrackLookup): boolean =>
+  lookup.state === 'known' && lookup.established;
 
 /**
  * Whether the connection record names `port` as a sender (egress) or a receiver (ingress) of such packets. Never for
  * SCTP of the originator: tracking knows no SCTP ports, so the record may be of another connection.
  */
-export function isOnRecord(lookup: Lookup, port: PortId, direction: Direction, protocol: number): boolean {
+export function isOnRecord(
+  lookup: ConntrackLookup,
+  port: PortId,
+  direction: Direction,
+  protocol: number,
+): boolean {
   if (lookup.state !== 'known') return false;
   const { connection, reply } = lookup;
   if (protocol === protocols.sctp && !reply) return false;
@@ -231,9 +241,9 @@ const put = (slots: RecordSlots, at: number, port: PortId): RecordSlots =>
  * The first pass of a connection keeps the first slots, whichever its ports are. A later originator gets the second
  * slot, a later receiver the first free one, and each further copy the slot after that.
  */
-export function commit(
+export function commitConnection(
   tracker: Tracker,
-  lookup: Lookup,
+  lookup: ConntrackLookup,
   [sender, receiver]: readonly [PortId, PortId],
   newcomers: Newcomers,
   copy: number,

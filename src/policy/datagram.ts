@@ -10,7 +10,7 @@ import { buildIpv6 } from '../net/packet/ipv6.ts';
  * The smallest fragment, in bytes of IP, except the last. The userspace datapath refuses smaller ones, and its limit
  * cannot be set lower.
  */
-export const smallestPiece = 400;
+export const minFragmentSize = 400;
 
 interface Piece extends Fragment {
   readonly frame: Frame;
@@ -37,7 +37,7 @@ function isComplete(pieces: readonly Piece[]): boolean {
   return pieces.every((piece, at) => {
     const fits = piece.offset === expected && piece.more === at < pieces.length - 1;
     expected += piece.data.length;
-    return fits && (!piece.more || sizeOf(piece) >= smallestPiece);
+    return fits && (!piece.more || sizeOf(piece) >= minFragmentSize);
   });
 }
 

@@ -107,7 +107,7 @@ function guardIgmp({ family, protocol, dst }: Ip): DropReason | null {
 }
 
 /** `mac` is the packet's Ethernet source, already known to be the port's own. */
-export function guardIp(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
+export function guardIpSource(port: Port, own: Identity, mac: Mac, ip: Ip, fragmented: boolean): GuardAnswer {
   const { mode } = port;
   if (!fragmented) {
     const type = icmpv6TypeOf(ip);
@@ -147,7 +147,7 @@ export function guardSender(world: World, port: Port, { frame, fragmented }: Sub
     case etherTypes.ipv6:
       // A header that cannot be read names no address. Where any address is allowed, connection tracking refuses it.
       if (ip === null) return port.mode === 'strict' ? drop('ip-spoof') : drop('ct-invalid');
-      return guardIp(port, own, ethernet.src, ip, fragmented);
+      return guardIpSource(port, own, ethernet.src, ip, fragmented);
     default:
       return drop('ethertype');
   }

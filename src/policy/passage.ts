@@ -4,7 +4,13 @@
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Ip } from '../net/packet/frame.ts';
-import { isOnRecord, type Lookup, lookUp, type Newcomers, type Tracker } from './conntrack.ts';
+import {
+  type ConntrackLookup,
+  isOnRecord,
+  lookUpConnection,
+  type Newcomers,
+  type Tracker,
+} from './conntrack.ts';
 import type { DropReason } from './drop-reasons.ts';
 import type { Stage, Step, StepReason } from './verdict.ts';
 import type { NetworkId, PortId, RuleId } from './world.ts';
@@ -18,7 +24,7 @@ export interface Passage {
   readonly steps: Step[];
   tracker: Tracker;
   /** Null until a port needed it. */
-  lookup: Lookup | null;
+  lookup: ConntrackLookup | null;
   /**
    * Whether rules may ask for ports and ICMP types. Not of a datagram in pieces that goes to several ports: its later
    * pieces cannot wait for the verdict on the first, as the pieces of a connection of two ports do.
@@ -29,9 +35,9 @@ export interface Passage {
 }
 
 /** A packet is looked up once a host, when the first port needs it. */
-export function track(passage: Passage, ip: Ip): Lookup {
+export function track(passage: Passage, ip: Ip): ConntrackLookup {
   if (passage.lookup !== null) return passage.lookup;
-  const { lookup, tracker } = lookUp(passage.tracker, passage.network, ip);
+  const { lookup, tracker } = lookUpConnection(passage.tracker, passage.network, ip);
   passage.lookup = lookup;
   passage.tracker = tracker;
   const { remoteSender } = passage;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ip, mac, net } from '../../test/lib/frames.ts';
 import { preferredPortKey } from '../model/numbers.ts';
 import type { PortRecord, SecurityGroupRuleRecord } from '../model/records.ts';
-import { linkLocalOf, portOf, ruleOf } from './records.ts';
+import { portOf, recordedLinkLocalOf, ruleOf } from './records.ts';
 
 const standard = {
   id: 'id',
@@ -142,8 +142,8 @@ describe('rules', () => {
 });
 
 test('link-local records are IPv6', () => {
-  expect(linkLocalOf('n', 'fe80::1', { port: 'p', mac: '02:00:00:00:00:0a' })?.address).toEqual(
+  expect(recordedLinkLocalOf('n', 'fe80::1', { port: 'p', mac: '02:00:00:00:00:0a' })?.address).toEqual(
     ip('fe80::1'),
   );
-  expect(linkLocalOf('n', '10.0.0.1', { port: 'p', mac: '02:00:00:00:00:0a' })).toBeNull();
+  expect(recordedLinkLocalOf('n', '10.0.0.1', { port: 'p', mac: '02:00:00:00:00:0a' })).toBeNull();
 });

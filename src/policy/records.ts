@@ -204,7 +204,11 @@ export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
 }
 
 /** `network` and `address` come from the record's key. */
-export function linkLocalOf(network: string, address: string, record: LinkLocalRecord): LinkLocal | null {
+export function recordedLinkLocalOf(
+  network: string,
+  address: string,
+  record: LinkLocalRecord,
+): LinkLocal | null {
   const ip = parseIp(address);
   const mac = parseMac(record.mac);
   if (ip === null || ip.family !== 6 || mac === null) return null;

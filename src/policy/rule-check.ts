@@ -1,7 +1,7 @@
 /**
  * Connection tracking and security-group rules of one side of a packet, its sender's or a receiver's.
  */
-import { isEstablished, isOnRecord, type Lookup } from './conntrack.ts';
+import { type ConntrackLookup, isEstablished, isOnRecord } from './conntrack.ts';
 import type { DropReason } from './drop-reasons.ts';
 import type { Subject } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
@@ -14,7 +14,7 @@ const stages = {
   ingress: { connection: 'ingress-connection', rules: 'ingress-rules', side: 'receiver' },
 } as const;
 
-function reasonToAsk({ state }: Lookup, known: boolean, untracked: boolean): StepReason {
+function reasonToAsk({ state }: ConntrackLookup, known: boolean, untracked: boolean): StepReason {
   if (untracked) return 'stateless';
   if (state !== 'known') return 'new-connection';
   return known ? 'unanswered' : 'not-on-record';

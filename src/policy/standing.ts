@@ -6,7 +6,7 @@ import type { Cidr } from '../net/cidr.ts';
 import type { Ip, Upper } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { answerTypeOf } from './conntrack.ts';
-import { guardIp, isForPort } from './guard.ts';
+import { guardIpSource, isForPort } from './guard.ts';
 import { identityOf } from './identity.ts';
 import { isDhcpFromServer } from './packet.ts';
 import { admits } from './security-group.ts';
@@ -57,7 +57,7 @@ function firstPacket(connection: ConnectionTuple): Ip {
 
 function maySend(world: World, port: Port, packet: Ip): boolean {
   const own = identityOf(world, port);
-  const answers = [...own.macs].map((mac) => guardIp(port, own, mac, packet, false).answer);
+  const answers = [...own.macs].map((mac) => guardIpSource(port, own, mac, packet, false).answer);
   if (answers.includes('bypass')) return true;
   return answers.includes('pass') && admits(world, port, 'egress', packet);
 }

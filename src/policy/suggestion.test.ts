@@ -7,7 +7,7 @@ import { worldArbitrary } from '../../test/proofs/arbitrary-worlds.ts';
 import { stepText, worldText } from '../../test/proofs/telling.ts';
 import { host, type PortText, wideGroup, worldFrom } from '../../test/proofs/worlds.ts';
 import { tcpFlags } from '../net/packet/transport.ts';
-import { type Change, changed, refusalOf, suggest } from './suggestion.ts';
+import { changed, type PolicyChange, refusalOf, suggest } from './suggestion.ts';
 import { type Trackers, walk } from './walk.ts';
 import type { PortId, World } from './world.ts';
 
@@ -92,7 +92,7 @@ const open = (world: World, pairs: 'kept' | 'gone'): World => ({
 
 test('with the suggested changes made, every packet passes', () => {
   let suggested = 0;
-  const kinds = new Set<Change['kind']>();
+  const kinds = new Set<PolicyChange['kind']>();
   const result = fc.check(
     fc.property(
       worldArbitrary.chain((world) => stepsArbitrary(world, 30).map((steps) => ({ world, steps }))),

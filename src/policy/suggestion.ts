@@ -26,7 +26,7 @@ import type {
 } from './world.ts';
 import { portsOf } from './world-index.ts';
 
-export type Change =
+export type PolicyChange =
   /** A rule more; in a new group of the port where `group` is null, because the port has none. */
   | {
       readonly kind: 'rule';
@@ -69,7 +69,7 @@ function servicesOf({ protocol, upper }: Ip): Service[] {
   return [wide];
 }
 
-function ruleChanges(world: World, port: Port, direction: Direction, ip: Ip): Change[] {
+function ruleChanges(world: World, port: Port, direction: Direction, ip: Ip): PolicyChange[] {
   const peer = direction === 'egress' ? ip.dst : ip.src;
   const remote: Remote = { kind: 'prefix', prefix: peer };
   const group = groupFor(world, port);
@@ -95,14 +95,14 @@ function claims({ arp, ip }: Frame): Cidr[] {
   return named.filter((address, at) => named.findIndex((other) => sameIp(other, address)) === at);
 }
 
-const pairs = (port: Port, mac: Mac, addresses: readonly Cidr[]): Change[] =>
+const pairs = (port: Port, mac: Mac, addresses: readonly Cidr[]): PolicyChange[] =>
   addresses.map((ip) => ({ kind: 'pair', port: port.id, pair: { mac, ip } }));
 
 /** What could undo one drop, the change that opens least first. */
-function remedies(world: World, refusal: Refusal, frame: Frame): Change[] {
+function remedies(world: World, refusal: Refusal, frame: Frame): PolicyChange[] {
   const port = world.ports.get(refusal.port);
   if (port === undefined) return [];
-  const mode = (to: 'mac-only' | 'off'): Change => ({ kind: 'mode', port: port.id, mode: to });
+  const mode = (to: 'mac-only' | 'off'): PolicyChange => ({ kind: 'mode', port: port.id, mode: to });
   const { ip, ethernet } = frame;
   switch (refusal.reason) {
     case 'admin-down': {
@@ -148,7 +148,7 @@ function withPort(world: World, id: PortId, over: Partial<Port>): World {
 }
 
 /** The world after a change. */
-export function changed(world: World, change: Change): World {
+export function changed(world: World, change: PolicyChange): World {
   switch (change.kind) {
     case 'rule': {
       const group = change.group ?? (`new group of ${change.port}` as GroupId);
@@ -210,12 +210,16 @@ export function suggest(
   where: Where,
   trackers: Trackers,
   pieces: Pieces,
-): readonly Change[] | null {
+): readonly PolicyChange[] | null {
   const port = world.ports.get(where.port);
   const frame = parseFrame(pieces[0]);
   if (port === undefined || frame === null) return null;
   let walks = 0;
-  const search = (here: World, at: Refusal | null, changes: readonly Change[]): readonly Change[] | null => {
+  const search = (
+    here: World,
+    at: Refusal | null,
+    changes: readonly PolicyChange[],
+  ): readonly PolicyChange[] | null => {
     if (at === null) return changes;
     if (changes.length === maxChanges) return null;
     for (const remedy of remedies(here, at, frame)) {

@@ -11,7 +11,7 @@ import { isMulticastMac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { type Frame, parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
-import { commit, emptyTracker, isOnRecord, type Tracker } from './conntrack.ts';
+import { commitConnection, emptyTracker, isOnRecord, type Tracker } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
 import { addressees, replyTo } from './delivery.ts';
 import type { DropReason } from './drop-reasons.ts';
@@ -98,7 +98,7 @@ function remember(
     return drop(own, receiver, 'connection-record', 'ct-invalid');
   const recorded = fragmented && newcomers.sender ? { sender: true, receiver: true } : newcomers;
   const before = own.tracker;
-  own.tracker = commit(before, lookup, [sender, receiver], recorded, copy);
+  own.tracker = commitConnection(before, lookup, [sender, receiver], recorded, copy);
   if (own.tracker !== before) pass(own, receiver, 'connection-record', 'recorded');
   return null;
 }

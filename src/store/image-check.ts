@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises';
 const at = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152, end: 160 } as const;
 const magic = 0xbeefc0de;
 const version = 2;
-const smallestPage = 256;
+const minPageSize = 256;
 
 /** The damage of the file, or null. A missing or empty file is a store that was never written. */
 export async function damageOf(path: string): Promise<string | null> {
@@ -32,7 +32,7 @@ export async function damageOf(path: string): Promise<string | null> {
     };
     const first = await meta(0);
     const pageSize = first?.readUInt32LE(at.pageSize) ?? 0;
-    const second = first === null || pageSize < smallestPage ? null : await meta(pageSize);
+    const second = first === null || pageSize < minPageSize ? null : await meta(pageSize);
     if (first === null || second === null) return 'it is not an lmdb file';
     const newer =
       first.readBigUInt64LE(at.transaction) >= second.readBigUInt64LE(at.transaction) ? first : second;

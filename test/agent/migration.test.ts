@@ -9,7 +9,7 @@ import { Notifier } from '../../src/api/nova/notifier.ts';
 import { NovaClient } from '../../src/api/nova/nova-client.ts';
 import { ComputeService } from '../../src/api/nova/testing/compute-service.ts';
 import { createApi } from '../../src/api/server.ts';
-import { type Client, clientOf, type Json } from '../../src/api/testing/api-under-test.ts';
+import { clientOf, type Json, type TestClient } from '../../src/api/testing/api-under-test.ts';
 import { keys } from '../../src/model/keys.ts';
 import type { Store } from '../../src/store/contract.ts';
 import { ip, mac, udpFrame } from '../lib/frames.ts';
@@ -24,7 +24,7 @@ type Host = keyof typeof peerMac;
 
 let labs: Readonly<Record<Host, Lab>>;
 let agents: Record<Host, Agent>;
-let client: Client;
+let client: TestClient;
 let nova: ComputeService;
 let guest: string;
 let closers: (() => Promise<unknown>)[];

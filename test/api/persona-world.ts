@@ -9,20 +9,20 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import { TokenFile } from '../../src/api/identity/tokens.ts';
 import {
-  type Client,
   clientOf,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../../src/api/testing/api-under-test.ts';
 import { Hosts } from '../../src/api/testing/hosts.ts';
 import { rules } from './persona-rules.ts';
 import { type Facts, type PersonaName, tokenFile, tokenOf } from './personas.ts';
 
-let server: Client;
+let server: TestClient;
 
-export const by = (name: PersonaName): Client => clientOf(server.api, { 'x-auth-token': tokenOf(name) });
-export const admin = (): Client => by('admin');
+export const by = (name: PersonaName): TestClient => clientOf(server.api, { 'x-auth-token': tokenOf(name) });
+export const admin = (): TestClient => by('admin');
 export const idOf = (record: Json): string => String(record['id']);
 let counted = 0;
 export const count = (): number => (counted += 1);

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   addPort,
-  type Batch,
+  type DatabaseUpdate,
   ensureBridge,
   findByName,
   Ovsdb,
@@ -17,7 +17,7 @@ import { until } from '../lib/wait.ts';
 
 interface Watched {
   readonly client: Ovsdb;
-  readonly batches: Batch[];
+  readonly batches: DatabaseUpdate[];
   readonly ups: Start[];
   readonly downs: string[];
 }
@@ -35,7 +35,7 @@ afterEach(async () => {
 
 async function start(options: SwitchOptions, target?: (made: Switch) => string): Promise<Watched> {
   made = await startSwitch(options);
-  const batches: Batch[] = [];
+  const batches: DatabaseUpdate[] = [];
   const ups: Start[] = [];
   const downs: string[] = [];
   const client = new Ovsdb({
@@ -171,7 +171,7 @@ describe('with a database alone', () => {
       [2000, 2000, 1],
     ]);
     expect(findByName(client, 'Interface', 'tap1999')?.row.external_ids.get('iface-id')).toBe('порт-1999');
-    const fresh: Batch[] = [];
+    const fresh: DatabaseUpdate[] = [];
     const other = new Ovsdb({
       target: made.dbTarget,
       signal: life.signal,

@@ -3,7 +3,7 @@
  * flows is handed in, so that the same driver measures any of it.
  */
 import { bug } from '../../src/base/errors.ts';
-import { smallestPiece } from '../../src/policy/datagram.ts';
+import { minFragmentSize } from '../../src/policy/datagram.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
 import type { PcapTail } from '../lib/pcap.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
@@ -173,7 +173,8 @@ export async function startDriver(install: Install, size = 8): Promise<Driver> {
   const at = await startSwitch({ dummy: true });
   try {
     await at.addBridge(bridge);
-    for (const family of [4, 6] as const) await at.control.setMinFragmentSize(family, smallestPiece, 'dummy');
+    for (const family of [4, 6] as const)
+      await at.control.setMinFragmentSize(family, minFragmentSize, 'dummy');
     const ports = Array.from({ length: size }, (_, i) => ({ name: `dummy${i + 1}`, ofport: i + 1 }));
     await at.addDummyPorts(bridge, ports);
     return new Driver(

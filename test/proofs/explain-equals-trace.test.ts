@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { explain } from '../../src/agent/report/explaining.ts';
+import { explainPacket } from '../../src/agent/report/explaining.ts';
 import type { Explanation } from '../../src/model/explanation.ts';
 import { formatIp } from '../../src/net/cidr.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
@@ -13,10 +13,10 @@ import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { originatorPlaces, responderPlaces } from '../../src/pipeline/record.ts';
 import {
   type ConnectionRecord,
+  type ConntrackLookup,
   emptyTracker,
   isEstablished,
-  type Lookup,
-  lookUp,
+  lookUpConnection,
   type RecordSlots,
   type Tracker,
 } from '../../src/policy/conntrack.ts';
@@ -100,7 +100,7 @@ function dumpOf(pipeline: Pipeline, tracker: Tracker, network: string, zone: num
 }
 
 /** The state that connection tracking would give the packet. */
-function stateOf(lookup: Lookup | null): string {
+function stateOf(lookup: ConntrackLookup | null): string {
   if (lookup === null || lookup.state === 'invalid') return 'trk,inv';
   if (lookup.state === 'new') return 'trk,new';
   const state = lookup.related ? 'rel' : isEstablished(lookup) ? 'est' : 'new';
@@ -182,11 +182,11 @@ async function difference(
   if (port === undefined) throw new Error(`no port ${sender}`);
   const zone = installed.zoneOf(port.network);
   const connections = async () => dumpOf(pipeline, tracker, port.network, zone);
-  const explained = await explain({ pipeline, host, connections }, sender, frame);
+  const explained = await explainPacket({ pipeline, host, connections }, sender, frame);
   if (explained === null) throw new Error(`${sender} is not plugged`);
   seen.push(explained);
   const ip = parseFrame(frame)?.ip ?? null;
-  const lookup = ip === null ? null : lookUp(tracker, port.network, ip).lookup;
+  const lookup = ip === null ? null : lookUpConnection(tracker, port.network, ip).lookup;
   const record = lookup?.state === 'known' ? recordOf(pipeline, lookup.connection) : null;
   const ofport = Driver.localPorts(world).indexOf(sender) + 1;
   const { outputs, cookies, text } = await trace(ofport, frame, stateOf(lookup), record);

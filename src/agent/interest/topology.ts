@@ -13,10 +13,10 @@ import type { Facts } from '../../pipeline/facts.ts';
 import {
   addressGroupOf,
   groupOf,
-  linkLocalOf,
   networkOf,
   portOf,
   qosPolicyOf,
+  recordedLinkLocalOf,
   ruleOf,
   subnetOf,
 } from '../../policy/records.ts';
@@ -67,7 +67,7 @@ export class Topology {
         keys.linkLocal,
         facts.linkLocals,
         ({ network, address }) => `${network}|${address}`,
-        (record, { network, address }) => linkLocalOf(network, address, record),
+        (record, { network, address }) => recordedLinkLocalOf(network, address, record),
       ),
       on(keys.port, ({ parts, record }) => this.#setPort(parts.id, 'record', record)),
       on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),

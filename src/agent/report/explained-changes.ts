@@ -4,7 +4,7 @@
 import type { ExplainedChange } from '../../model/explanation.ts';
 import { protocolName } from '../../model/protocols.ts';
 import { formatCidr } from '../../net/cidr.ts';
-import { type Change, changed } from '../../policy/suggestion.ts';
+import { changed, type PolicyChange } from '../../policy/suggestion.ts';
 import type { PortId, Rule, Service, World } from '../../policy/world.ts';
 
 function layer4Attributes(service: Service): Readonly<Record<string, unknown>> {
@@ -32,7 +32,7 @@ const remoteAttributes = ({ remote }: Pick<Rule, 'remote'>): Readonly<Record<str
   remote.kind === 'prefix' ? { remote_ip_prefix: formatCidr(remote.prefix) } : {};
 
 /** Each change sees the changes before it: a port may get several pairs. */
-export function changesOf(world: World, changes: readonly Change[]): ExplainedChange[] {
+export function changesOf(world: World, changes: readonly PolicyChange[]): ExplainedChange[] {
   let at = world;
   return changes.map((change) => {
     const explained = changeOf(at, change);
@@ -42,7 +42,7 @@ export function changesOf(world: World, changes: readonly Change[]): ExplainedCh
 }
 
 /** In the words of the API. */
-function changeOf(world: World, change: Change): ExplainedChange {
+function changeOf(world: World, change: PolicyChange): ExplainedChange {
   switch (change.kind) {
     case 'rule': {
       const { rule, group, port } = change;

@@ -10,7 +10,12 @@ import { type ConntrackEntry, parseConntrack } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { keysOf } from '../../pipeline/record.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
-import { type ConnectionRecord, connectionKey, lookUp, type Tracker } from '../../policy/conntrack.ts';
+import {
+  type ConnectionRecord,
+  connectionKey,
+  lookUpConnection,
+  type Tracker,
+} from '../../policy/conntrack.ts';
 import { refusalOf, suggest } from '../../policy/suggestion.ts';
 import type { Step } from '../../policy/verdict.ts';
 import { type Walk, walk } from '../../policy/walk.ts';
@@ -26,7 +31,7 @@ export interface ExplainOptions {
 }
 
 /** Null when the port is not plugged into this host. */
-export async function explain(
+export async function explainPacket(
   { pipeline, host, connections }: ExplainOptions,
   port: PortId,
   frame: Buffer,
@@ -101,7 +106,7 @@ function trackerOf(
 function connectionOf(tracker: Tracker, network: NetworkId, frame: Buffer): ExplainedConnection | null {
   const ip = parseFrame(frame)?.ip ?? null;
   if (ip === null) return null;
-  const { lookup } = lookUp(tracker, network, ip);
+  const { lookup } = lookUpConnection(tracker, network, ip);
   if (lookup.state !== 'known') return null;
   const { originators, receivers } = lookup.connection;
   const named = (slots: readonly (PortId | null)[]) => slots.filter((id) => id !== null);

@@ -19,7 +19,7 @@ import type { SwitchLinks } from '../switch/switch-links.ts';
 import { Answers } from './answers.ts';
 import { Bindings } from './bindings.ts';
 import { portDrops } from './counters.ts';
-import { explain } from './explaining.ts';
+import { explainPacket } from './explaining.ts';
 import { Heartbeat } from './heartbeat.ts';
 
 export interface ReportOptions {
@@ -55,7 +55,7 @@ export class Report {
       hits: () => hits.look(),
       drops: (port) => portDrops(links.session, pipeline, port, punts.refusals(port)),
       explain: (port, frame) =>
-        explain({ pipeline, host, connections: (zone) => links.connections(zone) }, port, frame),
+        explainPacket({ pipeline, host, connections: (zone) => links.connections(zone) }, port, frame),
     });
   }
 

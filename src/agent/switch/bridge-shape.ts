@@ -8,14 +8,14 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import {
-  type Batch,
   bridgeDifferences,
-  type Change,
+  type DatabaseUpdate,
   datapathTypeOf,
   ensureBridge,
   findByName,
   type Ovsdb,
-  type Row,
+  type OvsdbRow,
+  type RowChange,
 } from '../../ovsdb/index.ts';
 import type { Drift, DriftKind } from './drift.ts';
 import { Pacer } from './pacer.ts';
@@ -94,7 +94,7 @@ export class BridgeShape {
       log.warn({ bridge, datapath, wanted }, 'the bridge keeps its datapath type');
   }
 
-  updated(batch: Batch): void {
+  updated(batch: DatabaseUpdate): void {
     if (!this.#synced) return;
     for (const change of batch.Bridge) if (!this.#correcting) this.#notice(change);
     this.#check(bridgeGrace);
@@ -106,7 +106,7 @@ export class BridgeShape {
   }
 
   /** What somebody else changed of a bridge that was there before. */
-  #notice({ old, row }: Change<'Bridge'>): void {
+  #notice({ old, row }: RowChange<'Bridge'>): void {
     if (old === null || row === null || row.name !== this.#options.bridge) return;
     const changed = columns.filter((column) => String(old[column]) !== String(row[column]));
     if (changed.length === 0) return;
@@ -117,7 +117,7 @@ export class BridgeShape {
     if (differing.length === 0) void this.#reshape();
   }
 
-  #valueOf(row: Row<'Bridge'>, column: ShapeColumn): unknown {
+  #valueOf(row: OvsdbRow<'Bridge'>, column: ShapeColumn): unknown {
     if (column !== 'controller') return row[column];
     const controllers = this.#options.ovsdb().rows('Controller');
     return row.controller.map((uuid) => controllers.get(uuid)?.target);

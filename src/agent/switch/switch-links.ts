@@ -15,7 +15,7 @@ import {
   Session,
 } from '../../openflow/index.ts';
 import { Control, type DatapathStats, isKernelDatapath, Ovsdb } from '../../ovsdb/index.ts';
-import { smallestPiece } from '../../policy/datagram.ts';
+import { minFragmentSize } from '../../policy/datagram.ts';
 import { BridgeShape } from './bridge-shape.ts';
 import { ConntrackTable } from './conntrack-table.ts';
 import { DatapathLoad } from './datapath-load.ts';
@@ -287,7 +287,7 @@ export class SwitchLinks {
     if (this.#control === null || datapathType === undefined || isKernelDatapath(datapathType)) return;
     try {
       for (const family of [4, 6] as const)
-        await this.#control.setMinFragmentSize(family, smallestPiece, datapathType);
+        await this.#control.setMinFragmentSize(family, minFragmentSize, datapathType);
     } catch (error) {
       const told = { error: reasonOf(error) };
       this.#options.log.warn(told, 'datapath drops fragments smaller than 1200 (IPv6: 1280) bytes');

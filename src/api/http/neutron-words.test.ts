@@ -1,15 +1,15 @@
 /** What Neutron answers to requests that are wrong, word for word, as the real one was heard to say it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: string;
 beforeAll(async () => {
   under = await openUnderTest('memory');

@@ -1,5 +1,5 @@
 /** The routes of one record: show, update, actions, delete. */
-import { type AttributeTable, type Draft, draftForUpdate } from '../../model/attribute.ts';
+import { type AttributeTable, draftForUpdate, type RequestDraft } from '../../model/attribute.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
@@ -36,7 +36,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
   const replace = (
     request: Request,
     { resource, gate }: Served<R, T>,
-    draft: Draft,
+    draft: RequestDraft,
     decide: (change: Change, row: Row<R>, caller: Caller) => R,
     verb?: string,
   ): Promise<R> => {

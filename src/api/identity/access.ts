@@ -3,7 +3,7 @@
  * answered as if it did not exist; a change that the caller may not make is refused with the name of the rule.
  */
 import type { AccessRule } from '../../model/access.ts';
-import type { AttributeTable, Draft } from '../../model/attribute.ts';
+import type { AttributeTable, RequestDraft } from '../../model/attribute.ts';
 import { badRequest, refuse } from '../../model/faults.ts';
 import { missing } from '../../model/missing.ts';
 import { type AccessTarget, allows, disallowed, type Verb } from '../../model/policy.ts';
@@ -118,7 +118,7 @@ export class Access<R extends Owned> {
   }
 
   /** Throws `PolicyNotAuthorized`, or the parent's `missing` fault where the caller does not see the parent. */
-  demandCreation(caller: Caller, draft: Draft): void {
+  demandCreation(caller: Caller, draft: RequestDraft): void {
     const project = ownerOf(draft, caller);
     const { parent } = this.#resource.capabilities;
     if (project !== caller.project && !caller.admin && !caller.service)
@@ -138,7 +138,7 @@ export class Access<R extends Owned> {
    * The row that the caller may change in this way, which may be an action with a name of its own. Throws what is missing
    * or `PolicyNotAuthorized`.
    */
-  toUpdate(caller: Caller, id: string, draft: Draft, action?: string): Row<R> {
+  toUpdate(caller: Caller, id: string, draft: RequestDraft, action?: string): Row<R> {
     const row = this.found(caller, id);
     const rules = this.#disallowed(caller, 'update', row.record, draft);
     if (rules === null) return row;
@@ -169,7 +169,7 @@ export class Access<R extends Owned> {
     return rules === null ? row : refuseRequest({ code: 'PolicyNotAuthorized', rules });
   }
 
-  #disallowed(caller: Caller, verb: Verb, record: Owned, draft: Draft): string | null {
+  #disallowed(caller: Caller, verb: Verb, record: Owned, draft: RequestDraft): string | null {
     return disallowed(this.#resource, verb, caller, this.#targetOf(record, caller), draft);
   }
 

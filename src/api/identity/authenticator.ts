@@ -33,10 +33,10 @@ export function challengeOf(error: unknown): string | null {
 }
 
 /** Characters. Keystone's tokens are much shorter. */
-const longestToken = 8192;
+const maxTokenLength = 8192;
 
 const couldBeToken = (value: unknown): value is string =>
-  typeof value === 'string' && /^[!-~]+$/.test(value) && value.length <= longestToken;
+  typeof value === 'string' && /^[!-~]+$/.test(value) && value.length <= maxTokenLength;
 
 /** The token of a service that stands in for the caller's, which may have expired meanwhile; null when there is none. */
 export function serviceTokenOf(headers: IncomingHttpHeaders): string | null {

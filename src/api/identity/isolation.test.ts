@@ -9,7 +9,13 @@ import { rbacPolicyAttributes } from '../../model/rbac-policy.ts';
 import { securityGroupAttributes } from '../../model/security-group.ts';
 import { securityGroupRuleAttributes } from '../../model/security-group-rule.ts';
 import { subnetAttributes } from '../../model/subnet.ts';
-import { type Client, type Json, nameOf, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import {
+  type Json,
+  nameOf,
+  openUnderTest,
+  type TestClient,
+  type UnderTest,
+} from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 const tables: Record<string, AttributeTable> = {
@@ -25,7 +31,7 @@ const tables: Record<string, AttributeTable> = {
 const paths = Object.keys(tables);
 
 let under: UnderTest;
-let server: Client;
+let server: TestClient;
 /** Ids of both projects' things. */
 let ids: string[];
 let secrets: readonly (readonly [string, string])[];

@@ -5,12 +5,12 @@ import { pipeline } from 'node:stream/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   expectStranger,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { Keystone, type KeystoneOptions } from './keystone.ts';
@@ -131,14 +131,14 @@ afterEach(async () => {
   await stub.close();
 });
 
-const api = (options: Partial<KeystoneOptions> = {}): Promise<Client> =>
+const api = (options: Partial<KeystoneOptions> = {}): Promise<TestClient> =>
   under.server({
     authenticator: new Keystone(
       { ...account, url: stub.url, trust: 30, ...options },
       pino({ level: 'silent' }),
     ),
   });
-const ask = (client: Client, token: string): Promise<Reply> =>
+const ask = (client: TestClient, token: string): Promise<TestReply> =>
   client.call('GET', '/v2.0/networks', undefined, { 'x-auth-token': token });
 
 describe('a token', () => {

@@ -22,9 +22,9 @@ import { digestOf } from './token-digest.ts';
 /** Milliseconds for each call to Keystone. A request may need three calls. */
 const usualTimeout = 5000;
 /** Tokens that are remembered at once; the one longest there goes first. */
-const mostKnown = 10_000;
+const maxKnownTokens = 10_000;
 /** Milliseconds between log lines about the same failure. */
-const complainEvery = 10_000;
+const complaintInterval = 10_000;
 
 export interface KeystoneOptions extends KeystoneAccount {
   /** Seconds that Keystone's word on a token holds, and so that a revoked token may still work. */
@@ -131,14 +131,14 @@ export class Keystone implements Authenticator {
 
   #remember(digest: string, known: Known): void {
     for (const oldest of this.#known.keys()) {
-      if (this.#known.size < mostKnown) break;
+      if (this.#known.size < maxKnownTokens) break;
       this.#known.delete(oldest);
     }
     this.#known.set(digest, known);
   }
 
   #complain(error: unknown): void {
-    if (Date.now() < this.#complained + complainEvery) return;
+    if (Date.now() < this.#complained + complaintInterval) return;
     this.#complained = Date.now();
     this.#log.error({ reason: reasonOf(error) }, 'callers cannot be checked; their requests are put off');
   }

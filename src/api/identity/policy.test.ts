@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type Client,
   collectionOf,
   expectRefusal,
   type Json,
   nameOf,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName, type Person, people } from '../testing/people.ts';
 
 let under: UnderTest;
-let server: Client;
+let server: TestClient;
 /** What the owner has, by path; each shared with the guests' project where that is possible. */
 const things: Record<string, string> = {};
-const by = (name: Person): Client => as(server.api, name);
+const by = (name: Person): TestClient => as(server.api, name);
 const id = (value: Json): string => String(value['id']);
 
 /** A request that makes one of these beside the owner's. */

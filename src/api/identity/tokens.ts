@@ -12,7 +12,7 @@ import { digestOf } from './token-digest.ts';
 import { parseTokenTable, type TokenTable, type TokenTableFault } from './token-table.ts';
 
 /** Milliseconds between looks at the file: looking works on every file system and however the file is replaced. */
-const lookEvery = 500;
+const reloadInterval = 500;
 
 /** Throws `BadTokenFile`, whose text names the file. */
 function readTable(path: string): TokenTable {
@@ -39,7 +39,7 @@ export class TokenFile implements Authenticator {
     this.#log = log;
     this.#table = readTable(path);
     this.#onLook = () => this.#readAgain();
-    watchFile(path, { interval: lookEvery, persistent: false }, this.#onLook);
+    watchFile(path, { interval: reloadInterval, persistent: false }, this.#onLook);
     // What changed between reading and watching would go unseen.
     this.#readAgain();
   }

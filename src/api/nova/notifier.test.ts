@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import { KeystoneClient } from '../identity/keystone-client.ts';
-import { type Client, type Json, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { type Json, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { Hosts } from '../testing/hosts.ts';
 import { Notifier, type NotifierOptions } from './notifier.ts';
 import { NovaClient } from './nova-client.ts';
@@ -13,7 +13,7 @@ const server = '7d7b6a44-63a5-4b8a-9a6a-0b7c5f1e2d3c';
 const interval = 100;
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: string;
 let nova: ComputeService;
 let notifiers: Notifier[];

@@ -87,7 +87,7 @@ export class NovaClient {
         signal: AbortSignal.any([this.#stop.signal, late]),
         redirect: 'error',
       });
-      return { status: response.status, text: await answerText(response, longestAnswer) };
+      return { status: response.status, text: await answerText(response, maxAnswerBytes) };
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
       return unavailable(`no answer: ${reasonOf(cause)}`, error);
@@ -101,7 +101,7 @@ interface Answer {
 }
 
 /** Bytes: what is said of the most events that are sent at once is well below. */
-const longestAnswer = 4 << 20;
+const maxAnswerBytes = 4 << 20;
 
 /** Of anything longer the end is not worth a line of the log. */
 const shortOf = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text);

@@ -34,7 +34,7 @@ export interface OutboxCounts {
 /** Events of one sending; compute services answer in one piece. */
 const maxEvents = 500;
 /** Milliseconds between log lines about the same failure. */
-const complainEvery = 10_000;
+const complaintInterval = 10_000;
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -123,7 +123,7 @@ export class Outbox {
   }
 
   #complain(error: unknown): void {
-    if (performance.now() < this.#complained + complainEvery) return;
+    if (performance.now() < this.#complained + complaintInterval) return;
     this.#complained = performance.now();
     const known = error instanceof Fault && (error as Fault<NovaFault>).data.code === 'NovaUnavailable';
     const text = known

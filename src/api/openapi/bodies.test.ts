@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   contractOf,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { Hosts } from '../testing/hosts.ts';
@@ -15,7 +15,7 @@ afterEach(async () => {
   under = null;
 });
 
-async function start(): Promise<Client> {
+async function start(): Promise<TestClient> {
   under = await openUnderTest('memory');
   const client = await under.server();
   await (await Hosts.oneAndTwo(under, client)).live('far');

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Client, contractOf, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { contractOf, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { byName } from '../testing/people.ts';
 import { untold } from './routes.ts';
 
@@ -23,12 +23,12 @@ afterEach(async () => {
   under = null;
 });
 
-async function start(options: Parameters<UnderTest['server']>[0] = {}): Promise<Client> {
+async function start(options: Parameters<UnderTest['server']>[0] = {}): Promise<TestClient> {
   under = await openUnderTest('memory');
   return under.server({ metrics: async () => '', ...options });
 }
 
-async function documentOf(client: Client): Promise<Json> {
+async function documentOf(client: TestClient): Promise<Json> {
   const { document } = await contractOf(client.api);
   return document;
 }

@@ -3,16 +3,16 @@ import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
 import { startAnsweringAgent } from '../testing/answering-agent.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName, type Person } from '../testing/people.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let stops: (() => void)[];
 beforeEach(async () => {
   under = await openUnderTest('memory');

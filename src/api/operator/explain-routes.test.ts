@@ -6,16 +6,16 @@ import { formatIp } from '../../net/cidr.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { startAnsweringAgent } from '../testing/answering-agent.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName, type Person } from '../testing/people.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let stop: () => void;
 let asked: AskRecord[];
 let answer: Explanation;
@@ -51,7 +51,7 @@ interface Cloud {
 }
 
 /** Two ports of a network with a router; a host has the first. `of` says whose ports they are. */
-async function plug(by: Client = client, of: Json = {}): Promise<Cloud> {
+async function plug(by: TestClient = client, of: Json = {}): Promise<Cloud> {
   await put(keys.host('h1'), { name: 'h1', heartbeat: Date.now(), ttl: 60_000 });
   const network = await by.make('networks', { shared: true });
   for (const [cidr, gateway_ip] of [
@@ -79,7 +79,7 @@ async function plug(by: Client = client, of: Json = {}): Promise<Cloud> {
   return { network, port, other };
 }
 
-const explain = (port: unknown, packet: Json, by: Client = client) =>
+const explain = (port: unknown, packet: Json, by: TestClient = client) =>
   by.call('POST', '/v1/explain', { port, packet });
 
 describe('the frame', () => {

@@ -2,16 +2,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { AskRecord, HitCount, HitRecord, HitWatchRecord } from '../../model/records.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 const hour = 3_600_000;
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let group: string;
 let stops: (() => void)[];
 

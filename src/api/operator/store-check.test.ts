@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
-import { type Client, expectRefusal, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { expectRefusal, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server();

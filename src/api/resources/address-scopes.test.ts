@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { violationsOf } from '../../model/invariants/check.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName, people } from '../testing/people.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
-let guest: Client;
+let admin: TestClient;
+let owner: TestClient;
+let guest: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   const server = await under.server({ authenticator: byName });
@@ -27,17 +27,17 @@ afterEach(async () => {
   expect(violationsOf(entries)).toEqual([]);
 });
 
-const scope = (attributes: Json = {}, client: Client = owner): Promise<Json> =>
+const scope = (attributes: Json = {}, client: TestClient = owner): Promise<Json> =>
   client.make('address-scopes', { name: 's', ip_version: 4, ...attributes });
-const pool = (attributes: Json, client: Client = owner): Promise<Reply> =>
+const pool = (attributes: Json, client: TestClient = owner): Promise<TestReply> =>
   client.call('POST', '/v2.0/subnetpools', {
     subnetpool: { name: 'p', prefixes: ['10.0.0.0/16'], min_prefixlen: 24, ...attributes },
   });
-const made = async (attributes: Json, client: Client = owner): Promise<Json> =>
+const made = async (attributes: Json, client: TestClient = owner): Promise<Json> =>
   client.make('subnetpools', { name: 'p', prefixes: ['10.0.0.0/16'], min_prefixlen: 24, ...attributes });
-const change = (path: string, { id }: Json, name: string, attributes: Json, client: Client = owner) =>
+const change = (path: string, { id }: Json, name: string, attributes: Json, client: TestClient = owner) =>
   client.call('PUT', `/v2.0/${path}/${String(id)}`, { [name]: attributes });
-const share = (type: string, { id }: Json, project: string, client: Client = owner): Promise<Reply> =>
+const share = (type: string, { id }: Json, project: string, client: TestClient = owner): Promise<TestReply> =>
   client.call('POST', '/v2.0/rbac-policies', {
     rbac_policy: {
       object_type: type,

@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { BindingRecord, HostRecord } from '../../model/records.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
+let admin: TestClient;
+let owner: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   await host('one', { availability_zone: 'east' });

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultProject } from '../identity/caller.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server();

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
-let stranger: Client;
+let admin: TestClient;
+let owner: TestClient;
+let stranger: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   const server = await under.server({ authenticator: byName });
@@ -29,7 +29,7 @@ const asExternal = (network: Json, target: string) => ({
   target_tenant: target,
 });
 const policiesOf = (network: Json) => admin.list('rbac-policies', `object_id=${String(network['id'])}`);
-const put = (client: Client, network: Json, attributes: Json) =>
+const put = (client: TestClient, network: Json, attributes: Json) =>
   client.call('PUT', `/v2.0/networks/${String(network['id'])}`, { network: attributes });
 
 describe('external networks', () => {

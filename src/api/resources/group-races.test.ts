@@ -1,32 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 const times = <T>(count: number, make: (n: number) => T): T[] =>
   Array.from({ length: count }, (_, n) => make(n));
-const typeOf = (reply: Reply) => (reply.body['NeutronError'] as { type: string } | undefined)?.type;
-const statuses = (replies: readonly Reply[]) => new Set(replies.map(({ status }) => status));
+const typeOf = (reply: TestReply) => (reply.body['NeutronError'] as { type: string } | undefined)?.type;
+const statuses = (replies: readonly TestReply[]) => new Set(replies.map(({ status }) => status));
 
 describe.each(['memory', 'embedded'] as const)(
   'requests at once about groups, in a store that is %s',
   (kind) => {
     let under: UnderTest;
-    let servers: Client[];
-    let client: Client;
+    let servers: TestClient[];
+    let client: TestClient;
     beforeEach(async () => {
       under = await openUnderTest(kind);
       servers = [await under.server(), await under.server(), await under.server()];
-      [client] = servers as [Client];
+      [client] = servers as [TestClient];
     });
     afterEach(() => under.close());
 
-    const serverOf = (n: number): Client => servers[n % servers.length] ?? client;
+    const serverOf = (n: number): TestClient => servers[n % servers.length] ?? client;
     const post = (path: string, name: string, attributes: Json, n: number) =>
       serverOf(n).call('POST', `/v2.0/${path}`, { [name]: attributes });
     const remove = (path: string, made: Json, n: number) =>

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
+let admin: TestClient;
+let owner: TestClient;
 let network: Json;
 beforeEach(async () => {
   under = await openUnderTest('memory');

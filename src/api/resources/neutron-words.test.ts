@@ -1,9 +1,9 @@
 /** What Neutron answers to subnets, ports and rules that are wrong, word for word, as the real one was heard to say it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Client, expectRefusal, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { expectRefusal, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: string;
 beforeAll(async () => {
   under = await openUnderTest('memory');

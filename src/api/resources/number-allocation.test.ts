@@ -12,7 +12,7 @@ import {
 import type { NetworkRecord, PortRecord } from '../../model/records.ts';
 import { Change, Claims } from '../state/change.ts';
 import { ClaimedNumbers } from '../state/claimed-numbers.ts';
-import { type Client, type Json, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { type Json, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { allocate } from './number-allocation.ts';
 
 const idOf = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
@@ -101,7 +101,7 @@ describe('networks and ports of the API', () => {
   const whole = async () => expect(violationsOf((await under.store.range('')).entries)).toEqual([]);
 
   /** A server that gives these ids to what it makes, then others of its own. */
-  function serverOf(n: number, ...ids: readonly string[]): Promise<Client> {
+  function serverOf(n: number, ...ids: readonly string[]): Promise<TestClient> {
     const left = [...ids];
     let own = n << 20;
     return under.server({ newId: () => left.shift() ?? idOf(++own) });

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { violationsOf } from '../../model/invariants/check.ts';
-import { type Client, expectRefusal, openUnderTest, type UnderTest } from '../testing/api-under-test.ts';
+import { expectRefusal, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 import { poolWords } from '../testing/pools.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
-let guest: Client;
+let admin: TestClient;
+let owner: TestClient;
+let guest: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   const server = await under.server({ authenticator: byName });

@@ -1,10 +1,10 @@
 /** Several bindings of one port, as live migration uses them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { atOne, atTwo, Hosts, nowhere } from '../testing/hosts.ts';
@@ -14,7 +14,7 @@ const unknownId = '3b0a6f4e-5d1a-4a53-8f0c-0d9f3ac5a111';
 const server = '7d7b6a44-63a5-4b8a-9a6a-0b7c5f1e2d3c';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: string;
 let hosts: Hosts;
 

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { Hosts } from '../testing/hosts.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: Json;
 beforeEach(async () => {
   under = await openUnderTest('memory');

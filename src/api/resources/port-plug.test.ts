@@ -1,10 +1,10 @@
 /** What ports say of how they are plugged. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { atTwo, Hosts, nowhere } from '../testing/hosts.ts';
@@ -12,7 +12,7 @@ import { atTwo, Hosts, nowhere } from '../testing/hosts.ts';
 const server = '7d7b6a44-63a5-4b8a-9a6a-0b7c5f1e2d3c';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: string;
 let hosts: Hosts;
 

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../store/contract.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName, type Person } from '../testing/people.ts';
 
 let under: UnderTest;
-let server: Client;
+let server: TestClient;
 let network: string;
 let subnet: string;
-const by = (name: Person, of: Client = server): Client => as(of.api, name);
+const by = (name: Person, of: TestClient = server): TestClient => as(of.api, name);
 const id = (value: Json): string => String(value['id']);
 
 const share = (object: string, type = 'network'): Promise<Json> =>
@@ -196,7 +196,7 @@ describe('what is referred to', () => {
     const own = id(await foreign.make('networks', {}));
     const ownGroup = id(await foreign.make('security-groups', { name: 'mine' }));
     const rule = { security_group_id: ownGroup, direction: 'ingress' };
-    const asks = (client: Client): Promise<{ status: number; body: Json }>[] => [
+    const asks = (client: TestClient): Promise<{ status: number; body: Json }>[] => [
       client.call('POST', '/v2.0/ports', { port: { network_id: own, security_groups: [group] } }),
       client.call('POST', '/v2.0/ports', { port: { network_id: own, qos_policy_id: policy } }),
       client.call('POST', '/v2.0/networks', { network: { qos_policy_id: policy } }),

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let network: Json;
 let subnet: Json;
 beforeEach(async () => {

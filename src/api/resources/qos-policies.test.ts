@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server();
@@ -255,12 +255,12 @@ describe('a policy that is shared', () => {
 describe('many clients of several servers', () => {
   const times = <T>(count: number, make: (n: number) => T): T[] =>
     Array.from({ length: count }, (_, n) => make(n));
-  const typeOf = (reply: Reply) => (reply.body['NeutronError'] as { type: string } | undefined)?.type;
-  let servers: Client[];
+  const typeOf = (reply: TestReply) => (reply.body['NeutronError'] as { type: string } | undefined)?.type;
+  let servers: TestClient[];
   beforeEach(async () => {
     servers = [client, await under.server(), await under.server()];
   });
-  const serverOf = (n: number): Client => servers[n % servers.length] ?? client;
+  const serverOf = (n: number): TestClient => servers[n % servers.length] ?? client;
 
   it('leave no port and no network without its policy', async () => {
     const network = await client.make('networks', {});

@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { QosPolicyRecord } from '../../model/records.ts';
 import { qosPolicyOf } from '../../policy/records.ts';
 import {
-  type Client,
   collectionOf,
   expectRefusal,
   type Json,
   nameOf,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 let policy: Json;
 let base: string;
 beforeEach(async () => {

@@ -3,7 +3,7 @@
  * under an alias. The kinds differ in their tables alone. A change of a rule is a change of its policy.
  */
 import type { FastifyInstance } from 'fastify';
-import type { Draft } from '../../model/attribute.ts';
+import type { RequestDraft } from '../../model/attribute.ts';
 import { refuse } from '../../model/faults.ts';
 import { allows } from '../../model/policy.ts';
 import { qosPolicyVerbs } from '../../model/qos-policy.ts';
@@ -114,7 +114,7 @@ class QosRules implements Resource<RuleOfPolicy> {
     return shown;
   }
 
-  create(change: Change, drafts: readonly Draft[], caller: Caller): readonly RuleOfPolicy[] {
+  create(change: Change, drafts: readonly RequestDraft[], caller: Caller): readonly RuleOfPolicy[] {
     const row = this.#policies.found(caller, this.#policy ?? '');
     const added = drafts.map((draft) => newQosRule(this.#kind, this.#context.newId(), draft));
     const after = added.reduce(withQosRule, row.record);

@@ -2,15 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noQuotas, type QuotaResource, quotaResources, usualQuotas } from '../../model/quota.ts';
 import { defaultProject } from '../identity/caller.ts';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
+  type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server({ quotas: usualQuotas });

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
@@ -18,8 +18,8 @@ import {
 } from '../testing/routed.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
+let admin: TestClient;
+let owner: TestClient;
 let outer: Json;
 let subnet: Json;
 beforeEach(async () => {
@@ -35,9 +35,9 @@ afterEach(async () => {
 });
 
 const idOf = (thing: Json): string => String(thing['id']);
-const portsOf = (client: Client, router: Json): Promise<Json[]> =>
+const portsOf = (client: TestClient, router: Json): Promise<Json[]> =>
   client.list('ports', `device_id=${idOf(router)}`);
-const gatewayIn = (reply: Reply): unknown =>
+const gatewayIn = (reply: TestReply): unknown =>
   (reply.body['router'] as Json | undefined)?.['external_gateway_info'];
 
 describe('gateways', () => {
@@ -67,7 +67,7 @@ describe('gateways', () => {
 
   it('keep their addresses while the network stays, and move when they are told to', async () => {
     const router = await admin.make('routers', {});
-    const set = (more: Json): Promise<Reply> =>
+    const set = (more: Json): Promise<TestReply> =>
       setGateway(admin, router, { network_id: outer['id'], ...more });
     expect(gatewayIn(await set({ enable_snat: false }))).toMatchObject({ enable_snat: false });
     const [port] = await portsOf(admin, router);
@@ -128,7 +128,7 @@ describe('gateways', () => {
 
   it('are chosen by members, their details by administrators', async () => {
     const router = await owner.make('routers', {});
-    const set = (more: Json): Promise<Reply> =>
+    const set = (more: Json): Promise<TestReply> =>
       setGateway(owner, router, { network_id: outer['id'], ...more });
     expect(expectRefusal(await set({ enable_snat: false }), 403, 'PolicyNotAuthorized')).toBe(
       '(rule:update_router and (rule:update_router:external_gateway_info and ' +
@@ -198,7 +198,7 @@ describe('policies for external networks', () => {
     const url = `/v2.0/rbac-policies/${String(open?.['id'])}`;
     const text = expectRefusal(await admin.call('DELETE', url), 409, 'RbacPolicyInUse');
     expect(text).toMatch(/routers attached to this network that depend on this policy/);
-    const narrow = (target: string): Promise<Reply> =>
+    const narrow = (target: string): Promise<TestReply> =>
       admin.call('PUT', url, { rbac_policy: { target_tenant: target } });
     expectRefusal(await narrow('foreign'), 409, 'RbacPolicyInUse');
     const named = await admin.make('rbac-policies', asExternal('own'));
@@ -217,7 +217,7 @@ describe('policies for external networks', () => {
 
 it('of requests that race, gateways and networks stay together', async () => {
   const other = as((await under.server({ authenticator: byName })).api, 'admin');
-  const make = (client: Client): Promise<Reply> =>
+  const make = (client: TestClient): Promise<TestReply> =>
     client.call('POST', '/v2.0/routers', { router: { external_gateway_info: { network_id: outer['id'] } } });
   const replies = await Promise.all([
     ...Array.from({ length: 8 }, (_, at) => make(at % 2 === 0 ? owner : other)),

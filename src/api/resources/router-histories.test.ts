@@ -1,10 +1,10 @@
 /** Random histories of routers with many requests at once, at two servers: whatever comes of each, the store is whole. */
 import { afterEach, expect, it } from 'vitest';
 import {
-  type Client,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { expectWhole } from '../testing/routed.ts';
@@ -23,7 +23,7 @@ function numbersFrom(seed: number): (below: number) => number {
   };
 }
 
-const idsOf = async (client: Client, path: string): Promise<string[]> =>
+const idsOf = async (client: TestClient, path: string): Promise<string[]> =>
   (await client.list(path, 'fields=id')).map(({ id }) => String(id));
 
 it.each([1, 2, 3])('history %i', async (seed) => {
@@ -31,7 +31,7 @@ it.each([1, 2, 3])('history %i', async (seed) => {
   const pick = <T>(items: readonly T[]): T => items[below(items.length)] as T;
   under = await openUnderTest('memory');
   const servers = [await under.server(), await under.server()];
-  const [first] = servers as [Client, Client];
+  const [first] = servers as [TestClient, TestClient];
   const networks: Json[] = [];
   for (let at = 0; at < 4; at++) networks.push(await first.make('networks', { 'router:external': at === 0 }));
   for (const network of networks) {
@@ -98,10 +98,10 @@ it.each([1, 2, 3])('history %i', async (seed) => {
           return ['POST', '/v2.0/ports', { port: { network_id: network } }];
       }
     };
-    const replies: Reply[] = await Promise.all(
+    const replies: TestReply[] = await Promise.all(
       Array.from({ length: 12 }, (_, at) => {
         const [method, url, body] = request();
-        return (servers[at % 2] as Client).call(method, url, body);
+        return (servers[at % 2] as TestClient).call(method, url, body);
       }),
     );
     for (const { status, body } of replies) {

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
@@ -18,9 +18,9 @@ import {
 } from '../testing/routed.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
-let guest: Client;
+let admin: TestClient;
+let owner: TestClient;
+let guest: TestClient;
 let router: Json;
 beforeEach(async () => {
   under = await openUnderTest('memory');
@@ -127,7 +127,7 @@ describe('interfaces for subnets', () => {
 
   it('need a subnet that the caller sees and may be the gateway of', async () => {
     const { network, subnet } = await networkWith(admin, '10.1.0.0/24');
-    const ask = (): Promise<Reply> => addInterface(owner, router, { subnet_id: subnet['id'] });
+    const ask = (): Promise<TestReply> => addInterface(owner, router, { subnet_id: subnet['id'] });
     expectRefusal(await ask(), 404, 'SubnetNotFound');
     await admin.change('networks', network['id'], { shared: true });
     expect(expectRefusal(await ask(), 400, 'BadRequest')).toMatch(/not owned by project making the request/);
@@ -276,7 +276,7 @@ describe('what a router holds', () => {
     const inner = await subnetOn(owner, network, '10.2.0.0/25');
     const port = await attached(owner, router, subnet);
     await attached(owner, router, near);
-    const move = (...ips: Json[]): Promise<Reply> =>
+    const move = (...ips: Json[]): Promise<TestReply> =>
       owner.call('PUT', `/v2.0/ports/${idOf(port)}`, { port: { fixed_ips: ips } });
     expect((await move({ subnet_id: subnet['id'], ip_address: '10.1.0.9' })).status).toBe(200);
     expectRefusal(await move({ subnet_id: inner['id'] }), 400, 'BadRequest');

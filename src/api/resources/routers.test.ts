@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Client,
   expectRefusal,
   type Json,
   openUnderTest,
-  type Reply,
+  type TestClient,
+  type TestReply,
   type UnderTest,
 } from '../testing/api-under-test.ts';
 import { as, byName } from '../testing/people.ts';
 import { attached, expectWhole, networkWith, removeInterface } from '../testing/routed.ts';
 
 let under: UnderTest;
-let admin: Client;
-let owner: Client;
-let reader: Client;
-let stranger: Client;
+let admin: TestClient;
+let owner: TestClient;
+let reader: TestClient;
+let stranger: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   const { api } = await under.server({ authenticator: byName });
@@ -73,7 +73,7 @@ describe('routers', () => {
     const router = await owner.make('routers', { name: 'mine' });
     expect((await reader.list('routers')).map(({ name }) => name)).toEqual(['mine']);
     expect(await stranger.list('routers')).toEqual([]);
-    const put = (client: Client): Promise<Reply> =>
+    const put = (client: TestClient): Promise<TestReply> =>
       client.call('PUT', urlOf(router), { router: { name: 'theirs' } });
     expect(expectRefusal(await put(stranger), 404, 'RouterNotFound')).toBe(
       `Router ${String(router['id'])} could not be found`,
@@ -117,7 +117,7 @@ describe('routers', () => {
   });
 
   it('say what they do not take', async () => {
-    const post = (body: Json): Promise<Reply> => owner.call('POST', '/v2.0/routers', { router: body });
+    const post = (body: Json): Promise<TestReply> => owner.call('POST', '/v2.0/routers', { router: body });
     expect(expectRefusal(await post({ routes: [] }), 400, 'HTTPBadRequest')).toBe(
       "Attribute 'routes' not allowed in POST",
     );
@@ -144,10 +144,11 @@ describe('routes of routers', () => {
     ({ subnet } = await networkWith(owner, '10.1.0.0/24'));
     await attached(owner, router, subnet);
   });
-  const put = (routes: unknown): Promise<Reply> => owner.call('PUT', urlOf(router), { router: { routes } });
-  const act = (word: string, routes: unknown): Promise<Reply> =>
+  const put = (routes: unknown): Promise<TestReply> =>
+    owner.call('PUT', urlOf(router), { router: { routes } });
+  const act = (word: string, routes: unknown): Promise<TestReply> =>
     owner.call('PUT', urlOf(router, `/${word}`), { router: { routes } });
-  const shown = (reply: Reply): unknown => (reply.body['router'] as Json | undefined)?.['routes'];
+  const shown = (reply: TestReply): unknown => (reply.body['router'] as Json | undefined)?.['routes'];
 
   it('are replaced as a whole, each a revision', async () => {
     const routes = [route('10.9.0.0/16', '10.1.0.9'), route('10.8.0.0/16', '10.1.0.9')];
@@ -203,7 +204,7 @@ describe('routes of routers', () => {
 
   it('keep the interface that they go by', async () => {
     await put([route('10.9.0.0/16', '10.1.0.9')]);
-    const gone = (): Promise<Reply> => removeInterface(owner, router, { subnet_id: subnet['id'] });
+    const gone = (): Promise<TestReply> => removeInterface(owner, router, { subnet_id: subnet['id'] });
     expect(expectRefusal(await gone(), 409, 'RouterInterfaceInUseByRoute')).toBe(
       `Router interface for subnet ${String(subnet['id'])} on router ${String(router['id'])} cannot be deleted, ` +
         'as it is required by one or more routes.',

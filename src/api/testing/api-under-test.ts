@@ -16,20 +16,20 @@ import { Contract } from './contract.ts';
 export type StoreKind = 'memory' | 'embedded';
 export type Json = Record<string, unknown>;
 
-export interface Reply {
+export interface TestReply {
   readonly status: number;
   /** Empty when the answer has no body. */
   readonly body: Json;
 }
 
-export interface Client {
+export interface TestClient {
   readonly api: Api;
   call(
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     url: string,
     body?: unknown,
     headers?: Record<string, string>,
-  ): Promise<Reply>;
+  ): Promise<TestReply>;
   /** POSTs one resource; the answer must be 201. */
   make(path: string, attributes: Json): Promise<Json>;
   /** PUTs; the answer must be 200. */
@@ -81,9 +81,9 @@ export async function contractOf(api: Api): Promise<Contract> {
 }
 
 /** `always` are headers of every request. */
-export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}): Client {
+export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}): TestClient {
   let contract: Contract | null = null;
-  const call: Client['call'] = async (method, url, body, headers = {}) => {
+  const call: TestClient['call'] = async (method, url, body, headers = {}) => {
     contract ??= await contractOf(api);
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await api.app.inject({
@@ -97,7 +97,7 @@ export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}
     if (problem !== null) expect.fail(`the answer is not as /openapi.json says: ${problem}`);
     return { status: response.statusCode, body: answer ?? {} };
   };
-  const one = async (expected: number, path: string, reply: Promise<Reply>): Promise<Json> => {
+  const one = async (expected: number, path: string, reply: Promise<TestReply>): Promise<Json> => {
     const { status, body } = await reply;
     expect(body, JSON.stringify(body)).toHaveProperty(nameOf(path));
     expect(status).toBe(expected);
@@ -123,7 +123,7 @@ export function clientOf(api: Api, always: Readonly<Record<string, string>> = {}
 }
 
 /** Checks Neutron's error shape; returns the message. */
-export function expectRefusal(reply: Reply, status: number, type: string): string {
+export function expectRefusal(reply: TestReply, status: number, type: string): string {
   const error = reply.body['NeutronError'] as { type: string; message: string; detail: string } | undefined;
   expect({ status: reply.status, type: error?.type }, JSON.stringify(reply.body)).toEqual({ status, type });
   expect(error?.detail).toBe('');
@@ -131,7 +131,7 @@ export function expectRefusal(reply: Reply, status: number, type: string): strin
 }
 
 /** Checks the shape in which Keystone's filter before Neutron refuses strangers. */
-export function expectStranger(reply: Reply): void {
+export function expectStranger(reply: TestReply): void {
   const message = 'The request you have made requires authentication.';
   expect(reply).toEqual({ status: 401, body: { error: { code: 401, title: 'Unauthorized', message } } });
 }
@@ -139,7 +139,7 @@ export function expectStranger(reply: Reply): void {
 export interface UnderTest {
   readonly store: Store;
   /** One more server on the same store. */
-  server(options?: Partial<ApiOptions>): Promise<Client>;
+  server(options?: Partial<ApiOptions>): Promise<TestClient>;
   /** Everything in the store but heartbeats, to see that a refused request changed nothing. */
   content(): Promise<readonly (readonly [string, string])[]>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /** Hosts for tests, by what their agents say in the store. Must not be used outside tests. */
 import { keys } from '../../model/keys.ts';
-import type { Client, Json, UnderTest } from './api-under-test.ts';
+import type { Json, TestClient, UnderTest } from './api-under-test.ts';
 
 /** How ports are plugged at the hosts `one` and `two`, and at none. */
 export const atOne = {
@@ -21,14 +21,14 @@ export const nowhere = { vif_type: 'unbound', vif_details: {} };
 
 export class Hosts {
   readonly #under: UnderTest;
-  readonly #client: Client;
+  readonly #client: TestClient;
 
-  private constructor(under: UnderTest, client: Client) {
+  private constructor(under: UnderTest, client: TestClient) {
     this.#under = under;
     this.#client = client;
   }
 
-  static async oneAndTwo(under: UnderTest, client: Client): Promise<Hosts> {
+  static async oneAndTwo(under: UnderTest, client: TestClient): Promise<Hosts> {
     const hosts = new Hosts(under, client);
     await hosts.is('one', { bridge: 'br-one', datapath_type: 'netdev' });
     await hosts.is('two', { bridge: 'br-two', datapath_type: 'system' });

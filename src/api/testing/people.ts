@@ -3,7 +3,7 @@
 import { type Authenticator, refuseIdentity, tokenOf } from '../identity/authenticator.ts';
 import { type Caller, newCaller } from '../identity/caller.ts';
 import type { Api } from '../server.ts';
-import { type Client, clientOf } from './api-under-test.ts';
+import { clientOf, type TestClient } from './api-under-test.ts';
 
 const person = (user: string, project: string, ...roles: string[]): Caller =>
   newCaller({ user, project, roles });
@@ -34,4 +34,4 @@ export const byName: Authenticator = {
   close() {},
 };
 
-export const as = (api: Api, name: Person): Client => clientOf(api, { 'x-auth-token': name });
+export const as = (api: Api, name: Person): TestClient => clientOf(api, { 'x-auth-token': name });

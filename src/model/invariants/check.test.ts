@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Client, openUnderTest, type UnderTest } from '../../api/testing/api-under-test.ts';
+import { openUnderTest, type TestClient, type UnderTest } from '../../api/testing/api-under-test.ts';
 import { violationsOf } from './check.ts';
 import type { StoredEntry } from './snapshot.ts';
 
 let under: UnderTest;
-let client: Client;
+let client: TestClient;
 beforeEach(async () => {
   under = await openUnderTest('memory');
   client = await under.server();

@@ -29,7 +29,7 @@ export interface Ethernet {
 }
 
 const isTag = (type: number): boolean => type === etherTypes.vlan || type === etherTypes.serviceVlan;
-const smallestType = 0x0600;
+const minEtherType = 0x0600;
 const snap = Buffer.from([0xaa, 0xaa, 0x03, 0, 0, 0]);
 
 export function buildEthernet(header: Ethernet, payload: Uint8Array): Buffer {
@@ -54,11 +54,11 @@ export function parseEthernet(frame: Buffer): { header: Ethernet; payload: Buffe
     tags.push({ tpid: type, tci: reader.u16() });
     type = reader.u16();
   }
-  if (type < smallestType) {
+  if (type < minEtherType) {
     type = null;
     if (reader.left >= 8 && frame.subarray(reader.offset, reader.offset + 6).equals(snap)) {
       const inner = frame.readUInt16BE(reader.offset + 6);
-      if (inner >= smallestType) {
+      if (inner >= minEtherType) {
         reader.skip(8);
         type = inner;
       }

@@ -16,7 +16,7 @@ import {
   noRecirculation,
   sameInPort,
 } from '../spec/actions.ts';
-import { packetInReasons, ports, wholePacket } from '../spec/numbers.ts';
+import { packetInReasons, ports, wholeLength } from '../spec/numbers.ts';
 import { copyOf, malformed, unencodable } from './fault.ts';
 import { fieldNamed, fieldOf, isMasked, putField, putFieldHeader, takeBits } from './fields.ts';
 import { checkSubfield, putLearn, takeLearn } from './learn.ts';
@@ -32,7 +32,7 @@ const shortPort = (port: number): number =>
   port < 0xff00 || port >= ports.max ? port & 0xffff : unencodable(`port ${port}`);
 const longPort = (port: number): number => (port >= 0xff00 ? (0xffff0000 | port) >>> 0 : port);
 
-const defaultMaxLen = (port: number): number => (port === ports.controller ? wholePacket : 0);
+const defaultMaxLen = (port: number): number => (port === ports.controller ? wholeLength : 0);
 
 function writeOutput(w: Writer, port: number, maxLen = defaultMaxLen(port)): void {
   w.u16(actionTypes.output).u16(0).u32(port).u16(maxLen).zeros(6);
@@ -41,7 +41,7 @@ function writeOutput(w: Writer, port: number, maxLen = defaultMaxLen(port)): voi
 function writeController(w: Writer, action: ActionOf<'controller'>): void {
   const { userdata, maxLen, reason, controllerId, meter, pause } = action;
   experimenter(w, niciraActions.controller2).zeros(6);
-  if (maxLen !== undefined && maxLen !== wholePacket) {
+  if (maxLen !== undefined && maxLen !== wholeLength) {
     putProperty16(w, controllerProperties.maxLen, maxLen);
   }
   if (controllerId !== undefined && controllerId !== 0) {

@@ -3,7 +3,7 @@ import type { Reader, Writer } from '../../base/bytes.ts';
 import type {
   Aggregate,
   Features,
-  Port,
+  PortDescription,
   SwitchDescription,
   TableDescription,
   TableFeatures,
@@ -30,7 +30,7 @@ function takeText(r: Reader, size: number): string {
   return bytes.toString('utf8', 0, end === -1 ? size : end);
 }
 
-export function putPort(w: Writer, port: Port): void {
+export function putPort(w: Writer, port: PortDescription): void {
   const start = w.length;
   w.u32(port.port).u16(0).zeros(2).uint(port.mac, 6).zeros(2);
   putText(w, port.name, portNameLength);
@@ -39,7 +39,7 @@ export function putPort(w: Writer, port: Port): void {
   w.patchU16(start + 4, w.length - start);
 }
 
-export function takePort(stream: Reader): Port {
+export function takePort(stream: Reader): PortDescription {
   const at = stream.offset;
   const port = stream.u32();
   const length = stream.u16();

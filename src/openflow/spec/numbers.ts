@@ -76,7 +76,7 @@ export const anyGroup = 0xffffffff;
 export const allMeters = 0xffffffff;
 export const noBuffer = 0xffffffff;
 /** max_len of an output to the controller: the whole packet. */
-export const wholePacket = 0xffff;
+export const wholeLength = 0xffff;
 
 export const flowCommands = { add: 0, modify: 1, modify_strict: 2, delete: 3, delete_strict: 4 } as const;
 export const flowFlags = {

@@ -151,7 +151,7 @@ export function bytesOf(field: FieldName): number {
 }
 
 /** Bits of the field ct_state. */
-export const ctState = { new: 1, est: 2, rel: 4, rpl: 8, inv: 16, trk: 32, snat: 64, dnat: 128 } as const;
+export const ctStateBits = { new: 1, est: 2, rel: 4, rpl: 8, inv: 16, trk: 32, snat: 64, dnat: 128 } as const;
 
 /** Bits of ip_frag: `any` on every fragment, `later` on all but the first. */
 export const ipFrag = { any: 1, later: 2 } as const;

@@ -26,7 +26,7 @@ const masked = (width: number): fc.Arbitrary<Masked> =>
 const matchable = names.filter((name) => !/^x{1,2}reg|vlan_tci|packet_type/.test(name));
 
 /** Any fields together: the codec checks no prerequisites. */
-export const matches: fc.Arbitrary<Match> = fc
+export const arbitraryMatches: fc.Arbitrary<Match> = fc
   .uniqueArray(fc.constantFrom(...matchable), { maxLength: 8 })
   .chain((fields) =>
     fc
@@ -173,7 +173,7 @@ export const flowMods = fc.record(
     command: fc.constantFrom('add', 'modify', 'modify_strict', 'delete', 'delete_strict'),
     table: u8,
     priority: u16,
-    match: matches,
+    match: arbitraryMatches,
     cookie: u64,
     actions: actionLists,
     goto: u8,
@@ -212,7 +212,7 @@ const packetOuts = fc.record(
     actions: actionLists,
     data: bytes(64),
     bufferId: fc.nat(0xfffffffe),
-    match: matches
+    match: arbitraryMatches
       .map((match): Match => Object.fromEntries(Object.entries(match).filter(([name]) => name !== 'in_port')))
       .filter((match) => Object.keys(match).length > 0),
   },
@@ -236,7 +236,7 @@ const flowStats = fc.record(
   {
     table: u8,
     priority: u16,
-    match: matches,
+    match: arbitraryMatches,
     cookie: u64,
     actions: actionLists,
     goto: u8,
@@ -270,7 +270,7 @@ const flowChanges = fc.record(
     reason: u8,
     table: u8,
     priority: u16,
-    match: matches,
+    match: arbitraryMatches,
     cookie: u64,
     actions: actionLists,
     goto: u8,
@@ -326,7 +326,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
       table: u8,
       cookie: u64,
       reason: u8,
-      metadata: matches,
+      metadata: arbitraryMatches,
       fullLen: u32,
       bufferId: u32,
       userdata: bytes(32),

@@ -7,7 +7,7 @@ import { decodeMessage, encodeMessage } from '../codec/messages.ts';
 import { Framer } from '../framer.ts';
 import type { Message } from '../message.ts';
 
-export interface Exchange {
+export interface PeerExchange {
   readonly xid: number;
   readonly message: Message;
   readonly socket: Socket;
@@ -15,7 +15,7 @@ export interface Exchange {
 }
 
 /** Returns true when the default answer must not be given. */
-export type Script = (exchange: Exchange) => boolean;
+export type Script = (exchange: PeerExchange) => boolean;
 
 const features: Message = {
   type: 'features_reply',
@@ -26,7 +26,7 @@ const features: Message = {
   capabilities: 0,
 };
 
-function usual({ message, reply }: Exchange): void {
+function usual({ message, reply }: PeerExchange): void {
   if (message.type === 'hello') reply({ type: 'hello', versions: [6] });
   else if (message.type === 'features_request') reply(features);
   else if (message.type === 'barrier_request') reply({ type: 'barrier_reply' });

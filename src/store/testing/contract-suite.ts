@@ -8,7 +8,7 @@ import type { Condition, Store, Write } from '../contract.ts';
 import { compaction, watches } from './contract-watches.ts';
 import { randomHistories } from './random-histories.ts';
 import { record } from './recorder.ts';
-import { commit, entry, type Fresh, keysUnder, put, remove, slices } from './writes.ts';
+import { commitWrites, entry, type Fresh, keysUnder, put, remove, slices } from './writes.ts';
 
 /** `makeStore` gives an empty store that nobody else uses; the suite closes it. */
 export function storeContract(name: string, makeStore: () => Promise<Store>): void {
@@ -39,26 +39,26 @@ function transactions(fresh: Fresh): void {
   test('a written entry reads back with its revisions', async () => {
     const store = await fresh();
     expect(await store.get('a')).toBeNull();
-    const first = await commit(store, [put('a', '1')]);
+    const first = await commitWrites(store, [put('a', '1')]);
     expect(await store.get('a')).toEqual(entry('a', '1', first, first));
-    const second = await commit(store, [put('a', '2')]);
+    const second = await commitWrites(store, [put('a', '2')]);
     expect(second).toBeGreaterThan(first);
     expect(await store.get('a')).toEqual(entry('a', '2', second, first));
   });
 
   test('a key that is deleted and made again has a new create revision', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('a', '1')]);
-    const deletion = await commit(store, [remove('a')]);
+    const first = await commitWrites(store, [put('a', '1')]);
+    const deletion = await commitWrites(store, [remove('a')]);
     expect(await store.get('a')).toBeNull();
-    const second = await commit(store, [put('a', '2')]);
+    const second = await commitWrites(store, [put('a', '2')]);
     expect(first < deletion && deletion < second).toBe(true);
     expect(await store.get('a')).toEqual(entry('a', '2', second, second));
   });
 
   test('all writes of a transaction carry one revision', async () => {
     const store = await fresh();
-    const revision = await commit(store, [put('a', '1'), put('b', '2'), put('c', '3')]);
+    const revision = await commitWrites(store, [put('a', '1'), put('b', '2'), put('c', '3')]);
     const { entries } = await store.range('');
     expect(entries.map((e) => e.modRevision)).toEqual([revision, revision, revision]);
   });
@@ -83,7 +83,7 @@ function transactions(fresh: Fresh): void {
   for (const [what, condition, holds] of cases) {
     test(`condition ${what}: ${holds ? 'holds' : 'fails'}`, async () => {
       const store = await fresh();
-      const tested = condition(await commit(store, given));
+      const tested = condition(await commitWrites(store, given));
       const result = await store.txn([tested], [put('new', '1')]);
       expect(result.ok).toBe(holds);
       if (!result.ok) expect(result.failed).toEqual([tested]);
@@ -94,20 +94,20 @@ function transactions(fresh: Fresh): void {
 
   test('quiet passes deletions, and sees a key written again after them', async () => {
     const store = await fresh();
-    const at = await commit(store, [put('dir/x', '1'), put('dir/y', '1')]);
+    const at = await commitWrites(store, [put('dir/x', '1'), put('dir/y', '1')]);
     const quiet: Condition = { prefix: 'dir/', is: 'quiet', revision: at };
-    await commit(store, [put('dir/z', '1')]);
+    await commitWrites(store, [put('dir/z', '1')]);
     expect((await store.txn([quiet], [])).ok).toBe(false);
-    await commit(store, [remove('dir/z')]);
-    await commit(store, [remove('dir/x')]);
+    await commitWrites(store, [remove('dir/z')]);
+    await commitWrites(store, [remove('dir/x')]);
     expect((await store.txn([quiet], [])).ok).toBe(true);
-    await commit(store, [put('dir/x', '1')]);
+    await commitWrites(store, [put('dir/x', '1')]);
     expect((await store.txn([quiet], [])).ok).toBe(false);
   });
 
   test('one failed condition of many stops every write, and only the failed ones are named', async () => {
     const store = await fresh();
-    await commit(store, [put('a', '1')]);
+    await commitWrites(store, [put('a', '1')]);
     const failing: Condition = { key: 'b', is: 'present' };
     const result = await store.txn([{ key: 'a', is: 'present' }, failing], [put('a', '2'), put('c', '1')]);
     expect(result).toEqual({ ok: false, failed: [failing] });
@@ -116,10 +116,10 @@ function transactions(fresh: Fresh): void {
 
   test('the deletion of a missing key changes nothing', async () => {
     const store = await fresh();
-    const at = await commit(store, [put('a', '1')]);
+    const at = await commitWrites(store, [put('a', '1')]);
     const watch = record(store, '', at);
-    await commit(store, [remove('b')]);
-    const last = await commit(store, [put('c', '1')]);
+    await commitWrites(store, [remove('b')]);
+    const last = await commitWrites(store, [put('c', '1')]);
     await watch.reached(last);
     expect(watch.batches.map((b) => b.events.length)).toEqual([1, 1]);
   });
@@ -137,7 +137,7 @@ function ordering(fresh: Fresh): void {
   test('a prefix has its keys in code-unit order, and no neighbour', async () => {
     const store = await fresh();
     const written = ['a0', 'a/', 'a/b', 'a', 'a/a', 'a.', 'b/a', 'a/b/c', 'A/a', 'a/0'];
-    await commit(
+    await commitWrites(
       store,
       written.map((key) => put(key, key)),
     );
@@ -162,7 +162,7 @@ function ordering(fresh: Fresh): void {
       '\u0000',
       '\u007f',
     ];
-    await commit(
+    await commitWrites(
       store,
       texts.map((text) => put(`k/${text}`, text)),
     );
@@ -175,7 +175,7 @@ function ordering(fresh: Fresh): void {
   test('empty and large values are kept', async () => {
     const store = await fresh();
     const large = 'ü'.repeat(200_000);
-    await commit(store, [put('empty', ''), put('large', large)]);
+    await commitWrites(store, [put('empty', ''), put('large', large)]);
     expect((await store.get('empty'))?.value).toBe('');
     expect((await store.get('large'))?.value).toBe(large);
   });
@@ -184,7 +184,7 @@ function ordering(fresh: Fresh): void {
     const store = await fresh();
     const keys = Array.from({ length: 3000 }, (_, i) => `n/${String((i * 7919) % 3000).padStart(4, '0')}`);
     for (const part of slices(keys, 100))
-      await commit(
+      await commitWrites(
         store,
         part.map((key) => put(key, '')),
       );
@@ -192,7 +192,7 @@ function ordering(fresh: Fresh): void {
       keys.filter((_, i) => i % 3 !== 0),
       100,
     ))
-      await commit(store, part.map(remove));
+      await commitWrites(store, part.map(remove));
     const left = keys.filter((_, i) => i % 3 === 0);
     expect(await keysUnder(store, 'n/')).toEqual(left.toSorted());
     expect(await keysUnder(store, 'n/1')).toEqual(left.filter((key) => key.startsWith('n/1')).toSorted());
@@ -227,7 +227,7 @@ function concurrency(fresh: Fresh): void {
 
   test('2000 increments by compare-and-swap from 16 writers add up, each revision its own', async () => {
     const store = await fresh();
-    await commit(store, [put('n', '0')]);
+    await commitWrites(store, [put('n', '0')]);
     const revisions = new Set<number>();
     let left = 2000;
     const writer = async (): Promise<void> => {
@@ -253,7 +253,7 @@ function concurrency(fresh: Fresh): void {
     const store = await fresh();
     await Promise.all(
       Array.from({ length: 50 }, async (_, i) => {
-        const revision = await commit(store, [put(`k/${i}`, '')]);
+        const revision = await commitWrites(store, [put(`k/${i}`, '')]);
         expect((await store.get(`k/${i}`))?.modRevision).toBe(revision);
         expect((await store.range('k/')).revision).toBeGreaterThanOrEqual(revision);
       }),
@@ -264,7 +264,7 @@ function concurrency(fresh: Fresh): void {
 function closing(fresh: Fresh): void {
   test('calls are refused, watches end, a second close is harmless', async () => {
     const store = await fresh();
-    const revision = await commit(store, [put('a', '1')]);
+    const revision = await commitWrites(store, [put('a', '1')]);
     const watch = record(store, '', revision + 1);
     const closedBefore = record(store, '', revision + 1);
     closedBefore.close();

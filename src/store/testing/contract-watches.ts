@@ -3,14 +3,14 @@ import { expect, test } from 'vitest';
 import { bug } from '../../base/errors.ts';
 import type { TxnResult } from '../contract.ts';
 import { eventually, type Recorder, record } from './recorder.ts';
-import { commit, type Fresh, put, remove } from './writes.ts';
+import { commitWrites, type Fresh, put, remove } from './writes.ts';
 
 export function watches(fresh: Fresh): void {
   test('a transaction is one batch, with its own entries', async () => {
     const store = await fresh();
-    const at = await commit(store, [put('a', '1'), put('gone', '1')]);
+    const at = await commitWrites(store, [put('a', '1'), put('gone', '1')]);
     const watch = record(store, '', at + 1);
-    const revision = await commit(store, [put('a', '2'), remove('gone'), put('b', '1')]);
+    const revision = await commitWrites(store, [put('a', '2'), remove('gone'), put('b', '1')]);
     await watch.reached(revision);
     expect(watch.batches).toHaveLength(1);
     expect(sorted(watch)).toEqual([
@@ -24,9 +24,9 @@ export function watches(fresh: Fresh): void {
     const store = await fresh();
     const { revision } = await store.range('');
     const watch = record(store, 'a/', revision + 1);
-    const first = await commit(store, [put('a/1', ''), put('a0', ''), put('b', '')]);
-    await commit(store, [put('b', '2')]);
-    const last = await commit(store, [remove('a/1')]);
+    const first = await commitWrites(store, [put('a/1', ''), put('a0', ''), put('b', '')]);
+    await commitWrites(store, [put('b', '2')]);
+    const last = await commitWrites(store, [remove('a/1')]);
     await watch.reached(last);
     expect(watch.batches.map((b) => [b.revision, b.events.length])).toEqual([
       [first, 1],
@@ -37,9 +37,9 @@ export function watches(fresh: Fresh): void {
   test('a watch resumes at any revision, each batch once and in order', async () => {
     const store = await fresh();
     const revisions: number[] = [];
-    for (let i = 0; i < 20; i++) revisions.push(await commit(store, [put(`k/${i % 3}`, String(i))]));
+    for (let i = 0; i < 20; i++) revisions.push(await commitWrites(store, [put(`k/${i % 3}`, String(i))]));
     const started = revisions.map((from) => record(store, 'k/', from));
-    for (let i = 0; i < 5; i++) revisions.push(await commit(store, [put(`k/${i}`, 'later')]));
+    for (let i = 0; i < 5; i++) revisions.push(await commitWrites(store, [put(`k/${i}`, 'later')]));
     const last = revisions.at(-1) ?? 0;
     await Promise.all(started.map((watch) => watch.reached(last)));
     expect(started.map((watch) => watch.batches.map((b) => b.revision))).toEqual(
@@ -52,13 +52,13 @@ export function watches(fresh: Fresh): void {
     const stop = new AbortController();
     const writers = [0, 1, 2].map(async (writer) => {
       for (let i = 0; !stop.signal.aborted; i++)
-        await commit(store, [put(`k/${writer}/${i % 5}`, String(i))]);
+        await commitWrites(store, [put(`k/${writer}/${i % 5}`, String(i))]);
     });
     for (let round = 0; round < 10; round++) {
       const snapshot = await store.range('k/');
       const view = new Map(snapshot.entries.map((e) => [e.key, e]));
       const watch = record(store, 'k/', snapshot.revision + 1);
-      const mark = await commit(store, [put('k/mark', String(round))]);
+      const mark = await commitWrites(store, [put('k/mark', String(round))]);
       await watch.reached(mark);
       for (const batch of watch.batches.filter((b) => b.revision <= mark)) {
         expect(batch.revision).toBeGreaterThan(snapshot.revision);
@@ -75,17 +75,17 @@ export function watches(fresh: Fresh): void {
 
   test('a watch from a future revision is silent until then', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('a', '1')]);
+    const first = await commitWrites(store, [put('a', '1')]);
     const watch = record(store, '', first + 3);
     let last = first;
-    while (last < first + 5) last = await commit(store, [put('a', String(last))]);
+    while (last < first + 5) last = await commitWrites(store, [put('a', String(last))]);
     await watch.reached(last);
     expect(Math.min(...watch.batches.map((b) => b.revision))).toBeGreaterThanOrEqual(first + 3);
   });
 
   test('a reader sees nothing before watch() has returned, and its handler may write without re-entry', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('n', '0')]);
+    const first = await commitWrites(store, [put('n', '0')]);
     let returned = false;
     let inside = 0;
     let deepest = 0;
@@ -109,26 +109,26 @@ export function watches(fresh: Fresh): void {
 
   test('a closed watch is silent, also when it is closed from its own handler', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('a', '1')]);
-    await commit(store, [put('a', '2')]);
+    const first = await commitWrites(store, [put('a', '1')]);
+    await commitWrites(store, [put('a', '2')]);
     const own: Recorder = record(store, '', first, () => own.close());
     const other = record(store, '', first);
     other.close();
     const witness = record(store, '', first);
-    await witness.reached(await commit(store, [put('a', '3')]));
+    await witness.reached(await commitWrites(store, [put('a', '3')]));
     await eventually(() => expect(own.batches).toHaveLength(1));
-    await witness.reached(await commit(store, [put('a', '4')]));
+    await witness.reached(await commitWrites(store, [put('a', '4')]));
     expect([own.batches.length, other.batches.length]).toEqual([1, 0]);
     expect([...own.lost, ...other.lost]).toEqual([]);
   });
 
   test('a reader that throws loses its own watch and no other', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('a', '1')]);
+    const first = await commitWrites(store, [put('a', '1')]);
     const bad = record(store, '', first, () => bug('a reader failed'));
     const good = record(store, '', first);
     expect((await bad.ended()).data.code).toBe('StoreUnavailable');
-    await good.reached(await commit(store, [put('a', '2')]));
+    await good.reached(await commitWrites(store, [put('a', '2')]));
     expect([bad.batches.length, good.batches.length]).toEqual([1, 2]);
   });
 }
@@ -136,10 +136,10 @@ export function watches(fresh: Fresh): void {
 export function compaction(fresh: Fresh): void {
   test('history goes, values stay, and a watch from before is refused', async () => {
     const store = await fresh();
-    const old = await commit(store, [put('old', '1')]);
-    await commit(store, [put('a', '1')]);
-    const limit = await commit(store, [put('a', '2')]);
-    const after = await commit(store, [put('a', '3')]);
+    const old = await commitWrites(store, [put('old', '1')]);
+    await commitWrites(store, [put('a', '1')]);
+    const limit = await commitWrites(store, [put('a', '2')]);
+    const after = await commitWrites(store, [put('a', '3')]);
     await store.compact(limit);
     expect((await store.get('old'))?.modRevision).toBe(old);
     const late = record(store, '', old);
@@ -159,7 +159,7 @@ export function compaction(fresh: Fresh): void {
     const watch = record(store, '', revision + 1);
     const revisions = [];
     for (let i = 0; i < 30; i++) {
-      revisions.push(await commit(store, [put('a', String(i))]));
+      revisions.push(await commitWrites(store, [put('a', String(i))]));
       if (i % 10 === 9) {
         await watch.reached(revisions.at(-1) ?? 0);
         await store.compact((revisions.at(-1) ?? 0) - 1);
@@ -172,9 +172,9 @@ export function compaction(fresh: Fresh): void {
 
   test('conditions on revisions that were compacted are still judged correctly', async () => {
     const store = await fresh();
-    const first = await commit(store, [put('dir/a', '1')]);
-    await commit(store, [put('dir/b', '1')]);
-    const limit = await commit(store, [put('other', '1')]);
+    const first = await commitWrites(store, [put('dir/a', '1')]);
+    await commitWrites(store, [put('dir/b', '1')]);
+    const limit = await commitWrites(store, [put('other', '1')]);
     await store.compact(limit);
     expect((await store.txn([{ prefix: 'dir/', is: 'quiet', revision: first }], [])).ok).toBe(false);
     expect((await store.txn([{ prefix: 'dir/a', is: 'quiet', revision: first }], [])).ok).toBe(true);

@@ -17,7 +17,7 @@ export function entry(key: string, value: string, modRevision: number, createRev
   return { key, value, modRevision, createRevision };
 }
 
-export async function commit(store: Store, writes: readonly Write[]): Promise<number> {
+export async function commitWrites(store: Store, writes: readonly Write[]): Promise<number> {
   const result = await store.txn([], writes);
   return result.ok ? result.revision : bug('a transaction without conditions failed');
 }

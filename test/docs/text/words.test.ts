@@ -1,0 +1,105 @@
+/**
+ * The words of docs/glossary.md hold in the sources: headers have headings, names have one meaning, numbers are named as
+ * limits and times, and comments avoid the phrases below.
+ */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { filesUnder, sourceFiles } from './pages.ts';
+
+const headings = /^ \* (Idea|Invariants?|Rejected|Result|Price|Example)\b[^:]*:/m;
+const maxHeaderLines = 8;
+/** A sentence of a comment may have this many words; lists of names make some longer than the 25 of the rule. */
+const maxSentenceWords = 32;
+
+/** Identifiers of earlier releases, or with another meaning than the glossary's, and the present words. */
+const forbiddenNames: Readonly<Record<string, string>> = {
+  soil: 'markDirty',
+  mostAtOnce: 'maxConcurrent',
+  patience: '…Timeout',
+  farewell: 'drainTimeout',
+  lastWords: 'drainTimeout',
+  worthALook: '…Threshold',
+  widest: 'maxBatch',
+  fewZones: 'maxZonesReadSingly',
+  dealings: 'actions',
+  seer: 'viewer',
+  Sight: 'Visibility',
+  Reading: 'RowView or CounterReading',
+  lendsReserved: 'allowsReservedPairs',
+  fed: 'listed',
+  wired: 'ready',
+  hasten: 'retryNow',
+  sayBack: 'reportBindings',
+  meetSwitch: 'onSwitchConnected',
+  Suspicion: 'Tightening',
+  rehearse: 'check',
+  udpToDhcp: 'isDhcp…',
+};
+
+/** Numbers are max…, min…, …Timeout, …Interval, …Limit. */
+const misnamedNumber =
+  /\b(?:const|readonly) ((?:most|least|longest|largest|smallest|shortest|widest|few|furthest)[A-Z]\w*|\w*(?:Patience|Rest|Every))\b(?:: number)? = [\d_.]+/g;
+
+/** Phrases that a reader has to read twice. */
+const riddles =
+  /\b(in vain|for want of|save that|but for the|all the same|be they|at hand|whos?ever|whatsoever|is told|are told|tells of|what becomes of|shall)\b/i;
+
+/** Names that several files export, with the reason why that is clear. */
+const sharedNames: Readonly<Record<string, string>> = {
+  drop: 'the end of a packet: in a walk of the evaluator, and by a flow',
+};
+
+const comments = (text: string): readonly string[] =>
+  [...text.matchAll(/\/\*\*[^]*?\*\/|^\s*\/\/[^\n]*(?:\n\s*\/\/[^\n]*)*/gm)].map(([comment]) => comment);
+
+const prose = (comment: string): string =>
+  comment.replaceAll(/^\s*(\/\*\*|\*\/|\*|\/\/) ?/gm, '').replaceAll('*/', '');
+
+const sentences = (comment: string): readonly string[] =>
+  prose(comment)
+    .split(/\n\s*\n|\n- /)
+    .flatMap((paragraph) => paragraph.replaceAll(/\s+/g, ' ').split(/(?<=[.:;?!)]) /));
+
+/** Each violation as a line: file, rule, place. */
+function violationsOf(path: string): string[] {
+  const text = readFileSync(path, 'utf8');
+  const found: string[] = [];
+  const header = text.match(/^(?:#!.*\n)?(\/\*\*[^]*?\*\/)/)?.[1] ?? '';
+  const lines = header.split('\n').length - 2;
+  if (lines > maxHeaderLines && !headings.test(header))
+    found.push(`a header of ${lines} lines without headings`);
+  const code = text.replaceAll(/\/\*\*[^]*?\*\/|\/\/[^\n]*|'[^'\n]*'/g, '');
+  for (const [name, better] of Object.entries(forbiddenNames))
+    if (new RegExp(`(?<!\\w)${name}\\b`).test(code)) found.push(`${name} in place of ${better}`);
+  for (const [, name] of code.matchAll(misnamedNumber)) found.push(`${name} is no max…, …Timeout, …Interval`);
+  for (const comment of comments(text)) {
+    const [riddle] = riddles.exec(prose(comment)) ?? [];
+    if (riddle !== undefined) found.push(`'${riddle}' in ${prose(comment).slice(0, 60)}`);
+    for (const sentence of sentences(comment)) {
+      const size = sentence.split(' ').length;
+      if (size > maxSentenceWords) found.push(`a sentence of ${size} words: ${sentence.slice(0, 60)}`);
+    }
+  }
+  return found.map((what) => `${path}: ${what}`);
+}
+
+/** Folders of which every file is in plain words. */
+const done = ['base', 'bin', 'net', 'openflow', 'ovsdb', 'policy', 'store'] as const;
+
+test.each(done)('src/%s', (folder) => {
+  const files = filesUnder(`src/${folder}`, /\.ts$/);
+  expect(files.length).toBeGreaterThan(0);
+  expect(files.flatMap(violationsOf)).toEqual([]);
+});
+
+test('a name that two files export has one meaning', () => {
+  const homes = new Map<string, string[]>();
+  for (const path of sourceFiles)
+    for (const [, name = ''] of readFileSync(path, 'utf8').matchAll(
+      /^export (?:abstract )?(?:async )?(?:type|interface|class|const|function\*?) (\w+)/gm,
+    ))
+      homes.set(name, [...new Set([...(homes.get(name) ?? []), path])]);
+  const shared = [...homes].filter(([, paths]) => paths.length > 1);
+  for (const [name, paths] of shared) expect(Object.keys(sharedNames), paths.join(', ')).toContain(name);
+  expect(shared.map(([name]) => name).sort()).toEqual(Object.keys(sharedNames).sort());
+});
