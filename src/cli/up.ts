@@ -47,7 +47,7 @@ type Parts = Part | 'both';
 
 /** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
 export async function up(settings: Settings, parts: Parts = 'both'): Promise<void> {
-  for (const flag of [heapGrowth, youngAtFirst, lateOptimization]) setFlagsFromString(flag);
+  for (const flag of [youngAtFirst, lateOptimization]) setFlagsFromString(flag);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
   const closers: (() => Promise<void>)[] = [];
@@ -60,6 +60,8 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     const address = parts === 'agent' ? null : await startServer(context);
     const agent = parts === 'server' ? null : await startAgent(context, (options) => new Agent(options));
     const first = agent === null ? 'applied' : await Promise.race([firstOf(agent), stopped]);
+    // Not before: nearly all that a start makes lives on, so that collections during it free little.
+    setFlagsFromString(heapGrowth);
     if (first !== 'signal') {
       if (first === 'late')
         log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
