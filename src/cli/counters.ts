@@ -1,4 +1,4 @@
-/** `portcullis counters`: what was dropped at a port, and why. */
+/** `portcullis counters`: what was dropped at a port, or on a host where no port is known, and why. */
 import type { Client } from './client.ts';
 import { json, table } from './table.ts';
 
@@ -10,11 +10,28 @@ interface Drop {
   readonly bytes: number;
 }
 
-/** The text to print; `reference` is a port's name or id. */
-export async function counters(client: Client, reference: string, asJson: boolean): Promise<string> {
-  const port = await client.port(reference);
-  const answer = await client.get<{ readonly drops: readonly Drop[] }>(`/v1/ports/${port.id}/counters`);
-  if (asJson) return json(answer);
+interface Answer {
+  readonly drops: readonly Drop[];
+}
+
+/** Whose drops: a port by name or id, or a host by name. */
+export type Subject = { readonly port: string } | { readonly host: string };
+
+async function read(client: Client, subject: Subject): Promise<Answer> {
+  if ('host' in subject) return client.get<Answer>(`/v1/hosts/${encodeURIComponent(subject.host)}/counters`);
+  const port = await client.port(subject.port);
+  return client.get<Answer>(`/v1/ports/${port.id}/counters`);
+}
+
+/** The text to print; without `all`, the reasons that have dropped something. */
+export async function counters(
+  client: Client,
+  subject: Subject,
+  { all, asJson }: { readonly all: boolean; readonly asJson: boolean },
+): Promise<string> {
+  const answer = await read(client, subject);
+  const drops = answer.drops.filter(({ packets }) => all || packets > 0);
+  if (asJson) return json({ ...answer, drops });
   return table(
     [
       { title: 'DIRECTION', value: (drop) => drop.direction },
@@ -23,6 +40,6 @@ export async function counters(client: Client, reference: string, asJson: boolea
       { title: 'PACKETS', value: (drop) => drop.packets },
       { title: 'BYTES', value: (drop) => drop.bytes },
     ],
-    answer.drops,
+    drops,
   );
 }

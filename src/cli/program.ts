@@ -163,6 +163,11 @@ function addPart(program: Command, part: Part, description: string): void {
     .action((_options: unknown, command: Command) => start(settingsOf(command, part), part));
 }
 
+interface CountersOptions {
+  readonly host?: string;
+  readonly all?: boolean;
+}
+
 export function buildProgram(): Command {
   // Set before any command is added: commands inherit it.
   const program = new Command('portcullis').exitOverride().showHelpAfterError('(try --help)');
@@ -183,10 +188,17 @@ export function buildProgram(): Command {
       if (!result.synced) process.exitCode = 1;
     });
 
-  withEndpoint(program.command('counters <port>'))
-    .description("what a port's guards and rules dropped, per reason and protocol")
-    .action(async (reference: string, _options: unknown, command: Command) => {
-      print(await counters(clientOf(command), reference, wantsJson(command)));
+  withEndpoint(program.command('counters [port]'))
+    .description('what was dropped at a port (name or id), per reason and protocol')
+    .option('--host <name>', 'drops on a host that belong to no port')
+    .option('--all', 'also the reasons that have dropped nothing')
+    .action(async (port: string | undefined, { host, all }: CountersOptions, command: Command) => {
+      if (port !== undefined && host !== undefined)
+        throw new InvalidArgumentError('give a port or --host, not both.');
+      const subject = port === undefined ? host !== undefined && { host } : { port };
+      if (subject === false) throw new InvalidArgumentError('give a port or --host.');
+      const options = { all: all === true, asJson: wantsJson(command) };
+      print(await counters(clientOf(command), subject, options));
     });
 
   withEndpoint(program.command('explain <port> [frame...]'))

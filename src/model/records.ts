@@ -322,11 +322,13 @@ export type AskRecord =
   | { readonly kind: 'hits' }
   /** The host that holds the port answers a CountersAnswer; the others do not answer. */
   | { readonly kind: 'counters'; readonly port: string; readonly network: string }
+  /** The named host answers a CountersAnswer of drops that belong to no port; the others do not answer. */
+  | { readonly kind: 'host-counters'; readonly host: string }
   /** The host that holds the port answers an Explanation; the others do not answer. `frame` is hexadecimal. */
   | { readonly kind: 'explain'; readonly port: string; readonly network: string; readonly frame: string };
 
 export interface DropCounter {
-  /** Stable name of the reason, such as `arp-spoof`. */
+  /** Stable name of the reason, such as `arp-spoof`: a key of policy/drop-reasons.ts. */
   readonly reason: string;
   /** The direction as the guest sees it: egress is what it sent. */
   readonly direction: 'ingress' | 'egress';

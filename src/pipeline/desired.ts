@@ -42,12 +42,16 @@ interface Reason {
 const provenanceText = (why: Provenance): string =>
   `${why.stage}|${why.reason}|${why.port ?? ''}|${why.network ?? ''}|${why.rule ?? ''}|${why.opens ?? ''}|${why.drop ?? ''}|${why.protocol ?? ''}`;
 
-/** Verdicts of rules are told by their cookies' highest bits, so that the switch can list them alone. */
-export const verdictCookies = { cookie: 0xan << 60n, cookieMask: 0xfn << 60n } as const;
+/** The highest bits of a cookie say what kind of flow it is, so that the switch can list one kind alone. */
+const cookieMask = 0xfn << 60n;
+export const verdictCookies = { cookie: 0xan << 60n, cookieMask } as const;
+/** Drops that belong to no port. */
+export const hostDropCookies = { cookie: 0xbn << 60n, cookieMask } as const;
 
 function cookieFor(why: Provenance, text: string): bigint {
   const hash = hash64(text) >> 4n;
-  return why.rule === undefined ? hash : hash | verdictCookies.cookie;
+  if (why.rule !== undefined) return hash | verdictCookies.cookie;
+  return why.drop !== undefined && why.port === undefined ? hash | hostDropCookies.cookie : hash;
 }
 
 const shareKey = ({ id, clause, of }: Conjunction): string => `${id}/${clause}/${of}`;

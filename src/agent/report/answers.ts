@@ -22,6 +22,8 @@ export interface AnswersOptions {
   readonly cut: () => number;
   /** Records what rules have let in up to now. */
   readonly hits: () => Promise<void>;
+  /** Drops that belong to no port. */
+  readonly hostDrops: () => Promise<readonly DropCounter[]>;
   /** Null when the port is not on this host. */
   readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
   /** The walk of a frame from a port; null when the port is not on this host. */
@@ -108,6 +110,10 @@ export class Answers implements StoreReader {
     if (ask.kind === 'hits') await this.#options.hits();
     if (ask.kind === 'explain')
       return this.#options.explain(ask.port as PortId, Buffer.from(ask.frame, 'hex'));
+    if (ask.kind === 'host-counters') {
+      if (ask.host !== this.#options.host) return null;
+      return { drops: await this.#options.hostDrops() } satisfies CountersAnswer;
+    }
     if (ask.kind !== 'counters') return {};
     const drops = await this.#options.drops(ask.port as PortId);
     return drops === null ? null : ({ drops } satisfies CountersAnswer);

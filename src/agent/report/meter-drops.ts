@@ -1,31 +1,70 @@
-/** What the limits of a port's QoS policy stopped, read from the meters that measure them. */
+/** What meters dropped: the limits of QoS policies, and those of what a port may make the agent or the switch do. */
 import { Fault } from '../../base/errors.ts';
+import type { PortKey } from '../../model/numbers.ts';
 import type { DropCounter } from '../../model/records.ts';
 import type { MeterStats, Session } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { PortId } from '../../policy/world.ts';
+import { answerMeterOf, puntMeterOf } from '../../pipeline/shared-meters.ts';
+import type { DropReason } from '../../policy/drop-reasons.ts';
+import type { Direction, PortId } from '../../policy/world.ts';
 
-/** One a limit that is enforced, zero included. Counts begin anew when a limit changes. */
-export async function meterDrops(
-  session: Session,
-  { relations }: Pipeline,
-  port: PortId,
-): Promise<DropCounter[]> {
-  const budgets = relations.qos.granted.get(port)?.budgets ?? [];
-  return Promise.all(
-    budgets.map(async ({ meter, direction, kind }) => {
-      const band = (await statsOf(session, meter))?.bands[0];
-      return {
-        reason: `qos-${kind}`,
-        direction,
-        packets: Number(band?.packets ?? 0),
-        bytes: Number(band?.bytes ?? 0),
-      };
-    }),
-  );
+const shared = [
+  { reason: 'punt-limit', meterOf: puntMeterOf },
+  { reason: 'answer-limit', meterOf: answerMeterOf },
+] as const;
+
+/** The ports here by meter, for each kind of meter that ports may share. */
+function usersOf({ relations, facts }: Pipeline, meterOf: (key: PortKey, spread: number) => number | null) {
+  const spread = facts.abilities.get('switch')?.meterSpread ?? 0;
+  const users = new Map<number, PortId[]>();
+  for (const [id, { key, port }] of relations.locals.entries()) {
+    const meter = port.mode === 'off' ? null : meterOf(key, spread);
+    if (meter !== null) users.set(meter, [...(users.get(meter) ?? []), id]);
+  }
+  return users;
 }
 
-/** Undefined for a meter that is not there yet. */
+/** One a meter that the port has alone, zero included. Counts of a QoS limit begin anew when the limit changes. */
+export async function portMeterDrops(
+  session: Session,
+  pipeline: Pipeline,
+  port: PortId,
+): Promise<DropCounter[]> {
+  const budgets = pipeline.relations.qos.granted.get(port)?.budgets ?? [];
+  const limits = budgets.map(({ meter, direction, kind }) =>
+    counterOf(session, meter, `qos-${kind}`, direction),
+  );
+  const alone = shared.flatMap(({ reason, meterOf }) =>
+    [...usersOf(pipeline, meterOf)]
+      .filter(([, users]) => users.length === 1 && users[0] === port)
+      .map(([meter]) => counterOf(session, meter, reason, 'egress')),
+  );
+  return (await Promise.all([...limits, ...alone])).filter((counter) => counter !== null);
+}
+
+/** What meters dropped that several ports share. */
+export async function sharedMeterDrops(session: Session, pipeline: Pipeline): Promise<DropCounter[]> {
+  const counters = shared.flatMap(({ reason, meterOf }) =>
+    [...usersOf(pipeline, meterOf)]
+      .filter(([, users]) => users.length > 1)
+      .map(([meter]) => counterOf(session, meter, reason, 'egress')),
+  );
+  return (await Promise.all(counters)).filter((counter) => counter !== null);
+}
+
+/** Null for a meter that is not there yet. */
+async function counterOf(
+  session: Session,
+  meter: number,
+  reason: DropReason,
+  direction: Direction,
+): Promise<DropCounter | null> {
+  const stats = await statsOf(session, meter);
+  if (stats === undefined) return null;
+  const [band] = stats.bands;
+  return { reason, direction, packets: Number(band?.packets ?? 0), bytes: Number(band?.bytes ?? 0) };
+}
+
 async function statsOf(session: Session, meter: number): Promise<MeterStats | undefined> {
   try {
     return (await session.multipart({ kind: 'meter', meter }, 'meter'))[0];

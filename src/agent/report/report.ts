@@ -18,7 +18,7 @@ import type { Punts } from '../punts/punts.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { Answers } from './answers.ts';
 import { Bindings } from './bindings.ts';
-import { portDrops } from './counters.ts';
+import { hostDrops, portDrops } from './counters.ts';
 import { explainPacket } from './explaining.ts';
 import { Heartbeat } from './heartbeat.ts';
 
@@ -53,6 +53,7 @@ export class Report {
       ...options,
       cut: () => connections.counts.connections,
       hits: () => hits.look(),
+      hostDrops: () => hostDrops(links.session, pipeline),
       drops: (port) => portDrops(links.session, pipeline, port, punts.refusals(port)),
       explain: (port, frame) =>
         explainPacket({ pipeline, host, connections: (zone) => links.connections(zone) }, port, frame),

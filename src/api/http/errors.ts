@@ -361,6 +361,7 @@ const answers: AnswersTo<ApiFault> = {
   },
   IdentityUnavailable: unavailable,
   PortNotBound: { status: 409, text: (f) => `Port ${f.port} is not held by any host.` },
+  HostNotFound: { status: 404, text: (f) => `Host ${f.host} could not be found.` },
   HostSilent: {
     status: 503,
     text: (f) => `${f.host === null ? 'The host' : `Host ${f.host}`} did not answer in time.`,

@@ -20,6 +20,7 @@ export type RequestFault =
   /** `rules` as Neutron writes those down that the request fell under. */
   | { readonly code: 'PolicyNotAuthorized'; readonly rules: string }
   | { readonly code: 'PortNotBound'; readonly port: string }
+  | { readonly code: 'HostNotFound'; readonly host: string }
   | { readonly code: 'HostSilent'; readonly host: string | null }
   | { readonly code: 'HostsLate'; readonly hosts: readonly string[] };
 

@@ -123,6 +123,17 @@ describe('counters', () => {
     expect(hosts.body).toMatchObject({ hosts: [{ name: 'h1', live: true, ports: 1 }] });
   });
 
+  it('that belong to no port come from the named host', async () => {
+    const url = '/v1/hosts/h1/counters';
+    expectRefusal(await client.call('GET', url), 404, 'HostNotFound');
+    await host('h1');
+    await expect.poll(async () => (await client.call('GET', `${url}?timeout=0.1`)).status).toBe(503);
+    const drops = [{ reason: 'unknown-port', direction: 'egress', packets: 3, bytes: 126 }];
+    agent('h1', (question) => (question.kind === 'host-counters' && question.host === 'h1' ? { drops } : {}));
+    expect((await client.call('GET', url)).body).toEqual({ host: 'h1', drops });
+    expect(await leftovers()).toEqual([]);
+  });
+
   it('of a port that has been unplugged are not asked for, those of one that is set down are', async () => {
     await host('h1');
     const network = await client.make('networks', {});

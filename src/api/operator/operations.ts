@@ -68,6 +68,19 @@ export const syncOperation: ApiOperation = {
   },
 };
 
+const drops = arrayOf(
+  objectOf(
+    {
+      reason: stringSchema,
+      direction: enumSchema(['ingress', 'egress']),
+      protocol: { ...stringSchema, description: 'On drops that no rule admits.' },
+      packets: integerSchema,
+      bytes: integerSchema,
+    },
+    ['protocol'],
+  ),
+);
+
 export const countersOperation: ApiOperation = {
   group,
   summary: "What became of a port's packets that were dropped",
@@ -75,23 +88,15 @@ export const countersOperation: ApiOperation = {
   path: { id: "The port's `id`." },
   refusals: [409],
   query: [timeoutParameter],
-  answers: {
-    200: objectOf({
-      port: uuidSchema,
-      drops: arrayOf(
-        objectOf(
-          {
-            reason: stringSchema,
-            direction: enumSchema(['ingress', 'egress']),
-            protocol: { ...stringSchema, description: 'Of drops for want of a rule.' },
-            packets: integerSchema,
-            bytes: integerSchema,
-          },
-          ['protocol'],
-        ),
-      ),
-    }),
-  },
+  answers: { 200: objectOf({ port: uuidSchema, drops }) },
+};
+
+export const hostCountersOperation: ApiOperation = {
+  group,
+  summary: 'Drops on a host that belong to no port',
+  path: { host: 'The name of the host.' },
+  query: [timeoutParameter],
+  answers: { 200: objectOf({ host: stringSchema, drops }) },
 };
 
 export const metricsOperation: ApiOperation = {

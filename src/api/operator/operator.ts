@@ -14,6 +14,7 @@ import type { Asker } from './ask.ts';
 import {
   countersOperation,
   healthOperation,
+  hostCountersOperation,
   hostsOperation,
   metricsOperation,
   syncOperation,
@@ -27,7 +28,7 @@ export interface OperatorParts {
   readonly metrics: (() => Promise<string>) | undefined;
 }
 
-/** Seconds that a host has for telling its counters. */
+/** Seconds that a host has to answer. */
 const countersTimeout = 10;
 
 export function registerOperatorRoutes(
@@ -89,6 +90,21 @@ export function registerOperatorRoutes(
         return refuseRequest({ code: 'HostSilent', host });
       }
       return { port: id, drops: answer['drops'] };
+    },
+  );
+
+  app.get<{ Params: { host: string } }>(
+    '/v1/hosts/:host/counters',
+    describes(hostCountersOperation),
+    async (request) => {
+      const { host } = request.params;
+      if (!view.state.hosts.has(host)) return refuseRequest({ code: 'HostNotFound', host });
+      const timeout = timeoutOf(request.query, countersTimeout);
+      const { answers } = await asker.ask({ kind: 'host-counters', host }, [host], timeout);
+      const answer = answers.get(host);
+      if (!isObject(answer) || !Array.isArray(answer['drops']))
+        return refuseRequest({ code: 'HostSilent', host });
+      return { host, drops: answer['drops'] };
     },
   );
 
