@@ -22,6 +22,8 @@ const pairs = [
   ['one', 'open'],
   ['open', 'two'],
 ] as const;
+/** One a sender: what a guest sends waits in a buffer while a busy machine holds up the switch. */
+const streams = pairs.filter(([from, to]) => !(from === 'one' && to === 'open'));
 
 const flows = async () =>
   (await cloud.switch.ofctl('--no-stats', 'dump-flows', cloud.switch.mgmt('br-int'))).split('\n').sort();
@@ -42,15 +44,15 @@ const heldConnections = () =>
   );
 const allHeld = pairs.flatMap(() => ['ok', 'ok']);
 
-/** Starts the process again amidst streams between all pairs; resolves with what they lost. */
+/** Starts the process again amidst the streams; resolves with what they lost. */
 async function lossesOfStart() {
-  for (const [from, to] of pairs) {
-    const port = streamPort + pairs.findIndex((pair) => pair[0] === from && pair[1] === to);
+  for (const [at, [from, to]] of streams.entries()) {
+    const port = streamPort + at;
     await guests[to].probe.count(port);
     await guests[from].probe.stream(`to ${to}`, guests[to].ip, port, period);
   }
   const sentBy = async (more: number) => {
-    for (const [from, to] of pairs) {
+    for (const [from, to] of streams) {
       const { sent } = await guests[from].probe.streamState(`to ${to}`);
       await until(async () => (await guests[from].probe.streamState(`to ${to}`)).sent > sent + more, {
         timeout: 30_000 * slowness,
@@ -63,7 +65,7 @@ async function lossesOfStart() {
   await cloud.sync();
   await sentBy(500);
   return Promise.all(
-    pairs.map(async ([from, to], at) => {
+    streams.map(async ([from, to], at) => {
       const { sent, refused } = await guests[from].probe.streamEnd(`to ${to}`);
       expect(refused).toBe(0);
       const port = streamPort + at;
@@ -77,7 +79,7 @@ async function lossesOfStart() {
   );
 }
 
-const noLosses = pairs.map(([from, to]) => ({ stream: `${from} to ${to}`, lost: 0, missing: [] }));
+const noLosses = streams.map(([from, to]) => ({ stream: `${from} to ${to}`, lost: 0, missing: [] }));
 
 const describeUpgrade = formerRelease === null ? describe.skip : describeRoot;
 
