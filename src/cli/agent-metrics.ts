@@ -1,4 +1,4 @@
-/** An agent's own figures on the metrics page, read when the page is asked for. */
+/** The agent's metrics, read for each request of the metrics page. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { AgentStatus } from '../agent/agent.ts';
 import type { Fullness } from '../agent/switch/conntrack-table.ts';
@@ -35,8 +35,8 @@ export function registerAgentMetrics(
   driftCounter(registry, status);
   gauge('portcullis_installed_flows', 'Flows on the switch.', (now) => now.installedFlows);
   gauge('portcullis_local_ports', 'Ports that this host holds.', (now) => now.localPorts);
-  counter('portcullis_rounds_total', 'Times that the switch was brought up to date.', (now) => now.rounds);
-  counter('portcullis_flows_changed_total', 'Flows put or removed.', (now) => now.flowsChanged);
+  counter('portcullis_rounds_total', 'Rounds that brought the switch up to date.', (now) => now.rounds);
+  counter('portcullis_flows_changed_total', 'Flows added or removed.', (now) => now.flowsChanged);
   counter(
     'portcullis_connections_cut_total',
     'Live connections that were cut because rules no longer allow them.',
@@ -47,18 +47,14 @@ export function registerAgentMetrics(
     'Time spent on reading, judging and cutting live connections.',
     (now) => now.cuttingSeconds,
   );
-  counter(
-    'portcullis_round_failures_total',
-    'Rounds that failed and were tried again.',
-    (now) => now.failures,
-  );
+  counter('portcullis_round_failures_total', 'Rounds that failed and were repeated.', (now) => now.failures);
 }
 
-/** Of an agent's `drift`, a series a kind. */
+/** For the agent's `drift`: one series a kind. */
 const driftCounter = (registry: Registry, status: () => AgentStatus): Counter =>
   new Counter({
     name: 'portcullis_drift_total',
-    help: 'Things on the switch that somebody else changed, by kind.',
+    help: 'Changes of other programs on the switch that the agent corrected, by kind.',
     labelNames: ['kind'],
     registers: [registry],
     collect() {
@@ -68,7 +64,7 @@ const driftCounter = (registry: Registry, status: () => AgentStatus): Counter =>
     },
   });
 
-/** Absent while they are not known. */
+/** Absent while the figures are unknown. */
 function registerConntrackMetrics(registry: Registry, conntrack: () => Promise<Fullness | null>): void {
   const gauge = (name: string, help: string, value: (now: Fullness) => number) =>
     new Gauge({
@@ -81,14 +77,14 @@ function registerConntrackMetrics(registry: Registry, conntrack: () => Promise<F
         else this.set(value(now));
       },
     });
-  gauge('portcullis_connections', 'Connections that the datapath remembers.', (now) => now.connections);
-  gauge('portcullis_connections_max', 'Connections that it can remember.', (now) => now.max);
+  gauge('portcullis_connections', 'Connections that the datapath tracks.', (now) => now.connections);
+  gauge('portcullis_connections_max', 'Connections that the datapath can track.', (now) => now.max);
 }
 
-/** Absent while they are not known. */
+/** Absent while the figures are unknown. */
 function registerDatapathMetrics(registry: Registry, datapath: () => Promise<DatapathStats | null>): void {
   let reading: Promise<DatapathStats | null> | null = null;
-  // One reading for all that a page tells.
+  // One reading serves all series of a page.
   const read = () => {
     reading ??= datapath().finally(() => {
       reading = null;
@@ -118,20 +114,20 @@ function registerDatapathMetrics(registry: Registry, datapath: () => Promise<Dat
         if (stats !== null) this.inc(value(stats));
       },
     });
-  gauge('portcullis_datapath_megaflows', 'Decisions that the datapath has cached.', (now) => now.megaflows);
+  gauge('portcullis_datapath_megaflows', 'Megaflows of the datapath.', (now) => now.megaflows);
   gauge(
     'portcullis_datapath_masks',
-    'Masks of cached decisions: of the kernel datapath, or the most that one port of the userspace datapath has.',
+    'Masks of megaflows: all of the kernel datapath, or the most of one port of the userspace datapath.',
     (now) => now.masks,
   );
   counter(
     'portcullis_datapath_lookups_total',
-    'Packets that were looked for among the cached decisions.',
+    'Packets that were looked up among the megaflows.',
     (now) => now.lookups,
   );
   counter(
     'portcullis_datapath_masks_tried_total',
-    'Masks tried for them; divided by the lookups, what a packet costs.',
+    'Masks tried for them. Divided by the lookups it is the cost of a packet.',
     (now) => now.tried,
   );
 }

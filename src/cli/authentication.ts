@@ -1,4 +1,4 @@
-/** How callers are known, as the operator chose it. */
+/** The configured authentication of callers. */
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../api/identity/authenticator.ts';

@@ -1,11 +1,11 @@
-/** `portcullis check`: does the store contradict itself? */
+/** `portcullis check`: lists contradictions in the store. */
 import type { Client } from './client.ts';
 
 export interface CheckResult {
   readonly revision: number;
   readonly entries: number;
   readonly count: number;
-  /** The first of them. */
+  /** The first violations; the API limits their number. */
   readonly violations: readonly { readonly key: string; readonly problem: string }[];
 }
 

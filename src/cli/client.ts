@@ -1,12 +1,12 @@
 /**
- * The command line's way to the API: JSON over HTTP, with the server's own message in every failure.
- * Holds no command's logic and prints nothing.
+ * The command line's HTTP client of the API: JSON, with the server's own message in every failure. Holds no
+ * command's logic and prints nothing.
  */
 import { Fault, reasonOf } from '../base/errors.ts';
 
 export type ClientFault =
   | { readonly code: 'Unreachable'; readonly endpoint: string }
-  /** The API answered with an error; `body` is its JSON, or null where it sent none. */
+  /** The API answered with an error. `body` is its JSON, or null if it sent none. */
   | { readonly code: 'Refused'; readonly status: number; readonly body: unknown }
   | { readonly code: 'NoSuchPort'; readonly reference: string }
   | { readonly code: 'AmbiguousPort'; readonly reference: string; readonly ids: readonly string[] }
@@ -39,7 +39,7 @@ export class Client {
   readonly #endpoint: string;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** Without a token, only an API without authentication answers. */
+  /** Without a token, only an API without authentication accepts it. */
   constructor(endpoint: string, token?: string) {
     this.#headers = { accept: 'application/json', ...(token === undefined ? {} : { 'x-auth-token': token }) };
     this.#endpoint = endpoint.replace(/\/+$/, '');
@@ -106,7 +106,7 @@ export class Client {
     return group.id;
   }
 
-  /** The resources with that id, else those with that name. */
+  /** The resources with that id, or else those with that name. */
   async #named<T>(path: string, reference: string): Promise<readonly T[]> {
     const query = async (field: string): Promise<readonly T[]> => {
       const found = await this.get<Record<string, T[]>>(

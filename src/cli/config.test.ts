@@ -73,7 +73,7 @@ describe('where values come from', () => {
     expect(config.log.level).toBe('error');
   });
 
-  test('numbers are numbers, wherever they come from', () => {
+  test('numbers are numbers, whatever their source', () => {
     expect(load({ yaml: 'hits: { interval: 5 }' }).hits.interval).toBe(5);
     expect(load({ environment: { PORTCULLIS_HITS_INTERVAL: '0.5' } }).hits.interval).toBe(0.5);
     expect(load({ flags: { hitsInterval: '60' } }).hits.interval).toBe(60);
@@ -95,7 +95,7 @@ describe('where values come from', () => {
   });
 });
 
-describe('what is refused, with the source and the key in the message', () => {
+describe('refuses with the source and the key in the message', () => {
   test.each([
     ['unknown key', { yaml: 'brigde: br0' }, /\d\.yaml: unknown key brigde/],
     ['unknown nested key', { yaml: 'log: { lvl: info }' }, /\.yaml: unknown key log\.lvl/],
@@ -127,7 +127,7 @@ describe('what is refused, with the source and the key in the message', () => {
     ['a compute service at a strange address', { yaml: 'nova: { url: here }' }, /nova.url: must be an http/],
     ['messages without a pause', { flags: { novaInterval: '0' } }, /nova.interval: must be a number above 0/],
     [
-      'a secret that is none, which is not told',
+      'a wrong secret, which the message does not show',
       { yaml: 'keystone: { password: 87654321 }' },
       /must be text$/,
     ],

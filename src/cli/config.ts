@@ -1,6 +1,6 @@
 /**
- * The effective configuration: defaults < file < environment < flags, one closed table over all of them.
- * Knows where values come from and says so in errors; knows nothing about what they are used for.
+ * The effective configuration: defaults < file < environment < flags, with one closed table for all of them.
+ * Knows the source of each value and names it in errors. Does not know what the values are for.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, hostname, release } from 'node:os';
@@ -18,7 +18,7 @@ export const defaultConfigFile = '/etc/portcullis/portcullis.yaml';
 /** Names that start like settings but belong to the command line itself. */
 const otherEnvironment = new Set(['PORTCULLIS_CONFIG', 'PORTCULLIS_ENDPOINT', 'PORTCULLIS_TOKEN']);
 
-/** What the machine says where nobody chose; handed in so that a test can say something else. */
+/** The machine's own values, for settings without a value; a parameter, so that tests can replace them. */
 export interface ConfigSurroundings {
   readonly hostname: string;
   readonly dataDir: string;
@@ -31,7 +31,7 @@ export interface ConfigSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** commander's options, by option name. */
   readonly flags: Readonly<Record<string, unknown>>;
-  /** The part that is started alone: what only the other one needs may be missing. */
+  /** The part that is started alone: settings that only the other part needs may be missing. */
   readonly part?: Part | undefined;
   readonly surroundings?: ConfigSurroundings;
 }
@@ -102,7 +102,7 @@ function fromEnvironment(environment: ConfigSources['environment']): Tree {
   return tree;
 }
 
-/** Text that is no number where one is wanted stays as it is, and is refused with all that it says. */
+/** Text that is not a number stays as it is, so that the error can show it. */
 function valueOf({ kind }: Setting, text: unknown): unknown {
   const number = kind === 'number' && text !== '' ? Number(text) : Number.NaN;
   return Number.isNaN(number) ? text : number;
@@ -117,7 +117,7 @@ function fromFlags(flags: ConfigSources['flags']): Tree {
   return tree;
 }
 
-/** Loaded, built in, or at hand: the three ways for this kernel to have the openvswitch module. */
+/** The kernel has the openvswitch module in one of three ways: loaded, built in, or installed. */
 function kernelHasDatapath(): boolean {
   if (existsSync('/sys/module/openvswitch')) return true;
   try {
@@ -179,7 +179,7 @@ function check(checked: Tree, part: Part | undefined, sourceOf: (key: string) =>
   return checked;
 }
 
-/** The same values for the eyes of others: secrets that are set show as stars. */
+/** The same values for display: secrets that are set show as stars. */
 export function withoutSecrets(effective: Settings): Tree {
   const shown: Tree = Object.fromEntries(Object.entries(structuredClone(effective)));
   for (const { path, secret } of settings) {

@@ -1,4 +1,4 @@
-/** `portcullis counters`: what was dropped at a port, or on a host where no port is known, and why. */
+/** `portcullis counters`: drops at a port, or on a host where no port is known, with their reasons. */
 import type { Client } from './client.ts';
 import { json, table } from './table.ts';
 
@@ -15,9 +15,9 @@ interface Answer {
 }
 
 /** Whose drops: a port by name or id, or a host by name. */
-export type Subject = { readonly port: string } | { readonly host: string };
+export type CountersSubject = { readonly port: string } | { readonly host: string };
 
-async function read(client: Client, subject: Subject): Promise<Answer> {
+async function read(client: Client, subject: CountersSubject): Promise<Answer> {
   if ('host' in subject) return client.get<Answer>(`/v1/hosts/${encodeURIComponent(subject.host)}/counters`);
   const port = await client.port(subject.port);
   return client.get<Answer>(`/v1/ports/${port.id}/counters`);
@@ -26,7 +26,7 @@ async function read(client: Client, subject: Subject): Promise<Answer> {
 /** The text to print; without `all`, the reasons that have dropped something. */
 export async function counters(
   client: Client,
-  subject: Subject,
+  subject: CountersSubject,
   { all, asJson }: { readonly all: boolean; readonly asJson: boolean },
 ): Promise<string> {
   const answer = await read(client, subject);

@@ -1,4 +1,4 @@
-/** Spans of time as people write and read them. */
+/** Durations as people write and read them. */
 const units = [
   ['d', 86_400],
   ['h', 3600],
@@ -13,7 +13,7 @@ export function parseDuration(text: string): number | null {
   return digits === undefined || unit === undefined ? null : Number(digits) * unit[1];
 }
 
-/** Seconds in the largest unit that fills, rounded down so that nobody is told more than there was. */
+/** Seconds in the largest unit that fits, rounded down so that the text never exaggerates. */
 export function durationText(seconds: number): string {
   const [name, size] = units.find(([, length]) => seconds >= length) ?? (['s', 1] as const);
   return `${Math.floor(seconds / size)} ${name === 'm' ? 'min' : name}`;

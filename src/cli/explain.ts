@@ -1,4 +1,4 @@
-/** `portcullis explain`: the way of a packet from a port, and what would let it pass. */
+/** `portcullis explain`: each decision about a packet from a port, and the change that would let it pass. */
 import type { ExplainedChange, Explanation } from '../model/explanation.ts';
 import type { Client } from './client.ts';
 import { readPacketWords } from './packet-words.ts';
@@ -10,7 +10,7 @@ export interface ExplainAnswer extends Explanation {
   readonly frame: string;
 }
 
-/** What the caller gives: words, or the frame's bytes in hexadecimal. */
+/** The caller's packet: words, or the frame's bytes in hexadecimal. */
 export interface Asked {
   readonly words: readonly string[];
   readonly hex: string | undefined;
@@ -69,7 +69,7 @@ export function explainText(answer: ExplainAnswer, names: ReadonlyMap<string, st
     connectionLine(answer, name),
     ...(answer.connections_read
       ? []
-      : ['The switch could not be asked for its connections: this packet was taken for the first of one.']),
+      : ['The switch did not report its connections: this packet was taken for the first of one.']),
     ...changeLines(answer, name),
   ];
   return `${table(columns, answer.steps)}\n${lines.map((line) => `${line}\n`).join('')}`;

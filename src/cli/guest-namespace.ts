@@ -1,6 +1,6 @@
 /**
- * The guest itself: a network namespace with one Ethernet device, `eth0`, whose other end is for a bridge.
- * Knows nothing about the bridge or the API.
+ * The guest: a network namespace with one Ethernet device, `eth0`, whose other end is for a bridge. Knows
+ * nothing about the bridge or the API.
  */
 import { writeFile } from 'node:fs/promises';
 import { succeeds, tool } from './tool.ts';
@@ -15,7 +15,7 @@ export async function namespaceExists(name: string): Promise<boolean> {
   return (await tool('ip', 'netns', 'list')).split('\n').some((line) => line.split(' ')[0] === name);
 }
 
-/** Makes namespace and cable, both ends down; `mtu` in bytes. */
+/** Makes the namespace and the veth pair, both ends down; `mtu` in bytes. */
 export async function makeGuest(namespace: string, device: string, mac: string, mtu: number): Promise<void> {
   const size = String(mtu);
   await tool('ip', 'netns', 'add', namespace);
@@ -39,7 +39,7 @@ export async function makeGuest(namespace: string, device: string, mac: string, 
   );
   await noOffload(device);
   await noOffload('eth0', namespace);
-  // The host's own stack also hears the outer end: it must neither speak nor answer there.
+  // The host's own stack also receives on the outer end: it must neither send nor answer there.
   await tool('ip', 'link', 'set', device, 'arp', 'off', 'multicast', 'off');
   await writeFile(`/proc/sys/net/ipv6/conf/${device}/disable_ipv6`, '1').catch(() => undefined);
   await tool('ip', 'link', 'set', device, 'up');
@@ -57,7 +57,10 @@ async function noOffload(device: string, namespace?: string): Promise<void> {
   else await tool('ip', 'netns', 'exec', namespace, ...command);
 }
 
-/** Brings loopback and `eth0` up, then sets what `addressing` says; the kernel looks for duplicates as usual. */
+/**
+ * Brings loopback and `eth0` up, then configures `addressing`. The kernel checks addresses for duplicates as
+ * usual.
+ */
 export async function startGuest(namespace: string, addressing: Addressing): Promise<void> {
   await tool('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
   await tool('ip', '-n', namespace, 'link', 'set', 'eth0', 'up');
@@ -88,7 +91,7 @@ export interface Remains {
   readonly processes: readonly string[];
 }
 
-/** Removes what of the guest exists. */
+/** Removes the parts of the guest that exist. */
 export async function removeGuest(namespace: string, device: string): Promise<Remains> {
   await succeeds('ip', 'link', 'delete', device);
   if (!(await namespaceExists(namespace))) return { processes: [] };

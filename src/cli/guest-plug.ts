@@ -1,6 +1,6 @@
 /**
- * Guests in Open vSwitch's database: which of our interfaces belongs to which namespace and port. The record is
- * written before anything is made and removed after all is gone, so a half-made guest can always be found.
+ * Guests in Open vSwitch's database: the namespace and port of each interface. The record is written before
+ * anything is made and removed after everything is gone. A half-made guest can thus always be found.
  */
 import { tool } from './tool.ts';
 
@@ -41,7 +41,10 @@ export class GuestPlugs {
     return decodePlugs(output);
   }
 
-  /** The switch is not told the port yet: it looks for the device, finds none, and takes it once it is there. */
+  /**
+   * The switch does not have the port yet: it looks for the device, finds none, and adds the port once the
+   * device exists.
+   */
   async record(plug: Plug): Promise<void> {
     await this.#vsctl(
       '--no-wait',
@@ -56,7 +59,7 @@ export class GuestPlugs {
     );
   }
 
-  /** The contract by which an agent finds the port. */
+  /** The key by which an agent finds the port. */
   async announce(plug: Plug, mac: string): Promise<void> {
     await this.#vsctl(
       'set',

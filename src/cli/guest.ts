@@ -1,6 +1,6 @@
 /**
- * `portcullis guest`: a guest for people with no hypervisor at hand. Joins the API's port, a namespace and the
- * bridge; nothing is remembered outside Open vSwitch's database.
+ * `portcullis guest`: a guest without a hypervisor. Joins the API's port, a namespace and the bridge. Open
+ * vSwitch's database is its only memory.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -38,7 +38,7 @@ export interface GuestRow {
   readonly port: string;
   readonly mac_address: string | null;
   readonly addresses: readonly string[];
-  /** Null where the API could not be asked, `DELETED` where it has no such port. */
+  /** Null when the API did not answer, `DELETED` when it has no such port. */
   readonly status: string | null;
 }
 
@@ -59,7 +59,7 @@ export async function addressingOf(client: Client, port: PortView): Promise<Addr
     addresses.push(`${ip_address}/${subnet.cidr.split('/')[1]}`);
     const gateway = subnet.gateway_ip;
     const family = (address: string) => address.includes(':');
-    // Who is the gateway has no way out through it.
+    // The gateway itself has no route through the gateway.
     if (gateway === null || own.has(gateway)) continue;
     // A guest has one default route a family: the first subnet's.
     if (!gateways.some((known) => family(known) === family(gateway))) gateways.push(gateway);
@@ -68,8 +68,8 @@ export async function addressingOf(client: Client, port: PortView): Promise<Addr
 }
 
 /**
- * Resolves once the guest is up and its port ACTIVE. Throws `GuestExists` before it made anything, `StillDown`
- * with the guest left in place; any other failure leaves nothing behind.
+ * Resolves once the guest is up and its port ACTIVE. Throws `GuestExists` before it makes anything. Throws
+ * `StillDown` and leaves the guest in place. Any other failure leaves nothing behind.
  */
 export async function addGuest(
   { client, plugs }: GuestTools,
@@ -114,7 +114,7 @@ export async function addGuest(
     await makeGuest(namespace, plug.device, port.mac_address, network.mtu);
     await plugs.announce(plug, port.mac_address);
     active = await becomesActive(client, port, options.timeout, interruption.signal);
-    // Only now: the guest's first packets look for duplicates of its addresses and should get through.
+    // Not earlier: the guest's first packets check its addresses for duplicates and should reach the network.
     await startGuest(namespace, addressing);
     interruption.signal.throwIfAborted();
   } catch (error) {
@@ -132,7 +132,7 @@ export async function addGuest(
   return plug;
 }
 
-/** A signal to the process ends what it waits for, not the process: what it began is taken back first. */
+/** A signal ends the wait, not the process: the command first undoes what it began. */
 function interruptible(): { readonly signal: AbortSignal; over(): void } {
   const controller = new AbortController();
   const abort = (): void => controller.abort(new Fault<GuestFault>({ code: 'Interrupted' }, 'interrupted'));
@@ -146,7 +146,7 @@ function interruptible(): { readonly signal: AbortSignal; over(): void } {
   };
 }
 
-/** Each step for itself: one that fails leaves the other nothing less to do. Throws `HalfMade` when something stays. */
+/** Each step runs by itself: a failed step must not stop the other. Throws `HalfMade` when something is left. */
 async function takeBack(plugs: GuestPlugs, { namespace, device }: Plug, cause: unknown): Promise<void> {
   const failures: unknown[] = [];
   const noteFailure = (error: unknown): void => void failures.push(error);
@@ -187,7 +187,8 @@ export async function deleteGuest(
   const named = present.filter(({ portId, portName, namespace }) =>
     [portId, portName, namespace].includes(reference),
   );
-  // The record is enough, so that a guest whose port or API is gone can go too; a renamed port has to be looked up.
+  // The record is enough: a guest can be removed when its port or the API is gone. A renamed port has to be
+  // looked up.
   const plug =
     named.length === 1 ? named[0] : await byPort(client, named.length > 0 ? named : present, reference);
   if (plug === undefined) return null;

@@ -1,4 +1,4 @@
-/** `portcullis hosts`: the hypervisors that the store knows, and whether they are alive. */
+/** `portcullis hosts`: the hypervisors in the store, and whether they are live. */
 import type { Client } from './client.ts';
 import { json, table } from './table.ts';
 

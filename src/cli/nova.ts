@@ -1,4 +1,4 @@
-/** Who tells a compute service of ports, as the operator chose it, and what the metrics page tells of that. */
+/** The notifier of a compute service, as configured, and its metrics. */
 import type { Logger } from 'pino';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { KeystoneClient } from '../api/identity/keystone-client.ts';
@@ -10,7 +10,7 @@ import type { Settings } from './settings.ts';
 /** Milliseconds for each call to the compute service, and for each to Keystone before it. */
 const timeouts = { nova: 30_000, keystone: 5000 };
 
-/** Null when nobody is to be told. The store must be this process's alone. */
+/** Null without a compute service. The store must be this process's alone. */
 export function notifierOf(settings: Settings, store: Store, log: Logger): Notifier | null {
   const { url, interval } = settings.nova;
   if (url === '') return null;
@@ -25,7 +25,7 @@ export function notifierOf(settings: Settings, store: Store, log: Logger): Notif
 export function registerNovaMetrics(registry: Registry, status: () => NotifierStatus): void {
   const events = new Counter({
     name: 'portcullis_nova_events_total',
-    help: 'Events that the compute service took, and those that it refused for good.',
+    help: 'Events that the compute service accepted, and those that it refused.',
     labelNames: ['outcome'],
     registers: [],
     collect() {
@@ -37,7 +37,7 @@ export function registerNovaMetrics(registry: Registry, status: () => NotifierSt
   });
   const failures = new Counter({
     name: 'portcullis_nova_failures_total',
-    help: 'Messages to the compute service that failed and were sent again.',
+    help: 'Messages to the compute service that failed and were repeated.',
     registers: [],
     collect() {
       this.reset();
@@ -46,7 +46,7 @@ export function registerNovaMetrics(registry: Registry, status: () => NotifierSt
   });
   const pending = new Gauge({
     name: 'portcullis_nova_pending_events',
-    help: 'Events that the compute service has yet to take.',
+    help: 'Events that wait for the compute service.',
     registers: [],
     collect() {
       this.set(status().pending);
@@ -54,7 +54,7 @@ export function registerNovaMetrics(registry: Registry, status: () => NotifierSt
   });
   const telling = new Gauge({
     name: 'portcullis_nova_telling',
-    help: 'Whether this server is the one that tells the compute service.',
+    help: 'Whether this server sends the events to the compute service.',
     registers: [],
     collect() {
       this.set(Number(status().telling));

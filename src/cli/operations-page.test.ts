@@ -1,4 +1,4 @@
-/** docs/operations.md names all that there is to set and to watch, and nothing else. */
+/** docs/operations.md names all settings and metrics, and no others. */
 import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
@@ -31,7 +31,7 @@ test('settings, with their names in the file, the environment and as flags', () 
   expect([...keys].sort()).toEqual(settings.map(({ key }) => key).sort());
   for (const [names, environment, flags] of rows) {
     const meant = codesIn(names).map((name) => settings.find(({ key }) => key === name));
-    // Of several that are alike the first is written out.
+    // Of several similar settings the page writes out the first.
     const more = meant.length > 1;
     expect(environment).toBe(more ? `\`${meant[0]?.env}\`, …` : `\`${meant[0]?.env}\``);
     expect(flags).toBe(more ? `\`${meant[0]?.flag}\`, …` : `\`${meant[0]?.flag}\``);

@@ -63,7 +63,7 @@ describe('words of a packet', () => {
     expect(() => read(text)).toThrow(message);
   });
 
-  it('asks for something', () => {
+  it('requires a packet', () => {
     expect(() => readPacketWords([])).toThrow(/say what the port sends/);
   });
 });

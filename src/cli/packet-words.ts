@@ -1,6 +1,6 @@
 /**
- * A packet in a few words, as operators write it: `tcp 192.0.2.5:443 src=10.0.0.9`. Gives what `POST /v1/explain` takes
- * as `packet`; the API checks values.
+ * A packet in a few words, as operators write it: `tcp 192.0.2.5:443 src=10.0.0.9`. Returns the `packet` of
+ * `POST /v1/explain`; the API checks its values.
  */
 import { isIP } from 'node:net';
 import { Fault } from '../base/errors.ts';

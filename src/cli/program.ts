@@ -1,6 +1,6 @@
 /**
- * The tree of commands: names, flags and help texts, and nothing behind them. `run` turns every outcome into an
- * exit code: 0 done, 1 failed, 2 wrongly called.
+ * The tree of commands: names, flags and help texts, without their code. `run` turns every outcome into an
+ * exit code: 0 done, 1 failed, 2 wrong call.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
@@ -31,21 +31,21 @@ function print(text: string): void {
 function seconds(text: string): number {
   const value = Number(text);
   if (text === '' || !Number.isFinite(value) || value < 0 || value > 86_400) {
-    throw new InvalidArgumentError('seconds from 0 to 86400 are wanted.');
+    throw new InvalidArgumentError('seconds from 0 to 86400 are required.');
   }
   return value;
 }
 
-/** What the API lets a caller wait. */
+/** The time that the API lets a caller wait. */
 function waitSeconds(text: string): number {
   const value = parseWait(text);
-  if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${maxWait} are wanted.`);
+  if (value === null) throw new InvalidArgumentError(`seconds above 0 and up to ${maxWait} are required.`);
   return value;
 }
 
 function duration(text: string): number {
   const value = parseDuration(text);
-  if (value === null) throw new InvalidArgumentError('a duration such as 90s, 15m, 12h or 7d is wanted.');
+  if (value === null) throw new InvalidArgumentError('a duration such as 90s, 15m, 12h or 7d is required.');
   return value;
 }
 
@@ -148,7 +148,7 @@ function addGuestCommands(program: Command): void {
 }
 
 async function start(settings: Settings, part?: Part): Promise<void> {
-  // Loaded here: the other commands should not wait for a server they do not start.
+  // Loaded here: the other commands should not wait for a server that they do not start.
   const { up } = await import('./up.ts');
   await up(settings, part);
 }
@@ -180,7 +180,7 @@ export function buildProgram(): Command {
   addPart(program, 'agent', "a hypervisor's agent alone; needs no API");
 
   withEndpoint(program.command('sync'))
-    .description('wait until every live switch has acknowledged all that the store holds now')
+    .description('wait until every live switch has acknowledged everything in the store now')
     .option('--timeout <seconds>', 'how long to wait (default: 30)', waitSeconds)
     .action(async ({ timeout }: { timeout?: number }, command: Command) => {
       const result = await sync(clientOf(command), timeout);
@@ -189,9 +189,9 @@ export function buildProgram(): Command {
     });
 
   withEndpoint(program.command('counters [port]'))
-    .description('what was dropped at a port (name or id), per reason and protocol')
-    .option('--host <name>', 'drops on a host that belong to no port')
-    .option('--all', 'also the reasons that have dropped nothing')
+    .description('drops at a port (name or id), by reason and protocol')
+    .option('--host <name>', 'drops on a host without a known port')
+    .option('--all', 'also reasons without drops')
     .action(async (port: string | undefined, { host, all }: CountersOptions, command: Command) => {
       if (port !== undefined && host !== undefined)
         throw new InvalidArgumentError('give a port or --host, not both.');
@@ -203,7 +203,7 @@ export function buildProgram(): Command {
 
   withEndpoint(program.command('explain <port> [frame...]'))
     .description(
-      'the way of a packet from a port (name or id), and what would let it pass where it is dropped',
+      'each decision about a packet from a port (name or id), and the change that would let it pass',
     )
     .option('--hex <bytes>', 'the whole Ethernet frame, in place of words')
     .addHelpText('after', packetHelp)
@@ -216,22 +216,22 @@ export function buildProgram(): Command {
     );
 
   withEndpoint(program.command('rules'))
-    .description('how much security-group rules are used, and which could go')
-    .option('--unused', 'only rules that nothing met')
-    .option('--since <duration>', 'rules that nothing met for so long, such as 90s, 15m, 12h, 7d', duration)
+    .description('hits of security-group rules, and rules that others shadow')
+    .option('--unused', 'only rules without hits')
+    .option('--since <duration>', 'rules without hits for so long, such as 90s, 15m, 12h, 7d', duration)
     .option('--security-group <group>', 'only rules of this group (name or id)')
     .action(async (options: RulesOptions, command: Command) => {
       print(await rules(clientOf(command), options, wantsJson(command)));
     });
 
   withEndpoint(program.command('hosts'))
-    .description('hypervisors and when they were last heard')
+    .description('hypervisors and their last heartbeats')
     .action(async (_options: unknown, command: Command) => {
       print(await hosts(clientOf(command), wantsJson(command)));
     });
 
   withEndpoint(program.command('check'))
-    .description('does the store contradict itself? lists what does; exit code 1 if anything')
+    .description('list contradictions in the store; exit code 1 if there are any')
     .action(async (_options: unknown, command: Command) => {
       const result = await check(clientOf(command));
       print(wantsJson(command) ? json(result) : checkText(result));
@@ -265,7 +265,7 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** Codes of faults in what the user wrote. */
+/** Codes of faults in the user's input. */
 const wronglyCalled: ReadonlySet<string> = new Set(['BadConfig', 'BadPacket']);
 
 /** Sets the process's exit code; never throws. `argv` is without the interpreter and the script. */
@@ -274,7 +274,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     await buildProgram().parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      // commander has written its message, except where an action threw it; help that was asked for is no failure.
+      // commander has printed its message, except for errors of an action; help on request is not a failure.
       if (error instanceof InvalidArgumentError) process.stderr.write(`portcullis: ${error.message}\n`);
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;

@@ -1,4 +1,4 @@
-/** What a security-group rule says, in a few words. */
+/** A security-group rule in a few words. */
 export interface RuleTerms {
   readonly direction: string;
   readonly ethertype: string;

@@ -65,7 +65,7 @@ describe('the table', () => {
   });
   const cells = (text: string): string[][] => text.split('\n').map((line) => line.split(/ {2,}/));
 
-  test('has a line a rule, and says for how long it was watched', () => {
+  test('has a line a rule, and shows how long the rule was watched', () => {
     const used = usage('r1', { packets: 9, connections: 3, last_used: before(120), unused: false });
     const text = usageText(answer([used, usage('r2', { shadowed_by: ['r1', 'r3'] })]), {});
     expect(cells(text).slice(0, 3)).toEqual([
@@ -79,7 +79,7 @@ describe('the table', () => {
     expect(text).not.toContain('restarted');
   });
 
-  test('does not call a rule unused for longer than it was watched without saying so', () => {
+  test('marks a rule as unused for longer than it was watched', () => {
     const rules = [usage('r1', { watched: false }), usage('r2', { watched_since: before(900_000) })];
     const text = usageText(answer(rules), { unused: true, since: 604_800 });
     expect(cells(text)[1]).toContain('3 h: too short');

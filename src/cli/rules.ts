@@ -1,4 +1,4 @@
-/** `portcullis rules`: how much security-group rules are used, which are not, and what makes them superfluous. */
+/** `portcullis rules`: hits of security-group rules, unused rules, and rules that others shadow. */
 import type { Client } from './client.ts';
 import { durationText } from './durations.ts';
 import { type RuleTerms, ruleWords } from './rule-words.ts';
@@ -21,7 +21,7 @@ export interface RuleUsage extends RuleTerms {
   readonly last_used: string | null;
   readonly watched_since: string | null;
   readonly unused: boolean;
-  /** The counts reach back over all of the time that was asked for. */
+  /** The counts cover the whole requested time. */
   readonly watched: boolean;
   readonly shadowed_by: readonly string[];
 }
@@ -49,7 +49,7 @@ export async function rules(client: Client, options: RulesOptions, asJson: boole
 export function usageText(answer: UsageAnswer, options: RulesOptions): string {
   const now = Date.parse(answer.now);
   const ago = (time: string): string => durationText(Math.max(0, now - Date.parse(time)) / 1000);
-  // Whether a rule is unused is not known of a time in which nobody watched it.
+  // Whether a rule is unused is unknown for a time without counting.
   const doubtful = (rule: RuleUsage): boolean => rule.unused && !rule.watched;
   const columns = [
     { title: 'RULE', value: (rule: RuleUsage) => rule.rule },

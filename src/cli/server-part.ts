@@ -14,7 +14,7 @@ export interface PartContext {
   readonly store: Store;
   readonly log: Logger;
   readonly metrics: Registry;
-  /** Takes what ends the part; called in reverse order. */
+  /** Takes a function that ends the part; they are called in reverse order. */
   readonly onStop: (close: () => Promise<void>) => void;
 }
 

@@ -1,8 +1,7 @@
 /**
- * What an operator can set: one table, from which the file's keys, the environment's names, the flags, their help
- * texts and the types all follow. Only settings whose feature exists stand here; reading them is config.ts.
- *
- * A table of our own because a schema library costs every command a quarter of a second and 20 MB to load.
+ * All settings of an operator, in one table. The file's keys, the environment's names, the flags, their help
+ * texts and the types follow from it. It has only settings whose feature exists; config.ts reads them. A
+ * schema library was rejected: it costs every command a quarter of a second and 20 MB to load.
  */
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
 
@@ -13,20 +12,20 @@ interface Row {
   readonly description: string;
   /** The part that reads it; absent: both. */
   readonly part?: Part;
-  /** Absent where the surroundings decide. */
+  /** Absent when the machine determines it. */
   readonly default?: string | boolean | number;
-  /** What the value must look like; `says` completes "must be …". A row with none of these three is a boolean. */
+  /** The check of the value; `says` completes "must be …". A row with none of these three is a boolean. */
   readonly text?: { readonly pattern: RegExp; readonly says: string };
   readonly oneOf?: readonly string[];
   readonly number?: { readonly above: number; readonly most: number; readonly whole?: true };
-  /** Is not printed. */
+  /** The value is not printed. */
   readonly secret?: true;
 }
 
 const anything = { pattern: /^/, says: 'text' } as const;
 const target = { pattern: /^(unix:.+|tcp:.+:[0-9]+)$/, says: 'unix:PATH or tcp:HOST:PORT' } as const;
 
-/** Where nobody is told apart, projects are but names, and nothing limits them unless it is set. */
+/** Without authentication a project is only a name, so no quota applies unless it is set. */
 const quota = (what: string) =>
   ({
     part: 'server',
@@ -94,26 +93,26 @@ const rows = {
   },
   'network.mtu': {
     part: 'server',
-    description: 'largest packet in bytes that the wires between hypervisors carry, and so networks',
+    description: 'largest packet in bytes on the links between hypervisors, and so the MTU of networks',
     default: 1500,
     number: { above: 1279, most: 65_535, whole: true },
   },
   'hits.interval': {
     part: 'agent',
-    description: 'seconds between looks at what security-group rules let in',
+    description: "seconds between readings of the rules' hit counters",
     default: 15,
     number: { above: 0, most: 86_400 },
   },
   'conntrack.max_per_network': {
     part: 'agent',
-    description: 'connections that a host remembers of one network, 0 for any number',
+    description: "maximum number of a network's connections on a host, 0 for no limit",
     default: 0,
     number: { above: -1, most: 2 ** 31 - 1, whole: true },
   },
   ...quotas,
   auth: {
     part: 'server',
-    description: 'how callers prove who they are',
+    description: 'how callers are authenticated',
     default: 'none',
     oneOf: ['none', 'tokens', 'keystone'],
   },
@@ -131,7 +130,7 @@ const rows = {
   },
   'keystone.username': {
     part: 'server',
-    description: 'account that checks tokens',
+    description: 'account that validates tokens',
     default: 'neutron',
     text: anything,
   },
@@ -162,13 +161,13 @@ const rows = {
   },
   'keystone.trust': {
     part: 'server',
-    description: "seconds that Keystone's word on a token holds; a revoked one works no longer than that",
+    description: 'seconds for which a validated token is trusted; a revoked one works no longer than that',
     default: 30,
     number: { above: -1, most: 300 },
   },
   'nova.url': {
     part: 'server',
-    description: 'address of a compute service that waits for news of its ports (default: nobody is told)',
+    description: 'address of a compute service that receives events of its ports (default: none)',
     default: '',
     text: { pattern: /^(https?:\/\/\S+)?$/, says: 'an http or https address' },
   },
@@ -218,10 +217,10 @@ export interface Setting {
   readonly option: string;
   readonly kind: 'string' | 'boolean' | 'number';
   readonly description: string;
-  /** Undefined where the surroundings decide. */
+  /** Undefined when the machine determines it. */
   readonly default: string | boolean | number | undefined;
   readonly secret: boolean;
-  /** What is wrong with a value, as "must be …"; null when it will do. */
+  /** The problem with a value, as "must be …"; null for a valid value. */
   readonly problem: (value: unknown) => string | null;
 }
 

@@ -1,4 +1,4 @@
-/** What `portcullis sync` says of what the API answered. */
+/** The output of `portcullis sync` for the API's answers. */
 import { expect, test } from 'vitest';
 import { syncText } from './sync.ts';
 

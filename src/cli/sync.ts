@@ -1,4 +1,4 @@
-/** `portcullis sync`: are all live switches as the store says? */
+/** `portcullis sync`: waits until all live switches equal the store. */
 import type { Client } from './client.ts';
 import { isClientFault } from './client.ts';
 
@@ -6,7 +6,7 @@ export interface SyncResult {
   readonly synced: boolean;
   /** Hosts that had not acknowledged when the time was up. */
   readonly late: readonly string[];
-  /** Connections that were cut since the sync before, because rules no longer allow them. */
+  /** Connections cut since the last sync, because rules no longer allow them. */
   readonly cut: number;
 }
 

@@ -1,4 +1,4 @@
-/** Rows as plain text columns, or as JSON for programs. Writes nothing by itself. */
+/** Rows as plain text columns, or as JSON for programs. Returns text, writes nothing. */
 
 export interface TableColumn<Row> {
   readonly title: string;

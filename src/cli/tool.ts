@@ -4,7 +4,7 @@ import { Fault } from '../base/errors.ts';
 
 export type ToolFault = { readonly code: 'ToolFailed'; readonly command: string };
 
-/** Resolves to standard output. Throws `ToolFailed` with the tool's own last words; gives up after 30 s. */
+/** Resolves to standard output. Throws `ToolFailed` with the tool's own last line; gives up after 30 s. */
 export function tool(file: string, ...args: readonly string[]): Promise<string> {
   const PATH = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
   return new Promise((resolve, reject) => {
@@ -25,7 +25,7 @@ export function tool(file: string, ...args: readonly string[]): Promise<string> 
   });
 }
 
-/** For steps whose failure means that there is nothing left to do. */
+/** For steps whose failure means that nothing is left to do. */
 export async function succeeds(file: string, ...args: readonly string[]): Promise<boolean> {
   return tool(file, ...args).then(
     () => true,

@@ -23,29 +23,31 @@ const switchTimeout = 5000;
 const stopTimeout = 10_000;
 
 /**
- * Collect garbage when the heap has grown by half, not when it has doubled or more: what lives here is indexes that
+ * Collect garbage when the heap has grown by half, not when it has doubled or more. The heap has indexes that
  * hardly change, so waiting saves little work and costs a third of the memory.
  */
 const heapGrowth = '--heap-growing-percent=50';
 
 /**
- * Every object begins young. Left to itself V8 learns from a burst whose objects live (thousands of ports in a request)
- * that such places make old ones, HTTP's own among them. From then on half of what each request makes outlives it until
- * the next full collection, and requests of all kinds take twice the time, with pauses of 5 ms (p99 of show).
+ * Every object starts in the young generation. By default V8 learns from a burst of long-lived objects
+ * (thousands of ports in a request). It then allocates objects of the same code in the old generation, those
+ * of HTTP too. Half of each request's objects then stay until the next full collection. Requests of all kinds
+ * take twice the time, with pauses of 5 ms (p99 of show).
  */
 const youngAtFirst = '--no-allocation-site-pretenuring';
 
 /**
- * Bytes of bytecode that a function runs before V8 considers it for optimization; V8's own choice is 67,584. A start runs
- * most code a few hundred times, and an idle controller runs it every few seconds: optimizing that took more CPU than the
- * optimized code saved. Code that many requests run is optimized all the same, some thousand requests later.
+ * Bytes of bytecode that a function runs before V8 considers it for optimization; V8's own value is 67,584. A
+ * start runs most code a few hundred times, and an idle controller runs it every few seconds. Optimizing that
+ * code took more CPU than the optimized code saved. Code that many requests run is still optimized, some
+ * thousand requests later.
  */
 const lateOptimization = '--interrupt-budget=500000';
 
 /** Both parts, or one alone. */
 type Parts = Part | 'both';
 
-/** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws what kept a part from starting. */
+/** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws the fault that kept a part from starting. */
 export async function up(settings: Settings, parts: Parts = 'both'): Promise<void> {
   for (const flag of [youngAtFirst, lateOptimization]) setFlagsFromString(flag);
   const stopped = stopSignal();
@@ -63,8 +65,7 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     // Not before: nearly all that a start makes lives on, so that collections during it free little.
     setFlagsFromString(heapGrowth);
     if (first !== 'signal') {
-      if (first === 'late')
-        log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent keeps trying');
+      if (first === 'late') log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent retries');
       process.stdout.write(`portcullis ready: ${address ?? `agent of ${settings.host}`}\n`);
       log.info({ version: version(), address, host: settings.host }, 'ready');
       await stopped;
@@ -82,7 +83,7 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
   }
 }
 
-/** The embedded store belongs to one process, so a part alone on it says what that means. */
+/** The embedded store belongs to one process; the error of a second part explains that. */
 async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<Store> {
   const dir = resolve(settings.data_dir);
   const hint = 'the embedded store serves one process: `portcullis up` runs server and agent on it together';
@@ -96,10 +97,10 @@ async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<S
   }
 }
 
-/** Whether the switch equals the store in time. */
+/** Whether the switch equals the store within the time. */
 function firstOf(agent: Agent): Promise<'applied' | 'late'> {
   const applied = agent.firstApplied.then(() => 'applied' as const);
-  // Does not keep the process: one that is told to end in its first seconds ends at once.
+  // Does not keep the process alive: a signal in its first seconds ends it at once.
   return Promise.race([applied, delay(switchTimeout, 'late' as const, { ref: false })]);
 }
 

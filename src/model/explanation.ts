@@ -42,7 +42,7 @@ export const explainedResults = ['delivered', 'answered', 'dropped', 'sent'] as 
 export type ExplainedResult = (typeof explainedResults)[number];
 
 export interface Explanation {
-  /** `sent`: it left the port, and the reader may not see what becomes of it. */
+  /** `sent`: it left the port, and the reader may not see its receivers. */
   readonly result: ExplainedResult;
   readonly steps: readonly ExplainedStep[];
   readonly receivers: readonly ExplainedReceiver[];

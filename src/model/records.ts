@@ -332,7 +332,7 @@ export interface DropCounter {
   readonly reason: string;
   /** The direction as the guest sees it: egress is what it sent. */
   readonly direction: 'ingress' | 'egress';
-  /** Of drops for want of a rule: `tcp`, `udp`, `icmp` (either family's), `sctp` or `other`. */
+  /** For drops by rules: `tcp`, `udp`, `icmp` (either family's), `sctp` or `other`. */
   readonly protocol?: string;
   readonly packets: number;
   readonly bytes: number;

@@ -54,7 +54,7 @@ const optional = { ...fixed, post: 'allowed', fallback: null } as const;
 /** As in Neutron, a text that is no id names no group: 404. */
 const anyText = text(255);
 
-/** The group's owner may change all rules of the group, whoever created them. */
+/** The group's owner may change all rules of the group, also those that others created. */
 export const securityGroupRuleVerbs: Verbs = {
   create: ['admin', 'parent-member'],
   read: ['admin', 'service', 'reader', 'parent-reader'],

@@ -4,7 +4,7 @@
  */
 import type { RbacPolicyRecord } from './records.ts';
 
-/** Whether a policy lets the project in, whoever owns the object. */
+/** Whether a policy lets the project in; the object's owner does not matter. */
 export const grantsAccessTo = (policy: RbacPolicyRecord, project: string): boolean =>
   policy.action === 'access_as_shared' && (policy.target_tenant === '*' || policy.target_tenant === project);
 

@@ -198,7 +198,7 @@ export function prefixOf(subnet: Pick<SubnetRecord, 'cidr'>): Cidr {
 
 /** Hosts of the subnet make their own addresses from their MAC (RFC 4862), so Neutron computes the same ones. */
 export function isAutoAddressed(subnet: Pick<SubnetRecord, 'ipv6_address_mode' | 'ipv6_ra_mode'>): boolean {
-  // Whoever sends the announcements: modes that are both said agree.
+  // Either mode decides: modes that are both set must be equal.
   const mode = subnet.ipv6_address_mode ?? subnet.ipv6_ra_mode;
   return mode === 'slaac' || mode === 'dhcpv6-stateless';
 }

@@ -1,4 +1,4 @@
-/** No authentication: whoever reaches the API is an administrator of one fixed project. */
+/** No authentication: every caller is an administrator of one fixed project. */
 
 import type { Authenticator } from './authenticator.ts';
 import { unauthenticatedCaller } from './caller.ts';

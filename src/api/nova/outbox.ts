@@ -88,7 +88,7 @@ export class Outbox {
     // Changes of one moment go together.
     await this.#pause(0);
     while (!signal.aborted && this.#told.size > 0) await this.#pause(await this.#round());
-    // In the same breath as the last look: whoever comes next begins anew.
+    // In the same turn as the last check: the next event starts a new run.
     this.#running = null;
   }
 
@@ -100,7 +100,7 @@ export class Outbox {
     try {
       if (events.length > 0) this.#count(await this.#options.send(events.map(([, event]) => event)));
       for (const [key, event] of events) if (this.#events.get(key) === event) this.#events.delete(key);
-      // Of the others something may be on its way; they are told whole or not at all.
+      // Some events of the other states may be under way; a state is kept only when all its events were sent.
       if (whole) {
         await this.#options.keep(told);
         for (const [port, state] of told) if (this.#told.get(port) === state) this.#told.delete(port);

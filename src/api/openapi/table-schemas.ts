@@ -16,7 +16,7 @@ export const shownNames = (table: AttributeTable): readonly string[] =>
     hidden === true ? [] : name === 'project_id' ? [name, alias] : [name],
   );
 
-/** The attributes of every answer without `fields`, whoever the reader is. */
+/** The attributes of every answer without `fields`, for any reader. */
 const alwaysShown = (table: AttributeTable): readonly string[] =>
   shownNames(table).filter((name) => {
     const row = table[name === alias ? 'project_id' : name];

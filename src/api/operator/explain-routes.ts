@@ -1,6 +1,6 @@
 /**
- * `POST /v1/explain`: the way of one packet from a port, asked of the port's host. Whoever sees a port may ask, and is
- * told of other ports only what he sees of them.
+ * `POST /v1/explain`: each decision about one packet from a port; the port's host answers. Every caller that
+ * sees the port may ask. Parts about other ports are limited to what the caller sees.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../../model/checks.ts';

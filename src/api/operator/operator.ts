@@ -77,7 +77,7 @@ export function registerOperatorRoutes(
       const caller = callerOf(request);
       const port = ports.found(caller, id).record;
       const binding = view.state.bindings.get(id);
-      // One that is set down is held all the same, and its host counts what it loses.
+      // A port that is set down still has a binding, and its host counts its drops.
       if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
         return refuseRequest({ code: 'PortNotBound', port: id });
       const question = { kind: 'counters', port: id, network: port.network_id } as const;

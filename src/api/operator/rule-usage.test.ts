@@ -49,7 +49,7 @@ async function ruleOf(attributes: Json): Promise<string> {
   return (await client.make('security-group-rules', { ...defaults, ...attributes }))['id'] as string;
 }
 
-/** An agent that writes what it is told to when it is asked for hits. */
+/** An agent that answers a question for hits with given records. */
 function agent(name: string, look: () => Promise<unknown>): void {
   const watching = under.store.watch(keys.ask.prefix, 1, {
     onBatch({ events }) {

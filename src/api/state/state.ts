@@ -45,7 +45,7 @@ const qosPolicyIds = (user: { readonly qos_policy_id?: string | null }): readonl
   return id === null ? [] : [id];
 };
 
-/** Keeps a table equal to its records in the store. `changed` is told what a record was and is. */
+/** Keeps a table equal to its records in the store. `changed` receives the record before and after. */
 function rowsOf<R extends Owned, P extends AnyParts & { readonly id: string }>(
   kind: Kind<R, P>,
   table: Table<R, string>,

@@ -2,7 +2,7 @@
  * The words of docs/glossary.md hold in the sources: headers have headings, names have one meaning, numbers are named as
  * limits and times, and comments avoid the phrases below.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { filesUnder, sourceFiles } from './pages.ts';
 
@@ -83,8 +83,9 @@ function violationsOf(path: string): string[] {
   return found.map((what) => `${path}: ${what}`);
 }
 
-/** Folders of which every file is in plain words. */
-const done = ['base', 'bin', 'net', 'openflow', 'ovsdb', 'policy', 'store'] as const;
+/** Folders with files that still break the rules. */
+const unfinished: ReadonlySet<string> = new Set(['agent', 'pipeline']);
+const done = readdirSync('src').filter((folder) => !unfinished.has(folder));
 
 test.each(done)('src/%s', (folder) => {
   const files = filesUnder(`src/${folder}`, /\.ts$/);

@@ -1,6 +1,6 @@
 /**
- * As much of a compute service, and of the Keystone beside it, as is told of ports: a real HTTP endpoint with moods.
- * Must not be used outside tests.
+ * A compute service with the Keystone beside it, as far as port events need them: a real HTTP endpoint with a
+ * choice of answers.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
