@@ -1,4 +1,7 @@
-/** Rules that name address groups, alone and beside security groups, and addresses that come and go under live guests. */
+/**
+ * Rules that name address groups, alone and beside security groups, and changes of their addresses under live
+ * guests.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { type Attributes, type Cloud, type Member, startCloud } from './cloud.ts';
@@ -19,7 +22,7 @@ async function addressGroup(...addresses: readonly string[]): Promise<string> {
   return (await cloud.create('address_group', { name: `addresses-${names}`, addresses })).id;
 }
 
-/** Held by the switch when this resolves. */
+/** Resolves when the switch has the change. */
 async function change(id: string, how: 'add' | 'remove', ...addresses: readonly string[]): Promise<void> {
   const path = `/v2.0/address-groups/${id}/${how}_addresses`;
   const { status, body } = await cloud.api('PUT', path, { address_group: { addresses } });
@@ -48,7 +51,7 @@ describeRoot('address groups', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('addresses that come let live guests in, and addresses that go shut them out, their connections too', async () => {
+  test('added addresses let live guests in, and removed addresses shut them out, with their connections', async () => {
     const addresses = await addressGroup(`${one.ip}/32`);
     await serverRules({ protocol: 'tcp', remote_address_group_id: addresses }, { protocol: 'icmp' });
     await passes(tcp(one, server, 80), ping(two, server));
@@ -68,7 +71,7 @@ describeRoot('address groups', () => {
     await other.flows();
   });
 
-  test('a prefix and an address in it: what goes takes only what it alone let in', async () => {
+  test('a prefix and an address in it: a removal affects only packets that nothing else lets in', async () => {
     const addresses = await addressGroup('192.0.2.0/24', `${one.ip}/32`);
     await serverRules({ protocol: 'tcp', remote_address_group_id: addresses });
     await passes(tcp(one, server, 80), tcp(two, server, 80));
@@ -79,7 +82,7 @@ describeRoot('address groups', () => {
     await isRefused(cloud, 'ingress', tcp(one, server, 80));
   });
 
-  test('both families in one group: a rule uses those of its own', async () => {
+  test('both families in one group: a rule uses the addresses of its own family', async () => {
     const addresses = await addressGroup(`${one.ip}/32`, '2001:db8:7::/64');
     const group = await serverRules({
       ethertype: 'IPv6',
@@ -106,7 +109,7 @@ describeRoot('address groups', () => {
       ...[81, 82].map((port) => tcp(two, server, port)),
     );
     await isRefused(cloud, 'ingress', tcp(one, server, 82), tcp(two, server, 80));
-    // Let in by both, then by one of them only, then by none.
+    // First both let the packet in, then only one, then none.
     await change(addresses, 'add', `${one.ip}/32`);
     await passes(...[80, 81, 82].map((port) => tcp(one, server, port)));
     await cloud.groupsOf(one, out);
@@ -117,7 +120,7 @@ describeRoot('address groups', () => {
     await passes(tcp(two, server, 81));
   });
 
-  test('egress to an address group, and to no one else', async () => {
+  test('egress to an address group, and to nobody else', async () => {
     const addresses = await addressGroup(`${server.ip}/32`);
     await serverRules({ protocol: 'tcp' });
     const sending = { direction: 'egress', protocol: 'tcp', remote_address_group_id: addresses };

@@ -1,6 +1,7 @@
 /**
- * A guest takes a link-local address by duplicate-address detection with its own kernel: what is somebody else's no
- * neighbour may find at it, and what becomes somebody else's later no neighbour may find at it any more.
+ * A guest takes a link-local address by duplicate-address detection of its own kernel. If another port holds
+ * the address, no neighbour finds it at the guest. If another port gets it later, no neighbour finds it there
+ * any more.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatCidr, linkLocalOf } from '../../src/net/cidr.ts';
@@ -14,7 +15,7 @@ let network: string;
 let thief: Member;
 let victim: Member;
 
-/** The thief gives itself an address; resolves when its kernel has asked whether anybody has it. */
+/** The thief configures an address; resolves when its kernel has finished duplicate-address detection. */
 async function take(address: string): Promise<void> {
   await thief.run('ip', '-6', 'address', 'add', `${address}/64`, 'dev', 'eth0');
   await until(
@@ -24,7 +25,7 @@ async function take(address: string): Promise<void> {
   );
 }
 
-/** Whether the victim, which has forgotten what it knew, finds the address at the thief. */
+/** Whether the victim, with an empty neighbour cache, finds the address at the thief. */
 async function found(address: string): Promise<boolean> {
   await victim.runAnyway('ip', ['-6', 'neigh', 'flush', 'dev', 'eth0']);
   await victim.runAnyway('ping', ['-n', '-c', '2', '-W', '1', `${address}%eth0`]);
@@ -60,7 +61,7 @@ describeRoot('link-local addresses', () => {
     expect(await cloud.dropped(thief.id, 'egress', 'link-local-taken')).toBeGreaterThan(refused);
   });
 
-  test('that were nobody’s end when a port comes with the MAC that they are made of', async () => {
+  test('that nobody held, until a port comes whose MAC makes that address', async () => {
     const mac_address = '02:00:00:00:be:ef';
     const address = formatCidr(linkLocalOf(mac(mac_address)));
     await take(address);

@@ -1,6 +1,6 @@
 /**
- * What is administratively down carries nothing, not even what was established, and says so; when it is up again all
- * goes on. A port's status follows its own state alone, as Neutron's does.
+ * A port or network that is administratively down carries no packet, not even of established connections.
+ * When it is up again, traffic goes on. A port's status follows its own state alone, as in Neutron.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -36,7 +36,7 @@ describeRoot('administrative state', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('of a network: nobody in it is heard, what stood is over, and all goes on afterwards', async () => {
+  test('of a network: its ports are silent, connections are cut, and all goes on afterwards', async () => {
     await passes(ping(a, b), tcp(a, b, 80));
     const dialogue = await openDialogue(a, b);
     await dialogue.flows();
@@ -55,7 +55,7 @@ describeRoot('administrative state', () => {
     await passes(ping(a, b), tcp(a, b, 80));
   });
 
-  test('of a port: it sends nothing, what is for it is counted as its own, and its status is DOWN', async () => {
+  test('of a port: it sends nothing, its drops are counted at it, and its status is DOWN', async () => {
     await cloud.update('port', b.id, { admin_state_up: false });
     expect(await statusOf(b)).toBe('DOWN');
     expect(await a.pings(b.ip)).toBe(false);

@@ -1,6 +1,6 @@
 /**
- * Requests that cannot be, sent to the running process: each gets Neutron's error, and of all that the API shows,
- * and of the switch's flows, nothing has changed after it.
+ * Invalid requests to the running process. Each gets Neutron's error, and afterwards the API's resources and
+ * the switch's flows are unchanged.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -14,7 +14,7 @@ let group: string;
 
 const collections = ['networks', 'subnets', 'ports', 'security-groups', 'security-group-rules'];
 
-/** All that the API shows and all flows, without what counts on by itself. */
+/** All resources of the API and all flows, without counters. */
 async function snapshot(): Promise<unknown> {
   const answers = await Promise.all(collections.map((name) => cloud.api('GET', `/v2.0/${name}`)));
   const health = await cloud.api('GET', '/healthz');
@@ -77,7 +77,7 @@ describeRoot('bad input', () => {
     await refused('POST', '/v2.0/ports', body, 400, 'HTTPBadRequest');
   });
 
-  test('attributes that nobody knows, or that may not be set', async () => {
+  test('unknown attributes, or attributes that may not be set', async () => {
     await post('network', { name: 'x', colour: 'red' }, 400, 'HTTPBadRequest');
     await post('port', { network_id: net, status: 'ACTIVE' }, 400, 'HTTPBadRequest');
     await refused('PUT', `/v2.0/ports/${port.id}`, { port: { network_id: net } }, 400, 'HTTPBadRequest');
@@ -132,7 +132,7 @@ describeRoot('bad input', () => {
     await post('subnet', { network_id: net, cidr: '198.51.100.0/24', ip_version: 5 }, 400, 'HTTPBadRequest');
   });
 
-  test('addresses that are taken, and subnets that overlap', async () => {
+  test('addresses in use, and subnets that overlap', async () => {
     const [{ ip_address } = { ip_address: '' }] = port.fixed_ips;
     const fixed_ips = [{ ip_address }];
     await post('port', { network_id: net, fixed_ips }, 409, 'IpAddressAlreadyAllocated');
@@ -147,7 +147,7 @@ describeRoot('bad input', () => {
     await post('subnet', { network_id: net, cidr, ip_version: 4 }, 400, 'InvalidInput');
   });
 
-  test('what is not there, and what is in use', async () => {
+  test('absent resources, and resources in use', async () => {
     const absent = '00000000-0000-4000-8000-000000000000';
     await post('port', { network_id: absent }, 404, 'NetworkNotFound');
     await refused('DELETE', `/v2.0/ports/${absent}`, undefined, 404, 'PortNotFound');

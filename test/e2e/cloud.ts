@@ -1,7 +1,7 @@
 /**
- * A whole installation for one test file: a private switch, `portcullis up` as a process, and guests that
- * `portcullis guest` made. Everything goes through the surfaces that users touch, and all of it goes again, also
- * when the test process dies.
+ * A whole installation for one test file: a private switch, `portcullis up` as a process, and guests of
+ * `portcullis guest`. Tests use only the interfaces of users. Everything is removed at the end, also when the
+ * test process dies.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
@@ -39,7 +39,8 @@ export interface Drop {
   readonly bytes: number;
 }
 
-// A process is ours while its command line names our data directory, a namespace when it begins with our tag.
+// A process is ours when its command line names our data directory, a namespace when its name begins with our
+// tag.
 const reaperScript = `
 dir=$1; tag=$2
 for line in $(grep -alsF "$dir" /proc/[0-9]*/cmdline); do
@@ -110,7 +111,7 @@ export class Member {
 export class Cloud {
   readonly switch: Switch;
   readonly dataDir: string;
-  /** Names of namespaces begin with it: they are the whole machine's. */
+  /** Prefix of the namespaces' names, because they belong to the whole machine. */
   readonly tag: string;
   readonly #reaper: Reaper;
   readonly #members: Member[] = [];
@@ -125,7 +126,7 @@ export class Cloud {
     this.up = new UpProcess(dataDir, made.dbTarget, ['--host', 'e2e'], release);
   }
 
-  /** Starts the process again on the same data, after it has been ended. */
+  /** Starts the process again on the same data, after it ended. */
   async startAgain(): Promise<void> {
     this.up = new UpProcess(this.dataDir, this.switch.dbTarget, ['--host', 'e2e']);
     await this.up.endpoint();
@@ -136,7 +137,7 @@ export class Cloud {
     this.#relay = await startRelay(this.switch, () => this.up.endpoint());
   }
 
-  /** `body` is sent as JSON, or as it is when it is text. */
+  /** `body` is sent as JSON, or unchanged when it is text. */
   async api(method: string, path: string, body?: unknown): Promise<Answer> {
     const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
@@ -146,7 +147,7 @@ export class Cloud {
     try {
       parsed = JSON.parse(text);
     } catch {
-      // Not every answer is JSON, and the test says which should be.
+      // Not every answer is JSON; the test states which should be.
     }
     return { status: response.status, body: parsed };
   }
@@ -161,25 +162,25 @@ export class Cloud {
     return this.#resource('POST', `/v2.0/${kind.replaceAll('_', '-')}s`, kind, attributes);
   }
 
-  /** Written, but perhaps not held by the switch yet. */
+  /** Written; the switch may not have it yet. */
   async write(kind: string, id: string, attributes: Attributes): Promise<void> {
     await this.#resource('PUT', `/v2.0/${kind.replaceAll('_', '-')}s/${id}`, kind, attributes);
   }
 
-  /** The change is held by the switch when this resolves. */
+  /** Resolves when the switch has the change. */
   async update(kind: string, id: string, attributes: Attributes): Promise<void> {
     await this.write(kind, id, attributes);
     await this.sync();
   }
 
-  /** The change is held by the switch when this resolves. */
+  /** Resolves when the switch has the change. */
   async delete(kind: string, id: string): Promise<void> {
     const { status } = await this.api('DELETE', `/v2.0/${kind.replaceAll('_', '-')}s/${id}`);
     expect(status).toBe(204);
     await this.sync();
   }
 
-  /** A rule of a group, held by the switch when this resolves. */
+  /** A rule of a group; resolves when the switch has it. */
   async rule(security_group_id: string, attributes: Attributes): Promise<string> {
     const id = await this.#rule(security_group_id, attributes);
     await this.sync();
@@ -191,7 +192,7 @@ export class Cloud {
     return (await this.create('security_group_rule', { ...defaults, ...attributes })).id;
   }
 
-  /** A group with these rules and no others, but for those that let everything out when that is asked for. */
+  /** A group with exactly these rules, and with the default egress rules on request. */
   async group(
     name: string,
     options: {
@@ -226,7 +227,7 @@ export class Cloud {
     return stdout;
   }
 
-  /** Resolves with what the API tells of the switch that holds all now. */
+  /** Resolves with the API's answer to sync, when the switch has everything. */
   async sync(): Promise<unknown> {
     const { status, body } = await this.api('GET', `/v1/sync?timeout=${30 * slowness}`);
     if (status !== 200) throw new Error(`not in sync: ${JSON.stringify(body)}`);
@@ -240,12 +241,12 @@ export class Cloud {
     return network_id;
   }
 
-  /** The groups of a port, and no others, held by the switch when this resolves. */
+  /** Sets the groups of a port; resolves when the switch has the change. */
   groupsOf(member: Member, ...security_groups: readonly string[]): Promise<void> {
     return this.update('port', member.id, { security_groups });
   }
 
-  /** Ports with guests whose addresses can be used, in the order of their names. */
+  /** Ports with guests whose addresses can be used, ordered by name. */
   async guests(
     network_id: string,
     ports: Readonly<Record<string, Attributes>>,
@@ -274,21 +275,21 @@ export class Cloud {
     return (body as { drops: readonly Drop[] }).drops;
   }
 
-  /** Packets that a port lost for one reason so far. */
+  /** Packets of a port that were dropped for one reason so far. */
   async dropped(port: string, direction: string, reason: string): Promise<number> {
     return (await this.drops(port))
       .filter((drop) => drop.direction === direction && drop.reason === reason)
       .reduce((sum, { packets }) => sum + packets, 0);
   }
 
-  /** What the switch tracks between two addresses, one text a connection. */
+  /** Connections that the switch tracks between two addresses, one text each. */
   async connections(one: string, other: string): Promise<string[]> {
     const dump = await this.switch.appctl('dpctl/dump-conntrack', datapath);
     const ends = [`src=${one},dst=${other},`, `src=${other},dst=${one},`];
     return dump.split('\n').filter((line) => ends.some((end) => line.includes(end)));
   }
 
-  /** What the datapath does with packets that came from a guest of late, one text a megaflow. */
+  /** Megaflows of recent packets from a guest, one text each. */
   async megaflows(from: Member): Promise<string[]> {
     const interfaces = ['--bare', '--columns=name', 'find', 'Interface', `external_ids:iface-id=${from.id}`];
     const device = (await this.switch.vsctl(...interfaces)).trim();

@@ -1,4 +1,4 @@
-/** DHCP with dnsmasq and udhcpc: a trusted port may serve, a strict one may ask and never serve. */
+/** DHCP with dnsmasq and udhcpc: a trusted port may serve. A strict port may be a client and never a server. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
@@ -21,7 +21,7 @@ describeRoot('DHCP', () => {
   beforeAll(async () => {
     cloud = await startCloud();
     const net = await cloud.network({}, '192.0.2.0/24');
-    // A question comes from 0.0.0.0: a server needs a rule that lets it in.
+    // A request comes from 0.0.0.0, so a server needs a rule for it.
     const rules = [{ protocol: 'udp', port_range_min: 67, port_range_max: 67 }];
     const security_groups = [await cloud.group('servers', { out: true, rules })];
     [trusted, vouched, rogue] = (await cloud.guests(net, {
@@ -49,7 +49,7 @@ describeRoot('DHCP', () => {
     const cutOff = await serve(rogue);
     const before = await cloud.dropped(rogue.id, 'egress', 'dhcp-server');
     expect(await lease(cloud, asking)).toBe(null);
-    // It heard the question and answered; that is what must not get out.
+    // It received the request and answered; the answer must not get out.
     const count = await until(
       async () => {
         const now = await cloud.dropped(rogue.id, 'egress', 'dhcp-server');
@@ -58,7 +58,7 @@ describeRoot('DHCP', () => {
       { what: 'the answers are counted', interval: 100 },
     );
     expect(count).toBeGreaterThanOrEqual(1);
-    // Beside an honest server it does not win either.
+    // It does not win beside an honest server either.
     const honest = await serve(trusted);
     expect(await lease(cloud, asking)).toBe(`${asking.ip} by ${trusted.ip}`);
     await cutOff.stop();

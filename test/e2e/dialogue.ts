@@ -1,6 +1,6 @@
 /**
- * One TCP connection between two guests that stays open, each direction of it asked by itself. It is never opened
- * again: what comes through after a pause came through the same connection.
+ * One TCP connection between two guests that stays open; each direction is tested by itself. It is never
+ * opened again. Packets that arrive after a pause therefore belong to the same connection.
  */
 import { expect } from 'vitest';
 import { until } from '../lib/wait.ts';
@@ -8,11 +8,11 @@ import type { Cloud, Member } from './cloud.ts';
 
 export type End = 'client' | 'server';
 
-/** Where the packets of one end are lost. */
+/** Where the packets of one end are dropped. */
 export interface Loss {
   readonly at: Member;
   readonly direction: 'ingress' | 'egress';
-  /** For want of a rule unless told. */
+  /** `egress-rules` or `ingress-rules` by default. */
   readonly reason?: string;
 }
 
@@ -39,7 +39,7 @@ export class Dialogue {
     this.#said[end] = await this[end].probe.dialogueSay(this.#name);
   }
 
-  /** What an end heard so far; fails when the connection is not the first one, or open no more. */
+  /** The numbers that an end received; fails when the connection is not the first one, or not open. */
   async #heard(end: End): Promise<number> {
     const { heard, ...rest } = await this[end].probe.dialogueState(this.#name);
     expect(rest).toEqual({ connections: 1, state: 'open' });
@@ -49,7 +49,7 @@ export class Dialogue {
   async #arrives(from: End): Promise<void> {
     const to = from === 'client' ? 'server' : 'client';
     const what = `the ${to} hears all ${this.#said[from]} words`;
-    // A sender that was silenced tries again after a time that doubles with each try.
+    // A silenced sender retransmits after a time that doubles with each try.
     await until(async () => (await this.#heard(to)) === this.#said[from], {
       what,
       interval: 10,
@@ -57,7 +57,7 @@ export class Dialogue {
     });
   }
 
-  /** What these ends say now, and all they said before, is heard. */
+  /** These ends send, and everything that they sent so far arrives. */
   async flows(...ends: readonly End[]): Promise<void> {
     for (const end of ends.length > 0 ? ends : (['client', 'server'] as const)) {
       await this.#say(end);
@@ -65,7 +65,7 @@ export class Dialogue {
     }
   }
 
-  /** Nothing that an end says is heard: two tries of it are seen to be dropped. */
+  /** An end sends, and the switch drops it: two retransmissions are counted as drops. */
   async stalls(
     cloud: Cloud,
     end: End,

@@ -1,6 +1,6 @@
 /**
- * A connection that stands while its guests' security groups and port security go and come back: it stops and goes
- * on with what is allowed, and is never opened again.
+ * An open connection while its guests' security groups and port security change back and forth: it stops and
+ * continues with the rules, and is never opened again.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -16,7 +16,7 @@ let server: Member;
 let out: string;
 let inward: string;
 
-/** What `portcullis sync` says has been cut in all. */
+/** The total number of cuts in the output of `portcullis sync`. */
 const cuts = async (): Promise<number> => {
   const printed = JSON.stringify(await cloud.sync());
   const [, total] = /"cut_total":(\d+)/.exec(printed) ?? [];
@@ -44,11 +44,11 @@ describeRoot('an established session', () => {
   beforeEach(async () => {
     await cloud.write('port', client.id, { security_groups: [out] });
     await cloud.groupsOf(server, inward);
-    // Only what a test has opened itself is there to be cut.
+    // Only connections that a test has opened itself can be cut.
     await cloud.switch.appctl('dpctl/flush-conntrack');
   });
 
-  test('a group that is taken from a running guest: the ping stops, and so does all else', async () => {
+  test('a group is removed from a running guest: the ping and all other traffic stop', async () => {
     const answered = ([4, 6] as const).flatMap((family) => [
       ping(client, server, family),
       tcp(client, server, 80, family),
@@ -80,7 +80,7 @@ describeRoot('an established session', () => {
     },
   );
 
-  test('so it does when the rule alone goes and comes, and the connection of another rule notices nothing', async () => {
+  test('the same when the rule alone is removed and added, and the connection of another rule is not affected', async () => {
     const range = { port_range_min: 6000, port_range_max: 6000 };
     const rules = [{ protocol: 'udp' }, { protocol: 'tcp', ...range }];
     const group = await cloud.group('rules', { rules });
@@ -108,23 +108,23 @@ describeRoot('an established session', () => {
     await kept();
   });
 
-  test('port security off, with no group, and on again: the session lives, and new ones are made', async () => {
+  test('port security off, without groups, and on again: the session lives, and new ones are made', async () => {
     const dialogue = await openDialogue(client, server);
     await dialogue.flows();
     await cloud.update('port', server.id, { port_security_enabled: false, security_groups: [] });
     await dialogue.flows();
-    // What no rule of the group ever let in shows that nothing judges now.
+    // A packet that no rule of the group allows shows that port security is off.
     await passes(tcp(client, server, 80), udp(client, server, 80), ping(client, server, 6));
     const before = await cuts();
     await cloud.update('port', server.id, { port_security_enabled: true, security_groups: [inward] });
-    // Of what the client's port tracked meanwhile, the datagram alone has no rule now.
+    // Of the client's connections since then, only the datagram has no rule now.
     expect(await cuts()).toBe(before + 1);
     await dialogue.flows();
     await passes(tcp(client, server, 80), ping(client, server));
     await isRefused(cloud, 'ingress', udp(client, server, 80));
   });
 
-  test('port security on again without a group: the session stops, until it has one', async () => {
+  test('port security on again without a group: the session stops until the port has a group', async () => {
     await cloud.update('port', server.id, { port_security_enabled: false, security_groups: [] });
     const dialogue = await openDialogue(client, server);
     await dialogue.flows();

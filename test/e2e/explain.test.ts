@@ -1,6 +1,6 @@
 /**
- * `portcullis explain` of guests that run: what it says is what their packets meet, it knows their live connections, and
- * the change that it suggests lets the packet pass.
+ * `portcullis explain` for running guests. Its verdicts are those of real packets, it sees live connections,
+ * and its suggested change lets the packet pass.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ExplainAnswer } from '../../src/cli/explain.ts';
@@ -39,7 +39,7 @@ describeRoot('portcullis explain', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('names the drop, and the rule that mends it', async () => {
+  test('names the drop, and the rule that allows it', async () => {
     await isRefused(cloud, 'ingress', tcp(client, server, 80));
     const before = await asked('tcp', `${server.ip}:80`);
     expect(before).toMatchObject({ result: 'dropped', connection: null, connections_read: true });
@@ -76,7 +76,7 @@ describeRoot('portcullis explain', () => {
     expect(text).toMatch(/It belongs to a live connection of client to server\./);
   });
 
-  test('an address of somebody else: the pair that gives it', async () => {
+  test('a foreign address: names the pair that gives it', async () => {
     const forged = await asked('icmp', server.ip, 'src=192.0.2.77');
     expect(forged.steps.at(-1)).toMatchObject({ reason: 'ip-spoof', address: '192.0.2.77' });
     await make(forged);
@@ -94,7 +94,7 @@ describeRoot('portcullis explain', () => {
     );
   });
 
-  test('errors say what is wrong', async () => {
+  test('errors name the mistake', async () => {
     await expect(cloud.cli('explain', 'client', 'tcp', server.ip)).rejects.toThrow(
       /exit 1: .*The packet needs a destination_port/,
     );

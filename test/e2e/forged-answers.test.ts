@@ -1,4 +1,7 @@
-/** Real clients of DHCP and of routers beside a guest that forges answers: they take nothing from who is guarded. */
+/**
+ * Real clients of DHCP and of routers beside a guest that forges answers: they accept nothing from a guarded
+ * guest.
+ */
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -12,7 +15,7 @@ let guarded: Member;
 let open: Member;
 let vouched: Member;
 
-/** What dhclient says that it was given; null when it had nothing in time. */
+/** The addresses that dhclient got; null when it got none in time. */
 async function dhclient(family: 4 | 6): Promise<string | null> {
   const at = `${cloud.dataDir}/dhclient${family}`;
   await writeFile(`${at}.conf`, 'timeout 5;\nretry 2;\ninitial-interval 1;\n');
@@ -21,7 +24,7 @@ async function dhclient(family: 4 | 6): Promise<string | null> {
   await writeFile(`${at}.sh`, script, { mode: 0o755 });
   const files = ['-cf', `${at}.conf`, '-sf', `${at}.sh`, '-lf', `${at}.leases`, '-pf', `${at}.pid`];
   await writeFile(`${at}.leases`, '');
-  // With `-d` it stays in front until its script ends it, or else `timeout`.
+  // With `-d` it stays in the foreground until its script or `timeout` ends it.
   const words = ['8', 'dhclient', `-${family}`, '-1', '-d', ...files, 'eth0'];
   const { stdout, stderr } = await victim.runAnyway('timeout', words);
   return /leased (\S+)/.exec(stdout + stderr)?.[1] ?? null;
@@ -31,7 +34,7 @@ async function udhcpc(): Promise<string | null> {
   return (await lease(cloud, victim))?.split(' ')[0] ?? null;
 }
 
-/** The lifetime that a router told. */
+/** The lifetime that a router advertised. */
 async function rdisc6(): Promise<string | null> {
   const { stdout } = await victim.runAnyway('rdisc6', ['-1', '-r', '3', '-w', '1000', 'eth0']);
   return /Router lifetime +: +(\d+)/.exec(stdout)?.[1] ?? null;
@@ -58,7 +61,7 @@ describeRoot('forged answers', () => {
   beforeAll(async () => {
     cloud = await startCloud();
     const net = await cloud.network({}, '192.0.2.0/24', '2001:db8::/64');
-    // Nothing but the guards stands between the two.
+    // Only the guards separate the two.
     const rules = [{ ethertype: 'IPv4' }, { ethertype: 'IPv6' }];
     const security_groups = [await cloud.group('all', { out: true, rules })];
     [guarded, open, vouched] = (await cloud.guests(net, {
@@ -71,11 +74,11 @@ describeRoot('forged answers', () => {
   afterAll(() => cloud?.stop());
 
   describe.each(clients)('$name', ({ ask, gets, reason }) => {
-    test('takes what an unguarded port forges: the forger is good enough', async () => {
+    test('accepts forged answers of an unguarded port: the forger is good enough', async () => {
       expect(await beside(open, ask)).toBe(gets);
     });
 
-    test('takes nothing from a guarded port', async () => {
+    test('accepts nothing from a guarded port', async () => {
       const before = await cloud.dropped(guarded.id, 'egress', reason);
       await beside(guarded, async (forger) => {
         expect(await ask()).toBe(null);
@@ -84,7 +87,7 @@ describeRoot('forged answers', () => {
       expect(await cloud.dropped(guarded.id, 'egress', reason)).toBeGreaterThan(before);
     });
 
-    test('takes it from a guarded port that may serve DHCP', async () => {
+    test('accepts answers of a guarded port that may serve DHCP', async () => {
       expect(await beside(vouched, ask)).toBe(gets);
     });
   });

@@ -1,6 +1,7 @@
 /**
- * A guest that answers whatever asks for an address or a router, in every form that might get past a guard: from any
- * port, to one or to all, behind options and extension headers, in pieces. Packet sockets; nothing of the switch.
+ * A guest that answers every request for an address or a router, in every form that might pass a guard. It
+ * answers from any port, to one or to all, behind options and extension headers, and in fragments. It uses
+ * packet sockets and nothing of the switch.
  */
 import { type Cidr, linkLocalOf } from '../../src/net/cidr.ts';
 import { broadcastMac } from '../../src/net/mac.ts';
@@ -15,7 +16,7 @@ import { fragmentsOf, groupMac, icmpFrame, ip, mac, type Network, udpFrame } fro
 import type { Member } from './cloud.ts';
 
 const [allHosts, allNodes] = [ip('255.255.255.255'), ip('ff02::1')];
-/** What is answered ends in this, so that it can be told from what others say. */
+/** Answers have addresses that end in this, which identifies them. */
 export const forged = { address4: '192.0.2.66', address6: '2001:db8::66', lifetime: 1234 } as const;
 
 const padding = Buffer.from([1, 4, 0, 0, 0, 0]);
@@ -25,7 +26,7 @@ const headers: readonly (readonly Extension[])[] = [
   [{ kind: 'plain', header: 60, body: padding }],
   [{ kind: 'fragment', offset: 0, more: false, id: 7 }],
 ];
-/** Makes a datagram long enough to be cut fairly. */
+/** Makes a datagram long enough for valid fragments. */
 const filling = 1400;
 const cut = (frame: Buffer): Buffer[] => fragmentsOf(frame, [1248], 1 + Math.floor(Math.random() * 0xfffe));
 
@@ -63,7 +64,7 @@ function answers4(self: Member, { ethernet, ip: asked }: Frame): Buffer[] {
   );
 }
 
-/** Behind IPv4 options: four that say nothing. */
+/** Behind four IPv4 options without effect. */
 function withOptions(layer: Network, port: number, message: Buffer): Buffer {
   const { from, to, src, dst } = layer;
   const fields = { tos: 0, id: 5, dontFragment: false, moreFragments: false, fragmentOffset: 0 };
@@ -99,7 +100,7 @@ function optionOf(data: Buffer, wanted: number): Buffer | null {
 const bytesOf = ({ bits }: Cidr): Buffer => Buffer.from(bits.toString(16).padStart(32, '0'), 'hex');
 const seconds = (value: number): Buffer => Buffer.from([0, 0, value >>> 8, value & 0xff]);
 
-/** DHCPv6 (RFC 8415): an ADVERTISE to a SOLICIT, a REPLY to whatever else. */
+/** DHCPv6 (RFC 8415): an ADVERTISE for a SOLICIT, a REPLY for every other message. */
 function answers6(self: Member, { ethernet, ip: asked }: Frame): Buffer[] {
   const { upper } = asked ?? {};
   if (asked == null || upper?.kind !== 'segment' || upper.dstPort !== 547) return [];
@@ -134,7 +135,7 @@ function answersRouter(self: Member, { ethernet, ip: asked }: Frame): Buffer[] {
   });
 }
 
-/** To the asker and to all, behind each header. */
+/** To the client and to all, behind each header. */
 function everyWay(self: Member, asker: Cidr, { to }: Pick<Network, 'to'>): Network[] {
   const src = linkLocalOf(mac(self.mac));
   const from = mac(self.mac);

@@ -1,7 +1,7 @@
 /**
- * One connection that crosses the bridge more than once in a network: by way of a guest that forwards (one-armed
- * router, firewall, load balancer that leaves the answers to the server), or as copies for several holders of a MAC.
- * Answers to what a port opened or let in pass, and nobody inherits them.
+ * One connection that crosses the bridge more than once in a network. Guests forward it (one-armed router,
+ * firewall, load balancer whose servers answer directly), or several holders of a MAC get copies. Answers
+ * pass for the ports that admitted the connection, and for no others.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -13,7 +13,7 @@ const families = [4, 6] as const;
 type Family = (typeof families)[number];
 const [port, other] = [80, 81];
 const sharedMac = '00:00:5e:00:01:07';
-/** Of the load balancer's servers, and of those who hold one MAC. */
+/** Of the load balancer's servers, and of the holders of one MAC. */
 const vips = { 4: '192.0.2.100', 6: '2001:db8:7::100' } as const;
 const sharedVips = { 4: '192.0.2.101', 6: '2001:db8:7::101' } as const;
 const width = { 4: 32, 6: 128 } as const;
@@ -24,29 +24,29 @@ let server: Member;
 let router: Member;
 let firewall: Member;
 let holders: readonly [Member, Member, Member];
-/** Lets dialogues in; resolves with the rule. */
+/** Allows dialogues; resolves with the rule. */
 let talks: (family: Family) => Promise<string>;
 
 const ipRoute = (member: Member, family: Family, ...words: readonly string[]) =>
   member.run('ip', family === 4 ? '-4' : '-6', 'route', ...words);
 
-/** From now on `member` sends what is for `address` to these, and no other way. */
+/** From now on `member` sends packets for `address` through these. */
 async function goesBy(member: Member, via: Member, address: string, family: Family): Promise<void> {
   await ipRoute(member, family, 'replace', `${address}/${width[family]}`, 'via', via.address(family));
 }
 
-/** What `member` sends to `address` is said by one of its own that is not its first. */
+/** `member` sends to `address` from one of its addresses that is not its first. */
 async function saysAs(member: Member, own: string, address: string, family: Family): Promise<void> {
   await ipRoute(member, family, 'replace', `${address}/${width[family]}`, 'dev', 'eth0', 'src', own);
 }
 
-/** All routes that tests have made go. */
+/** Removes all routes that tests made. */
 async function goesDirectly(family: Family): Promise<void> {
   for (const member of [client, server, router, firewall, ...holders])
     await member.runAnyway('ip', [family === 4 ? '-4' : '-6', 'route', 'flush', 'proto', 'boot']);
 }
 
-/** Redirects would send the talk the short way; a router of Linux tells of it in both families. */
+/** A redirect would send the packets the short way; a Linux router sends them in both families. */
 async function forwards(member: Member): Promise<void> {
   await member.run(
     'sysctl',
@@ -93,7 +93,7 @@ async function answersAt(address: string): Promise<void> {
   expect(await told()).toEqual({ ping: true, tcp: 'ok', udp: 'ok' });
 }
 
-/** What happens meanwhile goes through these. */
+/** Traffic of the test passes through these. */
 async function throughAll(members: readonly Member[], what: () => Promise<void>): Promise<void> {
   const before = await Promise.all(members.map(forwarded));
   await what();
@@ -117,7 +117,7 @@ describeRoot('a connection that crosses the bridge more than once', () => {
       ]),
     });
     talks = (family) => cloud.rule(served, { ...service(family), ...dialogues });
-    // It lets through what it would be asked for itself, and answers by what is remembered.
+    // It allows the traffic that its own rules would allow, and answers by its connections.
     const through = await cloud.group('firewalls', {
       rules: families.flatMap((family) =>
         ['ingress', 'egress'].map((direction) => ({
@@ -169,7 +169,7 @@ describeRoot('a connection that crosses the bridge more than once', () => {
       if (back !== null) await goesBy(server, back(), client.address(family), family);
       const forwarders = [there(), ...(back === null ? [] : [back()])];
       await throughAll(forwarders, () => passes(...exchanges(family)));
-      // Again, so that records of these very addresses are met, and from several sides at once.
+      // Again, so that records of the same addresses exist, from several sides at once.
       await passes(...exchanges(family), ...exchanges(family));
     });
 
@@ -182,14 +182,14 @@ describeRoot('a connection that crosses the bridge more than once', () => {
       await throughAll([router], () => answersAt(vip));
     });
 
-    test('only what the rules let in is let in by way of others', async () => {
+    test('forwarders let in only traffic that the rules allow', async () => {
       await goesBy(client, router, server.address(family), family);
       await goesBy(server, router, client.address(family), family);
       await isRefused(cloud, 'ingress', tcp(client, server, other, family));
       await isRefused(cloud, 'egress', ping(server, client, family));
     });
 
-    test('what is forbidden ends on every pass, and goes on when it is allowed again', async () => {
+    test('forbidden traffic ends on every pass, and goes on when it is allowed again', async () => {
       await goesBy(client, router, server.address(family), family);
       await goesBy(server, firewall, client.address(family), family);
       const rule = await talks(family);

@@ -1,6 +1,6 @@
 /**
- * Datagrams larger than the wire: all pieces of one that is allowed arrive, no piece of one that is forbidden does,
- * whether the receiver's groups are tracked or not.
+ * Datagrams larger than the MTU: all fragments of an allowed one arrive, no fragment of a forbidden one does,
+ * whether the receiver's groups are stateful or not.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { fragmentsOf, ip, mac, udpFrame } from '../lib/frames.ts';
@@ -25,7 +25,7 @@ const wire = (family: 4 | 6) => ({
   dst: ip(server.address(family)),
 });
 
-/** Frames that carry a word to the guest, up to a small datagram that is known to pass behind them. */
+/** Frames to the guest with a marker, up to a small datagram that is known to pass after them. */
 async function carrying(word: string): Promise<number> {
   const last = Buffer.from(`the last ${Math.random()}`);
   await client.probe.send(udpFrame(wire(4), 4001, 80, last));
@@ -42,7 +42,7 @@ async function carrying(word: string): Promise<number> {
 
 let datagrams = 0;
 
-/** A datagram in three pieces, each with the word in it. */
+/** A datagram in three fragments, each with the marker in it. */
 function pieces(family: 4 | 6, port: number, word: string, length = 1400): Buffer[] {
   datagrams += 1;
   const payload = Buffer.alloc(2 * length + 600, word.padEnd(16, '.'));
@@ -50,8 +50,8 @@ function pieces(family: 4 | 6, port: number, word: string, length = 1400): Buffe
 }
 
 /**
- * Pieces of datagrams that the switch holds, as others of the same have not come, and those that it has let go, since
- * they did not come in its time of 15 s.
+ * Fragments that the switch holds because others of their datagram have not come, and fragments that it
+ * released after its timeout of 15 s.
  */
 async function pending(): Promise<{ held: number; letGo: number }> {
   const status = await cloud.switch.appctl('dpctl/ipf-get-status', datapath);
@@ -60,7 +60,7 @@ async function pending(): Promise<{ held: number; letGo: number }> {
   return { held: sum(/num frag: (\d+)/g), letGo: sum(/frags expired: (\d+)/g) };
 }
 
-/** A kernel does not tell how many pieces it holds. */
+/** A kernel does not report the number of fragments that it holds. */
 const testOfUserspace = test.skipIf(datapathType === 'system');
 
 describeRoot('fragments', () => {
@@ -110,14 +110,14 @@ describeRoot('fragments', () => {
   });
 
   test.each(kinds.flatMap((kind) => families.map((family) => [kind, family] as const)))(
-    '%s: of a forbidden datagram over IPv%i no piece arrives, in whatever order they come',
+    '%s: of a forbidden datagram over IPv%i no fragment arrives, in any order',
     async (kind, family) => {
       await cloud.groupsOf(server, groups[kind]);
       for (const length of [1400, 800, 200])
         await client.probe.send(
           ...pieces(family, 81, 'forbidden', length),
           ...pieces(family, 81, 'forbidden', length).reverse(),
-          // What was never begun.
+          // Fragments without a first one.
           ...pieces(family, 80, 'forbidden', length).slice(1),
         );
       expect(await carrying('forbidden')).toBe(0);
@@ -136,7 +136,7 @@ describeRoot('fragments', () => {
     },
   );
 
-  test.each(kinds)('%s: what nobody may send leaves in no piece', async (kind) => {
+  test.each(kinds)('%s: forbidden egress leaves in no fragment', async (kind) => {
     await cloud.groupsOf(server, groups[kind]);
     const blind = await cloud.group(`blind ${kind}`, {
       stateful: kind === 'stateful',
@@ -151,7 +151,7 @@ describeRoot('fragments', () => {
   });
 
   testOfUserspace(
-    'pieces that waited in vain for the rest go nowhere, whose packets so ever they come up with',
+    'fragments of incomplete datagrams go nowhere, also among packets of another lookup',
     async () => {
       await cloud.groupsOf(server, groups.stateful);
       const { held: before } = await pending();
@@ -167,7 +167,7 @@ describeRoot('fragments', () => {
         },
         { what: 'all pieces are held' },
       );
-      // Each of these begins a connection; the switch adds what has waited too long to what it is at.
+      // Each of these begins a connection; the switch releases timed-out fragments during its lookup.
       await until(
         async () => {
           await Promise.all(families.map((family) => client.probe.udp(server.address(family), 80)));
@@ -179,7 +179,7 @@ describeRoot('fragments', () => {
     },
   );
 
-  test('a datagram of very many pieces is judged as any', async () => {
+  test('a datagram of very many fragments is judged like any other', async () => {
     await cloud.groupsOf(server, groups.stateful);
     for (const family of families) {
       await passes(udp(client, server, 80, { family, size: 40_000 }));
@@ -192,7 +192,7 @@ describeRoot('fragments', () => {
     }
   });
 
-  test('pieces of networks with a small MTU arrive, and so they do when the switch has started anew', async () => {
+  test('fragments of networks with a small MTU arrive, also after a restart of the switch', async () => {
     const narrow = await cloud.network({ mtu: 1000 }, '198.51.100.0/24');
     const narrowest = await cloud.network({ mtu: 404 }, '203.0.113.0/24');
     const inward = { rules: [{ protocol: 'icmp' }] };
@@ -206,7 +206,7 @@ describeRoot('fragments', () => {
     await passes(...large);
   });
 
-  test('pieces may be finer than any network asks for', async () => {
+  test('fragments may be smaller than any network requires', async () => {
     await cloud.groupsOf(server, groups.stateful);
     for (const family of families) {
       await client.probe.send(...pieces(family, 80, 'fine', 400));

@@ -1,6 +1,6 @@
 /**
- * Members of one group whose default rules are gone: they boot, with DHCP and metadata, and stay strangers to each
- * other until a rule names their own group.
+ * Members of one group without default rules: they boot, with DHCP and metadata. They cannot reach each other
+ * until a rule names their own group.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -18,7 +18,7 @@ let one: Member;
 let two: Member;
 let services: Member;
 
-/** The metadata service, as an exchange of `from`. */
+/** A request of `from` to the metadata service. */
 const metadata = (from: Member, port = 80) => ({
   from,
   to: services,
@@ -56,7 +56,7 @@ describeRoot('isolation within a group', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('a guest boots: it gets its lease and asks the metadata service, and that alone', async () => {
+  test('a guest boots: it gets its lease and the metadata service, and nothing else', async () => {
     const [late] = (await cloud.guests(net, { late: { security_groups: [group] } }, '--no-addresses')) as [
       Member,
     ];
@@ -68,20 +68,20 @@ describeRoot('isolation within a group', () => {
     await isRefused(cloud, 'egress', metadata(one, 81), tcp(one, services, 80));
   });
 
-  test('running members do not ping each other until a rule names their group, nor after it is gone', async () => {
+  test('running members reach each other only while a rule names their group', async () => {
     const both = [ping(one, two), ping(two, one)];
     await passes(ping(one, services));
     await isRefused(cloud, 'ingress', ...both);
     const rule = await cloud.rule(group, { protocol: 'icmp', remote_group_id: group });
     await passes(...both);
-    // The group lets its members in, not the world, which is let in where they asked first only.
+    // The group lets its members in. Others are let in only as answers.
     await isRefused(cloud, 'ingress', ping(services, one), ping(services, two));
     await cloud.delete('security_group_rule', rule);
     await isRefused(cloud, 'ingress', ...both);
     await passes(ping(one, services), metadata(two));
   });
 
-  test('of all that a rule for the own group allows, each direction needs its own', async () => {
+  test('with rules for the own group, each direction needs its own', async () => {
     const web = { protocol: 'tcp', port_range_min: 80, port_range_max: 80, remote_group_id: group };
     await isRefused(cloud, 'egress', tcp(one, two, 80));
     const inward = await cloud.rule(group, web);
@@ -95,7 +95,7 @@ describeRoot('isolation within a group', () => {
     await isRefused(cloud, 'egress', tcp(one, two, 80));
   });
 
-  test('a member that leaves its group is a stranger at once', async () => {
+  test('a member that leaves its group is cut off at once', async () => {
     const outward = { direction: 'egress' };
     const rules = [
       { ...outward, protocol: 'icmp' },

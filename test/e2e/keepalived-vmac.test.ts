@@ -1,6 +1,7 @@
 /**
- * keepalived with use_vmac: with the pairs that docs/operations.md names there is one master of each family, and it is
- * heard at its addresses; without those for its own address nobody hears it, and both are masters.
+ * keepalived with use_vmac. With the pairs of docs/operations.md there is one master of each family, and it
+ * is reachable at its addresses. Without the pairs for its own address its advertisements are dropped, and
+ * both become masters.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, test } from 'vitest';
@@ -54,7 +55,7 @@ function linkLocal({ mac, port }: Member): string {
   return formatCidr(eui64Address(cidr(6, 0xfe80n << 112n, 64), parsed));
 }
 
-/** From which a node advertises: its own addresses, with the virtual MACs. */
+/** The source addresses of a node's advertisements: its own, with the virtual MACs. */
 const ownOf = (member: Member): readonly Attributes[] =>
   families.map(({ vip, mac }) => ({
     ip_address: vip.includes(':') ? linkLocal(member) : member.ip,
@@ -64,7 +65,7 @@ const ownOf = (member: Member): readonly Attributes[] =>
 const pairs = (member: Member, allowed_address_pairs: readonly Attributes[]): Promise<void> =>
   cloud.update('port', member.id, { allowed_address_pairs });
 
-/** Who has the address of a family, by name. */
+/** The names of the members that have the address of a family. */
 async function mastersOf(vip: string): Promise<readonly string[]> {
   const held = await Promise.all(servers.map((one) => one.run('ip', 'address', 'show', 'to', vip)));
   return servers.flatMap(({ port }, at) => (held[at] === '' ? [] : [port.name]));
@@ -89,7 +90,7 @@ describeRoot('keepalived with use_vmac', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('the better one is the one master, and answers; when it goes, the other does', async () => {
+  test('the better one is the only master, and answers; when it ends, the other takes over', async () => {
     const [first] = servers;
     for (const name of ['server1', 'server2']) {
       await until(
@@ -100,18 +101,18 @@ describeRoot('keepalived with use_vmac', () => {
         },
         { timeout: 30_000, what: `${name} alone has the addresses, and answers`, interval: 200 },
       );
-      // Three intervals and a bit: a second master would have shown itself.
+      // A bit more than three intervals: a second master would be visible by then.
       if (first !== undefined && name === 'server1')
         process.kill(Number(await readFile(file(first, 'pid'), 'utf8')), 'SIGTERM');
     }
   });
 
-  test('without the pairs for what it advertises from, nobody hears it', async () => {
+  test('without the pairs for its advertisements, they are dropped', async () => {
     const [first, second] = servers as [Member, Member];
     await pairs(first, virtual);
     await cloud.sync();
     await startKeepalived(first, 150);
-    // The other one, which is heard, keeps it from nothing, since it is the better one.
+    // The other one's advertisements arrive, but the better one ignores them.
     await until(async () => (await masters()).every((held) => held.length === 2), {
       timeout: 30_000,
       what: 'both are masters',

@@ -1,6 +1,6 @@
 /**
- * A floating address under real keepalived and haproxy: the master goes, orderly or by kill -9, and from the new
- * master's announcement on no connection that a third guest begins fails.
+ * A floating address under real keepalived and haproxy. The master ends, orderly or by kill -9. After the new
+ * master's announcement no new connection of a third guest fails.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ async function pidOf(member: Member, name: string): Promise<number> {
   });
 }
 
-/** keepalived with one VRRP instance a family, as its manual begins: multicast, one announcement a second. */
+/** keepalived with one VRRP instance a family, as in its manual: multicast, one announcement a second. */
 async function startKeepalived(member: Member, priority: number): Promise<void> {
   const instance = (name: string, id: number, address: string) => `
 vrrp_instance ${name} {
@@ -60,13 +60,13 @@ frontend web
   await member.run('haproxy', '-D', '-f', file(member, 'haproxy'), '-p', file(member, 'haproxy.pid'));
 }
 
-/** Who answers at both addresses; null while they do not agree or somebody is silent. */
+/** Who answers at both addresses; null when they differ or one is silent. */
 async function answers(): Promise<string | null> {
   const [v4, v6] = await Promise.all([vip, vip6].map((address) => client.probe.http(address, 80, 1)));
   return v4?.result === 'ok' && v6?.result === 'ok' && v4.body === v6.body ? v4.body : null;
 }
 
-/** The time at which the client heard a member announce the addresses: gratuitous ARP, unsolicited NA. */
+/** The time at which the client received a member's announcement of the addresses: gratuitous ARP, unsolicited NA. */
 async function announcements(from: Member): Promise<{ readonly arp: number; readonly na: number }> {
   let arp: number | null = null;
   let na: number | null = null;
@@ -88,7 +88,7 @@ async function announcements(from: Member): Promise<{ readonly arp: number; read
   return { arp: arp ?? 0, na: na ?? 0 };
 }
 
-/** Lets `master` go by `end`; connections are begun all the while. */
+/** Ends `master` by `end`, while new connections are made all the time. */
 async function failover(master: Member, next: Member, end: () => Promise<void>): Promise<void> {
   await until(async () => (await answers()) === master.port.name, {
     timeout: 20_000,
@@ -127,7 +127,7 @@ describeRoot('keepalived and haproxy', () => {
     cloud = await startCloud();
     await mkdir(`${cloud.dataDir}/vrrp`);
     const net = await cloud.network({}, '192.0.2.0/24', '2001:db8:7::/64');
-    // VRRP of IPv6 comes from link-local addresses, which are no members' addresses to a remote group.
+    // IPv6 VRRP uses link-local addresses, which are not members' addresses for a remote group.
     const vrrp = { ethertype: 'IPv6', protocol: '112', remote_ip_prefix: 'fe80::/10' };
     await cloud.rule(await cloud.defaultGroup(), vrrp);
     const allowed_address_pairs = [{ ip_address: vip }, { ip_address: vip6 }];
@@ -160,10 +160,10 @@ describeRoot('keepalived and haproxy', () => {
     await failover(two, one, () => startKeepalived(one, 150));
   });
 
-  test('the master is killed with its addresses on: the other answers after three intervals, likewise', async () => {
+  test('the master is killed with its addresses configured: the other answers after three intervals', async () => {
     const [one, two] = servers;
     await failover(one, two, async () => {
-      // Stopped first: a parent replaces its child, and a child tidies up when its parent is gone.
+      // Stopped first: a parent restarts its child, and a child cleans up when its parent is gone.
       const parent = await pidOf(one, 'pid');
       process.kill(parent, 'SIGSTOP');
       process.kill(await pidOf(one, 'vrrp.pid'), 'SIGKILL');

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { until } from '../lib/wait.ts';
 import type { Cloud, Member } from './cloud.ts';
 
-/** A guest that offers one lease: the address that the API has given the port that asks. */
+/** A guest that offers one lease: the API's address of the requesting port. */
 export class LeaseServer {
   readonly #server: Member;
   readonly #files: string;

@@ -1,4 +1,4 @@
-/** Who hears what: a third guest sees nothing that two others say to each other, whatever its port may hear. */
+/** A third guest receives no packet between two others, even with port security off. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { macFromBits } from '../../src/net/mac.ts';
 import { ip, mac, udpFrame } from '../lib/frames.ts';
@@ -15,7 +15,7 @@ let open: Member;
 
 const broadcastBit = 1;
 
-/** Destinations of unicast frames that a guest saw up to and including one that is meant for it. */
+/** Destinations of unicast frames that a guest received, up to and including one that is addressed to it. */
 async function unicastSeen(listener: Member): Promise<string[]> {
   const nonce = Buffer.from(`to you alone ${Math.random()}`);
   const link = { from: mac(one.mac), to: mac(listener.mac), src: ip(one.ip), dst: ip(listener.ip) };
@@ -51,7 +51,7 @@ describeRoot('unicast', () => {
   afterAll(() => cloud?.stop());
 
   test('a third guest sees none of it, from the first packet on', async () => {
-    // Nobody knows anybody: the first packets are those that a switch that learns would flood.
+    // No guest knows the others: a learning switch would flood these first packets.
     for (const member of [one, two]) await member.run('ip', 'neigh', 'flush', 'dev', 'eth0');
     for (const listener of [guarded, open]) await listener.probe.sniffed();
     await passes(ping(one, two), ping(two, one, 6), tcp(one, two, 80), udp(two, one, 80, { size: 8000 }));
@@ -61,7 +61,7 @@ describeRoot('unicast', () => {
     }
   });
 
-  test('what goes to a MAC that nobody has reaches nobody', async () => {
+  test('packets to an unknown MAC reach nobody', async () => {
     const nobody = macFromBits(0x02_00_00_00_00_99n);
     for (const listener of [guarded, open]) await listener.probe.sniffed();
     const before = await cloud.dropped(one.id, 'egress', 'unknown-destination');

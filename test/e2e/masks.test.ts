@@ -1,4 +1,4 @@
-/** What one guest sends makes the datapath neither slow for others, nor silent about it. */
+/** The datapath stays fast for others whatever one guest sends, and its metrics show the load. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { attackFrames } from '../lib/attack.ts';
 import { ip, mac } from '../lib/frames.ts';
@@ -6,7 +6,7 @@ import { describeRoot } from '../lib/netns.ts';
 import { type Cloud, type Member, startCloud } from './cloud.ts';
 import { passes, ping } from './traffic.ts';
 
-/** On kernels all ports share the masks: those of ARP and neighbour discovery are among them. */
+/** On kernels all ports share the masks, so those of ARP and neighbour discovery count too. */
 const mostMasks = 32;
 let cloud: Cloud;
 let a: Member;
@@ -25,13 +25,13 @@ describeRoot('the datapath’s cache', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('random ports, TTL and TOS of one guest cause few masks, and the metrics tell how many', async () => {
+  test('random ports, TTL and TOS of one guest cause few masks, and the metrics show how many', async () => {
     await passes(ping(a, b));
     const own = [ip(a.ip), ip(a.ip6)];
     const attacker = { mac: mac(a.mac), sources: own, to: mac(b.mac), destinations: [ip(b.ip), ip(b.ip6)] };
     await a.probe.send(...attackFrames(1500, 'ports', attacker));
     const told = await metrics();
-    // More than a harmless guest would cause: the frames have come so far.
+    // More than a harmless guest would cause: the frames have arrived by then.
     expect(told('megaflows')).toBeGreaterThan(100);
     expect(told('masks')).toBeGreaterThan(4);
     expect(told('masks')).toBeLessThanOrEqual(mostMasks);

@@ -1,6 +1,6 @@
 /**
- * Connections of protocols other than TCP and UDP end with the rule that let them in, and none else does: on kernels the
- * switch cannot flush them, though it says nothing against being asked to.
+ * Connections of protocols other than TCP and UDP end with the rule that let them in, and no others do. On
+ * kernels the switch cannot flush them, although it accepts the request without an error.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildSctp, protocols } from '../../src/net/packet/transport.ts';
@@ -17,7 +17,7 @@ let other: Member;
 let server: Member;
 
 const families = [4, 6] as const;
-/** GRE, ESP and one that nobody has given a meaning: nothing but addresses tells their connections apart. */
+/** GRE, ESP and an unassigned protocol: only addresses identify their connections. */
 const raw = [protocols.gre, 50, 99] as const;
 
 function crc32c(data: Buffer): number {
@@ -29,7 +29,7 @@ function crc32c(data: Buffer): number {
   return ~rest >>> 0;
 }
 
-/** A packet of one chunk; `tag` is the one that its receiver has given out. */
+/** A packet of one chunk; the receiver chose its `tag`. */
 function sctp(from: number, to: number, tag: number, chunk: Buffer): Buffer {
   const packet = buildSctp(from, to, chunk);
   packet.writeUInt32BE(tag, 4);
@@ -42,7 +42,7 @@ function chunk(type: number, body: Buffer): Buffer {
   return Buffer.concat([head, body]);
 }
 
-/** INIT or its answer: the sender's tag, a window, a stream each way, a first number. */
+/** INIT or its acknowledgement: the sender's tag, a window, one stream each way, a first number. */
 const beginning = (type: number, tag: number): Buffer => {
   const body = Buffer.alloc(16);
   for (const [value, at] of [
@@ -55,7 +55,7 @@ const beginning = (type: number, tag: number): Buffer => {
   return chunk(type, body);
 };
 
-/** The four packets that establish an association (RFC 9260 5.1), and who sends each. */
+/** The four packets that establish an association (RFC 9260 5.1), and the sender of each. */
 const handshake = (from: number): readonly [asks: boolean, packet: Buffer][] => [
   [true, sctp(from, 80, 0, beginning(1, 11))],
   [false, sctp(80, from, 11, beginning(2, 22))],
@@ -63,14 +63,14 @@ const handshake = (from: number): readonly [asks: boolean, packet: Buffer][] => 
   [false, sctp(80, from, 11, chunk(11, Buffer.alloc(0)))],
 ];
 
-/** All that the switch tracks of a guest with the server, one text a connection. */
+/** Connections of a guest with the server that the switch tracks, one text each. */
 async function live(member: Member): Promise<string[]> {
   const dump = await cloud.switch.appctl('dpctl/dump-conntrack', datapath);
   const ends = families.map((family) => `orig=(src=${member.address(family)},dst=${server.address(family)},`);
   return dump.split('\n').filter((line) => ends.some((end) => line.includes(end)));
 }
 
-/** Each packet has arrived before its answer is sent: a connection is tracked in order. */
+/** Each packet has arrived before its answer is sent, because connection tracking depends on the order. */
 async function carry(from: Member, to: Member, family: Family, protocol: number, packet: Buffer) {
   await to.probe.sniffed();
   await from.probe.sendProtocol(to.address(family), protocol, packet);
@@ -84,7 +84,7 @@ async function carry(from: Member, to: Member, family: Family, protocol: number,
 async function talk(member: Member): Promise<void> {
   for (const family of families) {
     for (const protocol of raw) {
-      // To GRE this is a header with a payload of its own (RFC 2784).
+      // For GRE this is a header with its payload (RFC 2784).
       const packet = Buffer.from([0, 0, 8, 0, ...Buffer.from(`${member.port.name} talks ${protocol}`)]);
       await carry(member, server, family, protocol, packet);
       await carry(server, member, family, protocol, packet);
@@ -97,14 +97,14 @@ async function talk(member: Member): Promise<void> {
   }
 }
 
-/** What the metrics tell of the table of connections. */
+/** The metrics of the connection table. */
 async function fullness(): Promise<{ readonly connections: number; readonly max: number }> {
   const page = String((await cloud.api('GET', '/metrics')).body);
   const figure = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(page)?.[1]);
   return { connections: figure('portcullis_connections'), max: figure('portcullis_connections_max') };
 }
 
-/** Of each family: the raw protocols, SCTP, UDP and a ping. */
+/** For each family: the raw protocols, SCTP, UDP and a ping. */
 const each = families.length * (raw.length + 3);
 
 describeRoot('connections of all protocols', () => {
@@ -122,7 +122,7 @@ describeRoot('connections of all protocols', () => {
   });
   afterAll(() => cloud?.stop());
 
-  test('exactly those that lost their rule are gone, and as many are counted', async () => {
+  test('exactly those that lost their rule are cut and counted', async () => {
     const inward = await cloud.group('inward');
     await cloud.groupsOf(server, inward);
     const allow = (member: Member, family: Family) =>

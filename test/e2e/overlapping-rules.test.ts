@@ -1,6 +1,6 @@
 /**
- * Two clients, each in a group of its own, and rules for both whose port ranges overlap on one server. What a client
- * may do is the same with connections that are new and beside connections that the switch knows already.
+ * Two clients, each in a group of its own, and rules for both on one server with overlapping port ranges. A
+ * client's rights are the same for new connections and beside existing ones.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -68,10 +68,10 @@ describeRoot('overlapping rules', () => {
     await server.probe.serve(ports, ports);
   });
   afterAll(() => cloud?.stop());
-  // The switch has room for one connection with the same ends and ports: what it knew must not help the next test.
+  // The switch has one connection for the same addresses and ports: an old one must not help the next test.
   beforeEach(() => cloud.switch.appctl('dpctl/flush-conntrack'));
 
-  test.each(['tcp', 'udp'] as const)('%s: fresh, and beside connections that are known', async (protocol) => {
+  test.each(['tcp', 'udp'] as const)('%s: fresh, and beside existing connections', async (protocol) => {
     await serverRules(rule(protocol, narrowGroup, first, first), rule(protocol, wideGroup, first, first + 2));
     expect(await known()).toBe(0);
     await holds(protocol);
@@ -79,7 +79,7 @@ describeRoot('overlapping rules', () => {
     await holds(protocol);
   });
 
-  test('the range of one is inside the range of the other, whichever was there first', async () => {
+  test('the range of one is inside the range of the other, in both orders', async () => {
     const group = await serverRules(rule('tcp', wideGroup, first, first + 2));
     await passes(tcp(wide, server, first));
     await isRefused(cloud, 'ingress', tcp(narrow, server, first));
@@ -87,7 +87,7 @@ describeRoot('overlapping rules', () => {
     await holds('tcp');
   });
 
-  test('one of two rules that overlap goes: the other still lets its client in, and its connection goes on', async () => {
+  test('one of two overlapping rules is removed: the other still lets its client in, and its connection goes on', async () => {
     const group = await serverRules(
       rule('tcp', narrowGroup, 5000, 5999),
       rule('tcp', wideGroup, 5000, 5999),
@@ -109,11 +109,11 @@ describeRoot('overlapping rules', () => {
     for (const dialogue of dialogues) await dialogue.flows();
   });
 
-  test('what rules of different width decided of late never outlives them', async () => {
+  test('decisions of wider and narrower rules do not outlive them', async () => {
     const group = await serverRules();
     await cloud.switch.appctl('revalidator/purge');
-    // Open vSwitch 3.1.0 mends the wrong one of two cached decisions that overlap: that of the kind listed first. So the
-    // ping's kind, which is the wide rule's too, is to be there before the narrow rule's.
+    // Open vSwitch 3.1.0 updates the wrong one of two overlapping megaflows: the one whose mask is listed
+    // first. The ping's mask, which the wide rule shares, must therefore exist before the narrow rule's.
     await isRefused(cloud, 'ingress', ping(wide, server));
     const one = await cloud.rule(group, { protocol: 'tcp', port_range_min: first, port_range_max: first });
     await passes(tcp(wide, server, first));

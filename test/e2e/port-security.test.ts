@@ -1,4 +1,4 @@
-/** What a guest may claim to be: real frames from a real guest, each lie dropped and counted under its name. */
+/** The guards on real frames from a real guest: each forged frame is dropped and counted under its reason. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatCidr, lastOf, linkLocalOf } from '../../src/net/cidr.ts';
 import { broadcastMac } from '../../src/net/mac.ts';
@@ -30,8 +30,8 @@ let witness: Member;
 let wide: Member;
 
 /**
- * Frames of `sender` that arrive at the witness. A frame that is known to pass is sent after them: the switch
- * forwards in order, so once it is there, what has not come will not come.
+ * Frames of `sender` that arrive at the witness. A frame that is known to pass follows them. The switch
+ * forwards in order, so frames that have not come by then are dropped.
  */
 async function arrivals(sender: Member, frames: readonly Buffer[]): Promise<Buffer[]> {
   const link = { from: mac(sender.mac), to: mac(witness.mac), src: ip(sender.ip), dst: ip(witness.ip) };
@@ -61,7 +61,7 @@ describeRoot('port security', () => {
       strict: { security_groups },
       'mac-only': { security_groups, port_security_mode: 'mac-only' },
       off: { port_security_enabled: false },
-      // It is shown all that comes to its MAC, so that nothing is missed because of the receiver's own guard.
+      // It receives all frames for its MAC, so that the receiver's own guard hides nothing.
       witness: { port_security_enabled: false },
       wide: { security_groups, allowed_address_pairs: everything },
     })) as [Member, Member, Member, Member, Member];
@@ -69,7 +69,7 @@ describeRoot('port security', () => {
   });
   afterAll(() => cloud?.stop());
 
-  /** One lie of each kind, told by a port: reason, frame. */
+  /** One forged frame of each kind: reason, frame. */
   function lies(from: Member): Record<string, readonly [reason: string, frame: Buffer]> {
     const own = mac(from.mac);
     const to = mac(witness.mac);
@@ -106,7 +106,7 @@ describeRoot('port security', () => {
     expect(await strict.pings(witness.ip6)).toBe(true);
   });
 
-  test('a strict port is cut off with every lie, and each is counted under its reason', async () => {
+  test('every forged frame of a strict port is dropped and counted under its reason', async () => {
     const told = Object.entries(lies(strict));
     expect(
       await arrivals(
@@ -157,7 +157,7 @@ describeRoot('port security', () => {
   });
 
   test('a port without port security may send anything', async () => {
-    // The switch itself takes no frame whose source is a group address.
+    // The switch itself drops frames with a multicast source.
     const told = Object.entries(lies(off)).filter(([kind]) => kind !== 'multicast source');
     const arrived = await arrivals(
       off,
@@ -169,7 +169,7 @@ describeRoot('port security', () => {
     expect((await cloud.drops(off.id)).filter(({ packets }) => packets > 0)).toEqual([]);
   });
 
-  test('a strict port that is let off, and taken in again, is judged by what holds now', async () => {
+  test('a strict port without port security for a while is judged by the present rules', async () => {
     const [, frame] = lies(strict)['foreign IPv4 address'] ?? [];
     const sent = frame ?? Buffer.alloc(0);
     const { security_groups } = strict.port;
@@ -183,7 +183,7 @@ describeRoot('port security', () => {
     expect(await arrivals(strict, [sent])).toEqual([]);
   });
 
-  test('a pair of every address gives only what a guest can have and nobody else has', async () => {
+  test('a pair of every address gives only addresses that a guest can have and nobody else holds', async () => {
     const own = mac(wide.mac);
     const to = mac(witness.mac);
     const from = (text: string) =>
@@ -206,7 +206,7 @@ describeRoot('port security', () => {
     const gateways = ['192.0.2.1', '2001:db8:7::1', '169.254.169.254', 'fe80::a9fe:a9fe'];
     const others = [strict.ip, strict.ip6, formatCidr(linkLocalOf(mac(strict.mac)))];
     const told = [...nobodys, ...nobodys6, ...gateways, ...others].flatMap(spoken);
-    // From no address, the request is a probe for the witness's own: not the port's either.
+    // Without a sender address, the request is a probe for the witness's own address: not the port's either.
     expect(await arrivals(wide, told)).toEqual([]);
   });
 

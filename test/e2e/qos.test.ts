@@ -1,6 +1,6 @@
 /**
- * QoS policies on real traffic: TCP and UDP between guests, measured by iperf3 and read by tcpdump in the receiver.
- * Bounds are such that a meter always meets them and traffic without one never does.
+ * QoS policies on real traffic: TCP and UDP between guests, measured by iperf3 and read by tcpdump at the
+ * receiver. The bounds are chosen so that a meter always keeps them and traffic without a meter never does.
  */
 import { spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { type Attributes, type Cloud, type Member, startCloud } from './cloud.ts
 
 /** Kilobits a second. */
 const limit = 10_000;
-/** Of the limit: what TCP makes of a policer, and what it has without one. */
+/** Share of the limit: TCP behind a policer, and TCP without one. */
 const share = { least: 0.5, most: 1.3, unlimited: 3 } as const;
 const port = 5201;
 
@@ -33,7 +33,7 @@ async function post<T>(path: string, kind: string, attributes: Attributes): Prom
 
 type Rule = readonly ['bandwidth_limit' | 'packet_rate_limit' | 'dscp_marking', Attributes];
 
-/** A policy that a port has, on the switch when this resolves. */
+/** Gives a port a policy; resolves when the switch has it. */
 async function give(member: Member, ...rules: readonly Rule[]): Promise<void> {
   const { id } = await post<{ id: string }>('/v2.0/qos/policies', 'policy', { name: 'p' });
   for (const [type, attributes] of rules)
@@ -53,14 +53,14 @@ interface Report {
   };
 }
 
-/** The window keeps the switch's packet sockets from losing what they cannot hold. */
+/** The window keeps the buffers of the switch's packet sockets from overflowing. */
 async function iperf(from: Member, to: Member, ...args: string[]): Promise<Report['end']> {
   const { code, stdout } = await from.runAnyway('iperf3', ['-J', '-c', to.ip, '-p', String(port), ...args]);
   expect(code, stdout).toBe(0);
   return (JSON.parse(stdout) as Report).end;
 }
 
-/** As a part of the limit. The first second is left out: it has the burst and the slow start. */
+/** As a share of the limit. The first second is left out, because of the burst and the slow start. */
 async function tcpShare(from: Member, to: Member): Promise<number> {
   const { sum_received } = await iperf(from, to, '-t', '4', '-O', '1', '-w', '96K');
   return (sum_received?.bits_per_second ?? 0) / 1000 / limit;
@@ -71,7 +71,7 @@ function expectLimited(measured: number): void {
   expect(measured).toBeLessThan(share.most);
 }
 
-/** Resolves once `count` packets that pass the filter have come to `at`. */
+/** Resolves once `count` packets that match the filter have arrived at `at`. */
 async function sees(at: Member, filter: string, count = 5): Promise<Background> {
   const dump = start(at, 'tcpdump', '-i', 'eth0', '-n', '-l', '-c', String(count), filter);
   await until(() => dump.output.includes('listening on'), { what: 'tcpdump listens' });
@@ -108,7 +108,7 @@ describeRoot('QoS', () => {
     await cloud?.stop();
   });
 
-  test('a bandwidth limit holds for what the port sends, and for that alone, until it goes', async () => {
+  test('a bandwidth limit applies to packets that the port sends, and only to those, until it is removed', async () => {
     expect(await tcpShare(one, two)).toBeGreaterThan(share.unlimited);
     await give(one, bandwidth('egress'));
     expectLimited(await tcpShare(one, two));
@@ -118,7 +118,7 @@ describeRoot('QoS', () => {
     expect(await tcpShare(one, two)).toBeGreaterThan(share.unlimited);
   });
 
-  test('a bandwidth limit holds for what the port gets, and for that alone', async () => {
+  test('a bandwidth limit applies to packets that the port gets, and only to those', async () => {
     await give(one, bandwidth('ingress'));
     expectLimited(await tcpShare(two, one));
     expect(await cloud.dropped(one.id, 'ingress', 'qos-bandwidth')).toBeGreaterThan(0);
@@ -141,7 +141,7 @@ describeRoot('QoS', () => {
     expect(await cloud.dropped(one.id, 'egress', 'qos-packets')).toBeGreaterThan(3000);
   });
 
-  test('a mark is on both families and on a connection that was there before', async () => {
+  test('a mark applies to both families and to an existing connection', async () => {
     const stream = start(
       one,
       'iperf3',
@@ -170,16 +170,16 @@ describeRoot('QoS', () => {
     const pieces = await sees(two, `icmp and ip[6:2] & 0x1fff != 0 and ip[1] & 0xfc == 0xb8`, 2);
     expect(await one.pings(two.ip, '-s', '4000')).toBe(true);
     await pieces.ended();
-    // What comes back is the other port's, which marks nothing.
+    // Replies come from the other port, which has no mark.
     const back = await sees(one, `icmp and src host ${two.ip} and ip[1] == 0`, 2);
     expect(await two.pings(one.ip, '-Q', '0')).toBe(true);
     await back.ended();
   });
 
-  test('what the rules refuse uses up nothing of the limit', async () => {
+  test('packets that the rules drop do not count for the limit', async () => {
     await give(one, bandwidth('egress'));
     const before = await cloud.dropped(one.id, 'egress', 'egress-rules');
-    // 50 Mbit/s of datagrams to a port that no rule allows.
+    // 50 Mbit/s of datagrams to a port without a rule.
     const flood = `const s = require('dgram').createSocket('udp4'); const b = Buffer.alloc(1208);
       setInterval(() => { for (let i = 0; i < 10; i++) s.send(b, 9999, '${two.ip}'); }, 2)`;
     const flooding = start(one, process.execPath, '-e', flood);

@@ -87,7 +87,7 @@ describeRoot('remote groups', () => {
     );
   });
 
-  test('a port has what any of its groups lets in, and loses no more than what one of them alone let in', async () => {
+  test('a port has the rights of all its groups, and loses only those that one group alone gave', async () => {
     const shared = { protocol: 'tcp', remote_group_id: friends, ...range(80) };
     const one = await group(shared, { protocol: 'tcp', remote_group_id: friends, ...range(81) });
     const other = await group(shared, { protocol: 'icmp', remote_group_id: strangers });
@@ -116,7 +116,7 @@ describeRoot('remote groups', () => {
     await isRefused(cloud, 'ingress', tcp(friend, server, 80));
   });
 
-  test('a later port inherits what its group lets in, and rules that come later reach both', async () => {
+  test("a later port inherits its group's rules, and later rules apply to both", async () => {
     const inward = await group({ protocol: 'tcp', remote_group_id: friends, ...range(80) });
     await cloud.groupsOf(server, inward);
     await isRefused(cloud, 'ingress', tcp(friend, second, 80));
@@ -145,7 +145,7 @@ describeRoot('remote groups', () => {
     await isRefused(cloud, 'egress', tcp(friend, server, 82), tcp(friend, second, 80));
   });
 
-  test('a connection of a member lives on while its neighbours join and leave', async () => {
+  test('a connection of a member lives on while others join and leave', async () => {
     const inward = await group({ protocol: 'tcp', remote_group_id: friends });
     await cloud.groupsOf(server, inward);
     const dialogue = await openDialogue(friend, server);

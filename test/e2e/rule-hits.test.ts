@@ -1,6 +1,6 @@
 /**
- * Rules count what they let in to the packet: real connections between guests, through the API and the command
- * line, over changes that recompile and a process that is killed.
+ * Rules count hits exactly: real connections between guests, through the API and the command line, with
+ * changes that derive flows again and a process that is killed.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -42,7 +42,7 @@ const rules: Record<'tcp' | 'udp' | 'icmp' | 'range' | 'inside', string> = {
   range: '',
   inside: '',
 };
-/** Connections that the test has made so far, by rule and port. */
+/** Connections that the test made so far, by rule and port. */
 const made = new Map<string, number>();
 
 async function counters(rule: string): Promise<Counters> {
@@ -68,7 +68,7 @@ async function untilClosed(...members: readonly Member[]): Promise<void> {
     );
 }
 
-/** That many new connections of each kind to a server, each with an answer. */
+/** So many new connections of each kind to a server, each with an answer. */
 async function connect(server: Member, tcp: number, udp: number, icmp: number): Promise<void> {
   await times(tcp, async () => (await client.probe.tcp(server.ip, echo)) === 'ok');
   await untilClosed(client, server);
@@ -81,7 +81,7 @@ async function connect(server: Member, tcp: number, udp: number, icmp: number): 
     made.set(`${kind} ${server.id}`, (made.get(`${kind} ${server.id}`) ?? 0) + many);
 }
 
-/** Each rule tells at each port just what was made. */
+/** Each rule shows at each port exactly the connections made. */
 async function agree(): Promise<void> {
   for (const kind of ['tcp', 'udp', 'icmp'] as const) {
     const { ports, connections, packets } = await counters(rules[kind]);
@@ -89,7 +89,7 @@ async function agree(): Promise<void> {
     const expected = { [one.id]: made.get(`${kind} ${one.id}`), [two.id]: made.get(`${kind} ${two.id}`) };
     expect({ kind, told }).toEqual({ kind, told: expected });
     const sum = Object.values(expected).reduce<number>((all, many) => all + (many ?? 0), 0);
-    // All that follows a connection's first packet is let in by the connection.
+    // Packets after a connection's first pass by the connection.
     expect({ kind, connections, packets }).toEqual({ kind, connections: sum, packets: sum });
   }
 }
@@ -139,7 +139,7 @@ describeRoot('hits of rules', () => {
     await connect(one, 6, 5, 2);
     const { security_groups } = one.port;
     await cloud.update('port', one.id, { security_groups: [] });
-    // Shorter than a second: a SYN sent again by then could meet the rules that come back.
+    // Shorter than a second: a SYN sent again by then could match the rules that come back.
     expect(await client.probe.tcp(one.ip, echo, { timeout: 0.5 })).toBe('timeout');
     await cloud.update('port', one.id, { security_groups });
     const extra = await cloud.rule(servers, { protocol: 'tcp', port_range_min: 9, port_range_max: 9 });
@@ -165,7 +165,7 @@ describeRoot('hits of rules', () => {
   );
 
   describe('the command line', () => {
-    test('names exactly the rules that nothing met, and the one that another makes superfluous', async () => {
+    test('names exactly the unused rules, and the shadowed one', async () => {
       const unused = await usage('--unused');
       expect(unused.map(({ rule }) => rule)).toEqual([rules.range, rules.inside]);
       expect(unused.map(({ shadowed_by }) => shadowed_by)).toEqual([[], [rules.range]]);
@@ -178,7 +178,7 @@ describeRoot('hits of rules', () => {
       expect(text).toMatch(/^watched for \d+ (s|min) since 20/m);
     });
 
-    test('does not claim to have watched for longer than it has', async () => {
+    test('does not claim a longer watch than it had', async () => {
       const weekly = await usage('--unused', '--since', '7d');
       expect(weekly.map(({ rule, watched }) => [rule, watched])).toEqual([
         [rules.range, false],
@@ -191,14 +191,14 @@ describeRoot('hits of rules', () => {
       await expect(cloud.cli('rules', '--security-group', 'nobody')).rejects.toThrow(/no security group/);
     });
 
-    test('drops for want of a rule are told by protocol', async () => {
+    test('drops without a rule are counted by protocol', async () => {
       expect(await client.probe.udp(one.ip, 999, { timeout: 1 })).toBe('timeout');
       const text = await cloud.cli('counters', one.id);
       expect(text).toMatch(/^ingress +ingress-rules +udp +3 /m);
     });
   });
 
-  test('the switch restarts: counts stay, go on, and say that they were reset', async () => {
+  test('the switch restarts: counts stay, go on, and show the reset', async () => {
     await connect(one, 2, 1, 1);
     await agree();
     await cloud.switch.restartVswitchd('kill');

@@ -1,4 +1,4 @@
-/** Security groups as tenants understand them, with the kernel's own TCP, UDP, ICMP and fragments between guests. */
+/** Security groups as tenants use them, with the kernel's own TCP, UDP, ICMP and fragments between guests. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { dropTimeout } from '../lib/probe.ts';
@@ -13,13 +13,13 @@ let one: Member;
 let two: Member;
 let stranger: Member;
 let bare: Member;
-/** For names of groups. */
+/** Makes names of groups unique. */
 let fresh = 0;
 
 const groupsOf = (member: Member, ...groups: readonly string[]) =>
   cloud.update('port', member.id, { security_groups: groups });
 
-/** `to` gets a group with these rules and no others, `from` may send anything. */
+/** `to` gets a group with exactly these rules; `from` may send anything. */
 async function onlyRules(from: Member, to: Member, ...rules: readonly Attributes[]): Promise<string> {
   fresh += 1;
   const out = await cloud.group(`out-${fresh}`, { out: true });
@@ -68,11 +68,11 @@ describeRoot('security groups', () => {
     });
   });
 
-  test('replies pass whatever the rules of the other direction say', async () => {
-    // The stranger's group has no rule inwards; one's group lets nothing in from it.
+  test('replies pass whatever the rules of the other direction are', async () => {
+    // The stranger's group has no ingress rule; the other group lets nothing in from it.
     expect(await one.probe.tcp(stranger.ip, 80, quick)).toBe('timeout');
     await onlyRules(stranger, two, { protocol: 'tcp' }, { protocol: 'udp' }, { protocol: 'icmp' });
-    // `two` may not begin anything, `stranger` accepts nothing: what passes are replies.
+    // `two` may begin nothing and `stranger` accepts nothing, so the packets that pass are replies.
     expect(await stranger.probe.tcp(two.ip, 80)).toBe('ok');
     expect(await stranger.probe.udp(two.ip, 80)).toBe('ok');
     expect(await stranger.pings(two.ip)).toBe(true);
@@ -116,7 +116,7 @@ describeRoot('security groups', () => {
     ).toEqual(['timeout', 'timeout', 'timeout', 'timeout']);
   });
 
-  test('port ranges have both ends in, and the port after them out', async () => {
+  test('port ranges include both ends and exclude the port after them', async () => {
     const range = { port_range_min: 80, port_range_max: 81 };
     await onlyRules(
       one,
@@ -140,7 +140,7 @@ describeRoot('security groups', () => {
   test('ICMP types, type 0 included', async () => {
     const echo = { protocol: 'icmp', port_range_min: 8, port_range_max: 0 };
     const inward = await onlyRules(one, two, { ...echo, port_range_min: 0 });
-    // Type 0 is the answer to an echo: it does not let the question in.
+    // Type 0 is the answer to an echo: it does not let the request in.
     expect(await one.pings(two.ip)).toBe(false);
     await cloud.rule(inward, echo);
     expect(await one.pings(two.ip)).toBe(true);
@@ -197,7 +197,7 @@ describeRoot('security groups', () => {
     expect(await one.probe.tcp(two.ip6, 80, quick)).toBe('timeout');
   });
 
-  test('egress rules hold back what a member sends', async () => {
+  test("egress rules restrict a member's packets", async () => {
     const range = { port_range_min: 80, port_range_max: 80 };
     const rules = [{ direction: 'egress', protocol: 'tcp', ...range }];
     await onlyRules(one, two, {});
@@ -226,7 +226,7 @@ describeRoot('security groups', () => {
         bare.probe.tcp(two.ip, 80, quick),
       ]),
     ).toEqual(['timeout', 'timeout', false, false, false, false, 'timeout']);
-    // Its neighbours know its MAC all the same, and it knows theirs.
+    // Its neighbours have its MAC in their caches, and it has theirs.
     for (const [who, whom] of [
       [one, bare],
       [bare, two],
@@ -244,7 +244,7 @@ describeRoot('security groups', () => {
     for (const type of types) expect(type).toMatch(/^(arp|icmpv6 13[3-6]|hop-by-hop)$/);
   });
 
-  test('a change on a live port holds as soon as sync returns, and connections that stay allowed live on', async () => {
+  test('a change on a live port is in force when sync returns, and allowed connections live on', async () => {
     const inward = await onlyRules(one, two, { protocol: 'udp' });
     const range = { port_range_min: 80, port_range_max: 80 };
     expect(await one.probe.tcp(two.ip, 80, quick)).toBe('timeout');

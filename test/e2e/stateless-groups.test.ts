@@ -1,4 +1,4 @@
-/** Stateless groups: every packet is judged by the rules alone, replies too, and nothing of it is remembered. */
+/** Stateless groups: the rules alone judge every packet, replies too, and nothing is tracked. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ip, mac, tcpFrame } from '../lib/frames.ts';
 import { describeRoot } from '../lib/netns.ts';
@@ -66,7 +66,7 @@ describeRoot('stateless groups', () => {
     for (const rule of [...replies, { protocol: 'udp', direction: 'egress' }]) await cloud.rule(inward, rule);
     await passes(...exchanges.filter(({ what }) => !what.startsWith('ping')));
     await isRefused(cloud, 'egress', { ...ping(client, server), from: server, to: client });
-    // A type is a rule's to name, and 0 is one: the answer alone may leave.
+    // A rule may name type 0: then the answer alone may leave.
     const answer = { protocol: 'icmp', direction: 'egress', port_range_min: 0, port_range_max: 0 };
     await cloud.rule(inward, answer);
     await passes(ping(client, server));
@@ -100,7 +100,7 @@ describeRoot('stateless groups', () => {
         },
         { what: 'all of them arrive' },
       );
-      // Frames that a kernel's datapath has no decision for yet may overtake each other.
+      // On a kernel's datapath, frames that wait for a decision may be overtaken.
       const wanted = frames(80).map((frame) => frame.toString('hex'));
       expect(seen.sort()).toEqual(wanted.sort());
       await until(
@@ -110,7 +110,7 @@ describeRoot('stateless groups', () => {
     },
   );
 
-  test('nothing is remembered between two stateless ports, unlike between two others', async () => {
+  test('two stateless ports have no tracked connections, unlike two others', async () => {
     const open = (stateful: boolean) =>
       group(stateful, ...web, ...both({ protocol: 'tcp', direction: 'egress' }), {
         protocol: 'tcp',
@@ -129,14 +129,14 @@ describeRoot('stateless groups', () => {
     }
   });
 
-  test('a running session is judged anew as its port changes between stateful and stateless', async () => {
+  test('a running session is judged again when its port changes between stateful and stateless', async () => {
     const rules = both({ protocol: 'tcp' });
     const [stateful, stateless] = [await group(true, ...rules), await group(false, ...rules)];
     await cloud.groupsOf(server, stateful);
     const dialogue = await openDialogue(client, server);
     await dialogue.flows();
     await cloud.groupsOf(server, stateless);
-    // What the client says still arrives, as a rule lets it in; the answer is no reply any more.
+    // A rule still lets the client's packets in; the answers no longer count as replies.
     await dialogue.stalls(cloud, 'server', { at: server, direction: 'egress' });
     const rule = { protocol: 'tcp', direction: 'egress' };
     const allowed = await cloud.rule(stateless, rule);
@@ -148,7 +148,7 @@ describeRoot('stateless groups', () => {
     await passes(tcp(client, server, 80));
   });
 
-  test('a port has groups of one kind, and a group that is in use keeps its kind', async () => {
+  test('a port has groups of one kind, and a group in use keeps its kind', async () => {
     const [stateful, stateless] = [await group(true), await group(false)];
     const put = (...security_groups: readonly string[]) =>
       cloud.api('PUT', `/v2.0/ports/${server.id}`, { port: { security_groups } });

@@ -1,4 +1,4 @@
-/** Two projects on one shared network, with the groups that each has by default and those that they make. */
+/** Two projects on one shared network, with their default groups and groups of their own. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
@@ -38,19 +38,19 @@ describeRoot('tenants', () => {
     await cloud.sync();
   });
 
-  test("a project's ports reach each other, and those of another only once a rule of the receiver says so", async () => {
+  test("a project's ports reach each other, and those of another only after a rule of the receiver", async () => {
     expect(red.port.security_groups).toEqual(redToo.port.security_groups);
     expect(red.port.security_groups).not.toEqual(blue.port.security_groups);
     const both = (from: Member, to: Member) => [ping(from, to), tcp(from, to, 80)];
     await passes(...both(red, redToo), ...both(redToo, red));
     await isRefused(cloud, 'ingress', ...both(red, blue), ...both(blue, red), ...both(blue, redToo));
-    // What red lets in opens nothing the other way.
+    // A rule for ingress to red opens nothing in the other direction.
     await cloud.groupsOf(red, ...red.port.security_groups, await group(web));
     await passes(tcp(blue, red, 80));
     await isRefused(cloud, 'ingress', tcp(blue, red, 81), tcp(red, blue, 80), tcp(blue, redToo, 80));
   });
 
-  test('a port that is given a new group has what that one says, and no more what the old one said', async () => {
+  test("a port with a new group has that group's rights, and no longer the old one's", async () => {
     const old = red.port.security_groups;
     await passes(ping(redToo, red), tcp(redToo, red, 81));
     await isRefused(cloud, 'ingress', tcp(blue, red, 80));
@@ -76,7 +76,7 @@ describeRoot('tenants', () => {
     await isRefused(cloud, 'ingress', tcp(blue, red, 80));
   });
 
-  test('a prefix lets in who is inside, whatever its host bits, and nobody beside it', async () => {
+  test('a prefix lets its members in, whatever its host bits, and no others', async () => {
     await cloud.groupsOf(red, await group({ protocol: 'tcp', remote_ip_prefix: `${blue.ip}/32` }));
     await passes(tcp(blue, red, 80));
     await isRefused(cloud, 'ingress', tcp(redToo, red, 80), ping(blue, red));

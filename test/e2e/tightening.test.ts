@@ -1,4 +1,4 @@
-/** Rights that are taken from live connections between guests, and given back to them, with the kernel's own TCP. */
+/** Rights are taken from live connections between guests and given back, with the kernel's own TCP. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { dropTimeout } from '../lib/probe.ts';
@@ -15,7 +15,7 @@ interface Synced {
   readonly cut: number;
   readonly cut_total: number;
 }
-/** What the next sync answers, after changes that are only written. */
+/** The answer of the next sync, after changes that are only written. */
 const synced = async (): Promise<Synced> => (await cloud.sync()) as Synced;
 const groups = (member: Member, ...security_groups: readonly string[]) =>
   cloud.write('port', member.id, { security_groups });
@@ -66,7 +66,7 @@ describeRoot('tightening', () => {
     expect(String(body)).toMatch(/^portcullis_connection_cutting_seconds_total 0\.\d+/m);
   });
 
-  test("a port with a deleted one's address inherits none of its connections", async () => {
+  test("a new port with a deleted port's address inherits none of its connections", async () => {
     const web = await cloud.group('web again', { rules: [{ protocol: 'tcp' }] });
     const [old] = (await cloud.guests(net, { old: { security_groups: [web] } })) as [Member];
     await old.probe.serve([80]);

@@ -1,20 +1,20 @@
 /**
- * Exchanges between guests that pass or are refused. A refusal counts only when the switch says that it dropped the
- * packets for want of a rule: silence for another reason is a failure.
+ * Exchanges between guests that pass or are dropped. A drop counts only when the switch counted it as a drop
+ * by rules; silence for another reason is a failure.
  */
 import { expect } from 'vitest';
 import { passTimeout } from '../lib/probe.ts';
 import { until } from '../lib/wait.ts';
 import type { Cloud, Member } from './cloud.ts';
 
-/** Seconds in which a forbidden packet would long have got through; the counters tell whether it was judged. */
+/** Seconds in which an allowed packet would have passed; the counters show whether it was judged. */
 const moment = 0.4;
 
 export interface Exchange {
   readonly from: Member;
   readonly to: Member;
   readonly what: string;
-  /** Resolves with `ok` when an answer came in these seconds. */
+  /** Resolves with `ok` when an answer came within these seconds. */
   readonly attempt: (seconds: number) => Promise<string>;
 }
 
@@ -68,7 +68,7 @@ export async function passes(...exchanges: readonly Exchange[]): Promise<void> {
   expect(await told(exchanges, passTimeout)).toEqual(expected(exchanges, 'ok'));
 }
 
-/** `side` is where: by the rules of those who receive (ingress), or of those who send (egress). */
+/** `side`: whose rules drop, the receiver's (ingress) or the sender's (egress). */
 export async function isRefused(
   cloud: Cloud,
   side: 'ingress' | 'egress',

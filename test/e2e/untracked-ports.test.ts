@@ -1,4 +1,4 @@
-/** Ports whose rules let all in and out: what passes between two of them is never looked up and never remembered. */
+/** Ports whose rules allow everything both ways: packets between two of them use no connection tracking. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { type Attributes, type Cloud, type Member, startCloud } from './cloud.ts';
@@ -27,7 +27,7 @@ const known = async (from: Member, to: Member, family: Family): Promise<number> 
 
 const etherTypes = { 4: 'eth_type(0x0800)', 6: 'eth_type(0x86dd)' } as const;
 
-/** Of what the datapath did of late with a family's packets from one guest to another: how much was tracked. */
+/** How much of a family's recent packets from one guest to another was tracked, by the datapath's megaflows. */
 async function paths(from: Member, to: Member, family: Family): Promise<{ all: number; tracked: number }> {
   const flows = (await cloud.megaflows(from)).filter(
     (line) => line.includes(etherTypes[family]) && line.includes(to.mac),
@@ -68,7 +68,7 @@ describeRoot('ports whose rules allow everything', () => {
   });
 
   test.each(families)(
-    'two of them over IPv%i: no connection is known and no packet goes around twice',
+    'two of them over IPv%i: no connection is tracked and no packet is recirculated',
     async (family) => {
       await passes(...exchangesOf(one, two, family), ...exchangesOf(two, one, family));
       for (const [from, to] of [
@@ -80,7 +80,7 @@ describeRoot('ports whose rules allow everything', () => {
         expect(found.tracked).toBe(0);
       }
       expect(await known(one, two, family)).toBe(0);
-      // The same looks at a port that is tracked do find something.
+      // The same check on a tracked port does find tracking.
       await passes(tcp(one, tracked, 80, family));
       expect((await paths(one, tracked, family)).tracked).toBeGreaterThan(0);
       expect(await known(one, tracked, family)).toBe(1);
@@ -126,7 +126,7 @@ describeRoot('ports whose rules allow everything', () => {
     await dialogue.flows();
   });
 
-  test('what an open port let in stops at once when its rules no longer do, though nobody knew of it', async () => {
+  test('a connection that an open port let in stops at once when its rules forbid it, although it was not tracked', async () => {
     const dialogue = await openDialogue(one, two);
     await dialogue.flows();
     await cloud.groupsOf(two, web);

@@ -14,16 +14,16 @@ let cloud: Cloud;
 let walk: string[];
 const guests = ['server1', 'server2', 'client'] as const;
 
-/** The name that stands for `name` in this run. */
+/** The name in this run for `name`. */
 const own = (name: string) => `${cloud.tag}-${name}`;
 
-/** The walk's blocks of shell, in order. */
+/** The walk's shell blocks, in order. */
 async function blocks(): Promise<string[]> {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   return [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = '']) =>
     guests
       .reduce((text, name) => text.replaceAll(name, own(name)), block)
-      // The variable that holds the client's address keeps its name, and so does haproxy's setting.
+      // The variable with the client's address keeps its name, and so does haproxy's setting.
       .replaceAll(`timeout ${own('client')}`, 'timeout client')
       .replaceAll(`${own('client')}=`, 'client=')
       .replaceAll(`$${own('client')}`, '$client')
@@ -88,7 +88,7 @@ describeRoot("README's walk", () => {
     expect(output).toMatch(/update port .*: allowed_address_pairs=.*192\.168\.1\.10/);
   });
 
-  test('allowed on both servers, it is shown with the own MAC and passes', async () => {
+  test("allowed on both servers, the pair has the port's MAC and passes", async () => {
     const output = await shell(walk[3] ?? '');
     const mac = (
       await run('ip', ['netns', 'exec', own('server1'), 'cat', '/sys/class/net/eth0/address'])
@@ -131,7 +131,7 @@ describeRoot("README's walk", () => {
     await until(answer('server2'), { timeout: 20_000, what: 'server2 answers', interval: 200 });
   });
 
-  test('and all of it goes again', async () => {
+  test('clean-up removes everything', async () => {
     await shell(walk[5] ?? '');
     const { body } = await cloud.api('GET', '/v2.0/ports');
     expect(body).toEqual({ ports: [] });
