@@ -108,7 +108,7 @@ export class Agent {
   /** One step after another, for all that is known when they start. */
   async #round(): Promise<void> {
     if (!this.#links.ready || !this.#interest.listed) return;
-    await this.#flows.meetSwitch();
+    await this.#flows.onSwitchConnected();
     if (!(await this.#interest.prepare())) return;
 
     // From here to `run` nothing waits: the questions, the packets and the flows belong to one moment.

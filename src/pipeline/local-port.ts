@@ -42,7 +42,7 @@ export type KeyedPort = Pick<LocalPort, 'key' | 'networkKey'>;
 export const sentBy = ({ key, networkKey }: KeyedPort) =>
   ({ [register.source]: key, [register.network]: networkKey }) as const;
 
-/** Matches the packets that a port shall get. */
+/** Matches the packets that a port is to get. */
 export const sentTo = ({ key, networkKey }: KeyedPort) =>
   ({ [register.destination]: key, [register.network]: networkKey }) as const;
 

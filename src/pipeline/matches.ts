@@ -63,7 +63,7 @@ export function ctState(set: readonly StateBit[], clear: readonly StateBit[] = [
 /** Valid packets of either direction, new, established and related alike: an error belongs to its connection. */
 export const original = ctState(['tracked'], ['invalid', 'reply']);
 export const reply = ctState(['tracked', 'reply'], ['invalid']);
-/** Not "tracked" too: pieces that the switch held in vain are invalid alone. */
+/** Without "tracked": fragments of a datagram that never completed are invalid and not tracked. */
 export const invalid = ctState(['invalid']);
 
 /** Any fragment, the first one included (NXM_NX_IP_FRAG, bit "any"). */
@@ -74,8 +74,8 @@ export const laterFragment: Masked = { value: ipFrag.later, mask: ipFrag.later }
 export const unicastAddress: Masked = { value: 0n, mask: groupBit };
 
 /**
- * What the register of copies holds: 0 of a packet that goes to one port, else bit 0 and behind it how many copies of
- * the packet came before, as far as a connection's record has places for their receivers.
+ * The register of copies: 0 for a packet to one port. Otherwise bit 0 is set, and the next bits count the earlier
+ * copies of the packet, as far as a connection's record has places for their receivers.
  */
 const maxCopyTable = 2;
 export const copyAt = (before: number): number => 1 | (Math.min(before, maxCopyTable) << 1);

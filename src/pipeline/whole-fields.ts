@@ -38,7 +38,7 @@ export const bitsOf = {
 } as const;
 export type WholeField = keyof typeof bitsOf;
 
-/** DHCP is below. Ports above are told apart by their highest bits only. */
+/** DHCP is below. Ports above are matched by their highest bits only. */
 const lowPorts = 1024;
 const lowPort = { value: 0, mask: 0x10000 - lowPorts };
 /** The lowest of these highest bits. */
@@ -49,7 +49,7 @@ export const udpLowPorts = [udp4, udp6].map((match) => ({ ...match, udp_dst: low
 export const udpOther = [udp4, udp6];
 
 /** UDP for a DHCP port. Matches on DHCP ask for the register, so they see no other packet's ports. */
-export const udpToDhcp = [
+export const isDhcp = [
   { ...udp4, udp_dst: dhcpPorts.server },
   { ...udp4, udp_dst: dhcpPorts.client },
   { ...udp6, udp_dst: dhcpPorts.server6 },

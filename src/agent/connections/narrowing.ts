@@ -10,7 +10,7 @@ export interface Narrowing {
   readonly entry: ConntrackEntry;
   /** What is to be written to its record. */
   readonly writes: readonly Action[];
-  /** Whoever is taken out may be back at once, by an answer that its rules let it give: then nothing else is to be done. */
+  /** A removed port may be on the record again at once, by an answer that its rules allow; that needs no further action. */
   readonly comesBack: boolean;
 }
 

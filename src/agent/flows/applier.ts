@@ -1,13 +1,12 @@
 /**
- * The one place that changes the switch. Keeps its flows equal to what the pipeline wants: after each
- * (re)connection it reads the switch and sends the difference; from then on it sends what changed, and puts right what
- * others changed. All of one change goes in one bundle. An outcome that is not known is found out by reading again.
+ * The one place that changes the switch's flows. Keeps the installed flows equal to the desired ones.
  *
- * Flows that nobody wants are removed too: the bridge is ours. Forwarding is never interrupted: nothing is
- * cleared first.
+ * Idea: after each (re)connection the applier reads the switch and sends the difference. From then on it sends changes
+ * of the desired flows, and corrects changes of others. One change is one bundle. After an unknown outcome it reads again.
  *
- * A rule's flow that the switch cannot hold at all is left out, which only ever denies, so that one odd record
- * does not keep every other change from the switch. Any other refusal fails the whole change.
+ * Invariants: flows that are not desired are removed, because the bridge is the agent's. Forwarding is never
+ * interrupted, because nothing is cleared first. A rule's flow that the switch refuses is left out, which only denies:
+ * one bad record must not block all other changes. Any other refusal fails the whole change.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -80,9 +79,9 @@ export class Applier {
   readonly #installed: InstalledFlows;
   /** A bundle is under way. */
   #changing = false;
-  /** What wanted flows do, worked out ahead; not of keys that have changed since. */
-  #rehearsed = new Map<string, string>();
-  /** What this switch cannot hold, by key. */
+  /** Encoded bodies of desired flows, without keys that changed since. */
+  #encodedAhead = new Map<string, string>();
+  /** Flows that this switch refuses, by key. */
   readonly #excluded = new Map<string, string>();
 
   constructor({ desired, log, drift, watch, switchOwned = switchOwnedTables }: ApplierOptions) {
@@ -96,7 +95,7 @@ export class Applier {
   /** Forgets what the switch has: at each connection, and whenever an outcome is unknown. */
   forget(): void {
     this.#installed.forget();
-    this.#rehearsed.clear();
+    this.#encodedAhead.clear();
     this.#excluded.clear();
   }
 
@@ -107,18 +106,18 @@ export class Applier {
   }
 
   /**
-   * Prepares for the comparison with a reading of the whole switch, while the caller waits for something else. Only
-   * flows that the switch has are compared, as far as that is known already.
+   * Encodes desired flows for the comparison with the whole switch, while the caller waits for an answer. As far as the
+   * switch's flows are known already, it encodes only those.
    */
-  async rehearse(): Promise<void> {
+  async encodeAhead(): Promise<void> {
     if (this.#installed.known !== null) return;
-    // The event loop takes what the switch has answered meanwhile. The first turn may be the end of one under way.
+    // The event loop reads the switch's answers so far. The first turn may be the end of the present one.
     for (let turn = 0; turn < 2 && this.#installed.found === null; turn++) await nextTurn();
     this.#desired.takeChanged();
     for (const key of (this.#installed.found ?? this.#desired).keys()) {
       const wanted = this.#desired.get(key);
       const printed = wanted && this.#printOf(key, wanted);
-      if (printed !== undefined) this.#rehearsed.set(key, printed);
+      if (printed !== undefined) this.#encodedAhead.set(key, printed);
     }
   }
 
@@ -172,10 +171,10 @@ export class Applier {
   async #resync(session: Session): Promise<Applied> {
     const { flows, strays } = await this.#installed.read(session);
     this.#watch?.met([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
-    for (const key of this.#desired.takeChanged()) this.#rehearsed.delete(key);
+    for (const key of this.#desired.takeChanged()) this.#encodedAhead.delete(key);
     this.#account(strays);
     const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));
-    this.#rehearsed.clear();
+    this.#encodedAhead.clear();
     this.#log.info({ flows: flows.size, ...applied }, 'switch and pipeline are equal');
     return applied;
   }
@@ -285,8 +284,8 @@ export class Applier {
 
   /** Undefined for a flow that no message can carry: it is left out like one that the switch refuses. */
   #printOf(key: string, flow: Flow): string | undefined {
-    const rehearsed = this.#rehearsed.get(key);
-    if (rehearsed !== undefined) return rehearsed;
+    const encoded = this.#encodedAhead.get(key);
+    if (encoded !== undefined) return encoded;
     try {
       return printOf(flow);
     } catch (error) {

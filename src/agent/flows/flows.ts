@@ -23,7 +23,7 @@ export interface FlowsOptions {
   readonly pipeline: Pipeline;
   readonly drift: Drift;
   readonly log: Logger;
-  /** Is told when a change ends the counters of flows. */
+  /** Receives the flows that a change is about to remove, and then their end. */
   readonly watch: CounterWatch;
   /** Milliseconds between two looks for what others changed; 5 seconds when left out. */
   readonly lookInterval?: number | undefined;
@@ -92,8 +92,8 @@ export class Flows {
     if (this.#applier.hear(update)) this.#pacer.request();
   }
 
-  /** Asks the switch behind a new connection what it can do: it may be another one, and its datapath too. */
-  async meetSwitch(): Promise<void> {
+  /** Reads the features of the switch behind a new connection: it may be another switch, with another datapath. */
+  async onSwitchConnected(): Promise<void> {
     if (!this.#isNewConnection) return;
     this.#isNewConnection = false;
     const { links, pipeline, log } = this.#options;
@@ -153,7 +153,7 @@ export class Flows {
       await this.#metering.look(session, drift);
       pipeline.tightening.markAll();
     }
-    await Promise.all([this.#metering.prepare(session, pipeline), this.#applier.rehearse()]);
+    await Promise.all([this.#metering.prepare(session, pipeline), this.#applier.encodeAhead()]);
     // The outcome of a change that failed is not known.
     let hasChanged = true;
     try {

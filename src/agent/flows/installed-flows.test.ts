@@ -1,4 +1,4 @@
-/** What a switch that tells of changes is taken to have. */
+/** The agent's copy of the flows of a switch with a flow monitor. */
 import { describe, expect, test } from 'vitest';
 import type { Flow, FlowStats, FlowUpdate, Session } from '../../openflow/index.ts';
 import { InstalledFlows } from './installed-flows.ts';

@@ -166,7 +166,7 @@ export class InstalledFlows {
       this.doubt();
       return !this.#paused;
     }
-    // What is told when the monitor resumes includes changes of ours: the switch is read instead.
+    // The monitor's updates after a pause include this agent's own changes, so the switch is read instead.
     if (this.#paused || this.#excluded.has(update.table)) return false;
     const key = keyOf(update);
     const print = changing ? unknownPrint : printOf(update);
@@ -192,7 +192,7 @@ export class InstalledFlows {
   async read(session: FlowReader): Promise<{ flows: Map<string, InstalledFlow>; strays: Stray[] }> {
     const before = this.#flows;
     this.#doubted = false;
-    // What is told from here on is newer than what is read, or the same.
+    // Updates from here on are at least as new as the reading.
     if (this.#begun === null) this.begin(session);
     const reading = this.#begun ?? this.#dump(session);
     this.#begun = null;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HitAccounts, type Reading } from './accounts.ts';
+import { type CounterReading, HitAccounts } from './accounts.ts';
 
-const flow: Reading = {
+const flow: CounterReading = {
   rule: 'r',
   port: 'p',
   opens: true,
@@ -12,7 +12,7 @@ const flow: Reading = {
   age: 1000,
   idle: 0,
 };
-const read = (packets: number, more: Partial<Reading> = {}): Reading => ({
+const read = (packets: number, more: Partial<CounterReading> = {}): CounterReading => ({
   ...flow,
   packets,
   bytes: packets * 10,
@@ -20,7 +20,7 @@ const read = (packets: number, more: Partial<Reading> = {}): Reading => ({
 });
 
 /** Looks a second apart, at which the wall says a million more. */
-function look(accounts: HitAccounts, second: number, ...readings: Reading[]): boolean {
+function look(accounts: HitAccounts, second: number, ...readings: CounterReading[]): boolean {
   const now = second * 1000;
   return accounts.fold({ readings, whole: true, asked: now, heard: now + 5, wall: 1_000_000 + now });
 }

@@ -15,7 +15,7 @@ export interface Counted {
 }
 
 /** One flow's counters. */
-export interface Reading extends Counted {
+export interface CounterReading extends Counted {
   /** The same for the same flow, also in another life of the agent; unlike any other flow of the rule. */
   readonly flow: string;
   readonly packets: number;
@@ -26,7 +26,7 @@ export interface Reading extends Counted {
 }
 
 export interface Look {
-  readonly readings: readonly Reading[];
+  readonly readings: readonly CounterReading[];
   /** Whether all verdict flows with packets were read, so that what is missing is gone or begins anew. */
   readonly whole: boolean;
   /** Milliseconds of a clock that never jumps, before the switch was asked and after it had answered. */
@@ -141,7 +141,7 @@ export class HitAccounts {
     this.#changed.add(rule);
   }
 
-  #dropMissing(readings: readonly Reading[], wall: number): boolean {
+  #dropMissing(readings: readonly CounterReading[], wall: number): boolean {
     const seen = new Map<string, Set<string>>();
     for (const { rule, flow } of readings) {
       const flows = seen.get(rule);

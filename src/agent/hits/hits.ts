@@ -2,8 +2,8 @@
  * Counts what each security-group rule let in on this host: reads the switch's counters periodically and on request,
  * and keeps the hit records in the store. Changes no flow; the applier says when a change ends the counters of one.
  *
- * Idea: the switch adds the packets of a cached decision to a flow only when it revalidates that decision, up to half a
- * second later, and then to the flow that the packet would match by then. So the agent asks for revalidation (`counted`,
+ * Idea: the switch adds the packets of a megaflow to a flow only when it revalidates the megaflow, up to half a second
+ * later. It then adds them to the flow that the packet would match by then. So the agent asks for revalidation (`counted`,
  * some milliseconds) before an exact reading, and before it ends flows whose rule stays.
  */
 import type { Logger } from 'pino';
@@ -79,8 +79,8 @@ export class Hits implements CounterWatch {
   }
 
   /**
-   * Reads all verdict flows and records what is new; rejects when the switch or the store does. Whoever asks while
-   * a look waits for its turn shares it.
+   * Reads all verdict flows and records what is new; rejects when the switch or the store does. Callers that come
+   * while a look waits for its turn share it.
    */
   look(): Promise<void> {
     return this.#looks.run();

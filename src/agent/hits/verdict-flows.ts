@@ -6,7 +6,7 @@
 import { hash64 } from '../../base/hash.ts';
 import { canonicalKey, type FlowKey, type FlowStats, type Session } from '../../openflow/index.ts';
 import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
-import type { Counted, Reading } from './accounts.ts';
+import type { Counted, CounterReading } from './accounts.ts';
 
 /** Above this many cookies the switch lists all verdict flows at once; below it looks each up in an index. */
 const maxCookies = 256;
@@ -27,7 +27,7 @@ function knownBy(rule: string, flow: string): readonly [mark: string, known: Kno
 export interface FlowReadings {
   /** How many flows were looked at, those without a packet too. */
   readonly flows: number;
-  readonly readings: readonly Reading[];
+  readonly readings: readonly CounterReading[];
 }
 
 export class HitFlows {
@@ -58,7 +58,7 @@ export class HitFlows {
       cookies === undefined || cookies.size > maxCookies
         ? await session.dumpFlows(verdictCookies)
         : (await Promise.all([...cookies].map((cookie) => session.dumpFlows({ cookie })))).flat();
-    const readings: Reading[] = [];
+    const readings: CounterReading[] = [];
     for (const stats of flows) {
       if (stats.packets === 0n) continue;
       const known = this.counted(stats, desired);

@@ -81,7 +81,7 @@ test('whatever bytes of a recorded frame are changed, inserted or repeated, noth
   fc.assert(
     fc.property(mutated, (data) => {
       const outcome = handle(data);
-      // Whoever writes the frame, only the port's own MAC and link-local addresses are ever recorded.
+      // Whatever the frame says, only the port's own MAC and link-local addresses are ever recorded.
       if (outcome.kind !== 'recorded') return;
       expect(outcome.put.key).toMatch(/^link-locals\/n1\/fe[89ab]/);
       expect(JSON.parse(outcome.put.value)).toEqual({ port: 'p', mac: '02:00:00:00:00:01' });

@@ -25,18 +25,18 @@ export class Bindings {
   }
 
   /**
-   * `wired`: the ports whose flows the switch has acknowledged. Rejects when the store does; what was not
+   * `ready`: the ports whose flows the switch has acknowledged. Rejects when the store does; what was not
    * written then is written by the next report.
    */
-  async report(wired: ReadonlySet<PortId>): Promise<void> {
+  async report(ready: ReadonlySet<PortId>): Promise<void> {
     if (!this.#adopted) this.#adopt();
     const changes: Promise<void>[] = [];
-    for (const port of wired) {
+    for (const port of ready) {
       const network = this.#topology.networkOf(port);
       if (network !== undefined) changes.push(this.#hold(port, network));
     }
     for (const [port, network] of this.#held)
-      if (!wired.has(port) && !this.#isUnknown(port)) changes.push(this.#release(port, network));
+      if (!ready.has(port) && !this.#isUnknown(port)) changes.push(this.#release(port, network));
     const outcomes = await Promise.allSettled(changes);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error;
   }

@@ -2,8 +2,8 @@
  * Keeps the bridge in the shape that flows rely on, as far as the switch's database says it: there, secure, speaking
  * OpenFlow 1.5, and with no controller of its own. Writes to the database; knows no flows.
  *
- * A bridge whose fail mode or controllers change loses all flows, also when they are put back. So whoever keeps the
- * flows is told of each such change once the switch has acted on it.
+ * A bridge whose fail mode or controllers change loses all flows, also when they are put back. So the owner
+ * of the flows gets each such change once the switch has acted on it.
  */
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * The account of what others changed on the switch: counted by kind, logged, and called a conflict when it does not
- * end. Mends nothing; whoever finds a difference does.
+ * Counts and logs the changes of other programs on the switch, by kind. Reports a conflict when they do not end.
+ * Corrects nothing: the finder of a difference does.
  */
 import type { Logger } from 'pino';
 

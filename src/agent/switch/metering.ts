@@ -76,7 +76,7 @@ export class Metering {
       );
   }
 
-  /** Reads the switch's meters, which nothing tells of: what others changed is put right by `prepare` and `prune`. */
+  /** Reads the switch's meters, which no monitor reports; `prepare` and `prune` correct changes of others. */
   async look(session: Session, drift: Drift): Promise<void> {
     if (this.#support.meters === 0) return;
     const changed = await this.#meters.look(session);

@@ -73,7 +73,7 @@ export class Meters {
       await session.meters(missing);
     } catch (error) {
       if (!(error instanceof Fault && error.name === 'Refused')) throw error;
-      // Only the first refusal is told, and all others were carried out: what is there tells the rest.
+      // Only the first refusal is reported, and the other messages were applied, so the meters are read.
       return new Set(mods(await this.#read(session)).map(({ meter }) => meter));
     }
     for (const { meter, flags, bands } of missing) present.set(meter, print(flags, bands));

@@ -231,7 +231,7 @@ export class SwitchLinks {
       // The round that ends first may have begun before the flows changed; the second has not.
       for (const _ of ['first', 'second']) {
         const looked = control.call('revalidator/wait').then(() => true);
-        // It may fail while nobody waits for it yet; the race hears of that all the same.
+        // It may fail before anything awaits it; the race below still receives the error.
         looked.catch(() => undefined);
         do await this.session.apply([flowMod.add(pulse), flowMod.remove(pulse)]);
         while (!(await Promise.race([looked, delay(pulseInterval, false)])));

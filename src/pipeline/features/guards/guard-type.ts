@@ -9,7 +9,7 @@ import { guardedTypes } from '../../icmpv6-types.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { arp, icmp4, icmp6, igmp, ipv4, ipv6, rarp } from '../../matches.ts';
 import { register } from '../../registers.ts';
-import { highPortBits, udpLowPorts, udpOther, udpToDhcp } from '../../whole-fields.ts';
+import { highPortBits, isDhcp, udpLowPorts, udpOther } from '../../whole-fields.ts';
 
 const table = 'guard_type';
 type Actions = readonly ActionOf<typeof table>[];
@@ -56,7 +56,7 @@ export const guardTypeDefaults: readonly Draft[] = [
   ),
   flow(table, 'protocol', icmp4, { actions: wholeIcmp, goto: 'guard_ip' }, { reason: 'icmp' }),
   flow(table, 'protocol', igmp, { actions: [unwildcard('ip_dst')], goto: 'guard_igmp' }, { reason: 'igmp' }),
-  ...udpToDhcp.map((match) =>
+  ...isDhcp.map((match) =>
     flow(
       table,
       'dhcp',

@@ -12,7 +12,7 @@ import { address, arp, icmp6, ipv4, ipv6, multicast4, multicast6, rarp, tagged }
 import { after } from '../../positions.ts';
 import type { PassReason } from '../../reasons.ts';
 import { register } from '../../registers.ts';
-import { highPortBits, udpLowPorts, udpOther, udpToDhcp } from '../../whole-fields.ts';
+import { highPortBits, isDhcp, udpLowPorts, udpOther } from '../../whole-fields.ts';
 
 type Actions = readonly ActionOf<'ingress_guard'>[];
 const whole4: Actions = [unwildcard('ip_dst')];
@@ -77,7 +77,7 @@ const ingressTypeDefaults: readonly Draft[] = [
     { actions: [unwildcard('icmpv6_type')], goto: 'ingress_guard' },
     typed,
   ),
-  ...udpToDhcp.map((match) =>
+  ...isDhcp.map((match) =>
     flow(
       'ingress_type',
       'dhcp',

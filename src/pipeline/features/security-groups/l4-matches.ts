@@ -122,5 +122,5 @@ function matchesOf(family: Family, service: Service): L4Match[] | null {
   }
 }
 
-/** Type 0 is what a fragment shows for want of a type; only a whole packet means it. */
+/** A fragment shows type 0 because it has no type; only for a whole packet is it the type. */
 const unfragmented = (match: L4Match): L4Match => ({ ...match, ip_frag: wholePacket });

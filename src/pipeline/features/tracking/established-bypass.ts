@@ -1,6 +1,6 @@
 /**
- * The established bypass: packets of a connection whose record names the port at hand skip the rules.
- * It matches metadata only, so established traffic of two ports is one megaflow. A re-used address, or another holder of
+ * The established bypass: packets of a connection whose record names their port skip the rules.
+ * It matches metadata only, so established traffic of two ports is one megaflow. A reused address, or another holder of
  * a shared one, is not on the record and inherits nothing.
  */
 import type { PortKey } from '../../../model/numbers.ts';

@@ -1,4 +1,4 @@
-/** What is refused of pieces is told by where they came from: a kernel's datapath shows them whole behind the lookup. */
+/** Drops of fragments depend on their origin: a kernel's datapath shows them as whole packets behind the lookup. */
 import { expect, test } from 'vitest';
 import { networkKeyOf, portKeyOf, zone } from '../../../../test/lib/keys.ts';
 import { cidr } from '../../../net/cidr.ts';

@@ -4,7 +4,8 @@
  * # Idea
  * The first guarded port on a packet's way looks it up, and both sides use the result. A commit between the two
  * verdicts would let the reverse direction of a connection that the receiver refused look established.
- * A connection's record (record.ts) names the ports that admitted it. The established bypass asks it for the port at hand.
+ * A connection's record (record.ts) names the ports that admitted it. The established bypass
+ * compares it with the packet's port.
  *
  * # Fragments
  * The userspace datapath reassembles a datagram for each ct() and splits it again behind it. A later fragment then
