@@ -1,4 +1,7 @@
-/** How many of a port's questions the switch answers: a flood is stopped in the datapath, and costs nobody else. */
+/**
+ * The limit of a port's ARP requests and neighbour solicitations that the switch answers. A flood is dropped
+ * in the datapath and affects no other port.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatIp, linkLocalOf } from '../../src/net/cidr.ts';
 import { neighbourMessage, solicitedNode, sourceOption } from '../../src/net/packet/icmpv6.ts';
@@ -57,14 +60,14 @@ async function answersTo(asker: Asker, question: Buffer, times: number): Promise
   return seen?.answers.length ?? 0;
 }
 
-/** Packets that the datapath gave to ovs-vswitchd because of a decision to do so. */
+/** Packets that the datapath sent to ovs-vswitchd because of a megaflow that says so. */
 async function slowPackets(): Promise<number> {
   const dump = await driver.at.appctl('dpctl/dump-flows');
   const counts = dump.split('\n').map((line) => /packets:(\d+).*actions:userspace/.exec(line)?.[1] ?? '0');
   return counts.reduce((sum, count) => sum + Number(count), 0);
 }
 
-// One port each, since a port's questions of both kinds share its limit.
+// One port each: a port's ARP requests and solicitations share its limit.
 describe.each([
   ['ARP', 'loud'],
   ['ND', 'shrill'],

@@ -1,7 +1,7 @@
 /**
- * Generated histories: conversations that go on while the world around them changes. A change takes something away
- * or gives it back; a packet is another of a conversation that may have been admitted long before, in either
- * direction, now and then from somebody who has taken over its address.
+ * Generated histories: conversations that go on while the world changes. A change takes a right away or gives
+ * it back. A packet continues a conversation that may have been admitted long before, in either direction.
+ * Some packets come from a port that has taken over the address.
  */
 import fc from 'fast-check';
 import { type Cidr, isHost } from '../../src/net/cidr.ts';
@@ -32,7 +32,7 @@ import type { Step } from './driver.ts';
 import { forwarded } from './forwarding.ts';
 import { generous, host } from './worlds.ts';
 
-/** What happens to a world, as numbers that are taken modulo what there is to choose from. */
+/** Events of a world, as numbers that are taken modulo the number of choices. */
 interface Change {
   readonly kind: (typeof kinds)[number];
   readonly which: number;
@@ -75,7 +75,7 @@ const without = <K, V>(map: ReadonlyMap<K, V>, key: K): Map<K, V> => {
 const groupNames = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
 const addressGroupNames = ['a0', 'a1', 'a2'] as AddressGroupId[];
 
-/** Neutron lets no port have groups of both kinds, nor any while its port security is off. */
+/** Neutron lets no port have groups of both kinds, nor any group while its port security is off. */
 function sound(world: World, port: Port): Port {
   if (port.mode === 'off') return { ...port, groups: [], pairs: [] };
   const stateful = (group: GroupId): boolean => world.groups.get(group)?.stateful !== false;
@@ -95,7 +95,7 @@ function swapped(world: World, one: Port, other: Port): World {
   });
 }
 
-/** What ports of a network may speak from now, link-local addresses that they were given first. */
+/** Addresses that ports of a network may use from now on, detected link-local addresses first. */
 function addressesOfGuests(world: World, network: NetworkId | undefined): Cidr[] {
   const given = world.linkLocals.filter((item) => item.network === network).map(({ address }) => address);
   const ports = [...world.ports.values()].filter((port) => port.network === network && port.host === host);
@@ -103,7 +103,7 @@ function addressesOfGuests(world: World, network: NetworkId | undefined): Cidr[]
   return [...given, ...named.filter(isHost)];
 }
 
-/** The world after a change; `first` is what it can go back to. */
+/** The world after a change; a change can go back to the state in `first`. */
 export function changed(world: World, first: World, { kind, which, how }: Change): World {
   const port = pick([...world.ports.values()].slice(0, 12), which);
   const local = pick(
@@ -147,7 +147,7 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       return port === undefined ? world : withPort(world, { ...port, pairs: some(port.pairs, how) });
     case 'port comes back': {
       const before = pick([...first.ports.values()].slice(0, 12), which);
-      // Its addresses may be somebody else's by now.
+      // Other ports may have its addresses by now.
       const fixedIps = before === undefined ? undefined : world.ports.get(before.id)?.fixedIps;
       return before === undefined ? world : withPort(world, { ...before, fixedIps: fixedIps ?? [] });
     }
@@ -223,9 +223,9 @@ interface Thread extends Pair {
 interface Line {
   readonly thread: number;
   readonly back: boolean;
-  /** Of TCP: whether it is the handshake's. */
+  /** Whether a TCP packet belongs to the handshake. */
   readonly opening: boolean;
-  /** Whether somebody else says it, under the same addresses. */
+  /** Whether another port sends it, with the same addresses. */
   readonly heir: number | null;
 }
 
@@ -256,7 +256,7 @@ function framesOf({ speech, port }: Thread, layer: Network, line: Line): Buffer[
   }
 }
 
-/** What a line is in a world, those who forward it included; nothing when who should say it is not here. */
+/** The steps of a line in a world, with those who forward it; none when its sender is not here. */
 function stepsOf(world: World, threads: readonly Thread[], line: Line): Step[] {
   const thread = pick(threads, line.thread);
   if (thread === undefined) return [];
@@ -284,7 +284,7 @@ export interface Phase {
 }
 
 const changeArbitrary: fc.Arbitrary<Change> = fc.record({
-  // What is far from the ports that talk is only ever suspected by what it was to them.
+  // A remote change can only be noticed by its effect on the local ports.
   kind: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...kinds) },
     { weight: 1, arbitrary: fc.constantFrom('groups of far ports', 'addresses of an address group') },
@@ -301,7 +301,7 @@ const lineArbitrary: fc.Arbitrary<Line> = fc.record({
   heir: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(99) }),
 });
 
-/** What makes every thread known, if it is allowed: a beginning and an answer. */
+/** Establishes every allowed thread: a first packet and an answer. */
 const beginnings = (threads: readonly Thread[]): Line[] =>
   threads.flatMap((_, thread) => [
     { thread, back: false, opening: true, heir: null },
@@ -324,7 +324,7 @@ function phasesOf(
   return phases;
 }
 
-/** Rules that admit by membership alone, so that connections hang on who is a member. */
+/** Rules that admit by membership alone, so that connections depend on the members. */
 const membershipArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc.array(
   fc.record({
     group: fc.constantFrom(...groupNames),
@@ -346,7 +346,7 @@ const outwards = groupNames.flatMap((group) =>
   }),
 );
 
-/** Worlds in which much is admitted and little of it for good: mostly without stateless groups, and everybody may send. */
+/** Worlds that admit much, and little of it for ever: mostly without stateless groups, and every port may send. */
 const historicWorldArbitrary: fc.Arbitrary<World> = fc
   .tuple(worldArbitrary, membershipArbitrary, fc.nat(3))
   .map(([world, rules, stateless]) => {
@@ -368,7 +368,7 @@ export const historyArbitrary: fc.Arbitrary<Phase[]> = historicWorldArbitrary.ch
     .map((drawn) => drawn.map(([pair, speech], at): Thread => ({ ...pair, speech, port: 30_000 + at })));
   const phases = fc.array(
     fc.record({
-      // Mostly one alone, for a second one may hide what was overlooked.
+      // Mostly one change alone, because a second one may hide a mistake.
       changes: fc.oneof(
         { weight: 3, arbitrary: changeArbitrary.map((change) => [change]) },
         { weight: 1, arbitrary: fc.array(changeArbitrary, { minLength: 2, maxLength: 3 }) },

@@ -1,7 +1,7 @@
 /**
- * Rows of neighbours that live on another host: members dense enough for blocks to form, with holes and strangers
- * for blocks to split at, and now and then a prefix pair in or around one. Nobody sends from there; local ports that
- * are not held to their addresses speak and listen for them.
+ * Rows of ports with consecutive addresses on another host. They are dense enough for blocks to form, with
+ * gaps and other groups' members at which blocks split, and sometimes with a prefix pair. They send nothing.
+ * Local ports without port security use their addresses.
  */
 import fc from 'fast-check';
 import { type Cidr, cidr } from '../../src/net/cidr.ts';
@@ -9,7 +9,7 @@ import { macFromBits } from '../../src/net/mac.ts';
 import type { GroupId, NetworkId, Pair, Port, PortId } from '../../src/policy/world.ts';
 import { ip, net } from '../lib/frames.ts';
 
-/** The most ports of a row: beyond a bucket's half, so that blocks of all sizes come up. */
+/** Maximum size of a row: more than half a bucket, so that blocks of all sizes occur. */
 export const mostInRow = 40;
 
 export const row4 = (at: number): Cidr => cidr(4, ip('10.0.0.128').bits + BigInt(at));
@@ -30,11 +30,11 @@ interface Row {
   readonly count: number;
   readonly groups: readonly GroupId[];
   readonly families: readonly (4 | 6)[];
-  /** Who is missing, and who is a stranger to the others' groups. */
+  /** The missing ports, and those outside the others' groups. */
   readonly holes: readonly number[];
   readonly strangers: readonly number[];
   readonly strangerGroups: readonly GroupId[];
-  /** Prefixes that one of them may use besides. */
+  /** Prefixes that one of them may also use. */
   readonly prefixes: readonly Cidr[];
 }
 
@@ -74,7 +74,7 @@ function portsOf(row: Row, network: NetworkId): Port[] {
   });
 }
 
-/** None, or one row in one of the networks. */
+/** No row, or one row in one of the networks. */
 export function farPortsArbitrary(
   groups: readonly GroupId[],
   networks: readonly NetworkId[],

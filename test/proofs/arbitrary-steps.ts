@@ -1,7 +1,7 @@
 /**
- * Generated traffic for a world: mostly what an honest guest would send, with a field or two replaced by something
- * that is somebody else's or nearly right. Every packet with ports has a source port of its own, so that connections
- * of different steps do not meet by chance; conversations make them meet on purpose.
+ * Generated traffic for a world: mostly that of an honest guest, with one or two fields replaced by a foreign
+ * or almost correct value. Every packet with ports has its own source port, so connections of different steps
+ * do not meet by chance. Conversations make them meet on purpose.
  */
 import fc from 'fast-check';
 import { type Cidr, cidr, isHost, linkLocalOf, widthOf } from '../../src/net/cidr.ts';
@@ -45,7 +45,7 @@ import { host } from './worlds.ts';
 const nowhere = mac('02:00:00:00:00:99');
 const dstPorts = [1, 22, 80, 443, 2000, 2001, 65535];
 
-/** Some address of a prefix that a guest can have and that is not its first, the same every time. */
+/** One address of a prefix that a guest can have, not the first, and always the same. */
 function inside(prefix: Cidr): Cidr {
   if (isHost(prefix)) return prefix;
   const third = cidr(
@@ -55,7 +55,7 @@ function inside(prefix: Cidr): Cidr {
   return isUnusable(third) ? ip('203.0.113.3') : third;
 }
 
-/** Every name that occurs in the world, and a few that do not. */
+/** Every identity in the world, and a few others. */
 function poolOf(world: World) {
   const macs = new Set<Mac>([nowhere, broadcastMac]);
   const addresses = new Map<string, Cidr>();
@@ -80,17 +80,17 @@ const nobodys = {
   6: ['::', '::1', '::ffff:10.0.0.1', 'ff02::1'].map(ip),
 };
 
-/** Mostly `honest`, sometimes anything of the pool. */
+/** Mostly `honest`, sometimes any value of the pool. */
 const nearly = <T>(honest: T, pool: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof(
     { weight: 12, arbitrary: fc.constant(honest) },
     { weight: 1, arbitrary: fc.constantFrom(honest, ...pool) },
   );
 
-/** The identities of a port in one family; made up when it has none, for liars too must say something. */
+/** The identities of a port in one family; invented when it has none, because a forger needs one too. */
 function identities(world: World, port: Port, family: 4 | 6): Pair[] {
   const own = identityOf(world, port);
-  // What it was given once it goes on saying, whoever has it now.
+  // It goes on using an address that it once had, whoever holds it now.
   const given = world.linkLocals
     .filter((item) => item.port === port.id)
     .map(({ mac, address }) => ({ mac, ip: address }));
@@ -102,8 +102,8 @@ function identities(world: World, port: Port, family: 4 | 6): Pair[] {
 }
 
 /**
- * What a port speaks and is spoken to by: of one that is held to its addresses its own, of any other often somebody
- * else's, as of a router; so members that are not here are heard and spoken to.
+ * Source and destination addresses of a port. A guarded port uses its own; any other often uses foreign ones,
+ * like a router. Remote members thus also send and receive.
  */
 function names(world: World, port: Port, family: 4 | 6): Pair[] {
   const own = identities(world, port, family);
@@ -190,7 +190,8 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
       arbitrary: fc.tuple(fc.constantFrom(4000, 53), fc.boolean()).map(([from, cut]) => {
         const answer = (size: number) =>
           udpFrame({ ...layer, id: srcPort }, from, six ? 546 : 68, Buffer.alloc(size));
-        // Of pieces to several each is judged by itself: the later ones of what is forbidden arrive, and are nothing.
+        // Fragments to several ports are judged one by one: the later ones of a forbidden datagram arrive,
+        // without use.
         const pieces = cut && !isMulticastMac(layer.to);
         return pieces ? fragmentsOf(answer(1800), [1248], nextDatagram()) : [answer(8)];
       }),
@@ -281,8 +282,8 @@ function neighbourArbitrary(pool: Pool, layer: Network): fc.Arbitrary<Frames> {
 }
 
 /**
- * Two local ports of a network, each under a name of its own or, if nothing holds it, of anybody's; mostly directly,
- * else by way of others, such as those who are not held to their addresses.
+ * Two local ports of a network with an identity each: their own, or any that nobody holds. Mostly directly,
+ * otherwise through forwarding ports, such as those without port security.
  */
 function pairArbitrary(
   world: World,
@@ -319,7 +320,7 @@ function pairArbitrary(
   );
 }
 
-/** Two local ports that can talk, with the addresses they do it under; null when there are none. */
+/** Two local ports that can communicate, with their addresses; null when there are none. */
 export function talkersArbitrary(world: World): fc.Arbitrary<Talk> | null {
   const locals = Driver.localPorts(world).flatMap((id) => world.ports.get(id) ?? []);
   const pairs = locals.flatMap((a) =>
@@ -360,7 +361,7 @@ function stepArbitrary(
   return fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: talk });
 }
 
-/** `count` things that happen in a world; empty when it has no local port. */
+/** `count` steps in a world; none when it has no local port. */
 export function stepsArbitrary(world: World, count: number): fc.Arbitrary<Step[]> {
   const locals = Driver.localPorts(world).flatMap((id) => world.ports.get(id) ?? []);
   if (locals.length === 0) return fc.constant([]);

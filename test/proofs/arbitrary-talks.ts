@@ -1,7 +1,7 @@
 /**
- * Generated conversations between two ports: a question, its answer and more of both, so that what one packet admits
- * meets the packets that inherit from it. Every kind can come whole or in pieces, in either direction, in any order
- * of its pieces, and some of them incomplete.
+ * Generated conversations between two ports: a request, its answer and more of both. Later packets thus
+ * inherit from earlier ones. Every kind can come whole or in fragments, in either direction, in any order of
+ * the fragments, and sometimes incomplete.
  */
 import fc from 'fast-check';
 import { tcpFlags } from '../../src/net/packet/transport.ts';
@@ -12,12 +12,12 @@ import { forwarded, type Route } from './forwarding.ts';
 
 const { syn, ack, fin, rst } = tcpFlags;
 
-/** Two ports that talk; `there` is the way of the first packet. */
+/** Two ports that communicate; `there` is the direction of the first packet. */
 export interface Pair {
   readonly a: PortId;
   readonly b: PortId;
   readonly there: Network;
-  /** Others who may answer under the name of `b`. */
+  /** Other ports that may answer with the identity of `b`. */
   readonly namesakes: readonly PortId[];
   readonly route: Route;
 }
@@ -30,14 +30,14 @@ export const turned = ({ from, to, src, dst, ...rest }: Network): Network => ({
   dst: src,
 });
 
-/** Of a frame with a body of so many bytes. */
+/** The body size of a frame. */
 type Frame = (size: number) => Buffer;
 type Cut = (frame: Frame) => Buffer[];
 
-/** Small enough for a port, and large enough for two fair cuts. */
+/** Small enough for a link, and large enough for two valid cuts. */
 const [small, large] = [40, 2600];
 const whole: Cut = (frame) => [frame(small)];
-/** As fine as the userspace datapath takes them, and finer. */
+/** Fragment sizes down to the userspace datapath's minimum, and below. */
 const cuts: readonly (readonly number[])[] = [
   [1248],
   [1248, 2496],
@@ -47,7 +47,7 @@ const cuts: readonly (readonly number[])[] = [
 ];
 
 let given = 0;
-/** Pieces that are left over wait for their others, beyond the end of a world: so every datagram has its own number. */
+/** Remaining fragments wait beyond the end of a world, so every datagram has its own number. */
 export function nextDatagram(): number {
   given = (given % 0xffff) + 1;
   return given;
@@ -72,7 +72,7 @@ interface Line {
   readonly frame: Frame;
 }
 
-/** Datagrams of one conversation, each way as often as drawn. */
+/** Datagrams of one conversation, so many in each direction. */
 function datagrams(
   say: (layer: Network, back: boolean, size: number) => Buffer,
   { there }: Pair,
@@ -85,7 +85,7 @@ function datagrams(
   );
 }
 
-/** A handshake, data both ways and an end, or only a part of it: picked up in the middle or broken off. */
+/** A handshake, data in both directions and an end, or a part of it. */
 function segments({ there }: Pair, port: number, dst: number): fc.Arbitrary<Line[]> {
   const back = turned(there);
   const one = (flags: number, seq: number, ackOf: number): Line => ({
@@ -121,8 +121,8 @@ const withCuts = (lines: readonly Line[]): fc.Arbitrary<readonly (Line & { cut: 
 const dstPorts = [22, 80, 2000, 2001] as const;
 
 /**
- * A conversation that nothing else of the world meets as long as `number` is its own (in [0, 4000)): it is the port of
- * the one who begins.
+ * A conversation that meets nothing else in the world while its `number` in [0, 4000) is unique: it is the
+ * port of the originator.
  */
 export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> {
   const port = 10_000 + number;
@@ -135,7 +135,7 @@ export function talkArbitrary(pair: Pair, number: number): fc.Arbitrary<Step[]> 
     ).chain((lines) => withCuts(lines)),
   );
   const client = pair.there.src.family === 4 ? 68 : 546;
-  /** Of a DHCP client's port: nobody but a server may answer to it. */
+  /** To a DHCP client's port: only a server may answer it. */
   const dhcp = datagrams((layer, back, size) => {
     const [from, to] = [client, 20_000 + number];
     return udpFrame(layer, back ? to : from, back ? from : to, Buffer.alloc(size));

@@ -1,6 +1,6 @@
 /**
- * Generated worlds: one to three networks with the same addresses, ports of all modes, pairs of all kinds, groups
- * and rules of all kinds. Small pools, so that names and addresses meet each other often.
+ * Generated worlds: one to three networks with the same addresses, ports of all modes, pairs of all kinds,
+ * groups and rules of all kinds. The pools are small, so identities and addresses often coincide.
  */
 import fc from 'fast-check';
 import { type Cidr, cidr, formatCidr, linkLocalOf } from '../../src/net/cidr.ts';
@@ -41,7 +41,7 @@ const prefixes = [
   net('2001:db8:0:0:8000::/65'),
   net('::/0'),
 ];
-/** Where the network has them beside the two that each has. */
+/** Optional ones of the network, in addition to its two fixed ones. */
 const moreSubnets = [
   net('192.0.2.0/29'),
   net('198.51.100.6/31'),
@@ -50,14 +50,14 @@ const moreSubnets = [
 ];
 const groups = ['g0', 'g1', 'g2', 'g3'] as GroupId[];
 const addressGroups = ['a0', 'a1', 'a2'] as AddressGroupId[];
-/** The most ports of this host that a world has, whatever its networks. */
+/** Maximum number of local ports in a world, whatever its networks. */
 export const mostPorts = 8;
 
 export const fixed4 = (at: number): Cidr => cidr(4, ip('10.0.0.10').bits + BigInt(at));
 export const fixed6 = (at: number): Cidr => cidr(6, ip('2001:db8::10').bits + BigInt(at));
 const macOf = (at: number): Mac => macFromBits(0x020000000010n + BigInt(at));
 
-/** What duplicate-address detection may have given: nobody's, a gateway's, a pair's, and what MACs are made into. */
+/** Possible results of duplicate-address detection: free, a gateway's, a pair's, and addresses made of MACs. */
 const linkLocalGateway = ip('fe80::1');
 const learnable = [
   ip('fe80::77'),
@@ -67,7 +67,7 @@ const learnable = [
   ...[macOf(1), macOf(2), macOf(7), sharedMac].map(linkLocalOf),
 ];
 
-/** An address, and by number the port that it was given to. */
+/** An address, and by number the port that detected it. */
 type Learned = readonly [address: Cidr, port: number];
 const learnedArbitrary: fc.Arbitrary<Learned[]> = fc.uniqueArray(
   fc.tuple(fc.constantFrom(...learnable), fc.nat(mostPorts - 1)),
@@ -92,7 +92,7 @@ const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
 
 const qosArbitrary = fc.constantFrom(null, null, null, generous.id);
 
-/** MACs and fixed addresses come from the port's place, so they repeat between networks and never within one. */
+/** MACs and fixed addresses follow from the port's place, so they repeat between networks and never within one. */
 function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary<Port> {
   const own = macOf(at % 4);
   const place = Math.floor(at / 4);
@@ -126,7 +126,8 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
       id: `p${at}` as PortId,
       network,
       mac: rowMac,
-      // The cloud's own ports are never held; Neutron lets none have pairs or groups while its port security is off.
+      // The cloud's own ports are never guarded. Neutron lets no port have pairs or groups without port
+      // security.
       ...(fields.cloudOwned || fields.mode === 'off'
         ? ({ mode: 'off', pairs: [], groups: [] } as const)
         : { mode: fields.mode, pairs: fields.pairs, groups: fields.groups }),
@@ -201,7 +202,7 @@ const ruleArbitrary: fc.Arbitrary<Omit<Rule, 'id'>> = fc.constantFrom<(4 | 6)[]>
   }),
 );
 
-/** Each in the one before, both families, down to single addresses of local ports and of rows. */
+/** Nested prefixes of both families, down to single addresses of local ports and of rows. */
 const nested = [
   net('10.0.0.0/8'),
   net('10.0.0.0/24'),
@@ -220,7 +221,7 @@ const nested = [
   net('2001:db8::84/126'),
 ];
 
-/** Prefixes that lie in each other, whole rows of neighbours, and single addresses. */
+/** Nested prefixes, whole rows of ports, and single addresses. */
 const addressesArbitrary: fc.Arbitrary<Cidr[]> = fc
   .tuple(
     fc.oneof(fc.subarray(prefixes, { maxLength: 3 }), fc.subarray(nested)),
@@ -250,7 +251,7 @@ const through = (group: GroupId, direction: Direction, family: 4 | 6): Omit<Rule
   remote: { kind: 'any' },
 });
 
-/** Egress mostly open, as in life: otherwise hardly a packet would reach a receiver's rules. */
+/** Egress is mostly open, as usual: otherwise few packets would reach a receiver's rules. */
 const openEgress: readonly Omit<Rule, 'id'>[] = groups
   .slice(0, 3)
   .flatMap((group) => ([4, 6] as const).map((family) => through(group, 'egress', family)));
@@ -309,7 +310,7 @@ function assemble(
       id: `${network}-${formatCidr(prefix).replace('/', '_')}` as SubnetId,
       network,
       cidr: prefix,
-      // An address that pairs cover by prefix and by name, and that a port may have been given.
+      // An address that pairs cover by prefix and by name, and that a port may have detected.
       gateway: gatewayOf(prefix.family, claimed),
     })),
   );

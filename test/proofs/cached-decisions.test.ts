@@ -1,6 +1,6 @@
 /**
- * A cached decision is as narrow as the flows: of each guard, what is allowed and what is not are sent in one
- * neighbourhood, each with the decisions on the other cached. Through real ports, so that it runs on either datapath.
+ * A megaflow is as narrow as the flows. For each guard, allowed and forbidden frames with almost equal fields
+ * are sent, each while the megaflows of the others exist. Through real ports, so it runs on either datapath.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PortId } from '../../src/policy/world.ts';
@@ -16,7 +16,7 @@ import { type Entry, matrixWorld } from './matrix/matrix.ts';
 import { ndMatrix } from './matrix/nd-matrix.ts';
 
 const bridge = 'br0';
-/** Entries of each kind that one neighbourhood takes; more would be more of the same. */
+/** Entries of each kind that one neighbourhood has; more would add nothing. */
 const mostOfKind = 40;
 /** Milliseconds. */
 const deciding = { timeout: 10_000, interval: 50 };
@@ -27,7 +27,7 @@ interface Letter {
   readonly fields: FrameFields;
 }
 
-/** What one guard decides of, in one wrapping. */
+/** The frames of one guard, in one wrapping. */
 interface Neighbourhood {
   readonly name: string;
   readonly truths: readonly Letter[];
@@ -41,7 +41,7 @@ function spread<T>(items: readonly T[], most: number): T[] {
   return Array.from({ length: Math.min(items.length, most) }, (_, at) => items[Math.floor(at * step)] as T);
 }
 
-/** The short version of a matrix: single frames, by what the entry's name begins with, in three wrappings. */
+/** The short version of a matrix: single frames, chosen by the beginning of the entry's name, in three wrappings. */
 function neighbourhoods(entries: readonly Entry[]): Neighbourhood[] {
   const groups = new Map<string, { truths: Letter[]; lies: Letter[] }>();
   const known = new Set<string>();
@@ -51,7 +51,7 @@ function neighbourhoods(entries: readonly Entry[]): Neighbourhood[] {
     const kind = /^(ARP|RARP|NS|NA|RS|RA|MLD\S*|redirect|IPv[46] [a-z]+ ?[a-z]*)/.exec(name)?.[0];
     const [bytes] = frames;
     if (frames.length > 1 || kind === undefined || !wrappings.has(wrapping)) continue;
-    // Equal frames, such as answers without the option that tells them apart, are one letter.
+    // Equal frames, such as answers without their distinguishing option, are one letter.
     if (known.has(bytes.toString('latin1'))) continue;
     known.add(bytes.toString('latin1'));
     const key = `${kind}, ${wrapping}`;
@@ -88,7 +88,7 @@ describeRoot('what the datapath has cached', () => {
     const ofports = new Map<PortId, number>();
     for (const id of ['self', 'peer'] as PortId[]) {
       const guest = await startGuest();
-      // What its own stack says on the link would be taken for what the test sends.
+      // Frames of its own stack could pass for frames of the test.
       await guest.run('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1');
       await guest.plug(at, bridge);
       const ofport = await at.vsctl('get', 'Interface', guest.outer, 'ofport');
@@ -116,7 +116,7 @@ describeRoot('what the datapath has cached', () => {
 
   const send = (letters: readonly Letter[]) => need(sender).send(...letters.map(({ bytes }) => bytes));
 
-  /** Sends until decisions on all of them are cached. */
+  /** Sends until all of them have megaflows. */
   async function warm(letters: readonly Letter[], what: string): Promise<Megaflow[]> {
     let cached: Megaflow[] = [];
     let uncovered = letters;
@@ -135,7 +135,7 @@ describeRoot('what the datapath has cached', () => {
     return cached;
   }
 
-  /** Sends once; every one must arrive. */
+  /** Sends once; every frame must arrive. */
   async function arrive(letters: readonly Letter[], what: string): Promise<string[]> {
     await received();
     await send(letters);
@@ -150,7 +150,7 @@ describeRoot('what the datapath has cached', () => {
     return [...missing.values()].map((name) => `${what}: lost ${name}`);
   }
 
-  /** Decisions that hold for what they must not: no order and no speed of arrivals matters to this. */
+  /** Megaflows that cover frames with another verdict; order and speed of arrivals do not matter here. */
   function tooWide(cached: readonly Megaflow[], { truths, lies: untrue }: Neighbourhood): string[] {
     const wrongedBy = { drop: truths, ask: [], pass: untrue } as const;
     return cached.flatMap((flow) => {
@@ -188,7 +188,7 @@ describeRoot('what the datapath has cached', () => {
     );
   });
 
-  test('no lie has arrived, not even late', async () => {
+  test('no forged frame has arrived, not even late', async () => {
     await received();
     expect([...escaped]).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /**
- * Every attribute that policy knows varies in the generated worlds, and changes in the generated histories. The
- * attributes are read off the worlds themselves, so one that is added later is asked for too: an attribute of the API
- * has a meaning for packets only by being one of these.
+ * Every attribute of the policy's world varies in the generated worlds, and changes in the generated
+ * histories. The attributes are read from the worlds themselves, so later attributes are covered too. An
+ * attribute of the API affects packets only by being one of these.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const entitiesOf = (world: World): [kind: string, entities: readonly Entity[]][]
     [...held.values()].map((entity) => ({ ...entity })),
   ]);
 
-/** What there is to see of a value: its kind where it has kinds, else whether it is empty, else whether it is there. */
+/** The face of a value: its kind, or whether it is empty, or whether it is present. */
 function faceOf(value: unknown): string {
   if (value === null) return 'none';
   if (Array.isArray(value)) return value.length === 0 ? 'empty' : 'filled';
@@ -27,7 +27,7 @@ function faceOf(value: unknown): string {
 
 const worlds = fc.sample(worldArbitrary, { numRuns: 400, seed: 1 });
 
-/** Of each attribute: the faces that it shows, and how many values it has. */
+/** For each attribute: its faces, and the number of its values. */
 function seen(): Map<string, { readonly faces: Set<string>; readonly values: Set<string> }> {
   const all = new Map<string, { readonly faces: Set<string>; readonly values: Set<string> }>();
   for (const [kind, entities] of worlds.flatMap(entitiesOf))
@@ -43,7 +43,7 @@ function seen(): Map<string, { readonly faces: Set<string>; readonly values: Set
 
 test('every attribute has more than one value, every boolean both, every list is empty and is not', () => {
   const attributes = seen();
-  // All kinds of entities have been met, else their attributes would not be asked for.
+  // All kinds of entities have occurred; otherwise their attributes would not be checked.
   expect(new Set([...attributes.keys()].map((key) => key.split('.')[0])).size).toBe(7);
   const constant = [...attributes].filter(([, { values }]) => values.size < 2).map(([key]) => key);
   expect(constant).toEqual([]);
@@ -54,7 +54,7 @@ test('every attribute has more than one value, every boolean both, every list is
   expect(half.map(([key]) => key)).toEqual([]);
 });
 
-test('what may be missing is missing and there, and every kind comes up', () => {
+test('optional values are present and absent, and every kind occurs', () => {
   const modes: Readonly<Record<GuardMode, true>> = { strict: true, 'mac-only': true, off: true };
   const remotes: Readonly<Record<Remote['kind'], true>> = {
     any: true,
@@ -80,7 +80,7 @@ test('what may be missing is missing and there, and every kind comes up', () => 
     expect([...(attributes.get(nullable)?.faces ?? [])].sort()).toEqual(['none', 'some']);
 });
 
-/** What names an entity, and what the API lets nobody change. */
+/** Names of entities, and attributes that the API does not let change. */
 const fixed: ReadonlySet<string> = new Set([
   'networks.id',
   'subnets.id',
@@ -100,7 +100,7 @@ const fixed: ReadonlySet<string> = new Set([
   'rules.remote',
 ]);
 
-test('everything that may be changed changes in the histories', () => {
+test('every attribute that may change does so in the histories', () => {
   const changed = new Set<string>();
   for (const phases of fc.sample(historyArbitrary, { numRuns: 300, seed: 1 }))
     for (const [at, { world }] of phases.entries()) {

@@ -1,4 +1,4 @@
-/** The driver on flows that need no pipeline: what it says must be what the switch did. */
+/** Tests the driver on flows that need no pipeline: its reports must match the switch. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PortId } from '../../src/policy/world.ts';
 import { fragmentsOf, ip, mac, udpFrame } from '../lib/frames.ts';
@@ -40,7 +40,7 @@ afterAll(() => driver.stop());
 const step = (dst: number, src = 1000) => ({ sender: a, frames: [udpFrame(layer, src, dst)] });
 const pieces = { sender: a, frames: fragmentsOf(udpFrame(layer, 1, 1, Buffer.alloc(64)), [32]) };
 
-test('frames one by one: who got all, who got some, what came back', async () => {
+test('frames one by one: complete receivers, partial receivers, answers', async () => {
   const steps = [step(1), step(2), step(3), step(4), pieces, { ...step(1), sender: 'away' as PortId }];
   const seen = await driver.run(steps);
   expect(seen.map(({ delivered }) => [...delivered].join())).toEqual(['b', 'b,c', '', '', '', '']);
@@ -48,7 +48,7 @@ test('frames one by one: who got all, who got some, what came back', async () =>
   expect(seen.map(({ answers }) => answers.length)).toEqual([0, 0, 1, 0, 0, 0]);
 });
 
-test('batches say the same, repeated frames and changing senders included', async () => {
+test('batches report the same, with repeated frames and changing senders', async () => {
   const steps = Array.from({ length: 700 }, (_, at) => step((at % 4) + 1, 2000 + at));
   const mixed = [...steps, step(1), step(1), { ...step(1), sender: b }, step(2)];
   const seen = await driver.runBatch(mixed);

@@ -1,6 +1,6 @@
 /**
- * However the store tells a state, its flows are the same: events of different keys in any order, doubled, cut into
- * batches anywhere, with values between that did not last and cannot all be read, and with new listings in the middle.
+ * A state's flows are the same however the store reports it. Events of different keys come in any order,
+ * doubled, in any batches, with intermediate and unreadable values, and with new listings in between.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -14,7 +14,7 @@ import { worldArbitrary } from './arbitrary-worlds.ts';
 import { Driver } from './driver.ts';
 import { recordsOf } from './world-records.ts';
 
-/** A key's life: what it holds, one value after the other; null is nothing. The last is what the world says. */
+/** The values of a key over time; null is none. The last one is the world's. */
 type Life = readonly (string | null)[];
 
 interface Fed {
@@ -49,10 +49,10 @@ function flowsOf({ pipeline: { desired } }: Fed): Map<string, string> {
 
 const unreadable = ['', '{', '[]', 'null', '{"id":1}', '{"addresses":7}'];
 
-/** Values that a key had on its way, of another world, of nobody, or of no sense. */
+/** Intermediate values of a key: of another world, of no holder, or invalid. */
 function livesOf(last: World, other: World): fc.Arbitrary<[string, Life][]> {
   const [wanted, former] = [recordsOf(last), recordsOf(other)];
-  // What has an id keeps its network or group for life.
+  // A record with an id keeps its network or group.
   const named = (key: string): string => `${key.split('/')[0]} ${key.split('/').at(-1)}`;
   const known = new Set([...wanted.keys()].map(named));
   const all = [...wanted.keys(), ...[...former.keys()].filter((key) => !known.has(named(key)))];

@@ -1,6 +1,7 @@
 /**
- * Guests that forward: a packet of a conversation crosses the bridge once for each of them, under the same addresses
- * and with other MACs, as through a one-armed router, a firewall or a load balancer that leaves the answers to others.
+ * Guests that forward. A packet of a conversation crosses the bridge once for each of them, with the same
+ * addresses and other MACs. They act as a one-armed router, a firewall, or a load balancer whose servers
+ * answer directly.
  */
 import fc from 'fast-check';
 import type { Mac } from '../../src/net/mac.ts';
@@ -12,7 +13,7 @@ export interface Forwarder {
   readonly mac: Mac;
 }
 
-/** Those who forward in each direction of a conversation, in the order of their turns. */
+/** The forwarding ports in each direction of a conversation, in order. */
 export interface Route {
   readonly there: readonly Forwarder[];
   readonly back: readonly Forwarder[];
@@ -20,7 +21,7 @@ export interface Route {
 
 export const direct: Route = { there: [], back: [] };
 
-/** Mostly one on the way there, or on both ways, or on different ways; now and then one behind the other. */
+/** Mostly one forwarder: there, or in both directions, or a different one each way; sometimes two in a row. */
 export function routeArbitrary(forwarders: readonly Forwarder[]): fc.Arbitrary<Route> {
   if (forwarders.length === 0) return fc.constant(direct);
   const one = fc.constantFrom(...forwarders);
@@ -45,7 +46,7 @@ function readdressed(frame: Buffer, from: Mac | null, to: Mac | null): Buffer {
   return copy;
 }
 
-/** A step by way of those who forward it: first the sender's to the first of them, then each one's to the next. */
+/** A step through its forwarders: the sender's frame to the first, then each forwarder's frame to the next. */
 export function forwarded({ sender, frames }: Step, hops: readonly Forwarder[]): Step[] {
   return [null, ...hops].map((hop, at) => ({
     sender: hop?.id ?? sender,

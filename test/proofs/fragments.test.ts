@@ -1,6 +1,6 @@
 /**
- * Datagrams in pieces, case by case: what is refused is refused whole, wherever the refusal comes from and whoever
- * else would get the pieces.
+ * Fragmented datagrams, case by case: a dropped datagram is dropped whole, wherever the drop happens and
+ * whoever the other receivers are.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { broadcastMac } from '../../src/net/mac.ts';
@@ -51,7 +51,7 @@ const egress = (group: string): RuleText => ({ group, direction: 'egress', servi
 const ingress = (group: string): RuleText => ({ group, direction: 'ingress', service: udp2000 });
 
 test.each(['strict', 'off'] as const)(
-  'a refusal at the sender keeps all pieces from holders of a shared MAC (%s)',
+  'a drop at the sender keeps all fragments from holders of a shared MAC (%s)',
   async (mode) => {
     const shared = { pairs: [['10.0.0.77', vmac]] as const, mode };
     const groups = mode === 'off' ? [] : ['any'];
@@ -66,7 +66,7 @@ test.each(['strict', 'off'] as const)(
   },
 );
 
-test('so does a refusal at the receiver, and answers in pieces follow their question', async () => {
+test('a drop at the receiver does too, and fragmented answers follow their request', async () => {
   const ports = [
     { ...port('a'), groups: ['a'] },
     { ...port('b'), groups: ['b'] },
@@ -81,7 +81,7 @@ test('so does a refusal at the receiver, and answers in pieces follow their ques
   expect(await heard({ ports, rules }, steps)).toEqual(['b', 'a', '', '']);
 });
 
-test('pieces to a shared MAC are judged without ports, the first one too', async () => {
+test('fragments to a shared MAC are judged without ports, the first one too', async () => {
   const shared = { pairs: [['10.0.0.77', vmac]] as const, groups: ['b'] };
   const ports = [
     { ...port('a'), groups: ['a'] },
@@ -96,7 +96,7 @@ test('pieces to a shared MAC are judged without ports, the first one too', async
   expect(await heard(stateless, [pieces('a', 'vip', 2000)])).toEqual(['']);
 });
 
-test('a piece alone of an unguarded sender waits for its others where one lookup serves several', async () => {
+test('a single fragment of an unguarded sender waits for the others where one lookup serves several', async () => {
   const ports = [
     { ...port('a'), ...off },
     { ...port('b'), ...off, pairs: [['10.0.0.77', vmac]] as const },
@@ -113,7 +113,7 @@ test('a piece alone of an unguarded sender waits for its others where one lookup
   ]);
 });
 
-test('unguarded ports get pieces to several whole or not at all, those that are too small too', async () => {
+test('unguarded ports get fragments to several ports whole or not at all, too small ones included', async () => {
   const shared = { ...off, pairs: [['10.0.0.77', vmac]] as const };
   const ports = [
     { ...port('a'), ...off },

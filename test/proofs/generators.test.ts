@@ -1,4 +1,4 @@
-/** The generators are worth their name only when what they make is valid and reaches every outcome. */
+/** Checks that the generators make valid worlds and reach every outcome. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stepsArbitrary } from './arbitrary-steps.ts';

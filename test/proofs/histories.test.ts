@@ -1,7 +1,7 @@
 /**
- * Live connections through changes: whatever happens to rules, groups, members, addresses and ports, behind each
- * change the switch lets pass exactly what the evaluator lets pass whose tracker has lost the connections that no
- * longer stand. The real cutter ends them in the real switch.
+ * Live connections through changes of rules, groups, members, addresses and ports. After each change the
+ * switch passes exactly what the evaluator passes with a tracker that lost its forbidden connections. The
+ * real cutter cuts them in the real switch.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -50,7 +50,7 @@ const lineOf = (
   return `${zone}: ${protocol} ${ends(src, dst)} ${details.join(' ')}, ${places.join(' ')}`;
 };
 
-/** The switch's connections, with the ports that admitted each, one a line. */
+/** The switch's connections with the ports that admitted them, one a line. */
 async function connections(): Promise<string[]> {
   const { entries, unreadable } = parseConntrack(await driver.at.control.dumpConntrack());
   expect(unreadable).toEqual([]);
@@ -63,7 +63,7 @@ async function connections(): Promise<string[]> {
     .sort();
 }
 
-/** One of the evaluator's, in the same words. */
+/** A connection of the evaluator, in the same form. */
 function lineOfRecord([key, record]: readonly [string, ConnectionRecord]): string {
   const places = [...record.originators, ...record.receivers];
   const tuple = liveConnection(key, record);
@@ -94,13 +94,13 @@ function isOpen(connection: ConnectionTuple & Admission, world: World, before: W
   const fell = standing(world, connection, connection);
   const fallen = (side: 'originators' | 'responders'): readonly PortId[] =>
     connection[side].filter((id) => fell?.[side].includes(id) !== true);
-  // Whoever falls now had fallen before.
+  // A connection that fails now had failed before.
   return stood === null || sides.every((side) => fallen(side).every((id) => !stood[side].includes(id)));
 }
 
 const sides = ['originators', 'responders'] as const;
 
-/** What a record is behind a change; null when its connection has ended. */
+/** A record after a change; null when its connection has ended. */
 function recordBehind(key: string, record: ConnectionRecord, world: World): ConnectionRecord | null {
   const connection = liveConnection(key, record);
   const left = standing(world, connection, connection);
@@ -114,7 +114,7 @@ function recordBehind(key: string, record: ConnectionRecord, world: World): Conn
   };
 }
 
-/** What is left of a tracker behind a change: who stands, and of those left open what the switch has. */
+/** The tracker after a change: the allowed connections, and the switch's choice where both are right. */
 function standingIn(tracker: Tracker, world: World, before: World, left: ReadonlySet<string>): Tracker {
   const kept = [...tracker].flatMap(([key, record]): [string, ConnectionRecord][] => {
     const behind = recordBehind(key, record, world);

@@ -1,6 +1,6 @@
 /**
- * However a world came about, its flows are those of a pipeline that never knew another: worlds that follow each
- * other, facts set in any order, with derivations run between them or not.
+ * The flows of a world do not depend on its history: they equal those of a new pipeline. Worlds follow each
+ * other, and facts are set in any order, with derivations in between or not.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const newPipeline = () => new Pipeline({ abilities: { answersNd: true, meterSpre
 const ofportsOf = (world: World) =>
   new Map(Driver.localPorts(world).map((id, at) => [id, at + 1] as [PortId, number]));
 
-/** Everything that a world says, as single changes. */
+/** All facts of a world, as single changes. */
 function settingsOf(world: World): Setting[] {
   const settings: Setting[] = [];
   for (const [id, value] of world.networks) settings.push(({ facts }) => facts.networks.set(id, value));
@@ -39,7 +39,7 @@ function settingsOf(world: World): Setting[] {
   return settings;
 }
 
-/** What is not of the world any more, as single changes. */
+/** Facts that are gone from the world, as single changes. */
 function removalsOf(pipeline: Pipeline, world: World): Setting[] {
   const { facts } = pipeline;
   const gone = <K>(entries: Iterable<[K, unknown]>, present: ReadonlySet<unknown>): K[] =>
@@ -129,7 +129,7 @@ test('what changed since the last look is all that differs', () => {
   );
 });
 
-test('what is gone is forgotten: ids, and the reasons of flows', () => {
+test('removed ids and reasons of flows are forgotten', () => {
   fc.assert(
     fc.property(fc.array(worldArbitrary, { minLength: 1, maxLength: 3 }), (worlds) => {
       const pipeline = newPipeline();

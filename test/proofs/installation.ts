@@ -1,4 +1,4 @@
-/** Turns worlds into flows the way the agent does, for the driver. */
+/** Installs worlds as the agent does, for the driver. */
 import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
@@ -7,13 +7,13 @@ import { generous } from './worlds.ts';
 
 interface PipelineInstall {
   readonly install: Install;
-  /** The same for a change under which connections live: those that the world no longer allows are ended. */
+  /** The same for a change under live connections: it cuts those that the world no longer allows. */
   readonly change: Install;
   zoneOf(network: NetworkId): number;
   close(): Promise<void>;
 }
 
-/** One session for all worlds that follow each other: each is an incremental change from the one before. */
+/** One session for all worlds in a row: each is an incremental change of the one before. */
 export function pipelineInstall(options: Pick<PipelineOptions, 'maxCountedApart'> = {}): PipelineInstall {
   let installed: InstalledWorld | null = null;
   const install = async ({ at, bridge, world, ports }: Installation): Promise<InstalledWorld> => {

@@ -1,7 +1,7 @@
 /**
- * Frames of the spoof matrix with bytes changed, cut off or added: whatever the switch makes of headers that make no
- * sense, nothing passes that the evaluator refuses. The other way round it may: some of what a guest would not read
- * either is refused by one of them only.
+ * Frames of the spoof matrix with bytes changed, cut off or added. Whatever the switch makes of invalid
+ * headers, nothing passes that the evaluator drops. The reverse may happen: guests ignore some frames that
+ * only one of the two drops.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await driver.stop();
 });
 
-/** Values that mean something in some header. */
+/** Values with a meaning in some header. */
 const telling = [0, 1, 4, 6, 17, 43, 44, 51, 58, 59, 60, 132, 255];
 type Mangling = (frame: Buffer) => Buffer;
 const manglingArbitrary: fc.Arbitrary<Mangling> = fc.oneof(
@@ -51,11 +51,11 @@ const manglingArbitrary: fc.Arbitrary<Mangling> = fc.oneof(
   }),
 );
 
-/** All entries of one frame; where the switch answers itself, what comes back cannot be told apart. */
+/** All entries of one frame; answers of the switch itself cannot be told apart. */
 const originals = [...ndMatrix(), ...ipMatrix()].filter(({ frames }) => frames.length === 1);
 const framesOf = (expected: Entry['expected']): Buffer[] =>
   originals.filter((entry) => entry.expected === expected).map(({ frames }) => frames[0]);
-/** Truths are a small part of the matrix, and only they come close to passing. */
+/** Allowed frames are a small part of the matrix, and only those close to them could pass. */
 const originalArbitrary = fc.oneof(
   fc.constantFrom(...framesOf('pass')),
   fc.constantFrom(...framesOf('drop')),

@@ -1,6 +1,6 @@
 /**
- * What one tenant writes and sends must not make the switch's cache slow for everybody: the megaflows of a port have few
- * masks, whatever the port sends and whatever rules, pairs and address groups are around.
+ * One tenant must not slow the switch's lookups for others. The megaflows of a port have few masks, whatever
+ * the port sends and whatever rules, pairs and address groups exist.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatCidr } from '../../src/net/cidr.ts';
@@ -14,8 +14,8 @@ import { pipelineInstall } from './installation.ts';
 import { type PortText, type RuleText, type WorldText, worldFrom } from './worlds.ts';
 
 /**
- * Together: ARP, neighbour discovery and each protocol of both families, before and behind conntrack. Pieces come last:
- * the switch lets them go when it has held them for long, among whatever it handles then.
+ * All masks together: ARP, neighbour discovery and each protocol of both families, before and behind
+ * conntrack. Fragments come last: the switch releases held ones after a long time, among other packets.
  */
 const mostMasks = { 'one by one': 32, together: 56 } as const;
 const pipeline = pipelineInstall();

@@ -1,4 +1,4 @@
-/** A rule that is called shadowed can go, and so can all of them at once: no packet of any history meets another verdict. */
+/** Shadowed rules can be removed, also all at once: no packet of any history gets another verdict. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { shadowedRules } from '../../src/policy/shadow.ts';
@@ -42,7 +42,7 @@ test('removing shadowed rules changes no verdict; removing the others does', () 
     }),
     { numRuns: 300 },
   );
-  // Without these the property would hold of a generator that makes no shadows, or of packets that meet no rule.
+  // Without these the property would also hold if there were no shadows, or no packets that match a rule.
   expect(shadows).toBeGreaterThan(300);
   expect(differences).toBeGreaterThan(30);
 });

@@ -15,7 +15,7 @@ let driver: Driver;
 
 beforeAll(async () => {
   driver = await startDriver(pipeline.install, 2);
-  // The matrix leaves more torn datagrams behind than the switch keeps by default.
+  // The matrix leaves more incomplete datagrams behind than the switch keeps by default.
   await driver.at.appctl('dpctl/ipf-set-max-nfrags', '5000');
 });
 afterAll(async () => {
@@ -23,7 +23,7 @@ afterAll(async () => {
   await driver.stop();
 });
 
-/** Entries that did not come out as they ought to. */
+/** Entries with another verdict than expected. */
 async function wrong(entries: readonly Entry[]): Promise<Entry[]> {
   const seen = await driver.runBatch(entries.map(({ frames }) => ({ sender: self, frames })));
   return entries.filter(({ expected }, at) => {
@@ -35,8 +35,8 @@ async function wrong(entries: readonly Entry[]): Promise<Entry[]> {
 }
 
 /**
- * An escape is one the first time. A loss is looked at again: torn datagrams that the switch gives up after 15 s come
- * out among the packets of another lookup and may take their place.
+ * An escape counts at once. A loss is tested again: incomplete datagrams that the switch releases after 15 s
+ * appear among the packets of another lookup and may take their place.
  */
 async function wrongAtLast(entries: readonly Entry[]): Promise<string[]> {
   const first = await wrong(entries);
@@ -64,7 +64,7 @@ describe.each(trackings)('of a port that is %s', (tracking) => {
   });
 });
 
-test.each(holdings)('by whose an address is, of a port that has its own %s', async (holding) => {
+test.each(holdings)('by the holder of an address, of a port that has its own %s', async (holding) => {
   await driver.enter(ownerWorld(holding));
   expect(await wrongAtLast(ownerMatrix(holding))).toEqual([]);
 });

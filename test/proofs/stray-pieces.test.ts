@@ -1,6 +1,6 @@
 /**
- * Pieces of datagrams that never become whole: the switch holds them, and lets them go with whatever it looks up when
- * they have waited too long. They must reach nobody, in whatever network that is.
+ * Fragments of datagrams that never become whole. The switch holds them, and releases them after a timeout
+ * with any packet that it looks up. They must reach no port, in any network.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { broadcastMac } from '../../src/net/mac.ts';
@@ -37,7 +37,7 @@ const addresses = {
 const families = [4, 6] as const;
 const any = (group: string, direction: Direction): RuleText[] =>
   families.map((family) => ({ group, direction, family }));
-/** A port that everything passes both ways is not tracked, one that everything passes one way is. */
+/** A port with everything allowed both ways is not tracked; with everything allowed one way it is. */
 const rules = [
   ...any('open', 'egress'),
   ...any('open', 'ingress'),
@@ -59,7 +59,7 @@ const cases = families.flatMap((family) =>
 );
 
 test.each(cases)(
-  'pieces of another network do not leave with a packet to $to whose sender is $kind (IPv$family)',
+  'fragments of another network do not leave with a packet to $to whose sender is $kind (IPv$family)',
   async ({ family, to, sender }) => {
     const names = addresses[family];
     const shared = { network: 'n2', pairs: [[family === 4 ? '10.0.0.77' : '2001:db8::77', vmac]] } as const;
@@ -67,14 +67,14 @@ test.each(cases)(
       { id: 'a', mac: macs.a, ips: ['10.0.0.1', '2001:db8::1'], groups: ['out'] },
       { id: 'b', network: 'n2', mac: macs.b, ips: ['10.0.0.2', '2001:db8::2'], ...sender },
       { id: 'c', mac: macs.c, ...shared, ...off },
-      // Takes its other address with its own MAC too.
+      // It uses its other address with its own MAC too.
       { id: 'd', mac: macs.d, ...shared, groups: ['in'], mode: 'mac-only' },
     ];
     await driver.enter(worldFrom({ ports, rules }));
     const seen = ports.map((_, at) => driver.at.capture(`dummy${at + 1}`));
     for (const tail of seen) tail.take();
     const datagram = buildUdp(names.a, names.vip, 1000, 2000, Buffer.alloc(2600));
-    // Nobody in their own network has these destinations.
+    // No port in their own network has these destinations.
     for (const [id, victim] of [macs.c, macs.d].entries()) {
       const whole = ipFrame({ from: macs.a, to: victim, src: names.a, dst: names.vip }, 17, datagram);
       await driver.at.inject('dummy1', fragmentsOf(whole, [1248, 2496], id).slice(0, 2));
@@ -88,7 +88,7 @@ test.each(cases)(
         await driver.at.inject('dummy2', [packet]);
         return (await held()) === 0;
       },
-      { what: 'the switch lets go what it held', interval: 0 },
+      { what: 'the switch releases the held fragments', interval: 0 },
     );
     const strays = seen.map((tail) => tail.take().filter((frame) => !frame.equals(packet)).length);
     expect(strays).toEqual([0, 0, 0, 0]);

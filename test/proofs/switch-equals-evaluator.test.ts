@@ -1,6 +1,7 @@
 /**
- * The proof of the pipeline: for generated worlds and traffic, what the real switch does is what the reference
- * evaluator says. One switch for all worlds, so each world is also an incremental change from the one before.
+ * The proof of the pipeline: for generated worlds and traffic, the real switch does what the reference
+ * evaluator says. One switch serves all worlds, so each world is also an incremental change of the one
+ * before.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,15 +13,15 @@ import { pipelineInstall } from './installation.ts';
 import { worldText } from './telling.ts';
 
 const worlds = Number(process.env.PORTCULLIS_PROOF_WORLDS ?? 40);
-// The same worlds each time, so that a change is judged by what it changed; explore with other seeds and more worlds.
+// The same worlds each time, so that runs compare; explore with other seeds and more worlds.
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
-// So that about half of the groups have verdicts of their own for each port, and sets have groups of both kinds.
+// About half of the groups then have verdicts by port, and sets have groups of both kinds.
 const pipeline = pipelineInstall({ maxCountedApart: 5 });
 let driver: Driver;
 
 beforeAll(async () => {
   driver = await startDriver(pipeline.install);
-  // Datagrams that never become whole stay for a while.
+  // Incomplete datagrams stay for a while.
   await driver.at.appctl('dpctl/ipf-set-max-nfrags', '5000');
 });
 afterAll(async () => {

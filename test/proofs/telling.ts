@@ -1,4 +1,4 @@
-/** A world and a step in a few lines, for whoever has to understand a failure. */
+/** A world and a step in a few lines, to explain a failure. */
 import { formatCidr, formatIp } from '../../src/net/cidr.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
 import type { Port, Remote, Service, World } from '../../src/policy/world.ts';
@@ -22,7 +22,7 @@ function remoteText(remote: Remote): string {
   return remote.kind === 'prefix' ? formatCidr(remote.prefix) : `${remote.kind} ${remote.group}`;
 }
 
-/** Rows of far ports in one line. */
+/** Rows of remote ports in one line. */
 function farText(world: World): string[] {
   const far = [...world.ports.values()].filter(({ id }) => id.startsWith('far-'));
   const [first] = far;

@@ -1,6 +1,6 @@
 /**
- * The wrappings of the spoof matrix: tags, IPv6 extension headers, atomic and real fragments. Each says what it does
- * to a frame and how the frame must then be judged.
+ * The wrappings of the spoof matrix: tags, IPv6 extension headers, atomic and real fragments. Each has its
+ * change to a frame and the resulting verdict.
  */
 import type { Extension } from '../../../src/net/packet/ipv6.ts';
 import { fragmentsOf, tagged } from '../../lib/frames.ts';
@@ -8,9 +8,9 @@ import { fragmentsOf, tagged } from '../../lib/frames.ts';
 export interface Wrapping {
   readonly name: string;
   /**
-   * open: judged as if it were not there. tag: never allowed. cut: whole pieces of fair size, the upper layer is seen
-   * only when put together. shreds: pieces that connection tracking refuses to put together. hollow: an IPv6 packet
-   * that says it is empty, so that the switch reads no further, while a guest does.
+   * open: judged as without it. tag: never allowed. cut: fragments of valid size; the upper layer is visible
+   * only after reassembly. shreds: fragments that connection tracking refuses to reassemble. hollow: an IPv6
+   * packet with length 0; the switch reads no further, but a guest does.
    */
   readonly effect: 'open' | 'tag' | 'cut' | 'shreds' | 'hollow';
   readonly extensions: readonly Extension[];
@@ -57,7 +57,10 @@ export const paddings: readonly Wrapping[] = [
   wrapping('much padding', 'open', (frame) => [Buffer.concat([frame, Buffer.alloc(256)])]),
 ];
 
-/** The payload length of an IPv6 frame set to 0, which a receiver must not take for "empty" behind hop-by-hop options. */
+/**
+ * Sets the payload length of an IPv6 frame to 0, which a receiver must not read as "empty" behind hop-by-hop
+ * options.
+ */
 function hollowed(frame: Buffer): Buffer {
   const copy = Buffer.from(frame);
   copy.writeUInt16BE(0, 14 + 4);
@@ -91,6 +94,6 @@ export const extensionHeaders: readonly Wrapping[] = [
 export const wrappings4: readonly Wrapping[] = [...tags, ...paddings, ...fragments];
 export const wrappings6: readonly Wrapping[] = [...tags, ...paddings, ...fragments, ...extensionHeaders];
 
-/** Upper layers are this long, so that a fair cut leaves two pieces. */
+/** Upper layers have this length, so that a valid cut leaves two fragments. */
 export const longBody = 2000;
 export const isCut = ({ effect }: Wrapping): boolean => effect === 'cut' || effect === 'shreds';
