@@ -1,6 +1,7 @@
 /**
- * The cost of idling: CPU seconds a second of the controller and of the switch's two processes, with 20
- * ports, no request and no change. The same of OVN, where it is installed.
+ * The cost of idling: CPU milliseconds a second of the controller and of the switch's two processes, with 20
+ * ports, no request and no change. The same of OVN, where it is installed. Two windows: soon after a start, while
+ * V8 still gives back the start's memory, and after that.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedStore } from '../src/store/embedded.ts';
@@ -33,12 +34,23 @@ async function tell(
   limits: readonly Limit[],
 ): Promise<void> {
   await delay(settling * 1000);
+  await measure({ peer, phase: 'after the start' }, seconds, at, own, []);
+  await measure({ peer, phase: 'steady' }, seconds, at, own, limits);
+}
+
+async function measure(
+  what: { readonly peer: string; readonly phase: string },
+  seconds: number,
+  at: Switch,
+  own: () => number,
+  limits: readonly Limit[],
+): Promise<void> {
   const [ownBefore, switchBefore, began] = [own(), switchCpu(at), performance.now()];
   await delay(seconds * 1000);
   const elapsed = (performance.now() - began) / 1000;
   const perSecond = (nanoseconds: number) => round(nanoseconds / 1e6 / elapsed);
   const figures = {
-    peer,
+    ...what,
     seconds,
     controller_ms_per_s: perSecond(own() - ownBefore),
     switch_ms_per_s: perSecond(switchCpu(at) - switchBefore),
