@@ -2,7 +2,8 @@
  * The effect of one guest's packets on the switch's megaflows: the masks that they cause, the tables that a
  * packet of the guest then visits, and the throughput left to two other guests. It runs with usual groups,
  * and with the worst that a tenant may write. The attack has a fixed rate: a guest that sends without a pause
- * takes the processor from all others.
+ * takes the processor from all others. Beside it runs a plain guest, which sends one packet at the same rate: what it
+ * costs its neighbours, any guest may cost them.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { until } from '../test/lib/wait.ts';
 import { bridge, makeDataDirectory, startController } from './controller.ts';
 import { HttpConnection } from './http-connection.ts';
 import type { SectionOptions } from './machine.ts';
+import { threadNanoseconds } from './process-usage.ts';
 import { emit, median, progress, quantile, round } from './report.ts';
 import { createNetwork, createPorts, type Port } from './world.ts';
 
@@ -103,29 +105,45 @@ async function visitedTables(at: Switch): Promise<number> {
   return Number(/avg\. subtable lookups per megaflow hit: ([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
+async function writeFrames(file: string, frames: readonly Buffer[]): Promise<void> {
+  const parts = frames.flatMap((frame) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(frame.length);
+    return [length, frame];
+  });
+  await writeFile(file, Buffer.concat(parts));
+}
+
+/** CPU milliseconds a second of ovs-vswitchd while one guest sends the frames of a file once and all others rest. */
+async function switchCost({ at, attacker }: World, file: string): Promise<number> {
+  const pid = at.pidOf('ovs-vswitchd');
+  if (pid === null) throw new Error('ovs-vswitchd does not run');
+  const [before, began] = [threadNanoseconds(pid), performance.now()];
+  await attacker.start('python3', sendProgram, file, 'eth0', String(rate), '0').ended();
+  return (threadNanoseconds(pid) - before) / 1e6 / ((performance.now() - began) / 1000);
+}
+
+const sides = ['quiet', 'plain', 'attacked'] as const;
+type Side = (typeof sides)[number];
+
 async function measure(
   world: World,
   name: Groups,
   attack: Attack,
-  file: string,
+  directory: string,
   quick: boolean,
 ): Promise<void> {
   const { at, attacker } = world;
-  const send = (seconds: number) =>
-    attacker.start('python3', sendProgram, file, 'eth0', String(rate), String(seconds));
-  await writeFile(
-    file,
-    Buffer.concat(
-      attackFrames(frameCount, attack, world.frames).flatMap((frame) => {
-        const length = Buffer.alloc(2);
-        length.writeUInt16BE(frame.length);
-        return [length, frame];
-      }),
-    ),
-  );
+  const files = { attacked: join(directory, 'frames'), plain: join(directory, 'plain-frames') };
+  await writeFrames(files.attacked, attackFrames(frameCount, attack, world.frames));
+  // What any guest may do: one packet again and again, at the same rate.
+  const [plain] = attackFrames(1, 'ports', { ...world.frames, sources: world.frames.sources.slice(-1) });
+  if (plain === undefined) throw new Error('no frame was made');
+  await writeFrames(files.plain, Array<Buffer>(frameCount).fill(plain));
+  const plainCost = await switchCost(world, files.plain);
   await at.appctl('revalidator/purge');
   await at.appctl('dpif-netdev/pmd-stats-clear');
-  await send(0).ended();
+  const attackCost = await switchCost(world, files.attacked);
   const { megaflows, masks, masksOfPort } = readMegaflowMasks(
     await at.appctl('dpctl/dump-flows', '-m', '--names'),
   );
@@ -133,19 +151,26 @@ async function measure(
 
   const turns = quick ? 2 : 9;
   const seconds = quick ? 1 : 2;
-  const ratios: number[] = [];
+  const of = async (side: Side): Promise<number> => {
+    if (side === 'quiet') return throughput(world, seconds);
+    const file = files[side];
+    const sending = attacker.start('python3', sendProgram, file, 'eth0', String(rate), String(seconds + 1));
+    await until(() => sending.output.includes('sending'), { what: 'the guest begins to send' });
+    const rateLeft = await throughput(world, seconds);
+    await sending.ended();
+    return rateLeft;
+  };
+  const toQuiet: number[] = [];
+  const toPlain: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
-    const attacked = async (): Promise<number> => {
-      const sending = send(seconds + 1);
-      await until(() => sending.output.includes('sending'), { what: 'the attack begins' });
-      const rate = await throughput(world, seconds);
-      await sending.ended();
-      return rate;
-    };
-    // In changing order, so that other load on the machine falls on both.
-    const first = turn % 2 === 0 ? await throughput(world, seconds) : await attacked();
-    const second = turn % 2 === 0 ? await attacked() : await throughput(world, seconds);
-    ratios.push(turn % 2 === 0 ? second / first : first / second);
+    // In changing order, so that other load on the machine falls on all.
+    const rates: Record<Side, number> = { quiet: 0, plain: 0, attacked: 0 };
+    for (const at of sides.keys()) {
+      const side = sides[(turn + (turn % 2 === 0 ? at : sides.length - at)) % sides.length] ?? 'quiet';
+      rates[side] = await of(side);
+    }
+    toQuiet.push(rates.attacked / rates.quiet);
+    toPlain.push(rates.attacked / rates.plain);
   }
   emit(
     'masks.attack',
@@ -158,9 +183,12 @@ async function measure(
       masks_datapath: masks,
       megaflows,
       tables_per_packet: round(tables),
-      neighbour_throughput_ratio: round(median(ratios)),
-      neighbour_throughput_ratio_quartile_1: round(quantile(ratios, 0.25)),
-      neighbour_throughput_ratio_quartile_3: round(quantile(ratios, 0.75)),
+      switch_ms_per_s: round(attackCost),
+      switch_ms_per_s_plain: round(plainCost),
+      neighbour_throughput_ratio: round(median(toQuiet)),
+      neighbour_throughput_ratio_quartile_1: round(quantile(toQuiet, 0.25)),
+      neighbour_throughput_ratio_quartile_3: round(quantile(toQuiet, 0.75)),
+      neighbour_throughput_ratio_to_plain: round(median(toPlain)),
     },
     [
       { figure: 'masks_port', atMost: 32 },
@@ -233,7 +261,7 @@ export async function benchMasks({ quick }: SectionOptions): Promise<void> {
     await throughput(world, 1);
     for (const attack of attacks) {
       progress(`masks: ${name} groups, attack ${attack}`);
-      await measure(world, name, attack, join(data.path, 'frames'), quick);
+      await measure(world, name, attack, data.path, quick);
     }
   }
 }
