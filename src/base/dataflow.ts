@@ -75,6 +75,13 @@ abstract class Node<K extends Key, V> implements Relation<K, V> {
   }
 }
 
+/** How a relation depends on others: derived from one, and what its derivations read beside it until now. */
+export interface Edge {
+  readonly name: string;
+  readonly source: string;
+  readonly reads: ReadonlySet<string>;
+}
+
 /** Facts from outside. */
 export class Input<K extends Key, V> extends Node<K, V> {
   readonly #equal: Equal<V>;
@@ -98,6 +105,7 @@ export class Input<K extends Key, V> extends Node<K, V> {
 
 interface Derived {
   readonly name: string;
+  readonly edge: Edge;
   markDirty(key: Key): void;
   recompute(): number;
 }
@@ -116,6 +124,11 @@ abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, 
 
   markDirty(key: Key): void {
     this.#dirty.add(key as S);
+  }
+
+  get edge(): Edge {
+    const reads = new Set([...this.#reads.values()].flatMap((read) => read.map(([node]) => node.name)));
+    return { name: this.name, source: this.source.name, reads };
   }
 
   /** Derives every dirty entry again; returns how many derivations ran. */
@@ -324,6 +337,11 @@ export class Dataflow {
       const count = node.recompute();
       if (count > 0) this.#derivations.set(node.name, (this.#derivations.get(node.name) ?? 0) + count);
     }
+  }
+
+  /** Every derived relation with what it depends on, in the order of derivation. */
+  get edges(): readonly Edge[] {
+    return this.#order.map(({ edge }) => edge);
   }
 
   /** How many derivations each relation has run since the start. Tests use it to see the cost of a change. */

@@ -2,7 +2,7 @@
  * The whole pipeline: facts in, wanted flows out. Ties each relation to the stages that read it; holds no rule
  * of its own. The agent sets `facts`, calls `run`, and asks `desired` what changed.
  */
-import { Dataflow, type Relation } from '../base/dataflow.ts';
+import { Dataflow, type Edge, type Relation } from '../base/dataflow.ts';
 import { type Mac, macToBits } from '../net/mac.ts';
 import type { Direction, PortId } from '../policy/world.ts';
 import { DesiredFlows } from './desired.ts';
@@ -295,6 +295,11 @@ export class Pipeline {
   /** Derives what the changed facts ask for; `desired.takeChanged()` then tells which flows may differ. */
   run(): void {
     this.#graph.run();
+  }
+
+  /** How relations depend on each other, as far as derivations have read until now. */
+  get edges(): readonly Edge[] {
+    return this.#graph.edges;
   }
 
   /** Derivations run so far, by relation: what changes have cost. */

@@ -6,41 +6,9 @@ import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { entryTables } from '../../src/pipeline/positions.ts';
 import type { TableRow } from '../../src/pipeline/rows.ts';
 import { type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';
-import type { QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
-import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
-import { Driver } from './driver.ts';
+import { pipelineOf } from './pipeline-of.ts';
 import { rowFaults } from './row-faults.ts';
-
-const limit = { rate: 1000, burst: 1000 };
-const policy: QosPolicy = {
-  id: 'gold' as QosPolicyId,
-  egress: { bandwidth: limit, packets: limit },
-  ingress: { bandwidth: limit, packets: limit },
-  dscp: 46,
-};
-
-/** The pipeline of a world; every other port here has a QoS policy. */
-function pipelineOf(world: World, maxCountedApart: number): Pipeline {
-  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
-  const { facts } = pipeline;
-  facts.qosPolicies.set(policy.id, policy);
-  for (const [id, value] of world.networks) facts.networks.set(id, value);
-  for (const id of world.networks.keys()) facts.networkKeys.set(id, networkKeyOf(id));
-  for (const [id, port] of world.ports) facts.portKeys.set(id, portKeyOf(port));
-  for (const [id, value] of world.subnets) facts.subnets.set(id, value);
-  for (const [id, value] of world.groups) facts.groups.set(id, value);
-  for (const [id, value] of world.rules) facts.rules.set(id, value);
-  for (const [id, value] of world.addressGroups) facts.addressGroups.set(id, value);
-  for (const item of world.linkLocals) facts.linkLocals.set(`${item.network}|${item.address.bits}`, item);
-  [...world.networks.keys()].forEach((id, at) => facts.zones.set(id, zone(at + 1)));
-  [...world.ports].forEach(([id, port], at) =>
-    facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),
-  );
-  Driver.localPorts(world).forEach((id, at) => facts.ofports.set(id, at + 1));
-  pipeline.run();
-  return pipeline;
-}
 
 const flowsOf = ({ desired }: Pipeline): Flow[] =>
   [...desired.keys()].map((key) => desired.get(key)).filter((flow) => flow !== undefined);
