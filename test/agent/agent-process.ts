@@ -1,7 +1,7 @@
 /**
- * The agent as a process of its own on the embedded store: `agent-process.ts DATADIR OVSDB OPENFLOW RUNDIR BRIDGE`.
- * Says `applied`, and what it changed on the switch until then, once the switch equals the store; ends in order
- * at SIGTERM. To be killed by tests.
+ * The agent as its own process on the embedded store, for kill tests: `agent-process.ts DATADIR OVSDB
+ * OPENFLOW RUNDIR BRIDGE`. When the switch equals the store it prints `applied` with its changes of the
+ * switch so far. At SIGTERM it ends in order.
  */
 import { Agent } from '../../src/agent/agent.ts';
 import { silentLog } from '../../src/base/log.ts';

@@ -1,4 +1,4 @@
-/** Questions through the store: answered by whom they concern, and not before the answer is true. */
+/** Questions through the store: the concerned agents answer, and not before the answer is true. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CountersAnswer } from '../../src/model/records.ts';
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => lab.stop());
 
 describe('sync', () => {
-  test('costs one round: what is cleaned up after it wakes no other', async () => {
+  test('costs one round: the clean-up after it wakes no other', async () => {
     await lab.stopAgent();
     await lab.startAgent({ lookInterval: 3_600_000 });
     await lab.bound('p1', 'ACTIVE');
@@ -29,13 +29,13 @@ describe('sync', () => {
     const before = lab.agent.status.rounds;
     for (let n = 0; n < 5; n++) {
       await lab.sync();
-      // Time for the round that must not come; the next question would hide it.
+      // Time for a round that must not come; the next question would hide it.
       await delay(50);
     }
     expect(lab.agent.status.rounds - before).toBe(5);
   });
 
-  test('is answered only when all before it is on the switch, also amid changes', async () => {
+  test('is answered only when all earlier changes are on the switch, also amid changes', async () => {
     for (let i = 1; i <= 20; i++) {
       const address = `10.0.0.${100 + i}`;
       const change = lab.write(putPort({ id: 'p1', mac: own, ips: [address] }));
@@ -50,7 +50,7 @@ describe('sync', () => {
     await Promise.all(Array.from({ length: 30 }, () => lab.sync()));
   });
 
-  test('is not answered while the switch is away, and is when it is back', async () => {
+  test('is not answered while the switch is away, and is answered when it is back', async () => {
     await lab.switch.stopDaemon('ovs-vswitchd', 'kill');
     const asked = await lab.ask({ kind: 'sync' });
     await delay(300);
@@ -60,7 +60,7 @@ describe('sync', () => {
     expect(await lab.flows('table=0,in_port=11')).toHaveLength(1);
   });
 
-  test('is not answered by a switch that stands still', async () => {
+  test('is not answered while the switch hangs', async () => {
     const pid = lab.switch.pidOf('ovs-vswitchd') ?? 0;
     process.kill(pid, 'SIGSTOP');
     try {
@@ -92,7 +92,7 @@ describe('sync', () => {
 });
 
 describe('counters', () => {
-  test('come from the host that holds the port, each reason with its count', async () => {
+  test('come from the host that has the port, each reason with its count', async () => {
     const spoof = arpRequest(mac(own), ip('10.0.0.66'), ip('10.0.0.2'));
     await lab.switch.inject('tap1', [spoof, spoof, spoof]);
     const drop = async () => {
@@ -123,7 +123,7 @@ describe('counters', () => {
     expect(await refused()).toEqual({ tcp: 2, udp: 1, icmp: 1, sctp: 0, other: 1 });
   });
 
-  test('for a port that is not here, there is no answer', async () => {
+  test('a port of another host gets no answer', async () => {
     await lab.write(putPort({ id: 'p2', mac: '02:00:00:00:00:02' }));
     const asked = await lab.ask({ kind: 'counters', port: 'p2', network: 'n1' });
     const unknown = await lab.ask({ kind: 'counters', port: 'nobody', network: 'n1' });
@@ -133,7 +133,7 @@ describe('counters', () => {
     expect(await lab.answer(unknown)).toBe(null);
   });
 
-  test('a question that cannot be read harms nothing', async () => {
+  test('an unreadable question does no harm', async () => {
     await lab.write(
       { op: 'put', key: 'asks/bad', value: '{' },
       { op: 'put', key: 'asks/null', value: 'null' },

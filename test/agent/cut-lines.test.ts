@@ -1,4 +1,4 @@
-/** Connections that break at any moment, in the middle of a change above all: the end is the same. */
+/** Connections to the switch that break at any moment, above all during a change: the result is the same. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { tables } from '../../src/pipeline/tables.ts';
@@ -7,7 +7,7 @@ import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
-/** Stands between two peers and can drop what it carries, or stop it after some bytes of the first one's. */
+/** A proxy between two peers. It can close the connection, or stop it after some bytes of the first peer's. */
 class Relay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -106,7 +106,7 @@ test('OpenFlow that breaks after any number of bytes of a change', async () => {
   });
 });
 
-test('OpenFlow that breaks while connections are being cut: no forbidden one is left, no other is gone', async () => {
+test('OpenFlow that breaks during cutting: no forbidden connection is left, no other is cut', async () => {
   await throughRelays(async (lab, openflow) => {
     for (const n of [1, 2, 3]) {
       await lab.write(port(n, n));

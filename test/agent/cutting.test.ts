@@ -1,4 +1,4 @@
-/** What is no longer allowed is cut when a sync is answered, connection by connection; nothing else is touched. */
+/** Forbidden connections are cut before a sync is answered, one by one; no other connection is touched. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import type { AddressGroupRecord } from '../../src/model/records.ts';
@@ -19,7 +19,7 @@ const port = (n: number, groups: readonly string[], changes: PortText['changes']
   putPort({ id: `p${n}`, mac: macOf(n), ips: [four(n), six(n)], groups, changes });
 const pair = (n: number, address: string) => ({ ip_address: address, mac_address: macOf(n) });
 
-/** Everything out, but in halves: a group that lets all through at once would not be tracked. */
+/** All egress, in two halves: a group that allows everything at once would not be tracked. */
 const out = (group: string): Write[] =>
   ['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'].map((remote_ip_prefix, at) =>
     putRule(
@@ -49,7 +49,7 @@ async function start(...writes: readonly Write[]): Promise<void> {
   await lab.sync();
 }
 
-/** Opens a connection with real frames, from one tap to another; there and back, so that it is established. */
+/** Opens a connection with real frames from one tap to another, in both directions, so that it is established. */
 async function open(
   kind: Kind,
   [from, src]: readonly [number, string],
@@ -76,7 +76,7 @@ async function open(
   return `${numbers[kind]} ${src} ${dst}${detail}`;
 }
 
-/** All that the switch tracks, in the words of `open`. */
+/** All connections that the switch tracks, in the form of `open`. */
 async function live(): Promise<string[]> {
   const { entries, unreadable } = parseConntrack(await lab.switch.control.dumpConntrack());
   expect(unreadable).toEqual([]);
@@ -88,7 +88,7 @@ async function live(): Promise<string[]> {
     .sort();
 }
 
-/** Makes a change, and expects that of all connections exactly these are gone when a sync is answered. */
+/** Makes a change. Expects that exactly these connections are gone when a sync is answered. */
 async function cuts(gone: readonly string[], ...change: readonly Write[]): Promise<void> {
   const before = await live();
   for (const connection of gone) expect(before).toContain(connection);
@@ -111,7 +111,7 @@ describe('exactly what is forbidden goes when', () => {
     await open('tcp', [1, four(1)], [3, four(3)]);
     await open('udp', [1, four(1)], [2, four(2)], 53);
     await cuts([first], noRule('w', 'web'));
-    // The answer tells each cut once, and the sum of all.
+    // The answer counts each cut once, and has the total.
     expect(await lab.sync()).toEqual({ cut: 0, cut_total: 1 });
     expect(lab.agent.status.connectionsCut).toBe(1);
     expect(lab.logged('no longer allowed were cut')).toMatchObject([
@@ -162,7 +162,7 @@ describe('exactly what is forbidden goes when', () => {
     await cuts([third], ...deletePort('p3'));
   });
 
-  test('a pair or an address is taken away, on either side', async () => {
+  test('a pair or an address is removed, on either side', async () => {
     const pairs = { allowed_address_pairs: [pair(1, four(77))] };
     const others = { allowed_address_pairs: [pair(2, four(88))] };
     await start(port(1, ['out'], pairs), port(2, ['web'], others), port(3, ['web']), into('w', 'web', web));
@@ -175,7 +175,7 @@ describe('exactly what is forbidden goes when', () => {
     await cuts([own], putPort({ id: 'p2', mac: macOf(2), ips: [four(9)], groups: ['web'] }));
   });
 
-  test('a member shrinks, or another port takes an address out of its prefix', async () => {
+  test('a member gets fewer addresses, or another port gets an address of its prefix', async () => {
     const wide = (address: string) => ({ allowed_address_pairs: [pair(1, address)] });
     await start(
       port(1, ['out', 'club'], wide('10.0.0.64/26')),
@@ -273,7 +273,7 @@ test('growth asks the switch nothing', async () => {
   expect(looks()).toBe(before + 1);
 });
 
-test('what was forbidden while no agent ran is cut when one starts', async () => {
+test('connections that became forbidden while no agent ran are cut at its start', async () => {
   await start(
     ...[1, 3].map((n) => port(n, ['out'])),
     port(2, ['a', 'b']),
@@ -290,7 +290,7 @@ test('what was forbidden while no agent ran is cut when one starts', async () =>
   expect(other).toContain('17 ');
 });
 
-test('connections of a port that was away while its rule went are cut when it comes back', async () => {
+test('connections of a port that was away while its rule was removed are cut when it comes back', async () => {
   await start(
     port(1, ['out']),
     port(2, ['web']),
@@ -312,7 +312,7 @@ test('connections of a port that was away while its rule went are cut when it co
   expect(await live()).toEqual([other]);
 });
 
-test("a port that has a deleted one's address inherits nothing", async () => {
+test("a port with a deleted port's address inherits no connection", async () => {
   await start(port(1, ['out']), port(2, ['web']), port(3, ['web']), into('w', 'web', web));
   const first = await open('tcp', [1, four(1)], [2, four(2)]);
   const heir = putPort({ id: 'heir', mac: macOf(2), ips: [four(2)], groups: ['none'] });
@@ -331,7 +331,7 @@ test("a port that has a deleted one's address inherits nothing", async () => {
 test.each([
   ['on another machine', null],
   ['whose control socket is not there', '/nonexistent'],
-])('of a switch %s all connections of the network are ended, and the log says so', async (_, rundir) => {
+])('of a switch %s all connections of the network are cut, which is logged', async (_, rundir) => {
   await start(
     port(1, ['out']),
     port(2, ['a', 'b']),

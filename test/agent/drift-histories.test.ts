@@ -1,6 +1,6 @@
 /**
- * Generated histories of a switch that others change while the agent changes it too, all at once: behind each burst the
- * first sync finds flows, meters and the bridge as they are where nobody interferes.
+ * Generated histories of a switch that others change while the agent changes it too. After each burst the
+ * first sync finds flows, meters and the bridge as they are without interference.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { type Lab, startLab } from './lab.ts';
 const histories = Number(process.env.PORTCULLIS_PROOF_HISTORIES ?? 30);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
 
-/** What somebody does, with numbers that are taken modulo what there is to choose from. */
+/** Changes of another program, with numbers that are taken modulo the number of choices. */
 interface Deed {
   readonly kind: keyof typeof deeds;
   readonly which: number;
@@ -19,7 +19,7 @@ interface Deed {
 }
 
 let lab: Lab;
-/** Flows without interference, by the state that the store is in, and meters, which all states share. */
+/** Flows without interference, by the store's state, and meters, which all states share. */
 const pristine: (readonly string[])[] = [];
 let meters: string;
 let state = 0;
@@ -35,7 +35,7 @@ const bridgeIs = (...args: string[]) => lab.switch.vsctl(...args);
 const dumpMeters = async (): Promise<string> =>
   (await ofctl('dump-meters', lab.switch.mgmt(lab.bridge))).replace(/.*OFPST.*\n/g, '');
 
-/** A flow that is there, as ovs-ofctl reads it: table, priority and match. */
+/** A present flow as ovs-ofctl reads it: table, priority and match. */
 function flowAt(which: number): string {
   const lines = pristine[state] ?? [];
   const line = lines[which % lines.length] ?? '';
@@ -106,7 +106,10 @@ beforeAll(async () => {
 });
 afterAll(() => lab.stop());
 
-/** All of a burst at once; a tool that is refused because another has just changed the bridge has done nothing. */
+/**
+ * All changes of a burst at once. A tool that fails because another has just changed the bridge has changed
+ * nothing.
+ */
 async function burst(deedsOfIt: readonly Deed[]): Promise<void> {
   const at = lab.switch.mgmt(lab.bridge);
   await Promise.allSettled(deedsOfIt.map(({ kind, which, how }) => deeds[kind](at, which, how)));
@@ -120,7 +123,7 @@ async function history(bursts: readonly (readonly Deed[])[]): Promise<void> {
     expect(await lab.flows()).toEqual(pristine[state]);
     const shape = await bridgeIs('get', 'Bridge', lab.bridge, 'fail_mode', 'controller');
     expect(shape.trim().split('\n')).toEqual(['secure', '[]']);
-    // Nothing tells of these, so they are found at the next look.
+    // No monitor reports these, so the next look finds them.
     await until(async () => (await dumpMeters()) === meters, { what: 'the meters are as before' });
     const groups = () => ofctl('dump-groups', lab.switch.mgmt(lab.bridge));
     await until(async () => !(await groups()).includes('group_id'), { what: 'there is no group' });

@@ -1,4 +1,4 @@
-/** Somebody else changes the switch under a live connection: it is noticed, put right, counted and logged. */
+/** Another program changes the switch under a live connection: the agent notices, corrects, counts and logs it. */
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -43,7 +43,7 @@ const noDrift = () => expect(Object.values(lab.agent.status.drift)).toEqual([0, 
 const told = (kind: DriftKind) =>
   lab.logged('somebody changed the switch').filter((line) => line.kind === kind);
 
-/** The change is put right before a sync that comes after it is answered, and not before. */
+/** The agent corrects the change before it answers a later sync. */
 async function mended(kind: DriftKind, count = 1): Promise<void> {
   await lab.sync();
   expect(await lab.flows()).toEqual(before);
@@ -65,7 +65,7 @@ describe('flows', () => {
     'a match that nobody here can read': ['add-flow', 'table=5,priority=9,mpls,mpls_label=5,actions=drop'],
   };
   for (const [name, [first = '', ...rest]] of Object.entries(changes)) {
-    test(`${name}: put right, counted, logged; a sync waits for it`, async () => {
+    test(`${name}: corrected, counted, logged; a sync waits for it`, async () => {
       const at = lab.switch.mgmt(bridge);
       const args = first === '--strict' ? [first, rest[0] ?? '', at, ...rest.slice(1)] : [first, at, ...rest];
       await lab.switch.ofctl(...args);
@@ -80,7 +80,7 @@ describe('flows', () => {
     expect(await lab.flows()).toEqual(before);
   });
 
-  test('that the agent itself changes are not drift, whatever happens to them', async () => {
+  test('changes of the agent itself are not drift, whatever their outcome', async () => {
     for (let i = 0; i < 5; i++) {
       await lab.write(putPort({ id: 'p1', mac: '02:00:00:00:00:01', ips: [`10.0.0.${50 + i}`] }));
       await lab.sync();
@@ -102,7 +102,7 @@ describe('flows', () => {
     await mended('flow', lines.length / 2);
   });
 
-  test('changed again and again are put right at a pace, and the log says what that means', async () => {
+  test('repeated changes are corrected at a limited rate, and the log explains them', async () => {
     for (let i = 0; i < 6; i++) {
       const found = drift('flow');
       await ofctl('del-flows');
@@ -131,7 +131,7 @@ describe('meters and groups', () => {
     await mended('meter');
   });
 
-  test('a meter changed between two syncs is right when the second is answered', async () => {
+  test('a meter changed between two syncs is correct when the second is answered', async () => {
     const had = await meters();
     const [, number = ''] = /meter=(\d+)/.exec(had[0] ?? '') ?? [];
     for (let turn = 0; turn < 3; turn++) {
@@ -164,13 +164,13 @@ describe('the bridge', () => {
       what: `${column} is ${value}`,
     });
 
-  test('made standalone is secure again, and full', async () => {
+  test('made standalone is secure again, with all flows', async () => {
     await lab.switch.vsctl('set-fail-mode', bridge, 'standalone');
     await mended('fail-mode');
     await shaped('fail_mode', 'secure');
   });
 
-  test('made standalone and secure again by somebody is full', async () => {
+  test('made standalone and secure again by another program has all flows', async () => {
     await lab.switch.vsctl('set-fail-mode', bridge, 'standalone', '--', 'set-fail-mode', bridge, 'secure');
     await lab.switch.vsctl('del-fail-mode', bridge);
     await lab.switch.vsctl('set-fail-mode', bridge, 'secure');
@@ -179,21 +179,21 @@ describe('the bridge', () => {
     expect(await lab.flows()).toEqual(before);
   });
 
-  test('given a controller has none again, and is full', async () => {
+  test('with a controller has none again, and all flows', async () => {
     await lab.switch.vsctl('set-controller', bridge, 'tcp:127.0.0.1:1');
     await mended('controller');
     await shaped('controller', '[]');
     expect(told('controller')[0]?.value).toEqual(['tcp:127.0.0.1:1']);
   });
 
-  test('that stops to speak OpenFlow 1.5 does again', async () => {
+  test('without OpenFlow 1.5 has it again', async () => {
     await lab.switch.vsctl('set', 'Bridge', bridge, 'protocols=OpenFlow10,OpenFlow13');
     await lab.sync();
     expect(drift('protocols')).toBe(1);
     expect(await lab.flows()).toEqual(before);
   });
 
-  test('whose port somebody removes and adds at another number has it there', async () => {
+  test('with a port at another number has its flows for that number', async () => {
     await lab.unplug('tap1');
     await lab.plug('p1', 'tap1', 21);
     await until(async () => (await lab.flows('table=0,in_port=21')).length === 1);

@@ -1,4 +1,4 @@
-/** What rules let in, counted by the real switch and told by the agent's records, to the packet. */
+/** Hits of rules, counted exactly by the real switch and recorded by the agent. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import type { HitCount, HitRecord, HitWatchRecord } from '../../src/model/records.ts';
@@ -15,7 +15,7 @@ const port = (n: number, groups: readonly string[] = ['g']): Write =>
   putPort({ id: `p${n}`, mac: macOf(n), ips: [addressOf(n)], groups });
 const service = (id: string, protocol: string, at: number, group = 'g'): Write =>
   putRule(ruleRecord(id, group, 'ingress', { protocol, port_range_min: at, port_range_max: at }));
-/** In an hour nobody looks by himself. */
+/** An hour, in which the agent reads only on request. */
 const never = 3_600_000;
 
 let lab: Lab;
@@ -43,7 +43,7 @@ const between = (from: number, to: number): Network => ({
   dst: ip(addressOf(to)),
 });
 
-/** First packets of that many new connections, each with a source port of its own. */
+/** First packets of so many new connections, each with its own source port. */
 async function begin(kind: 'tcp' | 'udp', from: number, to: number, many: number): Promise<void> {
   const link = between(from, to);
   const frames = Array.from({ length: many }, () => {
@@ -53,7 +53,7 @@ async function begin(kind: 'tcp' | 'udp', from: number, to: number, many: number
   await lab.switch.inject(`tap${from}`, frames);
 }
 
-/** Asks, and gives the record of a rule. */
+/** Requests a reading and returns the record of a rule. */
 async function hits(rule: string): Promise<HitRecord | null> {
   const asked = await lab.ask({ kind: 'hits' });
   await until(() => lab.answer(asked), { what: 'the agent answers' });
@@ -71,7 +71,7 @@ async function watch(): Promise<HitWatchRecord> {
   return JSON.parse(entry?.value ?? 'null') as HitWatchRecord;
 }
 
-test('connections, packets, bytes and times of each rule and port, and nothing of rules that met nobody', async () => {
+test('connections, packets, bytes and times of each rule and port, and none for rules without hits', async () => {
   const began = Date.now();
   expect(await hits('web')).toBe(null);
   await begin('tcp', 1, 2, 5);
@@ -90,13 +90,13 @@ test('connections, packets, bytes and times of each rule and port, and nothing o
   }
 });
 
-test('a packet that repeats what began a connection is the rule’s, but begins none', async () => {
+test("a repetition of a connection's first packet is a hit, but no new connection", async () => {
   const syn = tcpFrame(between(1, 2), ++lastPort, 80, tcpFlags.syn);
   await lab.switch.inject('tap1', [syn, syn, syn]);
   expect((await hits('web'))?.ports['p2']).toMatchObject({ packets: 3, connections: 1 });
 });
 
-test('nothing is lost when verdict flows end and come back before anybody looked', async () => {
+test('nothing is lost when verdict flows end and come back between readings', async () => {
   for (let round = 1; round <= 3; round++) {
     await begin('tcp', 1, 2, 10);
     await lab.write(port(2, ['other']));
@@ -109,7 +109,7 @@ test('nothing is lost when verdict flows end and come back before anybody looked
   expect((await watch()).reset).toBe(null);
 });
 
-test('where nothing is tracked every packet is the rule’s, and none begins a connection', async () => {
+test('without tracking every packet is a hit, and none begins a connection', async () => {
   const group = { ...ruleRecord('s', 's', 'ingress'), name: 's', stateful: false, is_default: false };
   await lab.write(
     { op: 'put', key: keys.group('s'), value: JSON.stringify(group) },
@@ -122,7 +122,7 @@ test('where nothing is tracked every packet is the rule’s, and none begins a c
   expect((await hits('plain'))?.ports['p2']).toMatchObject({ packets: 3, connections: 0 });
 });
 
-test('a group with very many rules goes over to counting for all ports at once, and back', async () => {
+test('a group with very many rules changes to counting for all ports at once, and back', async () => {
   await begin('tcp', 1, 2, 4);
   const more = Array.from({ length: 700 }, (_, at) => service(`more-${at}`, 'tcp', 2000 + at));
   await lab.write(...more);
@@ -137,7 +137,7 @@ test('a group with very many rules goes over to counting for all ports at once, 
   expect((await watch()).reset).toBe(null);
 });
 
-test('not a packet is lost or counted twice while flows end under traffic', async () => {
+test('no packet is lost or counted twice while flows end under traffic', async () => {
   const more = Array.from({ length: 700 }, (_, at) => service(`more-${at}`, 'tcp', 2000 + at));
   let sent = 0;
   const enough = new AbortController();
@@ -158,7 +158,7 @@ test('not a packet is lost or counted twice while flows end under traffic', asyn
   expect((await watch()).reset).toBe(null);
 });
 
-test('a port that is unplugged keeps its counts; one that is deleted leaves them to the rule', async () => {
+test('an unplugged port keeps its counts; a deleted one leaves them to the rule', async () => {
   await begin('tcp', 1, 2, 6);
   await lab.unplug('tap2');
   await lab.bound('p2', 'DOWN');
@@ -170,9 +170,9 @@ test('a port that is unplugged keeps its counts; one that is deleted leaves them
   expect((await watch()).reset).toBe(null);
 });
 
-test('a flow that changes from one rule to another counts for each what was its', async () => {
+test('a flow that changes from one rule to another counts for each its own packets', async () => {
   await begin('udp', 1, 2, 7);
-  // Of two rules that say the same the first by its id has the flow.
+  // Of two equal rules the one with the first id has the flow.
   await lab.write(putRule(ruleRecord('a-twin', 'g', 'egress')));
   await lab.sync();
   await begin('udp', 1, 2, 2);
@@ -186,7 +186,7 @@ test('a flow that changes from one rule to another counts for each what was its'
   expect((await watch()).reset).toBe(null);
 });
 
-test('the agent stops in order and starts again: what it had not looked at is there', async () => {
+test('the agent stops in order and starts again: uncounted packets are counted', async () => {
   await begin('tcp', 1, 2, 4);
   const { since } = await watch();
   await lab.stopAgent();
@@ -232,7 +232,7 @@ test('looks happen by themselves too', async () => {
   });
 });
 
-test('many at once are one or two looks, and each is answered', async () => {
+test('many requests at once cost one or two readings, and each is answered', async () => {
   await begin('tcp', 1, 2, 4);
   const asked = await Promise.all(Array.from({ length: 20 }, () => lab.ask({ kind: 'hits' })));
   for (const id of asked) expect(await until(() => lab.answer(id))).toEqual({});

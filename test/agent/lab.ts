@@ -1,6 +1,6 @@
 /**
- * A hypervisor for tests: a private switch, a store and the real agent between them, with the questions that
- * tests ask of each. Everything is ended by `stop`.
+ * A hypervisor for tests: a private switch, a store and the real agent between them, with helpers to read
+ * each. `stop` ends everything.
  */
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
@@ -20,7 +20,7 @@ export interface LogLine {
 }
 
 export interface LabOptions extends SwitchOptions {
-  /** Over the store that tests write to; what the agent sees of it. */
+  /** Wraps the store that tests write to; the agent uses the result. */
   readonly agentStore?: (store: Store) => Store;
   readonly agent?: Partial<AgentOptions>;
 }
@@ -86,7 +86,7 @@ export class Lab {
     await this.store.txn([], writes);
   }
 
-  /** Plugs dummy interfaces, named as their ports unless told. */
+  /** Plugs dummy interfaces, with the names of their ports by default. */
   plug(id: string, name = id, ofport?: number): Promise<void> {
     const port = { name, externalIds: { 'iface-id': id } };
     return this.switch.addDummyPorts(this.bridge, [ofport === undefined ? port : { ...port, ofport }]);
@@ -107,7 +107,7 @@ export class Lab {
     });
   }
 
-  /** Puts a question and gives its id. */
+  /** Asks a question and returns its id. */
   async ask(question: AskRecord): Promise<string> {
     const id = `ask-${++lastAsk}`;
     await this.write({ op: 'put', key: keys.ask(id), value: JSON.stringify(question) });
@@ -119,7 +119,7 @@ export class Lab {
     return entry === null ? null : (JSON.parse(entry.value) as unknown);
   }
 
-  /** Resolves when all that the store holds now is on the switch. */
+  /** Resolves when the switch has everything that the store has now. */
   async sync(): Promise<SyncAnswer> {
     const id = await this.ask({ kind: 'sync' });
     const answer = await until(() => this.answer(id), { what: 'the agent answers a sync' });

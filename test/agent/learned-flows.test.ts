@@ -75,7 +75,7 @@ test('a learned flow in a table of the switch survives looks and a reconnect, an
   expect(drift.counts.flow).toBe(0);
 });
 
-test('in a table of the controller it is removed at the next reconnect, as all that nobody wants', async () => {
+test('in a table of the controller it is removed at the next reconnect, like all undesired flows', async () => {
   const { applier } = await withLearnedFlow(new Set());
   await reconnect(applier);
   expect(await learned()).toEqual([]);

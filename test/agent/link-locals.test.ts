@@ -1,4 +1,7 @@
-/** Link-local addresses that guests make up: recorded at their probe, nobody else's, bounded, and kept. */
+/**
+ * Link-local addresses that guests choose: recorded at their probe, never another holder's, limited in
+ * number, and kept.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import type { CountersAnswer, LinkLocalRecord } from '../../src/model/records.ts';
@@ -64,7 +67,7 @@ describe('probes', () => {
     await lab.sync();
   });
 
-  test('the first one for an address is recorded, goes its way, and opens the address to that port alone', async () => {
+  test('the first one for an address is recorded, passes, and opens the address to that port alone', async () => {
     const heard = lab.switch.capture('tap2');
     heard.take();
     const asked = probe(macs[0], ip('fe80::abcd'));
@@ -93,7 +96,7 @@ describe('probes', () => {
     expect(drops).toContainEqual({ reason: 'link-local-taken', direction: 'egress', packets: 2, bytes: 156 });
   });
 
-  test('for what is the gateway’s, the metadata service’s or another’s by a pair, are refused', async () => {
+  test("for addresses of a gateway, the metadata service or another port's pair are refused", async () => {
     const pairs = [
       { ip_address: 'fe80::aaaa', mac_address: '02:00:00:00:00:aa' },
       { ip_address: '10.0.0.200', mac_address: '00:00:5e:00:02:09' },
@@ -118,7 +121,7 @@ describe('probes', () => {
     expect(await recorded()).toEqual([]);
   });
 
-  test('what they opened ends when the address becomes somebody’s, and comes back when it is nobody’s', async () => {
+  test('their rights end when the address gets another holder, and come back when it has none', async () => {
     const address = 'fe80::200:5eff:fe00:209';
     const opened = async () => (await lab.flows(`table=9,ipv6,ipv6_src=${address}`)).length;
     await lab.switch.inject('tap1', [probe(macs[0], ip(address))]);
@@ -144,7 +147,7 @@ describe('probes', () => {
     expect(await opened()).toBe(1);
   });
 
-  test('with a MAC that is not the port’s, or for an address that is not link-local, leave no trace', async () => {
+  test('with a foreign MAC, or for an address that is not link-local, leave no trace', async () => {
     await lab.switch.inject('tap1', [
       probe('02:00:00:00:00:77', ip('fe80::1234')),
       probe(macs[0], ip('fd00::99')),
@@ -155,7 +158,7 @@ describe('probes', () => {
     expect((await recorded())[0]?.address).toBe('fe80::5');
   });
 
-  test('a flood is bounded by the meter, and what one port may hold by number', async () => {
+  test("a flood is limited by the meter, and a port's addresses by number", async () => {
     const flood = Array.from({ length: 2000 }, (_, n) =>
       probe(macs[0], ip(`fe80::1:${(n + 1).toString(16)}`)),
     );
@@ -166,15 +169,15 @@ describe('probes', () => {
     expect(lab.agent.status.localPorts).toBe(2);
     const made = await lab.store.range('').then(({ revision }) => revision);
     expect((await recorded()).length).toBeLessThanOrEqual(8);
-    // Each record is a revision of the store; the meter lets 10 through at once and 5 a second.
+    // Each record is a revision of the store; the meter passes 10 at once and 5 a second.
     expect(made).toBeLessThan(40 + 12 + 6 * seconds);
-    // The victim of a flood is its author alone.
+    // A flood harms only its sender.
     await lab.switch.inject('tap2', [probe(macs[1], ip('fe80::2:1'))]);
     await until(async () => (await recorded()).some((item) => item.port === 'p2'));
   });
 
-  test('the oldest make room, after a restart of the agent too', async () => {
-    // Made in an order that is not that of their keys.
+  test('the oldest are removed first, also after a restart of the agent', async () => {
+    // Created in another order than that of their keys.
     const order = ['f', '1', 'e', '2', 'd', '3', 'c', '4'].map((digit) => `fe80::${digit}`);
     for (const address of order)
       await lab.write({
@@ -192,7 +195,7 @@ describe('probes', () => {
     expect(left).toEqual([...order.slice(1), 'fe80::9'].sort());
   });
 
-  test('garbage in the place of a probe harms nothing', async () => {
+  test('garbage in place of a probe does no harm', async () => {
     const good = probe(macs[0], ip('fe80::77'));
     const cut = [60, 70, 77].map((length) => good.subarray(0, length));
     await lab.switch.inject('tap1', [...cut, good]);

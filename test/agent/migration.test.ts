@@ -1,6 +1,6 @@
 /**
- * Live migration, whole: one store, an API, two hypervisors with a switch and an agent each, and a compute service
- * that is told.
+ * A whole live migration: one store, an API, two hypervisors with a switch and an agent each, and a compute
+ * service that receives the events.
  */
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -28,10 +28,10 @@ let client: TestClient;
 let nova: ComputeService;
 let guest: string;
 let closers: (() => Promise<unknown>)[];
-/** What keeps a host's word from the store. */
+/** Holds back a host's writes to the store. */
 let gate: Promise<void> | null;
 
-/** A store on which the word of a host that gives a port up can be held back. */
+/** A store that can hold back the report of a host that releases a port. */
 const slow = (store: Store): Store =>
   new Proxy(store, {
     get: (target, name) => {
@@ -135,7 +135,7 @@ const statuses = async () => {
 const flowsOf = async (host: Host) =>
   (await labs[host].flows()).filter((line) => line.includes(`dl_src=${guestMac}`));
 
-/** How many datagrams of the guest reach the peer on a host, when they come out of the guest's tap there. */
+/** The number of the guest's datagrams that reach the peer on a host, when they come out of the guest's tap there. */
 async function reach(host: Host): Promise<number> {
   const last = host === 'here' ? 21 : 22;
   const frame = udpFrame(
@@ -150,7 +150,7 @@ async function reach(host: Host): Promise<number> {
   return capture.take().length;
 }
 
-test('a guest moves: it can do nothing where it is going to be until it is there', async () => {
+test('a guest moves: it has no traffic on the new host before the activation', async () => {
   await sync();
   expect(await flowsOf('here')).not.toEqual([]);
   expect(await reach('here')).toBe(3);
@@ -210,7 +210,7 @@ test('a move that fails leaves everything as it was', async () => {
   expect(await reach('here')).toBe(3);
 });
 
-test('a host whose agent is away does not hold up a move, and gives way when it is back', async () => {
+test('a host whose agent is away does not delay a move, and releases the port when it is back', async () => {
   await client.call('POST', at(), { binding: { host: 'there' } });
   await labs.there.plug(guest, 'guest');
   await agents.here.stop();
@@ -224,7 +224,7 @@ test('a host whose agent is away does not hold up a move, and gives way when it 
   await active(guest, 'there');
 });
 
-test('a host that is late to give a port up does not take it from the other', async () => {
+test('a host that releases a port late does not take it from the other', async () => {
   await client.call('POST', at(), { binding: { host: 'there' } });
   await labs.there.plug(guest, 'guest');
   let release = (): void => undefined;

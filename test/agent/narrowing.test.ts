@@ -1,4 +1,7 @@
-/** A connection that several ports admitted is taken from those that may no longer, and goes on for the others. */
+/**
+ * A connection that several ports admitted is taken from ports that are no longer allowed, and goes on for
+ * the others.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import { preferredPortKey } from '../../src/model/numbers.ts';
@@ -54,7 +57,7 @@ beforeEach(async () => {
 afterEach(() => lab.stop());
 
 type Layer = Parameters<typeof udpFrame>[0];
-/** Of each protocol: a question, an answer, and an answer that follows it. */
+/** For each protocol: a request, an answer, and a later answer. */
 function talks(there: Layer, back: Layer): Record<string, readonly [Buffer, Buffer, Buffer]> {
   const same = (question: Buffer, answer: Buffer) => [question, answer, answer] as const;
   return {
@@ -70,7 +73,7 @@ function talks(there: Layer, back: Layer): Record<string, readonly [Buffer, Buff
   };
 }
 
-/** Who is on record of each connection, by protocol and family. */
+/** The ports on each connection's record, by protocol and family. */
 async function records(): Promise<Readonly<Record<string, unknown>>> {
   const { entries, unreadable } = parseConntrack(await lab.switch.control.dumpConntrack());
   expect(unreadable).toEqual([]);
@@ -133,7 +136,7 @@ test('of several holders of a MAC', async () => {
   expect(await records()).toEqual({});
 });
 
-test('who answers for another whose questions it refuses comes back at once, and costs nobody else anything', async () => {
+test('a port that answers for another although its rules drop the requests is on the record again at once, and affects no other', async () => {
   const address = '10.0.0.88';
   const macOf = (n: number) => mac(`02:00:00:00:00:0${n}`);
   const askerMac = macOf(1);

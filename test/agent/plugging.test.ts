@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => lab.stop());
 
-/** Flows of table 0 that take packets of an OpenFlow port, without the one that drops. */
+/** Flows of table 0 for packets of an OpenFlow port, without the one that drops. */
 const admitted = async (ofport: number) =>
   (await lab.flows(`table=0,in_port=${ofport}`)).filter((line) => !line.endsWith('actions=drop'));
 
@@ -35,7 +35,7 @@ describe('plug and unplug', () => {
     expect((await lab.binding('p1'))?.host).toBe('here');
   });
 
-  test('what ports are plugged into is known as soon as the bridge is met, and after the agent', async () => {
+  test("the bridge of the ports is known as soon as the agent finds it, and after the agent's end", async () => {
     await lab.startAgent();
     await lab.plug('p1');
     await lab.bound('p1', 'ACTIVE');
@@ -47,7 +47,7 @@ describe('plug and unplug', () => {
     expect(await bridge()).toEqual(dummy);
   });
 
-  test('ACTIVE is not said before the switch has the flows', async () => {
+  test('ACTIVE is not reported before the switch has the flows', async () => {
     await lab.startAgent();
     const early: string[] = [];
     const watched = lab.store.watch('bindings/', 1, {
@@ -77,7 +77,7 @@ describe('plug and unplug', () => {
     await lab.bound('p1', 'ACTIVE');
   });
 
-  test('a port that is created after it was plugged is taken', async () => {
+  test('a port that is created after it was plugged is bound', async () => {
     await lab.startAgent();
     await lab.plug('late', 'tap-late', 12);
     await lab.sync();
@@ -98,7 +98,7 @@ describe('plug and unplug', () => {
     expect((await lab.flows()).filter((line) => line.includes('02:00:00:00:00:01'))).toEqual([]);
   });
 
-  test('a port that asks for another host is left alone until it asks for this one', async () => {
+  test('a port of another host is left alone until it names this one', async () => {
     const asking = (host: string) => putPort({ ...one, changes: { 'binding:host_id': host } });
     await lab.write(asking('there'));
     await lab.startAgent();
@@ -146,7 +146,7 @@ describe('another interface or another number', () => {
     }
   });
 
-  test('while both interfaces are there, the loss of the newer one gives the port back to the older', async () => {
+  test('while both interfaces exist, the loss of the newer one gives the port back to the older', async () => {
     await lab.startAgent();
     await lab.plug('p1', 'tap-old', 20);
     await lab.bound('p1', 'ACTIVE');
@@ -161,7 +161,7 @@ describe('another interface or another number', () => {
     expect((await lab.binding('p1'))?.status).toBe('ACTIVE');
   });
 
-  test('an ofport that another port takes over speaks for that port alone', async () => {
+  test('an ofport that another port takes over belongs to that port alone', async () => {
     await lab.startAgent();
     await lab.plug('p1', 'tap1', 11);
     await lab.bound('p1', 'ACTIVE');
@@ -197,7 +197,7 @@ describe('a port that changes while plugged', () => {
     return (await lab.flows()).join('\n');
   };
 
-  test('MAC, addresses, groups and mode are what the store says now, as from scratch', async () => {
+  test('MAC, addresses, groups and mode follow the store, as from scratch', async () => {
     await lab.write(
       putRule(ruleRecord('r1', 'g', 'egress')),
       putRule(
@@ -236,7 +236,7 @@ describe('a port that changes while plugged', () => {
   });
 });
 
-test('the host says that it lives, in which zone and how to plug into it, and takes its leave', async () => {
+test('the host reports that it is live, its zone and how to plug into it, and signs off', async () => {
   await lab.startAgent();
   const record = async () => JSON.parse((await lab.store.get(keys.host('here')))?.value ?? 'null') as unknown;
   const known = {

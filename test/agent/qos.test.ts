@@ -1,4 +1,7 @@
-/** From a QoS policy to meters and marks on the switch: whose it is, how it changes, and what is never touched. */
+/**
+ * From a QoS policy to meters and marks on the switch: the ports that have it, its changes, and the flows
+ * that they leave alone.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import type { CountersAnswer, PortRecord } from '../../src/model/records.ts';
@@ -46,16 +49,16 @@ afterEach(() => lab.stop());
 
 const bandwidth = (max_kbps: number, max_burst_kbps = 0, direction: 'egress' | 'ingress' = 'egress') =>
   ({ type: 'bandwidth_limit', direction, max_kbps, max_burst_kbps }) as const;
-/** The burst of a packet limit cannot be said finely: this is for limits whose rate alone counts. */
+/** A packet limit's burst is coarse: this is for limits that only need the rate. */
 const packets = (max_kpps: number, direction: 'egress' | 'ingress' = 'egress') =>
   ({ type: 'packet_rate_limit', direction, max_kpps, max_burst_kpps: 0 }) as const;
 const mark = (dscp_mark: number) => ({ type: 'dscp_marking', dscp_mark }) as const;
 const has = (qos_policy_id: string | null): Partial<PortRecord> => ({ qos_policy_id });
 
-/** Meters that each port has: of packets to the agent, and of questions that the switch answers. */
+/** Meters that each port has: for packets to the agent, and for requests that the switch answers. */
 const ofEachPort: readonly string[] = ['5 10 pktps', '200 400 pktps'];
 
-/** What the switch's other meters measure. */
+/** The limits of the switch's other meters. */
 async function limits(): Promise<string[]> {
   const text = await lab.switch.ofctl('dump-meters', lab.switch.mgmt(lab.bridge));
   return [...text.matchAll(/meter=\d+ (\w+) burst bands=\s*type=drop rate=(\d+) burst_size=(\d+)/g)]
@@ -77,7 +80,7 @@ const between = (from: number, to: number, family: 4 | 6 = 4) => {
 const datagrams = (count: number, from: number, to: number, dstPort = 9): Buffer[] =>
   Array.from({ length: count }, () => udpFrame(between(from, to), 5000, dstPort, Buffer.alloc(958)));
 
-/** Frames that `n` gets of what `from` sends. */
+/** Frames of `from` that `n` gets. */
 async function received(n: number, from: number, frames: readonly Buffer[]): Promise<Buffer[]> {
   const capture = lab.switch.capture(`p${n}`);
   capture.take();
@@ -92,7 +95,7 @@ async function drops(n: number, reason: string, direction: string): Promise<numb
 }
 
 describe('a policy', () => {
-  test('of a port is its meters, changes in place, and goes with all that it made', async () => {
+  test('of a port is its meters, changes in place, and is removed with everything that it made', async () => {
     const before = await lab.flows();
     await lab.write(putQosPolicy('q', [bandwidth(1000, 500), bandwidth(2000, 0, 'ingress')]));
     await lab.write(port(1, has('q')));
@@ -117,7 +120,7 @@ describe('a policy', () => {
     expect(await lab.flows()).toEqual(before);
   });
 
-  test('of a network is for its ports that have none of their own, not for the cloud’s', async () => {
+  test("of a network applies to its ports without their own, not to the cloud's", async () => {
     await lab.write(
       putQosPolicy('q', [bandwidth(1000)]),
       putQosPolicy('own', [bandwidth(7000)]),
@@ -136,7 +139,7 @@ describe('a policy', () => {
     expect(await limits()).toEqual([]);
   });
 
-  test('that goes while ports name it, or is nothing, limits nothing', async () => {
+  test('that is removed while ports name it, or has no limit, limits nothing', async () => {
     await lab.write(putQosPolicy('q', [bandwidth(1000), mark(10)]), port(1, has('q')));
     await lab.sync();
     expect(await limits()).toEqual(['1000 800 kbps']);
@@ -149,14 +152,14 @@ describe('a policy', () => {
     expect([...(await limits()), ...(await qosFlows())]).toEqual([]);
   });
 
-  test('is never so small that no full frame fits into its bucket', async () => {
+  test('is never too small for a full frame in its bucket', async () => {
     await lab.write(putQosPolicy('q', [bandwidth(1, 1)]), port(1, has('q')));
     await lab.sync();
     expect(await limits()).toEqual(['1 73 kbps']);
     expect(await received(2, 1, datagrams(20, 1, 2))).toHaveLength(9);
   });
 
-  test('outlives the agent: nothing is touched when it starts again', async () => {
+  test('outlives the agent: nothing is touched at its restart', async () => {
     await lab.write(
       putQosPolicy('q', [bandwidth(1, 80), packets(1), bandwidth(1, 400, 'ingress'), packets(1, 'ingress')]),
       putNetwork(networkRecord('n1', { qos_policy_id: 'q' })),
@@ -170,14 +173,14 @@ describe('a policy', () => {
     await lab.sync();
     expect(agent.status.flowsChanged).toBe(0);
     expect([await limits(), await lab.flows()]).toEqual([meters, flows]);
-    // A meter that had been made again would be full.
+    // A meter that was created again would be full.
     expect(await drops(1, 'qos-bandwidth', 'egress')).toBe(10);
     expect((await received(2, 1, datagrams(20, 1, 2))).length).toBeLessThan(10);
   });
 });
 
 describe('limits', () => {
-  test('of bandwidth let the burst through, and what they stop is counted at the port', async () => {
+  test('of bandwidth pass the burst, and their drops are counted at the port', async () => {
     await lab.write(
       putQosPolicy('out', [bandwidth(1, 80)]),
       putQosPolicy('in', [bandwidth(1, 160, 'ingress')]),
@@ -188,7 +191,7 @@ describe('limits', () => {
     expect(await received(2, 1, datagrams(60, 1, 2))).toHaveLength(10);
     expect(await drops(1, 'qos-bandwidth', 'egress')).toBe(50);
     expect(await drops(1, 'qos-bandwidth', 'ingress')).toBe(undefined);
-    // The other way, and another port's way, cost nothing.
+    // The other direction, and another port's traffic, do not count.
     expect(await received(1, 2, datagrams(60, 2, 1))).toHaveLength(60);
     expect(await received(3, 2, datagrams(60, 2, 3))).toHaveLength(20);
     expect(await received(2, 3, datagrams(60, 3, 2))).toHaveLength(60);
@@ -224,7 +227,7 @@ describe('limits', () => {
     await lab.write({ op: 'delete', key: keys.rule('g', 'g-out-IPv4') });
     await lab.sync();
     expect(await received(2, 1, datagrams(80, 1, 2, 99))).toEqual([]);
-    // Nor by what it sends in another's name.
+    // Nor by frames that it sends in another port's name.
     expect(await received(2, 1, datagrams(80, 3, 2, 53))).toEqual([]);
     expect(await received(2, 1, datagrams(80, 1, 2, 53))).toHaveLength(10);
     expect(await drops(1, 'qos-bandwidth', 'egress')).toBe(70);
@@ -249,7 +252,7 @@ describe('limits', () => {
     expect(counts).toEqual([10, 20, 60]);
   });
 
-  test('hold for a port that nothing guards, for ARP too', async () => {
+  test('apply to a port without port security, also for ARP', async () => {
     await lab.write(putQosPolicy('q', [bandwidth(1, 80), mark(11)]));
     await lab.write(port(1, { port_security_enabled: false, security_groups: [], ...has('q') }));
     await lab.sync();
@@ -273,7 +276,7 @@ describe('marks', () => {
     return undefined;
   };
 
-  test('are on all IP that the port sends, of begun connections too, and on nothing that it gets', async () => {
+  test('are on all IP packets that the port sends, on existing connections too, and on none that it gets', async () => {
     const talk = (family: 4 | 6): Buffer[] => [udpFrame(between(1, 2, family), 7, 8)];
     const reply = (family: 4 | 6): Buffer[] => [udpFrame(between(2, 1, family), 8, 7)];
     const marks = async (to: number, from: number, frames: readonly Buffer[]) =>
@@ -295,7 +298,7 @@ describe('marks', () => {
 });
 
 describe('a switch that has no room for meters', () => {
-  test('leaves limits unenforced, says so, and enforces them once there is room', async () => {
+  test('leaves limits unenforced and logs it, and enforces them once there is room', async () => {
     await lab.switch.addBridge('other');
     const other = Session.connect({ target: lab.switch.mgmt('other') });
     try {

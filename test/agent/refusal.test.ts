@@ -1,4 +1,4 @@
-/** A switch that refuses: simulated by its own limit on the flows of a table. */
+/** A switch that refuses flows, simulated by its own limit on the flows of a table. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { IdSpace } from '../../src/pipeline/ids.ts';
@@ -12,7 +12,7 @@ import { until } from '../lib/wait.ts';
 import { type RuleText, worldFrom } from '../proofs/worlds.ts';
 import { startLab } from './lab.ts';
 
-test('an agent whose flows are refused asks ever more rarely, however much changes, and heals by itself', async () => {
+test('an agent with refused flows retries ever more rarely, however much changes, and recovers by itself', async () => {
   await using lab = await startLab({ dummy: true });
   const port = (n: number) => putPort({ id: 'p1', mac: '02:00:00:00:00:01', ips: [`10.0.0.${n}`] });
   await lab.write(...networkWrites(), port(1));
@@ -37,7 +37,7 @@ test('an agent whose flows are refused asks ever more rarely, however much chang
   await lab.bound('p1', 'ACTIVE');
 });
 
-test('left out a rule that the switch cannot hold, and stops nothing else', async () => {
+test('left out a rule that the switch refuses, and applied all else', async () => {
   await using at = await startSwitch({ dummy: true });
   await at.addBridge('br0');
   await at.addDummyPorts('br0', [
@@ -50,7 +50,7 @@ test('left out a rule that the switch cannot hold, and stops nothing else', asyn
     family: 4,
     service: { kind: 'ports', protocol: 6, min: 81, max: 81 },
   };
-  // ICMPv6 in IPv4, which neither API nor records let through.
+  // ICMPv6 in IPv4, which API and records do not allow.
   const odd = (direction: Direction): RuleText => ({
     group: 'g',
     direction,
@@ -69,7 +69,7 @@ test('left out a rule that the switch cannot hold, and stops nothing else', asyn
     rules: [good, odd('ingress'), odd('egress')],
   });
   const [a, b] = ['a', 'b'] as [PortId, PortId];
-  // Sorted: what one priority holds is listed in no particular order.
+  // Sorted: flows of one priority are listed in no particular order.
   const flows = async () => (await at.ofctl('--no-stats', 'dump-flows', at.mgmt('br0'))).split('\n').sort();
 
   const installed = new InstalledWorld(at.mgmt('br0'), 'leave out');
@@ -88,7 +88,7 @@ test('left out a rule that the switch cannot hold, and stops nothing else', asyn
     const outputs = await installed.session.dumpFlows({ match: { reg3: local?.key ?? 0 } });
     expect(outputs.some(({ table }) => table === tables.dispatch.id)).toBe(true);
 
-    // Another reading of the switch tries it once and comes to the same end.
+    // The next reading of the switch tries it once, with the same result.
     await again.install(
       both,
       new Map([
@@ -104,7 +104,7 @@ test('left out a rule that the switch cannot hold, and stops nothing else', asyn
   }
 });
 
-test('rules beyond what one message can carry are left out, and stop nothing else', async () => {
+test('rules beyond the size of a message are left out, and all others installed', async () => {
   await using at = await startSwitch({ dummy: true });
   await at.addBridge('br0');
   await at.addDummyPorts('br0', [
@@ -119,7 +119,7 @@ test('rules beyond what one message can carry are left out, and stop nothing els
     service: { kind: 'ports', protocol: 6, min: port, max: port },
     remote: { kind: 'any' },
   });
-  /** `crowded`: rules of one level only, of the eight that they are spread over. */
+  /** `crowded`: rules of only one of the eight levels. */
   const world = (count: number, crowded: boolean): World => {
     const rules = [rule('few', 'few', 80)];
     const ids = new IdSpace();
@@ -137,7 +137,7 @@ test('rules beyond what one message can carry are left out, and stop nothing els
   };
   const ofports = new Map(Object.entries({ a: 1, b: 2 }) as [PortId, number][]);
   const installed = new InstalledWorld(at.mgmt('br0'), 'leave out');
-  /** Whether the port's set of groups has its clause in its rules. */
+  /** Whether the rules of the port's set of groups have its clause. */
   const hasRules = async (group: string): Promise<boolean> => {
     const match = { [register.destinationSet]: installed.pipeline.ids.sets.of(group) };
     return (await installed.session.dumpFlows({ table: tables.ingress_rules.id, match })).length > 0;

@@ -1,4 +1,4 @@
-/** The agent stops, is killed, and starts again: the switch is not touched, and traffic never notices. */
+/** The agent stops, is killed, and starts again: the switch is not touched, and traffic is not affected. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { defaultRules, networkWrites, putPort, putRule, ruleRecord } from '../li
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
-/** Ports of every kind: what derives in one order must derive alike in another. */
+/** Ports of every kind: their flows must not depend on the order of derivation. */
 const world: readonly Write[] = [
   ...networkWrites('n1', 0),
   ...networkWrites('n2', 1),
@@ -73,8 +73,8 @@ describe('an agent that starts on a switch that is full', () => {
   });
   afterEach(() => lab.stop());
 
-  test('changes nothing there, whatever order it learnt the world in before', async () => {
-    // What came and went must leave no trace in the order of anything.
+  test('changes nothing there, in whatever order it received the world before', async () => {
+    // Removed ports must leave no trace in any order.
     await lab.write(putPort({ id: 'p4', mac: '02:00:00:00:00:04', ips: ['10.0.0.44'], groups: ['web'] }));
     await lab.sync();
     await lab.write(...world);
@@ -92,7 +92,7 @@ describe('an agent that starts on a switch that is full', () => {
     }
   });
 
-  test('removes what is not wanted and puts back what is missing, and nothing else', async () => {
+  test('removes undesired flows, restores missing ones, and changes nothing else', async () => {
     const before = await lab.flows();
     await lab.stopAgent();
     const at = lab.switch.mgmt(lab.bridge);
@@ -151,8 +151,8 @@ const server = `
     .listen(5001, () => console.log('ready')));`;
 
 /**
- * 1000 datagrams a second, one long connection that echoes every 5 ms, and a new connection every 20 ms, until a
- * line on standard input; then waits for what is under way and tells what was lost.
+ * 1000 datagrams a second, one long connection that echoes every 5 ms, and a new connection every 20 ms,
+ * until a line on standard input. Then it waits for open exchanges and prints the losses.
  */
 const client = `
   const [peer] = process.argv.slice(1);
@@ -256,7 +256,7 @@ describeRoot('traffic of guests', () => {
   );
 
   test.each(['graceful', 'kill'] as const)(
-    'is back without anyone’s help after ovs-vswitchd ended (%s) and started again',
+    'recovers by itself after ovs-vswitchd ended (%s) and started again',
     async (how) => {
       await lab.switch.restartVswitchd(how);
       const ping = () => guests[0]?.runAnyway('ping', ['-c', '1', '-W', '1', '10.0.0.2']);

@@ -1,4 +1,4 @@
-/** What a change costs does not grow with the cloud: counted in derivations and flows, not in time. */
+/** The cost of a change does not grow with the cloud, counted in derivations and flows, not in time. */
 import { beforeAll, expect, test } from 'vitest';
 import type { Write } from '../../src/store/contract.ts';
 import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts';

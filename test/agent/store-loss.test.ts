@@ -1,4 +1,4 @@
-/** A store that is away, forgets its history, or holds rubbish: the switch stays as it is. */
+/** A store that is away, loses its history, or has invalid records: the switch stays as it is. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/base/errors.ts';
 import { keys } from '../../src/model/keys.ts';
@@ -7,7 +7,7 @@ import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
-/** The way to a store, which can be cut: what an agent sees whose store is on another machine. */
+/** A store behind a link that can be cut, as for an agent whose store is on another machine. */
 class Line implements Store {
   readonly #store: Store;
   readonly #watches = new Map<Watch, WatchHandlers>();
@@ -87,7 +87,7 @@ async function start(): Promise<void> {
 }
 
 describe('a store that is away', () => {
-  test('leaves the switch as it is, unplugs are still served, and what was missed comes by a new list', async () => {
+  test('leaves the switch as it is, serves unplugs, and lists again to get missed changes', async () => {
     await start();
     const before = await lab.flows();
     const { flowsChanged } = lab.agent.status;
@@ -114,7 +114,7 @@ describe('a store that is away', () => {
     expect(after).not.toContain('10.0.0.1 ');
   });
 
-  test('a question that was put meanwhile is answered afterwards', async () => {
+  test('a question that was asked meanwhile is answered afterwards', async () => {
     await start();
     line.cut();
     const asked = await lab.ask({ kind: 'sync' });
@@ -122,7 +122,7 @@ describe('a store that is away', () => {
     await until(() => lab.answer(asked));
   });
 
-  test('a port that is plugged meanwhile is said when the store is back', async () => {
+  test('a port that is plugged meanwhile is reported when the store is back', async () => {
     await start();
     line.cut();
     await lab.plug('p3', 'tap3', 13);
@@ -164,7 +164,7 @@ describe('records that cannot be read', () => {
     expect(lab.agent.status.failures).toBe(0);
   });
 
-  test('a record that turns to rubbish is a record that is gone', async () => {
+  test('an invalid record counts as deleted', async () => {
     await start();
     await lab.write({ op: 'put', key: keys.port('n1', 'p1'), value: '{"half":' });
     await until(async () => (await lab.flows('table=0,in_port=11')).length === 0);

@@ -1,4 +1,4 @@
-/** Bridges, daemons and connections that go away and come back, and peers that are no switch at all. */
+/** Bridges, daemons and connections that go away and come back, and peers that are not a switch. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,13 +35,13 @@ const sameAs = (before: readonly string[]) =>
   });
 
 describe('the bridge', () => {
-  test('is made when there is none, secure from its first moment', async () => {
+  test('is created when absent, secure from its first moment', async () => {
     await lab.startAgent();
     expect(await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'fail_mode')).toContain('secure');
     expect((await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'datapath_type')).trim()).toBe('dummy');
   });
 
-  test('that is there keeps its datapath, and the log says which would have been made', async () => {
+  test('that exists keeps its datapath, and the log names the other type', async () => {
     await lab.switch.addBridge(lab.bridge);
     await lab.startAgent({ datapathType: 'system' });
     expect((await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'datapath_type')).trim()).toBe('dummy');
@@ -50,7 +50,7 @@ describe('the bridge', () => {
     ]);
   });
 
-  test('comes back when it was deleted, and takes ports again', async () => {
+  test('comes back when it was deleted, and accepts ports again', async () => {
     await plugged();
     await lab.switch.vsctl('del-br', lab.bridge);
     await until(async () => (await lab.switch.vsctl('list-br')).includes(lab.bridge), {
@@ -64,7 +64,7 @@ describe('the bridge', () => {
     expect(await lab.binding('p2')).toEqual({ host: 'here', status: 'DOWN' });
   });
 
-  test('that somebody deletes and makes anew is made secure and filled', async () => {
+  test('that another program deletes and creates again is made secure and filled', async () => {
     const before = await plugged();
     const old = await lab.switch.vsctl('get', 'Bridge', lab.bridge, 'datapath_id');
     await lab.switch.vsctl('del-br', lab.bridge);
@@ -83,7 +83,7 @@ describe('the bridge', () => {
     await lab.bound('p2', 'ACTIVE');
   });
 
-  test('made anew in one transaction, its session never ending, keeps its zone', async () => {
+  test('recreated in one transaction, while its session never ends, keeps its zone', async () => {
     const before = await plugged();
     await lab.switch.vsctl(
       ...`-- del-br ${lab.bridge} -- add-br ${lab.bridge}`.split(' '),
@@ -138,7 +138,7 @@ describe('daemons', () => {
   });
 });
 
-/** Listens in the place of a peer and says what `speak` says. */
+/** Listens in place of a peer and sends what `speak` returns. */
 async function listen(path: string, speak: (socket: Socket) => void): Promise<Server> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);

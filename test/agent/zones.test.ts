@@ -1,4 +1,4 @@
-/** Conntrack zones: recorded before use, empty at first use, one network each, given back in the end. */
+/** Conntrack zones: recorded before use, empty at first use, one network each, released in the end. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
 import { Session } from '../../src/openflow/index.ts';
@@ -12,7 +12,7 @@ const macOf = (n: number) => `02:00:00:00:0${n}:01`;
 let lab: Lab;
 beforeEach(async () => {
   lab = await startLab({ dummy: true });
-  // Less than everything, else nothing would be tracked.
+  // Less than everything, otherwise nothing would be tracked.
   const some = { protocol: 'icmp' };
   await lab.write(
     putRule(ruleRecord('out', 'g', 'egress', some)),
@@ -37,7 +37,7 @@ async function recorded(): Promise<Map<string, number>> {
   );
 }
 
-/** The zone that packets of a plugged port are given. */
+/** The zone of packets of a plugged port. */
 async function used(ofport: number): Promise<number | null> {
   const [flow = ''] = await lab.flows(`table=0,in_port=${ofport}`);
   const zone = /set_field:(\w+)->reg1\b/.exec(flow)?.[1];
@@ -49,7 +49,7 @@ const plugAll = async () => {
   for (const n of [1, 2, 3]) await lab.bound(`p${n}`, 'ACTIVE', `n${n}`);
 };
 
-/** A second port of network 1, which others can talk to. */
+/** A second port of network 1, as a peer for others. */
 async function plugPeer(): Promise<void> {
   await lab.write(putPort({ id: 'peer', network: 'n1', mac: '02:00:00:00:01:02', ips: ['10.0.1.2'] }));
   await lab.plug('peer', 'tap-peer');
@@ -100,7 +100,7 @@ test('a record that is lost is written again as it was, connections untouched', 
   expect(await connections(zones.get('n1') ?? 0)).toHaveLength(1);
 });
 
-test('a record that puts two networks into one zone is put right', async () => {
+test('a record that gives two networks one zone is corrected', async () => {
   await lab.startAgent();
   await plugAll();
   await lab.stopAgent();
@@ -114,7 +114,7 @@ test('a record that puts two networks into one zone is put right', async () => {
   for (const n of [1, 2, 3]) expect(await used(10 + n)).toBe(present.get(`n${n}`));
 });
 
-test('a zone is given back when its network is gone, and is empty for its next network', async () => {
+test('a zone is released when its network is gone, and is empty for its next network', async () => {
   await lab.startAgent();
   await plugAll();
   await connect();
@@ -144,7 +144,7 @@ test('a zone is given back when its network is gone, and is empty for its next n
   expect(await connections(zone)).toEqual([]);
 });
 
-test('a network without a record that still has ports here keeps its zone, and nothing goes round in circles', async () => {
+test('a network without a record that still has ports here keeps its zone, without repeated changes', async () => {
   await lab.startAgent();
   await plugAll();
   const zones = await recorded();
@@ -158,7 +158,7 @@ test('a network without a record that still has ports here keeps its zone, and n
   expect(await recorded()).toEqual(zones);
 });
 
-test('what lies in a zone that was never recorded is gone before its first use', async () => {
+test('connections in a zone that was never recorded are gone before its first use', async () => {
   await lab.switch.addBridge(lab.bridge);
   await lab.switch.addDummyPorts(lab.bridge, [{ name: 'early', ofport: 5 }]);
   const session = Session.connect({ target: lab.switch.mgmt(lab.bridge) });

@@ -1,4 +1,4 @@
-/** What an administrator of Keystone does in tests: domains, projects, users, roles, and tokens of any scope. */
+/** An administrator's work in Keystone for tests: domains, projects, users, roles, and tokens of any scope. */
 import { adminPassword, type KeystoneServer } from './keystone-server.ts';
 
 export type Json = Record<string, unknown>;

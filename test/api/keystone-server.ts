@@ -1,6 +1,6 @@
 /**
- * A real Keystone for tests: Debian's own, on sqlite in a throw-away folder and a port of its own. It can be ended and
- * started again at the same address, and tells from its access log how often it was asked what.
+ * A real Keystone for tests: Debian's own, on sqlite in a temporary folder and its own port. It can be
+ * stopped and started again at the same address. Its access log shows how often it was asked.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -35,7 +35,7 @@ export class KeystoneServer {
 
   private constructor(dir: string) {
     this.#dir = dir;
-    // Whatever becomes of this process, neither server nor folder stay.
+    // However this process ends, neither server nor folder stays.
     this.#reaper = new Reaper(
       `p=$(cat "$1/pid") && tr '\\0' ' ' </proc/$p/cmdline | grep -q keystone-wsgi && kill -9 "$p"; rm -rf "$1"`,
       [dir],
@@ -136,7 +136,7 @@ backend = dogpile.cache.memory
     await exit;
   }
 
-  /** Stops in its tracks: connections are taken and nothing is answered. */
+  /** Stops the process: connections are accepted and nothing is answered. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
   }

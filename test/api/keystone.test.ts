@@ -1,4 +1,4 @@
-/** Callers by a real Keystone's word: who is known, for how long, and what becomes of requests while it cannot be asked. */
+/** Callers validated by a real Keystone: who is known, for how long, and the outcome of requests while it is away. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -119,7 +119,7 @@ describe.skipIf(!keystoneInstalled)(
         expect((await ask(api, beside, 'POST', { network: {} })).type).toBe('PolicyNotAuthorized');
       });
 
-      it('of a role that means nothing here lets nobody see anything', async () => {
+      it('of a role without meaning here shows nothing', async () => {
         const api = await serve();
         const other = await people.user('other', project, ['größter rôle']);
         const token = await people.login(other, inProject());
@@ -210,7 +210,7 @@ describe.skipIf(!keystoneInstalled)(
         expect(await statusOf(api, await tokenOfAlice())).toBe(200);
       });
 
-      it('is asked for each time where it is to hold for no time', async () => {
+      it('is validated each time when the trust is 0', async () => {
         const api = await serve({ trust: 0 });
         const token = await tokenOfAlice();
         expect(await statusOf(api, token)).toBe(200);
@@ -258,7 +258,7 @@ describe.skipIf(!keystoneInstalled)(
         await keystone.start();
       });
 
-      it('away: who is known is served until the interval ends, all others are put off; then all is as before', async () => {
+      it('away: known callers are served until the interval ends, others are refused; then all is as before', async () => {
         const trust = 2;
         const api = await serve({ trust });
         const [known, fresh] = [await tokenOfAlice(), await tokenOfAlice()];
@@ -277,7 +277,7 @@ describe.skipIf(!keystoneInstalled)(
         expect(await statusOf(api, 'none')).toBe(401);
       });
 
-      it('silent: the same, after the time that it is given', async () => {
+      it('silent: the same, after its timeout', async () => {
         const api = await serve({ timeout: 500 });
         const token = await tokenOfAlice();
         keystone.freeze();
@@ -309,7 +309,7 @@ describe.skipIf(!keystoneInstalled)(
         expect((await keystone.asked(login)) - logins).toBe(3);
       });
 
-      it('is put off while a service vouches for it with a token of its own', async () => {
+      it('is accepted after its end while a service sends its own token', async () => {
         const apis = [await serve({ trust: 0 }), await serve({ trust: 300 })];
         await people.enter();
         const services = await people.project('services');

@@ -70,7 +70,7 @@ describe.skipIf(!installed)(
       expect(policy).toMatchObject({ object_type: 'subnetpool', target_project_id: '*' });
     }, 60_000);
 
-    it('takes subnets that were there into a pool', async () => {
+    it('takes existing subnets into a pool', async () => {
       await cloud.run('network', 'create', 'old');
       await cloud.run('subnet', 'create', '--network', 'old', '--subnet-range', '172.16.0.0/24', 'o');
       await cloud.run('network', 'onboard', 'subnets', 'old', 'lans');
@@ -80,7 +80,7 @@ describe.skipIf(!installed)(
       });
     }, 60_000);
 
-    it('tells how full networks are, and in which zones', async () => {
+    it('shows how full networks are, and their zones', async () => {
       const shown = await cloud.shown('ip', 'availability', 'show', 'net');
       expect(shown).toMatchObject({ network_name: 'net', total_ips: 61 + 253, used_ips: 0 });
       expect(await cloud.listed('availability', 'zone', 'list', '--network')).toEqual([]);

@@ -1,7 +1,4 @@
-/**
- * The ordinary `openstack` client against a server of our own: what a user types is what is tested. Each command is a
- * process of about a second.
- */
+/** The ordinary `openstack` client against a server of the test. Each command is a process of about a second. */
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { pino } from 'pino';

@@ -1,4 +1,4 @@
-/** Every resource, verb and restricted attribute, asked for by every persona, against Neutron's rules. */
+/** Every resource, verb and restricted attribute, requested by every persona, against Neutron's rules. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectionOf, expectRefusal, type Json, nameOf } from '../../src/api/testing/api-under-test.ts';
 import { keys } from '../../src/model/keys.ts';

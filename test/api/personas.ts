@@ -1,6 +1,6 @@
 /**
- * Who the personas of the tests are, and Neutron's rules in words of their own: what stands here is written after
- * Neutron's policy defaults and judged without any of the server's code.
+ * The personas of the tests, and Neutron's rules in their own words. Written after Neutron's policy defaults,
+ * without any of the server's code.
  */
 
 /** What Keystone lets a role imply. */

@@ -1,10 +1,10 @@
-/** What requests are about: a resource, and something of it that there is. */
+/** The targets of requests: a resource, and an existing record of it. */
 import type { Known } from './known.ts';
 import type { Random } from './random.ts';
 import type { Subject } from './subjects.ts';
 import { strangeNames } from './values.ts';
 
-/** What others hang on comes more often than what hardly changes. */
+/** Records that others refer to come more often than ones that hardly change. */
 const often: Readonly<Record<string, number>> = {
   network: 3,
   subnet: 3,

@@ -1,4 +1,7 @@
-/** Two servers on one store, everybody's tokens, and a host that binds ports now and then: what requests are sent to. */
+/**
+ * The system under test: two servers on one store, all callers' tokens, and a host that binds ports from time
+ * to time.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +32,7 @@ export class Cloud {
   readonly mirror: Mirror;
   readonly known: Known;
   readonly servers: readonly Api[];
-  /** What the API tells of its own routes. */
+  /** The routes in the API's own document. */
   readonly routes: readonly Route[];
   readonly #dir: string;
 
@@ -41,7 +44,7 @@ export class Cloud {
     this.routes = routesOf(document);
     this.subjects = subjectsOf(store);
     const kinds = [...this.subjects.map(({ name }) => name), 'qos_rule'];
-    // Agents have ids of their hosts' names, which no record has.
+    // Agents have their hosts' names as ids, which no record has.
     this.known = new Known(kinds, (id) => mirror.byId(id) !== undefined || /^.{14}8/.test(id));
   }
 
@@ -82,7 +85,7 @@ export class Cloud {
     return { status: response.statusCode, text: response.body };
   }
 
-  /** Keeps the ids that an answer tells. */
+  /** Keeps the ids in an answer. */
   learn(answer: Answer): void {
     if (answer.status >= 300 || !answer.text.startsWith('{"')) return;
     const body = JSON.parse(answer.text) as Readonly<Record<string, unknown>>;
@@ -143,7 +146,7 @@ export class Cloud {
     this.mirror.takeChanges();
   }
 
-  /** What contradicts itself in the store. */
+  /** Violations of the store's invariants. */
   async violations(): Promise<readonly string[]> {
     const { entries } = await this.store.range('');
     return violationsOf(entries).map(({ key, problem }) => `${key}: ${problem}`);

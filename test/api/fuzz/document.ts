@@ -1,4 +1,4 @@
-/** The routes that the API's own document tells: what is asked for follows it, whatever is added. */
+/** The routes of the API's own document: requests follow it, so later routes are covered too. */
 import { isObject } from '../../../src/model/checks.ts';
 import type { Schema } from '../../../src/model/schema.ts';
 import type { Method } from './request.ts';
@@ -32,7 +32,7 @@ export function routesOf(document: unknown): readonly Route[] {
   return Object.entries(at(document, 'paths') ?? {}).flatMap(([path, operations]) =>
     Object.entries(operations as Readonly<Record<string, unknown>>).flatMap(([verb, operation]) => {
       const method = methods[verb];
-      // It waits for hosts as long as it is told to.
+      // It waits for hosts as long as its timeout says.
       if (method === undefined || path.startsWith('/v1/')) return [];
       const schema = at(operation, 'requestBody', 'content', 'application/json', 'schema');
       const body = schema === undefined ? null : (resolved(document, schema) as Schema);

@@ -1,4 +1,4 @@
-/** Bodies of what is to be made or changed: attributes that mostly agree with each other, and are sometimes distorted. */
+/** Bodies for creation and update: attributes that mostly agree with each other, and are sometimes distorted. */
 import type { AttributeTable } from '../../../src/model/attribute.ts';
 import type { Known } from './known.ts';
 import type { Random } from './random.ts';
@@ -27,7 +27,7 @@ export class Drafts {
     const bold = random.chance(this.bold);
     for (const [name, attribute] of attributes) {
       const takes = verb === 'post' ? attribute.post !== 'refused' : attribute.put;
-      // A subnet without a prefix of its own is cut from a pool, which is rarer.
+      // A subnet without its own prefix is cut from a pool, which is rarer.
       const asked =
         verb === 'post' && (attribute.post === 'required' || (name === 'cidr' && random.chance(0.75)));
       if (!takes ? random.chance(0.002) : asked || random.chance(bold ? 0.4 : 0.12))
@@ -38,7 +38,7 @@ export class Drafts {
     return draft;
   }
 
-  /** Attributes that contradict each other would leave little to be made. */
+  /** Attributes that contradict each other would create little. */
   #agree(draft: Record<string, unknown>, project: string): void {
     const random = this.#random;
     if (random.chance(0.1)) return;

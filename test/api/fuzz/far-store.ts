@@ -1,6 +1,6 @@
 /**
- * A store that is far away: what is written takes a while to arrive, and watchers hear of it at different times. All of
- * its promises hold, so whoever relies on more than those is found out.
+ * A distant store: writes take time to arrive, and watchers receive them at different times. It keeps all
+ * promises of the contract. A server that relies on more fails here.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type {

@@ -1,6 +1,7 @@
 /**
- * Generated requests against the API: never a failure of the server, never a word of the inside, never another project's
- * things, and a whole store at any time. `FUZZ_REQUESTS=100000` makes a long run of it, `FUZZ_SEED` repeats one.
+ * Generated requests against the API. The server never fails, never reveals internals or another project's
+ * records, and keeps the store's invariants at any time. `FUZZ_REQUESTS=100000` makes a long run; `FUZZ_SEED`
+ * repeats one.
  */
 import { afterEach, expect, test } from 'vitest';
 import { Cloud } from './cloud.ts';
@@ -12,9 +13,9 @@ import { Requests } from './requests.ts';
 
 const count = Number(process.env['FUZZ_REQUESTS'] ?? 4000);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-/** Requests between two looks at the whole store. */
+/** Requests between two checks of the whole store. */
 const lookEvery = 250;
-/** Faults after which there is enough to think about. */
+/** The number of faults after which a run stops. */
 const enough = 8;
 /** Milliseconds a request, with much to spare. */
 const requestTimeout = 20;

@@ -1,4 +1,4 @@
-/** Ids that answers have told, by resource, each with its project: what later requests are about. */
+/** Ids from answers, by resource, each with its project: later requests refer to them. */
 import type { Random } from './random.ts';
 
 const bogus = 'ffffffff-0000-4000-8000-00000000ffff';
@@ -30,7 +30,7 @@ export class Known {
     return [...ids];
   }
 
-  /** One of each kind, that all requests are about for a while; null lets go of them. */
+  /** One record of each kind that all requests refer to for a while; null ends that. */
   focus(random: Random | null): void {
     this.#focus.clear();
     if (random === null) return;
@@ -46,7 +46,7 @@ export class Known {
     return this.#focus.get(kind);
   }
 
-  /** Mostly one of the project's own, else anybody's, else nobody's. */
+  /** Mostly one of the project's own, otherwise any project's, otherwise an unknown one. */
   id(random: Random, kind: string, project: string): string {
     const focused = this.#focus.get(kind);
     if (focused !== undefined && random.chance(0.8)) return focused;

@@ -1,4 +1,4 @@
-/** What is in the store, and what the last request changed of it, without asking the server under test. */
+/** The store's records, and the last request's changes of them, read without the server under test. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Store, StoreEvent, Watch } from '../../../src/store/contract.ts';
 
@@ -49,7 +49,7 @@ export class Mirror {
     });
   }
 
-  /** Before any server watches the store, so that it hears of every change first. */
+  /** Created before any server watches the store, so that it receives every change first. */
   static async of(store: Store): Promise<Mirror> {
     const { revision, entries } = await store.range('');
     const mirror = new Mirror(store, revision);
@@ -58,7 +58,7 @@ export class Mirror {
     return mirror;
   }
 
-  /** Resolves when all that the store holds is here. */
+  /** Resolves when it has everything that the store has. */
   async catchUp(store: Store): Promise<void> {
     const { revision } = await store.range('none/');
     while (this.#lastRevision < revision) await nextTurn();

@@ -1,4 +1,4 @@
-/** The oracle itself: a judge that never complains proves nothing. */
+/** Tests of the oracle: an oracle that never complains proves nothing. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keys } from '../../../src/model/keys.ts';
 import { Cloud } from './cloud.ts';
@@ -52,7 +52,7 @@ test('sees failures and words of the inside', () => {
     'lmdb: no room',
   ])
     expect(complaints(400, JSON.stringify(refusal(text)))).toEqual([expect.stringContaining('inside')]);
-  // Letters at random, long enough, have any word in them.
+  // Long random text contains any word.
   expect(complaints(400, JSON.stringify(refusal(`'oklmdbq' is too long`)))).toEqual([]);
 });
 

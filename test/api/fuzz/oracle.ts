@@ -1,6 +1,6 @@
 /**
- * What no answer may do, whatever was asked: fail, tell of the inside, show or change what is another project's. Judges
- * by what the store holds and by its own words on who sees what, not by the policy's tables.
+ * Rules for every answer: it must not fail, reveal internals, or show or change another project's records.
+ * The oracle uses the store's records and its own rules of visibility, not the policy's tables.
  */
 
 import type { Changed, Held, Json, Mirror } from './mirror.ts';
@@ -17,7 +17,7 @@ const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const inside =
   /node_modules|\.[jt]s:\d+|\bat [\w.<>]+ \(|TypeError|ReferenceError|RangeError|SyntaxError|Cannot read|FST_ERR|\/(src|dist)\/|\blmdb\b/;
 
-/** What a record has from its creation to its end. */
+/** Attributes that a record keeps from its creation to its end. */
 const constants = ['id', 'project_id', 'created_at', 'network_id', 'security_group_id', 'vni', 'key'];
 
 const kindOf = (key: string): string => key.split('/')[0] ?? '';
@@ -26,14 +26,14 @@ const projectOf = (held: Held | null | undefined): string | null =>
 
 export class Oracle {
   readonly #mirror: Mirror;
-  /** What the request took away, which its sender may have seen. */
+  /** Records that the request deleted, which its caller may have seen. */
   #gone = new Map<string, Held>();
 
   constructor(mirror: Mirror) {
     this.#mirror = mirror;
   }
 
-  /** Everything that is wrong with an answer. */
+  /** All faults of an answer. */
   complaints(request: Request, answer: Answer): readonly string[] {
     const changes = this.#mirror.takeChanges();
     this.#gone = new Map(changes.flatMap(({ key, before }) => (before === null ? [] : [[key, before]])));
@@ -48,7 +48,7 @@ export class Oracle {
   *#ofForm({ method, url }: Request, { status, text }: Answer): Iterable<string> {
     if (isFailure(url, status, text)) yield `status ${status}`;
     const leak = inside.exec(text);
-    if (leak !== null) yield `the answer tells of the inside: ${leak[0]}`;
+    if (leak !== null) yield `the answer reveals internals: ${leak[0]}`;
     if (method === 'HEAD' || text === '' || url.startsWith('/metrics')) return;
     let body: unknown;
     try {
@@ -60,7 +60,7 @@ export class Oracle {
     if (status >= 400) yield* faultsOfRefusal(status, body);
   }
 
-  /** A record that changes stays the one it was and goes on counting. */
+  /** A changed record keeps its identity, and its revision grows by one. */
   *#ofHistory({ key, before, after }: Changed): Iterable<string> {
     const [old, now] = [before?.record, after?.record];
     if (old === undefined || old === null || now === undefined || now === null) return;
@@ -122,16 +122,16 @@ export class Oracle {
     }
   }
 
-  /** What a record refers to since the request, and its sender cannot know of. */
+  /** Ids that a record refers to since the request, and that its caller cannot know. */
   #unknownTo(who: Person | null, { before, after }: Changed, all: readonly Changed[]): readonly string[] {
     if (who === null || after?.record === null || after === null) return [];
     const held = new Set(before?.text.match(uuid));
     return [...new Set(after.text.match(uuid))].filter((id) => {
       const named = this.#mirror.byId(id);
       if (held.has(id) || named === undefined || this.#sees(who, named)) return false;
-      // The request made it itself, as a router its gateway's port, which is nobody's.
+      // The request itself created it, as a router creates its gateway's port, which has no project.
       if (all.some((one) => one.key === named.key && one.before === null)) return false;
-      // What administrators made every group begin with.
+      // Rules that administrators put into every new group.
       return !this.#mirror.under('default-rules/').some(({ text }) => text.includes(id));
     });
   }
@@ -174,7 +174,7 @@ export class Oracle {
     return held !== undefined && this.#sees(who, held);
   }
 
-  /** Whether something that is seen names it: a port its groups, a network its subnets. */
+  /** Whether a visible record names it: a port its groups, a network its subnets. */
   #isToldOf(who: Person, id: string): boolean {
     const naming = [...this.#mirror.held.values(), ...this.#gone.values()].filter(
       ({ record, text }) => record !== null && text.includes(id),
@@ -188,7 +188,7 @@ export class Oracle {
     );
   }
 
-  /** Networks tell of the scope of the pool that a subnet of theirs was cut from. */
+  /** Networks show the scope of the pool of their subnets. */
   #hasSubnetOf(who: Person, { key, record }: Held): boolean {
     return (
       key.startsWith('subnet-pools/') &&
@@ -219,7 +219,7 @@ export class Oracle {
     const { key, before, after } = change;
     const kind = kindOf(key);
     if (who === null) return false;
-    // A project gets its default group when somebody of it looks, whoever that is.
+    // A project gets its default group when any of its members lists groups.
     if (reading && after !== null && ['groups', 'rules'].includes(kind))
       return projectOf(after) === who.project;
     if (/^(uses|taken|vni|port-key|stateless|default-groups|default-qos|default-statefulness-of)\//.test(key))
@@ -266,7 +266,7 @@ export class Oracle {
         return false;
       case 'default-external-network':
       case 'default-subnet-pools':
-        // It went with what it named.
+        // It was deleted with the record that it named.
         return (
           after === null &&
           all.some((one) => one.key.endsWith(`/${before?.text}`) && projectOf(one.before) === who.project)

@@ -1,4 +1,4 @@
-/** Who asks: several projects with the usual roles, each with a static token, and strangers. */
+/** The callers: several projects with the usual roles, each with a static token, and strangers. */
 
 export interface Person {
   readonly name: string;

@@ -1,4 +1,4 @@
-/** What stands behind the question mark: filters, fields, order and pages, right and wrong. */
+/** Query strings: filters, fields, order and pages, valid and invalid. */
 import type { AttributeTable } from '../../../src/model/attribute.ts';
 import type { Known } from './known.ts';
 import type { Random } from './random.ts';

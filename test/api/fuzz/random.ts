@@ -1,4 +1,4 @@
-/** Choices that a seed determines, so that a run can be told by its number. */
+/** Choices that a seed determines, so that a run can be repeated. */
 
 export class Random {
   #state: number;

@@ -1,4 +1,4 @@
-/** What holds of every refusal, whichever part of the server gives it: clients read one shape, and believe the text. */
+/** Rules for every refusal, whichever part of the server gives it: clients expect one shape and trust the text. */
 
 import { isObject } from '../../../src/model/checks.ts';
 
@@ -35,7 +35,7 @@ export function* faultsOfRefusal(status: number, body: unknown): Iterable<string
 /** Whether the server failed, rather than the cloud. */
 export function isFailure(url: string, status: number, text: string): boolean {
   if (status < 500 || status === 501) return false;
-  // Hosts that hold ports and say nothing are part of the game, as are those that cannot plug a port.
+  // Hosts that have ports and never answer are part of the test, like those that cannot plug a port.
   if (status === 503 && url.includes('/counters')) return false;
   return !(status === 500 && /\/bindings\b/.test(url) && text.includes('"PortBindingError"'));
 }

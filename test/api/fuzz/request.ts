@@ -1,4 +1,4 @@
-/** What is asked, how, and by whom. */
+/** A request: what, how, and by whom. */
 import type { Person } from './people.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'HEAD' | 'OPTIONS';

@@ -1,4 +1,4 @@
-/** Requests of all sorts: valid, nearly valid, hostile. What they are about comes from the catalogue and from answers. */
+/** Requests of all kinds: valid, almost valid, hostile. Their targets come from the catalogue and from answers. */
 import type { Schema } from '../../../src/model/schema.ts';
 import { Aims, canBeMade, canChange } from './aims.ts';
 import type { Route } from './document.ts';
@@ -13,7 +13,7 @@ import { spoiled } from './spoiling.ts';
 import type { Subject } from './subjects.ts';
 import { fromSchema, hostile, urlText, valueFor } from './values.ts';
 
-/** What attributes refer to, where their names do not say so. */
+/** The resources that attributes refer to, when their names do not show it. */
 const targets: Readonly<Record<string, string>> = {
   security_groups: 'security_group',
   remote_group_id: 'security_group',
@@ -69,7 +69,7 @@ export class Requests {
     return { who, ...spoiled(random, make()) };
   }
 
-  /** Requests that get in each other's way: a few kinds, of people of one project, some of them more than once. */
+  /** Requests that compete: a few kinds, by callers of one project, some of them repeated. */
   burst(size: number): readonly Request[] {
     const random = this.#random;
     const project = random.pick(projects);
@@ -175,7 +175,7 @@ export class Requests {
     return json('PUT', `/v2.0/${path}/${this.#aims.id(name, project)}/${random.pick(actions)}`, body);
   }
 
-  /** One of the routes that the API tells of itself. */
+  /** One of the routes in the API's document. */
   #documented(project: string): Asked {
     if (this.#routes.length === 0) return this.#anything(project);
     const random = this.#random;

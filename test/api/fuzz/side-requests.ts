@@ -1,4 +1,7 @@
-/** Requests about what hangs on resources, or lies beside the catalogue: tags, rules of QoS policies, quotas, the operator's. */
+/**
+ * Requests about parts of resources, or beside the catalogue: tags, rules of QoS policies, quotas, the
+ * operator's.
+ */
 import { qosRuleKinds } from '../../../src/model/qos-rule.ts';
 import type { Aims } from './aims.ts';
 import type { Drafts } from './drafts.ts';

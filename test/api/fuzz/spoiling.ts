@@ -1,8 +1,8 @@
-/** Requests whose headers, or the text of whose bodies, are not what they should be. */
+/** Requests with invalid headers, or with an invalid text as body. */
 import type { Random } from './random.ts';
 import type { Asked } from './request.ts';
 
-/** Sometimes headers, and the text of the body, are not what they should be. */
+/** Sometimes changes the headers and the body's text. */
 export function spoiled(random: Random, request: Asked): Asked {
   let { body, headers } = request;
   if (random.chance(0.05)) {

@@ -1,4 +1,4 @@
-/** What the catalogue of resources says of each: whatever is added to it is asked for here without a word. */
+/** The resources of the catalogue as targets: new resources are covered without a change here. */
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { forEachResource } from '../../../src/api/resources/catalogue.ts';

@@ -1,6 +1,6 @@
 /**
- * Values for attributes: right ones, by what an attribute is called or by the schema that its table withSchema, and wrong
- * ones of every kind. New attributes get theirs without a word here.
+ * Values for attributes: valid ones, by an attribute's name or by its table's schema, and invalid ones of
+ * every kind. New attributes need no change here.
  */
 import type { Attribute } from '../../../src/model/attribute.ts';
 import { type Schema, schemaOf } from '../../../src/model/schema.ts';
@@ -286,7 +286,7 @@ export function fromSchema(
   }
 }
 
-/** Ids that attributes ask for by their name: `router_id` wants a router. */
+/** Ids that attributes require by their name: `router_id` requires a router. */
 function byNameOfId(random: Random, known: Known, name: string, project: string): unknown {
   const of = known.kinds.find((kind) => name === `${kind}_id` || name.endsWith(`_${kind}_id`));
   return known.id(random, of ?? random.pick(known.kinds), project);
@@ -328,5 +328,5 @@ export const strangeNames: readonly string[] = [
   ...people.map(({ name }) => name),
 ];
 
-/** As a URL can carry it: half a surrogate pair cannot be written there. */
+/** In a form that a URL can carry: a lone surrogate cannot be written there. */
 export const urlText = (text: string): string => encodeURIComponent(Buffer.from(text).toString());

@@ -1,4 +1,4 @@
-/** What reaches the server as bytes: broken HTTP, half requests, and generated requests as they travel. */
+/** Requests as bytes: broken HTTP, half requests, and generated requests on the wire. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ afterEach(() => cloud.close());
 
 const port = (): number => Number(new URL(cloud.servers[0]?.address ?? '').port);
 
-/** All that comes back before the server ends the connection, or before it has been silent for a while. */
+/** Everything that comes back before the server ends the connection, or until it was silent for a while. */
 async function exchange(
   pieces: readonly (string | Buffer)[],
   silence = 10_000,
@@ -29,7 +29,7 @@ async function exchange(
 ): Promise<string> {
   const socket = connect(to, '127.0.0.1');
   const chunks: Buffer[] = [];
-  // A server may well slam the door on such a guest.
+  // A server may close the connection on such a client.
   socket.on('error', () => undefined);
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   socket.setTimeout(silence, () => socket.destroy());
@@ -131,9 +131,9 @@ test.each([
   ]);
 });
 
-test('requests that never arrive whole are told so', async () => {
+test('requests that never arrive whole are refused', async () => {
   const api = cloud.servers[1];
-  // Node asks every half minute whether a minute has passed.
+  // Node checks every half minute whether a minute has passed.
   Object.assign(api?.app.server ?? {}, { headersTimeout: 50, connectionsCheckingInterval: 10 });
   await api?.listen();
   const at = Number(new URL(api?.address ?? '').port);
@@ -143,7 +143,7 @@ test('requests that never arrive whole are told so', async () => {
   ]);
 });
 
-test('requests that come while the server ends are told so', async () => {
+test('requests that come while the server ends are refused', async () => {
   const socket = connect(port(), '127.0.0.1');
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -159,7 +159,7 @@ test('requests that come while the server ends are told so', async () => {
   expect([...faultsOfRefusal(503, refusal?.body)]).toEqual([]);
 });
 
-test('clients that go in the middle of a request leave nothing and hold nobody up', async () => {
+test('clients that leave in the middle of a request leave nothing behind and delay nobody', async () => {
   const body = '{"network":{"name":"half"}}';
   const whole = post([token, json, `content-length: ${body.length}`], body).join('');
   await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * kill -9 of a server in the midst of many clients' writes: afterwards the store is whole, and has every write that was
- * acknowledged and no half of any other.
+ * kill -9 of a server among many clients' writes. Afterwards the store is consistent. It has every
+ * acknowledged write and no half of any other.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -34,11 +34,11 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** What clients were told of one resource, by its id. */
+/** A client's last answers about one resource, by its id. */
 interface Told {
   /** `null`: it is gone. */
   readonly acknowledged: Json | null;
-  /** A change of it was asked for, and no answer came. */
+  /** A change was requested, and no answer came. */
   readonly unsure: boolean;
 }
 
@@ -72,7 +72,7 @@ class Ledger {
   }
 }
 
-/** Makes, changes and removes things until the connection breaks. */
+/** Creates, changes and deletes resources until the connection breaks. */
 async function busy(wire: Wire, ledger: Ledger, client: number): Promise<void> {
   const network = await ledger.make(() => wire.call('POST', 'networks', { network: {} }), 'network');
   const id = String(network?.['id']);
@@ -127,7 +127,7 @@ async function storm(endpoint: string, ledger: Ledger, kill: () => Promise<unkno
   for (const wire of wires) wire.close();
 }
 
-/** The store by itself, once nobody has it open any more. */
+/** The store alone, once no process has it open. */
 async function inspect(ledger: Ledger): Promise<void> {
   const store = await openStore({ kind: 'embedded', dir: join(dir, 'data') });
   try {

@@ -51,7 +51,7 @@ const crowdOf = (spread: number): Wire[] => times(crowd, (n) => wireTo(n % sprea
 type Act = (wire: Wire) => Promise<Reply>;
 
 describe('read your writes', () => {
-  test('whoever has an answer sees it in the next, on any connection', async () => {
+  test('every caller sees its answer in the next one, on any connection', async () => {
     const rounds = 12;
     await Promise.all(
       times(8, async (client) => {
@@ -116,7 +116,7 @@ describe.each([1, 2])('%i server(s)', (spread) => {
     expect(refusals).toBeGreaterThan(0);
   });
 
-  test(`If-Match: of ${crowd} who delete one revision, one does`, async () => {
+  test(`If-Match: of ${crowd} who delete one revision, one succeeds`, async () => {
     const { id } = await wireTo().made('networks', 'network', {});
     const replies = await Promise.all(
       crowdOf(spread).map((wire) =>
@@ -162,7 +162,7 @@ describe.each([1, 2])('%i server(s)', (spread) => {
     );
   });
 
-  test(`of ${crowd} who want what only one can have, one gets it`, async () => {
+  test(`of ${crowd} who want the same unique value, one gets it`, async () => {
     const { id } = await wireTo().made('networks', 'network', {});
     await wireTo().made('subnets', 'subnet', { network_id: id, ip_version: 4, cidr: '10.0.0.0/24' });
     const group = await wireTo().made('security-groups', 'security_group', { name: 'g' });

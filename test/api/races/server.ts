@@ -1,6 +1,6 @@
 /**
- * A server to be killed: the API over the embedded store in argv[2], as `portcullis up` has it, without an agent. Says its
- * address once it listens.
+ * A server for kill tests: the API over the embedded store in argv[2], as in `portcullis up`, without an
+ * agent. Prints its address once it listens.
  */
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';

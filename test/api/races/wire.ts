@@ -1,4 +1,4 @@
-/** A client with one connection of its own to a server: what two clients see of each other goes over the network. */
+/** A client with its own connection to a server, so that two clients meet only over the network. */
 import { Agent, type IncomingMessage, request } from 'node:http';
 
 export type Json = Readonly<Record<string, unknown>>;
