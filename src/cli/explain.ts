@@ -27,7 +27,9 @@ export async function explain(
   const { id } = await client.port(reference);
   const answer = await client.post<ExplainAnswer>('/v1/explain', { port: id, ...packet });
   if (asJson) return json(answer);
-  const named = [...answer.steps, ...answer.receivers].map(({ port }) => port);
+  const named = [...answer.steps, ...answer.receivers, ...(answer.changes ?? [])].flatMap(
+    ({ port }) => port ?? [],
+  );
   return explainText(answer, await client.portNames([...new Set(named)]));
 }
 

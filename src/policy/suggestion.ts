@@ -234,5 +234,20 @@ export function suggest(
     return null;
   };
   const start = worldOfNetwork(world, port.network);
-  return search(start, refusalOf(walk(start, where, trackers, pieces)), []);
+  const refusalIn = (here: World): Refusal | null => refusalOf(walk(here, where, trackers, pieces));
+  const found = search(start, refusalIn(start), []);
+  return found && withoutNeedless(found, (changes) => refusalIn(changes.reduce(changed, start)) === null);
+}
+
+/** A later change may make an earlier one needless: a port without port security needs no pair. */
+function withoutNeedless(
+  changes: readonly PolicyChange[],
+  suffice: (changes: readonly PolicyChange[]) => boolean,
+): readonly PolicyChange[] {
+  let needed = changes;
+  for (const change of changes) {
+    const others = needed.filter((other) => other !== change);
+    if (suffice(others)) needed = others;
+  }
+  return needed;
 }

@@ -52,6 +52,9 @@ describeRoot('portcullis explain', () => {
     const text = await cloud.cli('explain', 'client', 'tcp', `${server.ip}:80`);
     expect(text).toMatch(/The packet is dropped: ingress-rules at server\./);
     expect(text).toMatch(/add a rule to security group .* of port server: .*port_range_min=80/);
+    // A port that the packet never came to has its name in the changes too.
+    const tagged = await cloud.cli('explain', 'client', 'tcp', `${server.ip}:80`, 'vlan=5');
+    expect(tagged).toMatch(/update port client: .*\n +update port server: /);
     await make(before);
     await passes(tcp(client, server, 80));
     const after = await asked('tcp', `${server.ip}:80`);
