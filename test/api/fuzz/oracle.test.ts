@@ -34,7 +34,7 @@ const list = (name: string): Request => asked(name, 'GET', '/v2.0/networks');
 const refusal = (message: string): Json => ({ NeutronError: { type: 'Some', message, detail: '' } });
 const fine = (body: unknown): Answer => ({ status: 200, text: JSON.stringify(body) });
 
-test('sees failures and words of the inside', () => {
+test('sees failures and revealed internals', () => {
   const request = list('member-0');
   const complaints = (status: number, text: string) => oracle.complaints(request, { status, text });
   expect(complaints(200, '{}')).toEqual([]);
@@ -51,7 +51,7 @@ test('sees failures and words of the inside', () => {
     '/src/api',
     'lmdb: no room',
   ])
-    expect(complaints(400, JSON.stringify(refusal(text)))).toEqual([expect.stringContaining('inside')]);
+    expect(complaints(400, JSON.stringify(refusal(text)))).toEqual([expect.stringContaining('internals')]);
   // Long random text contains any word.
   expect(complaints(400, JSON.stringify(refusal(`'oklmdbq' is too long`)))).toEqual([]);
 });
