@@ -33,8 +33,8 @@ export type PuntOutcome =
 export const ignored: PuntOutcome = { kind: 'ignored' };
 
 export interface PuntHandler {
-  /** Max packets that wait for the one under way; what comes beyond them is dropped. */
-  readonly maxQueue: number;
+  /** Max packets of one port that wait or are under way; further ones are dropped. */
+  readonly maxWaitingPerPort: number;
   /** Never throws, whatever the packet is. */
   readonly handle: (packet: PuntedPacket, view: PuntView) => PuntOutcome;
 }

@@ -22,7 +22,8 @@ import { ignored, type PuntHandler, type PuntOutcome, type PuntView } from './ha
 const maxPerPort = 8;
 
 export const linkLocals: PuntHandler = {
-  maxQueue: 64,
+  // As many as its meter lets through at once (agent/switch/metering.ts).
+  maxWaitingPerPort: 10,
   handle: ({ data, local }, view) => {
     const probe = readProbe(data);
     if (probe === null || !local.macs.includes(probe.mac)) return ignored;

@@ -47,7 +47,7 @@ beforeEach(() => {
   pipeline.run();
 });
 
-function puntsWith(handle: PuntHandler['handle'], maxQueue = 3): Punts {
+function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts {
   const counted: PuntHandler['handle'] = (punted, view) => {
     handled++;
     return handle(punted, view);
@@ -58,7 +58,7 @@ function puntsWith(handle: PuntHandler['handle'], maxQueue = 3): Punts {
     pipeline,
     log: pino({ level: 'silent' }),
     onChange: () => undefined,
-    handlers: { 'link-local': { maxQueue, handle: counted } },
+    handlers: { 'link-local': { maxWaitingPerPort, handle: counted } },
   });
 }
 
@@ -80,12 +80,33 @@ test('what cannot be recorded, because another writer was faster, goes nowhere',
   expect((await store.get('a'))?.value).toBe('theirs');
 });
 
-test('at most so many packets wait; the others are dropped', async () => {
+test('at most so many packets of a port wait; the others are dropped', async () => {
   const punts = puntsWith(() => ({ kind: 'ignored' }), 3);
   await Promise.all(Array.from({ length: 10 }, () => punts.onPacketIn(packet())));
   expect(handled).toBe(3);
   await punts.onPacketIn(packet());
   expect(handled).toBe(4);
+});
+
+test('however many packets of a port wait, those of another are handled', async () => {
+  const other = portFrom({ id: 'q', network, mac: '02:00:00:00:00:02' });
+  pipeline.facts.ports.set(other.id, other);
+  pipeline.facts.portKeys.set(other.id, preferredPortKey(other.id));
+  pipeline.facts.ofports.set(other.id, 2);
+  pipeline.run();
+  const senders: string[] = [];
+  const punts = puntsWith(({ local }) => {
+    senders.push(local.port.id);
+    return { kind: 'ignored' };
+  }, 3);
+  const otherData = writePuntData({
+    kind: 'link-local',
+    networkKey: preferredNetworkKey(network),
+    key: preferredPortKey(other.id),
+  });
+  const flood = Array.from({ length: 10 }, () => packet());
+  await Promise.all([...flood, packet({ userdata: otherData })].map((one) => punts.onPacketIn(one)));
+  expect(senders).toEqual(['p', 'p', 'p', 'q']);
 });
 
 test('a handler that fails stops no other packet', async () => {

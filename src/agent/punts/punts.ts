@@ -2,8 +2,9 @@
  * Packets that the switch sends to the agent: takes each to the handler of its kind, carries out what the handler
  * says, and sends a packet back to the switch once the flows that let it pass are there. Changes no flow.
  *
- * Invariants: packets of a kind are handled one after another, so each sees what the one before it recorded. A queue is
- * bounded: guests cannot fill memory, whatever the switch's meters let through.
+ * Invariants: packets of a kind are handled one after another, so each sees what the one before it recorded. The number
+ * of packets that wait is bounded for each port: guests cannot fill memory, whatever the switch's meters let through,
+ * and no port's packets displace those of another.
  */
 import type { Logger } from 'pino';
 import { Sequencer } from '../../base/async.ts';
@@ -41,7 +42,8 @@ export interface Refusals {
 
 interface Queue {
   readonly sequencer: Sequencer;
-  length: number;
+  /** How many packets wait, by port. */
+  readonly waiting: Map<string, number>;
 }
 
 export class Punts {
@@ -73,14 +75,16 @@ export class Punts {
     const { kind, networkKey, key } = about;
     const handler = handlers[kind];
     const queue = this.#queueOf(kind);
-    if (queue.length >= handler.maxQueue) {
-      log.debug({ kind, queue: queue.length }, 'dropped a packet because too many wait');
+    const port = `${networkKey}|${key}`;
+    const waiting = queue.waiting.get(port) ?? 0;
+    if (waiting >= handler.maxWaitingPerPort) {
+      log.debug({ kind, waiting }, 'dropped a packet because too many of its port wait');
       return;
     }
-    queue.length++;
+    queue.waiting.set(port, waiting + 1);
     try {
       await queue.sequencer.run(async () => {
-        const [local] = pipeline.relations.localsByKey.get(`${networkKey}|${key}`)?.values() ?? [];
+        const [local] = pipeline.relations.localsByKey.get(port)?.values() ?? [];
         if (local === undefined || this.#stopped) return;
         const punted = { data: packet.data, local };
         if (!(await this.#carryOut(handler.handle(punted, pipeline), punted))) return;
@@ -90,13 +94,16 @@ export class Punts {
     } catch (error) {
       log.error({ kind, error: reasonOf(error) }, 'failed to handle a packet');
     } finally {
-      queue.length--;
+      const left = (queue.waiting.get(port) ?? 1) - 1;
+      if (left > 0) queue.waiting.set(port, left);
+      else queue.waiting.delete(port);
     }
   }
 
   #queueOf(kind: PuntKind): Queue {
     let queue = this.#queues.get(kind);
-    if (queue === undefined) this.#queues.set(kind, (queue = { sequencer: new Sequencer(), length: 0 }));
+    if (queue === undefined)
+      this.#queues.set(kind, (queue = { sequencer: new Sequencer(), waiting: new Map() }));
     return queue;
   }
 
