@@ -104,6 +104,31 @@ describe('an agent that starts on a switch that is full', () => {
     expect(await lab.flows()).toEqual(before);
   });
 
+  test('waits while plugged ports have no numbers, as of release 0.1, and leaves the flows as they are', async () => {
+    const before = await lab.flows();
+    await lab.stopAgent();
+    for (const unnumbered of [/^(networks|ports)\//, /^ports\//, /^networks\//]) {
+      await lab.write(
+        ...world.map((write) => {
+          if (write.op !== 'put' || !unnumbered.test(write.key)) return write;
+          const { vni: _vni, key: _key, ...rest } = JSON.parse(write.value) as Record<string, unknown>;
+          return { ...write, value: JSON.stringify(rest) };
+        }),
+      );
+      lab.lines.splice(0);
+      await lab.makeAgent().start();
+      await until(() => lab.logged('waits for a server to number').length > 0, { what: 'the agent waits' });
+      expect(await lab.flows()).toEqual(before);
+      await lab.write(...world);
+      await lab.sync();
+      expect(lab.logged('waits for a server to number')).toHaveLength(1);
+      expect(lab.logged('cannot read a record')).toEqual([]);
+      expect(lab.agent.status.flowsChanged).toBe(0);
+      expect(await lab.flows()).toEqual(before);
+      await lab.stopAgent();
+    }
+  });
+
   test('marks ports that were unplugged while it was away', async () => {
     await lab.stopAgent();
     await lab.unplug('tap-p1');

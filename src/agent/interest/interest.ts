@@ -41,6 +41,8 @@ export class Interest {
   readonly #plugged: PluggedInterfaces;
   readonly #stop = new AbortController();
   #listed = false;
+  /** A plugged port without a number; null when there is none. */
+  #awaited: PortId | null = null;
   /** What was plugged when the switch was last read. */
   #present: ReadonlyMap<PortId, PluggedInterface> = new Map();
 
@@ -89,8 +91,8 @@ export class Interest {
   }
 
   /**
-   * Gives zones to networks with plugged ports that have none. False while a plugged port is not followed yet: a round
-   * would withdraw its flows.
+   * Gives zones to networks with plugged ports that have none. False while a plugged port is not followed yet, or waits
+   * for its number: a round would withdraw its flows.
    */
   async prepare(): Promise<boolean> {
     const { bridge, links, pipeline } = this.#options;
@@ -98,6 +100,7 @@ export class Interest {
     const recorded = recordedZones(ovsdb, bridge);
     const plugged = this.#plugged.read(ovsdb, bridge);
     for (const id of plugged.keys()) if (this.topology.port(id).state === 'not-followed') return false;
+    if (this.#waitsForNumbers(plugged)) return false;
     const needed = this.#neededNetworks(plugged);
     // A record that somebody removed is written again as it was: connections are in that zone.
     const lost = [...pipeline.facts.zones.entries()].filter(
@@ -112,6 +115,15 @@ export class Interest {
     );
     await ovsdb.transact(setBridgeExternalIds(ovsdb, bridge, Object.fromEntries(records)));
     return true;
+  }
+
+  /** Logs each wait once. */
+  #waitsForNumbers(plugged: ReadonlyMap<PortId, PluggedInterface>): boolean {
+    const port = [...plugged.keys()].find((id) => this.topology.awaitsNumbers(id)) ?? null;
+    if (port !== null && this.#awaited === null)
+      this.#options.log.warn({ port }, 'waits for a server to number the records of release 0.1');
+    this.#awaited = port;
+    return port !== null;
   }
 
   /** Whether an interface of the port was there when the switch was last read. */

@@ -65,3 +65,31 @@ test('the zone of a deleted network is given back, of one that is not followed o
   );
   expect(released).toEqual(['gone']);
 });
+
+test("a port waits for its number and for its network's, and is known meanwhile", () => {
+  const port = (numbers: object): Entry =>
+    entryOf(keys.port(near, 'p'), {
+      id: 'p',
+      network_id: near,
+      mac_address: '02:00:00:00:00:01',
+      fixed_ips: [],
+      security_groups: [],
+      allowed_address_pairs: [],
+      port_security_enabled: true,
+      port_security_mode: 'strict',
+      admin_state_up: true,
+      device_owner: '',
+      ...numbers,
+    });
+  const unnumbered = entryOf(keys.network(near), { id: near, admin_state_up: true });
+  const id = 'p' as PortId;
+  const waitsWith = (...entries: Entry[]): boolean => {
+    topology.reset({ revision: 1, entries });
+    expect(topology.port(id).state).toBe('present');
+    return topology.awaitsNumbers(id);
+  };
+  expect(waitsWith(network(near), port({}))).toBe(true);
+  expect(waitsWith(unnumbered, port({ key: 7 }))).toBe(true);
+  expect(waitsWith(network(near), port({ key: 7 }))).toBe(false);
+  expect(topology.awaitsNumbers('unknown' as PortId)).toBe(false);
+});

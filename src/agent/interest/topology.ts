@@ -55,7 +55,7 @@ export class Topology {
     this.#dispatch = new KeyDispatch([
       on(keys.network, ({ parts, record }) => {
         const id = parts.id as NetworkId;
-        setFact(facts.networkKeys, id, record, ({ vni }) => (isNetworkKey(vni) ? vni : null));
+        setNumber(facts.networkKeys, id, record?.vni, isNetworkKey);
         setFact(facts.networks, id, record, networkOf);
       }),
       factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
@@ -115,6 +115,15 @@ export class Topology {
     return this.#followed.lookup(this.#facts.rules.get(id), keys.rule.prefix);
   }
 
+  /** Whether a port or its network is a record of release 0.1 that no server has given a number yet. */
+  awaitsNumbers(id: PortId): boolean {
+    const { ports, portKeys, networks, networkKeys } = this.#facts;
+    const network = ports.get(id)?.network;
+    if (network === undefined) return false;
+    const isNumbered = networks.get(network) === undefined || networkKeys.get(network) !== undefined;
+    return portKeys.get(id) === undefined || !isNumbered;
+  }
+
   /** The network of a port that the store knows. */
   networkOf(port: PortId): NetworkId | undefined {
     return this.#ports.get(port)?.record?.network_id as NetworkId | undefined;
@@ -158,7 +167,7 @@ export class Topology {
     if (Object.keys(parts).length === 0) this.#ports.delete(id);
     else this.#ports.set(id, parts);
     const { record: port = null } = parts;
-    setFact(this.#facts.portKeys, id as PortId, port, ({ key }) => (isPortKey(key) ? key : null));
+    setNumber(this.#facts.portKeys, id as PortId, port?.key, isPortKey);
     setFact(this.#facts.ports, id as PortId, port, (written) => portOf(written, parts.binding));
   }
 }
@@ -185,6 +194,18 @@ function setFact<R, K extends Key, V>(
   const value = read(record);
   if (value === null) throw new Unreadable();
   input.set(id, value);
+}
+
+/** A record without a number is readable: a server will give it one. Throws for what is no number. */
+function setNumber<K extends Key, N>(
+  input: Input<K, N>,
+  id: K,
+  number: unknown,
+  isNumber: (value: unknown) => value is N,
+): void {
+  if (number === undefined) return input.delete(id);
+  if (!isNumber(number)) throw new Unreadable();
+  input.set(id, number);
 }
 
 /** Of a port's link-locals the oldest go first, so facts must learn of them in the order they were made. */
