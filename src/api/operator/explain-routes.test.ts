@@ -215,6 +215,17 @@ describe('a bad request', () => {
       'Only ICMP has a type, a code and an identifier',
       { protocol: 'udp', destination_ip: '10.0.0.11', destination_port: 1, icmp_type: 1 },
     ],
+    ...(['arp', 'nd'] as const).flatMap((protocol): [string, Json][] => {
+      const destination_ip = protocol === 'arp' ? '10.0.0.11' : '2001:db8::b';
+      return [
+        ['Only TCP, UDP and SCTP have ports', { protocol, destination_ip, destination_port: 80 }],
+        ['Only TCP has flags', { protocol, destination_ip, tcp_flags: ['ack'] }],
+        ['Only ICMP has a type, a code and an identifier', { protocol, destination_ip, icmp_code: 1 }],
+      ];
+    }),
+    ['ARP has no hop limit', { protocol: 'arp', destination_ip: '10.0.0.11', hop_limit: 1 }],
+    ['Only ARP has an operation', { protocol: 'nd', destination_ip: '2001:db8::b', operation: 'reply' }],
+    ['Only ARP has an operation', { protocol: 'icmp', destination_ip: '10.0.0.11', operation: 'request' }],
     [
       '10.0.0.10 and 2001:db8::b are of different IP versions',
       { protocol: 'icmp', source_ip: '10.0.0.10', destination_ip: '2001:db8::b' },

@@ -28,7 +28,7 @@ export interface PacketDescription {
   readonly icmpId: number | null;
   readonly hopLimit: number | null;
   readonly vlan: number | null;
-  readonly operation: 'request' | 'reply';
+  readonly operation: 'request' | 'reply' | null;
 }
 
 const flagNames = Object.keys(tcpFlags) as TcpFlag[];
@@ -116,6 +116,7 @@ export function readPacket(value: unknown): PacketDescription {
   if (named === null) return badRequest("A packet needs a 'protocol'");
   if (destination === null) return badRequest("A packet needs a 'destination_ip'");
   const flags = value['tcp_flags'];
+  const operation = text('operation');
   return {
     protocol: named,
     destination,
@@ -130,6 +131,6 @@ export function readPacket(value: unknown): PacketDescription {
     icmpId: number('icmp_id'),
     hopLimit: number('hop_limit'),
     vlan: number('vlan'),
-    operation: text('operation') === 'reply' ? 'reply' : 'request',
+    operation: operation === 'request' || operation === 'reply' ? operation : null,
   };
 }

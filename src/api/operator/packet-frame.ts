@@ -106,23 +106,31 @@ function ipFrame(
   return ethernet(link, etherTypes.ipv4, buildIpv4(header, payload));
 }
 
-function payloadOf(packet: PacketDescription, protocol: number, src: Cidr): Buffer {
-  const { destination: dst, sourcePort, destinationPort } = packet;
-  const hasPorts = protocol === protocols.tcp || protocol === protocols.udp || protocol === protocols.sctp;
-  if (!hasPorts && (sourcePort !== null || destinationPort !== null))
-    return badRequest('Only TCP, UDP and SCTP have ports');
-  if (packet.tcpFlags !== null && protocol !== protocols.tcp) return badRequest('Only TCP has flags');
-  const isIcmp = protocol === protocols.icmp || protocol === protocols.icmpv6;
+const protocolsWithPorts: ReadonlySet<unknown> = new Set([protocols.tcp, protocols.udp, protocols.sctp]);
+const icmpProtocols: ReadonlySet<unknown> = new Set(['icmp', protocols.icmp, protocols.icmpv6]);
+
+/** A field that the packet cannot have would be lost without a word. */
+function refuseForeignFields(packet: PacketDescription): void {
+  const { protocol, sourcePort, destinationPort, tcpFlags: flags, operation, hopLimit } = packet;
+  if (!protocolsWithPorts.has(protocol) && (sourcePort !== null || destinationPort !== null))
+    badRequest('Only TCP, UDP and SCTP have ports');
+  if (protocol !== protocols.tcp && flags !== null) badRequest('Only TCP has flags');
   const { icmpType, icmpCode, icmpId } = packet;
-  if (!isIcmp && (icmpType !== null || icmpCode !== null || icmpId !== null))
-    return badRequest('Only ICMP has a type, a code and an identifier');
-  if (isIcmp) {
+  if (!icmpProtocols.has(protocol) && (icmpType !== null || icmpCode !== null || icmpId !== null))
+    badRequest('Only ICMP has a type, a code and an identifier');
+  if (protocol !== 'arp' && operation !== null) badRequest('Only ARP has an operation');
+  if (protocol === 'arp' && hopLimit !== null) badRequest('ARP has no hop limit');
+}
+
+function payloadOf(packet: PacketDescription, protocol: number, src: Cidr): Buffer {
+  const { destination: dst, sourcePort, destinationPort, icmpType, icmpCode, icmpId } = packet;
+  if (protocol === protocols.icmp || protocol === protocols.icmpv6) {
     const echo = dst.family === 4 ? icmpTypes.echo : icmpv6Types.echo;
     const rest = ((icmpId ?? 1) << 16) >>> 0;
     const message = { type: icmpType ?? echo, code: icmpCode ?? 0, rest, body: Buffer.alloc(8) };
     return buildIcmp(src, dst, message);
   }
-  if (!hasPorts) return Buffer.alloc(0);
+  if (!protocolsWithPorts.has(protocol)) return Buffer.alloc(0);
   if (destinationPort === null) return badRequest('The packet needs a destination_port');
   const from = sourcePort ?? usualSourcePort;
   if (protocol === protocols.udp) return buildUdp(src, dst, from, destinationPort, Buffer.alloc(0));
@@ -135,7 +143,7 @@ function payloadOf(packet: PacketDescription, protocol: number, src: Cidr): Buff
 function arpFrame(packet: PacketDescription, src: Cidr, from: Mac, around: Surroundings): Buffer {
   const { destination: tpa, operation, destinationMac, vlan } = packet;
   if (tpa.family !== 4) return badRequest('ARP asks for IPv4 addresses: use nd');
-  const asks = operation === 'request';
+  const asks = operation !== 'reply';
   const to = destinationMac ?? (asks ? broadcastMac : destinationMacOf(tpa, around));
   const op = asks ? arpOps.request : arpOps.reply;
   const arp = { op, sha: from, spa: src, tha: asks ? macFromBits(0n) : to, tpa };
@@ -153,6 +161,7 @@ function solicitationFrame(packet: PacketDescription, src: Cidr, from: Mac): Buf
 }
 
 export function frameOf(packet: PacketDescription, around: Surroundings): Buffer {
+  refuseForeignFields(packet);
   const { destination: dst, hopLimit, vlan } = packet;
   const src = sourceOf(packet, around);
   const from = sourceMacOf(packet, src, around);
