@@ -58,6 +58,11 @@ describe('words of a packet', () => {
     ['tcp example.org:80', /is not ADDRESS or ADDRESS:PORT/],
     ['tcp 10.0.0.1 10.0.0.2', /one word too many/],
     ['tcp 10.0.0.1 colour=red', /no word colour=/],
+    ['tcp 10.0.0.1 constructor=1', /no word constructor=/],
+    ['tcp 10.0.0.1 dst=10.0.0.2', /destination_ip is given twice/],
+    ['tcp 10.0.0.1:80 dport=81', /destination_port is given twice/],
+    ['tcp 10.0.0.1 src=10.0.0.2 src=10.0.0.3', /source_ip is given twice/],
+    ['tcp 10.0.0.1:80 flags=syn flags=ack', /tcp_flags is given twice/],
     ['tcp 10.0.0.1 ttl=many', /ttl=many is not a number/],
   ])('refuses "%s"', (text, message) => {
     expect(() => read(text)).toThrow(message);

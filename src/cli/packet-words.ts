@@ -44,35 +44,40 @@ function endOf(text: string): { readonly address: string; readonly port: number 
   return { address, port: port === undefined ? null : Number(port) };
 }
 
-const numbers: Readonly<Record<string, string>> = {
-  sport: 'source_port',
-  dport: 'destination_port',
-  type: 'icmp_type',
-  code: 'icmp_code',
-  id: 'icmp_id',
-  ttl: 'hop_limit',
-  vlan: 'vlan',
-};
-const texts: Readonly<Record<string, string>> = {
-  'src-mac': 'source_mac',
-  'dst-mac': 'destination_mac',
-  op: 'operation',
-};
+const numbers: ReadonlyMap<string, string> = new Map([
+  ['sport', 'source_port'],
+  ['dport', 'destination_port'],
+  ['type', 'icmp_type'],
+  ['code', 'icmp_code'],
+  ['id', 'icmp_id'],
+  ['ttl', 'hop_limit'],
+  ['vlan', 'vlan'],
+]);
+const texts: ReadonlyMap<string, string> = new Map([
+  ['src-mac', 'source_mac'],
+  ['dst-mac', 'destination_mac'],
+  ['op', 'operation'],
+]);
+
+function setField(packet: Packet, field: string, value: Packet[string]): void {
+  if (packet[field] !== undefined) refuse(`${field} is given twice`);
+  packet[field] = value;
+}
 
 function setEnd(packet: Packet, side: 'source' | 'destination', text: string): void {
   const { address, port } = endOf(text);
-  packet[`${side}_ip`] = address;
-  if (port !== null) packet[`${side}_port`] = port;
+  setField(packet, `${side}_ip`, address);
+  if (port !== null) setField(packet, `${side}_port`, port);
 }
 
 function setWord(packet: Packet, word: string, value: string): void {
-  const number = numbers[word];
-  const text = texts[word];
+  const number = numbers.get(word);
+  const text = texts.get(word);
   if (word === 'src') setEnd(packet, 'source', value);
   else if (word === 'dst') setEnd(packet, 'destination', value);
-  else if (word === 'flags') packet['tcp_flags'] = value.split(',');
-  else if (number !== undefined) packet[number] = numberOf(word, value);
-  else if (text !== undefined) packet[text] = value;
+  else if (word === 'flags') setField(packet, 'tcp_flags', value.split(','));
+  else if (number !== undefined) setField(packet, number, numberOf(word, value));
+  else if (text !== undefined) setField(packet, text, value);
   else refuse(`no word ${word}= is known`);
 }
 
