@@ -17,8 +17,10 @@ import { threadNanoseconds } from './process-usage.ts';
 import { emit, type Limit, round } from './report.ts';
 
 const locals = 20;
-/** Seconds: the work after a start is done by then, and each measurement includes one look at counters. */
+/** Seconds until the first window: the work of the start is done by then. */
 const settling = 8;
+/** Seconds between both windows: V8 gives back the start's memory once, 20 to 80 s after it. */
+const between = 60;
 
 const switchCpu = (at: Switch): number =>
   (['ovs-vswitchd', 'ovsdb-server'] as const).reduce((sum, daemon) => {
@@ -35,6 +37,7 @@ async function tell(
 ): Promise<void> {
   await delay(settling * 1000);
   await measure({ peer, phase: 'after the start' }, seconds, at, own, []);
+  await delay(between * 1000);
   await measure({ peer, phase: 'steady' }, seconds, at, own, limits);
 }
 
