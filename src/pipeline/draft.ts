@@ -9,13 +9,13 @@ import type { Action, FieldName, FlowBody, Match } from '../openflow/index.ts';
 import type { DropReason } from '../policy/drop-reasons.ts';
 import type { Direction, NetworkId, PortId, RuleId } from '../policy/world.ts';
 import { type ActionOf, type Loads, loads } from './actions.ts';
-import type { PassReason } from './reasons.ts';
 import type { PortField, register } from './registers.ts';
 import {
   bandOf,
   type Level,
   type MatchField,
   type NextTable,
+  type PassReason,
   type PlainBand,
   type TableName,
   tables,

@@ -35,6 +35,9 @@ export interface LocalPort {
   readonly prefixes: readonly Pair[];
 }
 
+/** Whether it carries packets and is held to its addresses and rules. */
+export const isGuarded = ({ up, port }: LocalPort): boolean => up && port.mode !== 'off';
+
 /** A port as registers name it. */
 export type KeyedPort = Pick<LocalPort, 'key' | 'networkKey'>;
 

@@ -1,17 +1,17 @@
 /**
- * All tables of the pipeline, by name. Their rows stand with the features that own them; a flow that breaks its
+ * All tables of the pipeline, by name, and all pass reasons. Their rows stand with the features that own them; a flow that breaks its
  * table's row does not compile. Numbers leave gaps for tables to come. The names are set on the switch too.
  */
-import { classifyTables } from './features/classify/tables.ts';
-import { deliveryTables } from './features/delivery/tables.ts';
-import { forwardingTables } from './features/forwarding/tables.ts';
-import { guardTables } from './features/guards/tables.ts';
-import { ingressGuardTables } from './features/ingress-guard/tables.ts';
-import { qosTables } from './features/qos/tables.ts';
-import { recordTables } from './features/records/tables.ts';
-import { responderTables } from './features/responder/tables.ts';
-import { securityGroupTables } from './features/security-groups/tables.ts';
-import { trackingTables } from './features/tracking/tables.ts';
+import { type classifyReasons, classifyTables } from './features/classify/tables.ts';
+import { type deliveryReasons, deliveryTables } from './features/delivery/tables.ts';
+import { type forwardingReasons, forwardingTables } from './features/forwarding/tables.ts';
+import { type guardReasons, guardTables } from './features/guards/tables.ts';
+import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
+import { type qosReasons, qosTables } from './features/qos/tables.ts';
+import { type recordReasons, recordTables } from './features/records/tables.ts';
+import { type responderReasons, responderTables } from './features/responder/tables.ts';
+import { type securityGroupReasons, securityGroupTables } from './features/security-groups/tables.ts';
+import { type trackingReasons, trackingTables } from './features/tracking/tables.ts';
 import type { Band, TableRow } from './rows.ts';
 
 export const tables = {
@@ -26,6 +26,19 @@ export const tables = {
   ...recordTables,
   ...deliveryTables,
 } as const satisfies Record<string, TableRow>;
+
+/** The reasons of flows that are no drops. Those of drops are in policy/drop-reasons.ts, since the evaluator has them too. */
+export type PassReason =
+  | keyof typeof classifyReasons
+  | keyof typeof guardReasons
+  | keyof typeof trackingReasons
+  | keyof typeof securityGroupReasons
+  | keyof typeof responderReasons
+  | keyof typeof qosReasons
+  | keyof typeof forwardingReasons
+  | keyof typeof ingressGuardReasons
+  | keyof typeof recordReasons
+  | keyof typeof deliveryReasons;
 
 export type TableName = keyof typeof tables;
 type Row<T extends TableName> = (typeof tables)[T];

@@ -11,8 +11,8 @@ import { type Draft, drop, flow } from '../../draft.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { address, arp, rarp } from '../../matches.ts';
 import { after } from '../../positions.ts';
-import type { PassReason } from '../../reasons.ts';
 import { register } from '../../registers.ts';
+import type { PassReason } from '../../tables.ts';
 
 export function guardArp(local: LocalPort): Draft[] {
   const { port, macs, named, prefixes } = local;

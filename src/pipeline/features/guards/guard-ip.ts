@@ -11,8 +11,8 @@ import { type Draft, drop, flow } from '../../draft.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { address, dhcp, icmp4, ipv4, ipv6 } from '../../matches.ts';
 import { after } from '../../positions.ts';
-import type { PassReason } from '../../reasons.ts';
 import { register } from '../../registers.ts';
+import type { PassReason } from '../../tables.ts';
 
 /** Sources are un-wildcarded whole (see whole-fields.ts), also where the packet is dropped. */
 const sources = [

@@ -15,8 +15,8 @@ import { forbiddenTypes, reportTypes } from '../../icmpv6-types.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { address, discovery, icmp6, multicast6 } from '../../matches.ts';
 import { after } from '../../positions.ts';
-import type { PassReason } from '../../reasons.ts';
 import { register } from '../../registers.ts';
+import type { PassReason } from '../../tables.ts';
 
 export function guardNd(
   local: LocalPort,

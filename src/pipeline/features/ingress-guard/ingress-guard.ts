@@ -10,8 +10,8 @@ import { type Draft, drop, end, flow } from '../../draft.ts';
 import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, arp, icmp6, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../../matches.ts';
 import { after } from '../../positions.ts';
-import type { PassReason } from '../../reasons.ts';
 import { register } from '../../registers.ts';
+import type { PassReason } from '../../tables.ts';
 import { highPortBits, isDhcp, udpLowPorts, udpOther } from '../../whole-fields.ts';
 
 type Actions = readonly ActionOf<'ingress_guard'>[];

@@ -5,7 +5,7 @@
  */
 import type { PortKey } from '../../../model/numbers.ts';
 import { type Draft, flow } from '../../draft.ts';
-import { type LocalPort, sentBy, sentTo, type Untracked } from '../../local-port.ts';
+import { isGuarded, type LocalPort, sentBy, sentTo, type Untracked } from '../../local-port.ts';
 import { ipv4, ipv6, original, reply } from '../../matches.ts';
 import { names, originatorPlaces, type Place, responderPlaces } from '../../record.ts';
 
@@ -43,6 +43,4 @@ function bypass(local: LocalPort, family: { readonly eth_type?: number }): Draft
 }
 
 export const establishedBypass = (local: LocalPort, untracked: Untracked): Draft[] =>
-  local.up && local.port.mode !== 'off'
-    ? trackedFamilies(untracked).flatMap((family) => bypass(local, family))
-    : [];
+  isGuarded(local) ? trackedFamilies(untracked).flatMap((family) => bypass(local, family)) : [];

@@ -1,0 +1,5 @@
+/** Which ports admitted a connection, written into its record. */
+import type { Feature } from '../../feature.ts';
+import { ownPieces, recordDefaults } from './remember.ts';
+
+export const records: Feature = { defaults: recordDefaults, ofTrackedPort: ownPieces };
