@@ -33,8 +33,10 @@ const recordAt = (key: string): PuntOutcome => ({
 let store: MemoryStore;
 let pipeline: Pipeline;
 let handled: number;
+let lines: string[];
 beforeEach(() => {
   store = new MemoryStore();
+  lines = [];
   handled = 0;
   pipeline = new Pipeline();
   const { facts } = pipeline;
@@ -56,7 +58,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
     store,
     links: {} as SwitchLinks,
     pipeline,
-    log: pino({ level: 'silent' }),
+    log: pino({}, { write: (line: string) => void lines.push(line) }),
     onChange: () => undefined,
     handlers: { 'link-local': { maxWaitingPerPort, handle: counted } },
   });
@@ -132,11 +134,11 @@ test('packets without userdata, of another version or of a port that is not here
   expect(handled).toBe(0);
 });
 
-test('refused packets are counted by port', async () => {
+test('refused packets are counted by port, but not all of them are logged', async () => {
   const punts = puntsWith(() => ({ kind: 'refused', address: 'fe80::1', owner: 'q' }));
-  await punts.onPacketIn(packet());
-  await punts.onPacketIn(packet());
-  expect(punts.refusals(port.id)).toEqual({ packets: 2, bytes: 10 });
+  for (let sent = 0; sent < 30; sent++) await punts.onPacketIn(packet());
+  expect(punts.refusals(port.id)).toEqual({ packets: 30, bytes: 150 });
+  expect(lines.filter((line) => line.includes('claims an address'))).toHaveLength(10);
 });
 
 test('nothing is handled after the stop', async () => {

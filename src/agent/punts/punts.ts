@@ -18,6 +18,10 @@ import type { SwitchLinks } from '../switch/switch-links.ts';
 import type { PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
 import { puntHandlers } from './registry.ts';
 
+/** Milliseconds in which at most so many refused packets of a port are logged. */
+const refusalLogInterval = 60_000;
+const maxRefusalLines = 10;
+
 export interface PuntsOptions {
   readonly store: Store;
   readonly links: SwitchLinks;
@@ -50,6 +54,8 @@ export class Punts {
   readonly #options: PuntsOptions;
   readonly #queues = new Map<PuntKind, Queue>();
   readonly #refusals = new Map<PortId, Refusals>();
+  /** Refused packets of a port in the present interval, for the log. */
+  readonly #refusalsLogged = new Map<PortId, { readonly since: number; readonly refused: number }>();
   #onward: Onward[] = [];
   #stopped = false;
 
@@ -113,9 +119,9 @@ export class Punts {
     if (outcome.kind === 'refused') {
       const { id: port } = local.port;
       const { address, owner } = outcome;
-      this.#options.log.warn({ port, address, owner }, 'port claims an address that is not its own');
       const { packets, bytes } = this.refusals(port);
       this.#refusals.set(port, { packets: packets + 1, bytes: bytes + data.length });
+      this.#logRefusal({ port, address, owner, packets: packets + 1 });
       return false;
     }
     const { put, replaces, conditions, deletes } = outcome;
@@ -132,6 +138,17 @@ export class Punts {
       ...deletes.map((key) => ({ op: 'delete', key }) as const),
     ];
     return (await store.txn([condition, ...conditions], writes)).ok;
+  }
+
+  /** A hostile guest claims addresses all the time: without a limit it would fill the disk with log lines. */
+  #logRefusal(refusal: { readonly port: PortId; readonly [name: string]: unknown }): void {
+    const { port } = refusal;
+    const now = performance.now();
+    let logged = this.#refusalsLogged.get(port);
+    if (logged === undefined || now - logged.since >= refusalLogInterval) logged = { since: now, refused: 0 };
+    this.#refusalsLogged.set(port, { ...logged, refused: logged.refused + 1 });
+    if (logged.refused >= maxRefusalLines) return;
+    this.#options.log.warn(refusal, 'port claims an address that is not its own');
   }
 
   /** Packets of a port that were refused since this agent started. */
