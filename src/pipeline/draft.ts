@@ -1,5 +1,5 @@
 /**
- * How a stage says a flow: typed by its table's row, with the reason it exists. Values only.
+ * Draft flows, as features declare them: typed by the table's row, each with its reason. Values only.
  * Two kinds: a whole flow, and a clause of a conjunctive flow. Clauses of different rules with one match are merged,
  * because one match at one priority is one flow to the switch.
  */
@@ -101,6 +101,17 @@ function priorityOf<T extends TableName>(table: T, at: Priority<T>): number {
   return level >= 0 && priority <= highest ? priority : bug(`${table} has no priority ${level} in ${name}`);
 }
 
+function whole<T extends TableName>(
+  table: T,
+  at: Priority<T>,
+  match: Match,
+  body: FlowBody,
+  why: PassWhy | DropWhy,
+): Draft {
+  const place = { table: tables[table].id, priority: priorityOf(table, at), match };
+  return { ...place, body, why: { stage: table, ...why } };
+}
+
 export function flow<T extends TableName, M extends MatchIn<T>>(
   table: T,
   at: Priority<NoInfer<T>>,
@@ -111,13 +122,7 @@ export function flow<T extends TableName, M extends MatchIn<T>>(
   const actions: Action[] = [...loads(then.load), ...(then.actions ?? [])];
   const next = then.goto;
   const body: FlowBody = next === undefined ? { actions } : { actions, goto: tables[next].id };
-  return {
-    table: tables[table].id,
-    priority: priorityOf(table, at),
-    match,
-    body,
-    why: { stage: table, ...why },
-  };
+  return whole(table, at, match, body, why);
 }
 
 /** An explicit end, counted by reason. `actions` un-wildcard fields; a drop does nothing else. */
@@ -128,14 +133,7 @@ export function drop<T extends TableName, M extends MatchIn<T>>(
   why: DropWhy,
   actions: readonly ActionOf<NoInfer<T>>[] = [],
 ): Draft {
-  const body: FlowBody = { actions };
-  return {
-    table: tables[table].id,
-    priority: priorityOf(table, at),
-    match,
-    body,
-    why: { stage: table, ...why },
-  };
+  return whole(table, at, match, { actions }, why);
 }
 
 /** Ends a copy that has no receiver. Not a drop: no packet is lost. */
@@ -145,14 +143,7 @@ export function end<T extends TableName, M extends MatchIn<T>>(
   match: Only<T, M>,
   why: PassWhy,
 ): Draft {
-  const body: FlowBody = { actions: [] };
-  return {
-    table: tables[table].id,
-    priority: priorityOf(table, at),
-    match,
-    body,
-    why: { stage: table, ...why },
-  };
+  return whole(table, at, match, { actions: [] }, why);
 }
 
 export function clause<T extends TableName, M extends MatchIn<T>>(

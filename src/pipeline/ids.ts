@@ -2,7 +2,8 @@
  * Numbers for names that mean something on this host only: sets, classes, rules, meters. A number is a hash of its name,
  * so it is the same after a restart without being stored. After a collision the name takes the next free number.
  */
-import { type NumberRange, preferredNumber } from '../base/hash.ts';
+import { bug } from '../base/errors.ts';
+import { candidateNumbers, type NumberRange } from '../base/hash.ts';
 
 export class IdSpace {
   readonly #range: NumberRange;
@@ -17,12 +18,13 @@ export class IdSpace {
   of(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
-    const { lowest, highest } = this.#range;
-    let id = preferredNumber(name, this.#range);
-    while (this.#names.has(id)) id = id === highest ? lowest : id + 1;
-    this.#ids.set(name, id);
-    this.#names.set(id, name);
-    return id;
+    for (const id of candidateNumbers(name, this.#range)) {
+      if (this.#names.has(id)) continue;
+      this.#ids.set(name, id);
+      this.#names.set(id, name);
+      return id;
+    }
+    return bug(`no number is left for ${name}`);
   }
 
   /** Names that have an id. */

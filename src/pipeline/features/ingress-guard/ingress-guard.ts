@@ -7,7 +7,7 @@ import { broadcastOf } from '../../../policy/address-owners.ts';
 import type { Subnet } from '../../../policy/world.ts';
 import { type ActionOf, unwildcard } from '../../actions.ts';
 import { type Draft, drop, end, flow } from '../../draft.ts';
-import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
+import { isGuarded, type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, arp, icmp6, ipv4, ipv6, multicast4, multicast6, rarp, tagged } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
@@ -22,8 +22,8 @@ const dropped4: Actions = [...whole4, unwildcard('ip_src')];
 const dropped6: Actions = [...whole6, unwildcard('ipv6_src')];
 
 export function ingressGuard(local: LocalPort): Draft[] {
-  const { port, up, pairs4, pairs6 } = local;
-  if (port.mode === 'off' || !up) return [];
+  if (!isGuarded(local)) return [];
+  const { port, pairs4, pairs6 } = local;
   const to = sentTo(local);
   const check = { goto: after('ingressGuard') } as const;
   const because = (reason: PassReason) => ({ reason, port: port.id });

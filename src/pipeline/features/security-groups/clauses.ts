@@ -10,7 +10,7 @@ import { protocols } from '../../../net/packet/transport.ts';
 import type { Direction, Rule } from '../../../policy/world.ts';
 import { type Conjunction, clause, type Draft, type DropWhy, drop, flow, type PassWhy } from '../../draft.ts';
 import type { IdSpace } from '../../ids.ts';
-import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
+import { isGuarded, type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../../matches.ts';
 import type { PeerClass } from '../../peers.ts';
 import { need, register } from '../../registers.ts';
@@ -168,8 +168,8 @@ const countedProtocols = [
 
 /** The drops of packets that no rule of a port admits, by port, direction and protocol. */
 export function portDenials(local: LocalPort): Draft[] {
-  const { port, up } = local;
-  if (port.mode === 'off' || !up) return [];
+  if (!isGuarded(local)) return [];
+  const { port } = local;
   const why = (drop: Direction, protocol: string): DropWhy => ({
     reason: `${drop}-rules`,
     drop,

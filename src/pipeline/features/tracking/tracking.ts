@@ -23,7 +23,7 @@ import { protocols } from '../../../net/packet/transport.ts';
 import { lookUp } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
 import { listenerTypes, neighbourTypes, reportTypes } from '../../icmpv6-types.ts';
-import { type LocalPort, sentBy, sentTo, type Untracked } from '../../local-port.ts';
+import { isGuarded, type LocalPort, sentBy, sentTo, type Untracked } from '../../local-port.ts';
 import {
   anyFragment,
   ctState,
@@ -66,8 +66,8 @@ function pastTracking(local: LocalPort, family: Family): Draft[] {
 }
 
 export function portTracking(local: LocalPort, untracked: Untracked): Draft[] {
-  const { port, up } = local;
-  if (!up || port.mode === 'off') return [];
+  if (!isGuarded(local)) return [];
+  const { port } = local;
   const from = sentBy(local);
   const to = sentTo(local);
   // A fragmented redirect is "related" to its victim's connection, so it is dropped above the bypass.
