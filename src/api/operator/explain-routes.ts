@@ -18,36 +18,27 @@ import {
   booleanSchema,
   enumSchema,
   objectOf,
-  type Schema,
+  orNullSchema,
   stringSchema,
   uuidSchema,
 } from '../../model/schema.ts';
 import { portOf, subnetOf } from '../../policy/records.ts';
 import { readBody } from '../http/body.ts';
-import { refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
 import type { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { type ApiOperation, describes } from '../openapi/operation.ts';
-import type { View } from '../state/view.ts';
-import type { Asker } from './ask.ts';
 import { timeoutParameter } from './operations.ts';
 import { packetSchema, readPacket } from './packet-description.ts';
 import { frameOf } from './packet-frame.ts';
-
-export interface ExplainParts {
-  readonly view: View;
-  readonly ports: Access<PortRecord>;
-  readonly asker: Asker;
-}
+import { askHost, hidesHosts, hostOf, type PortQuestionParts } from './port-question.ts';
 
 /** Seconds that a host has to answer. */
 const explainTimeout = 10;
 /** A jumbo frame. */
 const maxFrameBytes = 9216;
 
-const orNull = (schema: Schema): Schema => ({ ...schema, type: [schema.type as 'string', 'null'] });
 const result = enumSchema(['pass', 'drop']);
 
 const explainOperation: ApiOperation = {
@@ -80,21 +71,18 @@ const explainOperation: ApiOperation = {
       },
       steps: arrayOf(
         objectOf({
-          host: orNull(stringSchema),
+          host: orNullSchema(stringSchema),
           port: uuidSchema,
           stage: stringSchema,
           result,
           reason: stringSchema,
-          rule: { ...orNull(uuidSchema), description: 'The rule that admitted the packet.' },
-          address: { ...orNull(stringSchema), description: 'The address that the decision was about.' },
+          rule: { ...orNullSchema(uuidSchema), description: 'The rule that admitted the packet.' },
+          address: { ...orNullSchema(stringSchema), description: 'The address that the decision was about.' },
         }),
       ),
-      receivers: arrayOf(objectOf({ port: uuidSchema, result, reason: orNull(stringSchema) })),
+      receivers: arrayOf(objectOf({ port: uuidSchema, result, reason: orNullSchema(stringSchema) })),
       connection: {
-        anyOf: [
-          objectOf({ originators: arrayOf(stringSchema), responders: arrayOf(stringSchema) }),
-          { type: 'null' },
-        ],
+        ...orNullSchema(objectOf({ originators: arrayOf(stringSchema), responders: arrayOf(stringSchema) })),
         description: "The ports on the switch's record of the packet's connection; null where it has none.",
       },
       connections_read: {
@@ -102,17 +90,16 @@ const explainOperation: ApiOperation = {
         description: 'False where the switch could not be asked for its connections.',
       },
       changes: {
-        anyOf: [
+        ...orNullSchema(
           arrayOf(
             objectOf({
               resource: enumSchema(['security_group_rule', 'port', 'network']),
-              id: orNull(uuidSchema),
-              port: orNull(uuidSchema),
+              id: orNullSchema(uuidSchema),
+              port: orNullSchema(uuidSchema),
               attributes: { type: 'object' },
             }),
           ),
-          { type: 'null' },
-        ],
+        ),
         description: 'The smallest change that lets a dropped packet pass; null where none is known.',
       },
     }),
@@ -128,7 +115,8 @@ function readFrame(value: unknown): Buffer {
   return frame;
 }
 
-export function registerExplain(app: FastifyInstance, { view, ports, asker }: ExplainParts): void {
+export function registerExplain(app: FastifyInstance, parts: PortQuestionParts): void {
+  const { view, ports } = parts;
   const frameFrom = (body: Readonly<Record<string, unknown>>, record: PortRecord): Buffer => {
     if (body['frame'] !== undefined) {
       if (body['packet'] !== undefined) badRequest("Give 'packet' or 'frame', not both");
@@ -158,16 +146,10 @@ export function registerExplain(app: FastifyInstance, { view, ports, asker }: Ex
     const caller = callerOf(request);
     const port = ports.found(caller, id).record;
     const frame = frameFrom(body, port).toString('hex');
-    const binding = view.state.bindings.get(id);
-    if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
-      return refuseRequest({ code: 'PortNotBound', port: id });
+    const host = hostOf(view, port);
     const question = { kind: 'explain', port: id, network: port.network_id, frame } as const;
-    const { answers } = await asker.ask(question, [binding.host], timeout);
-    const answer = answers.get(binding.host);
-    const hidesHosts = ports.visibilityOf(caller).hidden.has('binding:host_id');
-    if (!isExplanation(answer))
-      return refuseRequest({ code: 'HostSilent', host: hidesHosts ? null : binding.host });
-    return { port: id, frame, ...shownTo(caller, ports, hidesHosts, answer) };
+    const answer = await askHost(parts, caller, host, question, timeout, isExplanation);
+    return { port: id, frame, ...shownTo(caller, ports, answer) };
   });
 }
 
@@ -178,7 +160,6 @@ const isExplanation = (answer: unknown): answer is Explanation =>
 function shownTo(
   caller: Caller,
   ports: Access<PortRecord>,
-  hidesHosts: boolean,
   { result, steps, receivers, connection, changes, ...rest }: Explanation,
 ): Explanation {
   const seen = new Map<string, boolean>();
@@ -200,7 +181,7 @@ function shownTo(
     result: shownResult,
     steps: steps
       .filter(({ port }) => isSeen(port))
-      .map((step) => (hidesHosts ? { ...step, host: null } : step)),
+      .map((step) => (hidesHosts(ports, caller) ? { ...step, host: null } : step)),
     receivers: shownReceivers,
     connection: connection && seenConnection(connection, isSeen),
     // A part of the changes would not let the packet pass.

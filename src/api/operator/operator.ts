@@ -2,15 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import { Fault } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
-import type { PortRecord } from '../../model/records.ts';
 import { answerFor, internalError } from '../http/errors.ts';
 import { type RequestFault, refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
-import type { Access } from '../identity/access.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { describes } from '../openapi/operation.ts';
-import type { View } from '../state/view.ts';
-import type { Asker } from './ask.ts';
 import {
   countersOperation,
   healthOperation,
@@ -19,22 +15,20 @@ import {
   metricsOperation,
   syncOperation,
 } from './operations.ts';
+import { askHost, hostOf, type PortQuestionParts } from './port-question.ts';
 
-export interface OperatorParts {
-  readonly view: View;
-  /** Who sees a port may ask what became of its packets. */
-  readonly ports: Access<PortRecord>;
-  readonly asker: Asker;
+export interface OperatorParts extends PortQuestionParts {
   readonly metrics: (() => Promise<string>) | undefined;
 }
 
 /** Seconds that a host has to answer. */
 const countersTimeout = 10;
 
-export function registerOperatorRoutes(
-  app: FastifyInstance,
-  { view, ports, asker, metrics }: OperatorParts,
-): void {
+const hasDrops = (answer: unknown): answer is { readonly drops: readonly unknown[] } =>
+  isObject(answer) && Array.isArray(answer['drops']);
+
+export function registerOperatorRoutes(app: FastifyInstance, parts: OperatorParts): void {
+  const { view, ports, asker, metrics } = parts;
   app.get('/healthz', describes(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
   app.get('/v1/hosts', describes(hostsOperation), async () => {
@@ -76,20 +70,11 @@ export function registerOperatorRoutes(
       const { id } = request.params;
       const caller = callerOf(request);
       const port = ports.found(caller, id).record;
-      const binding = view.state.bindings.get(id);
-      // A port that is set down still has a binding, and its host counts its drops.
-      if (binding === undefined || (binding.status === 'DOWN' && port.admin_state_up))
-        return refuseRequest({ code: 'PortNotBound', port: id });
+      const host = hostOf(view, port);
       const question = { kind: 'counters', port: id, network: port.network_id } as const;
       const timeout = timeoutOf(request.query, countersTimeout);
-      const { answers } = await asker.ask(question, [binding.host], timeout);
-      const answer = answers.get(binding.host);
-      if (!isObject(answer) || !Array.isArray(answer['drops'])) {
-        // Where a port is held is the cloud's own business.
-        const host = ports.visibilityOf(caller).hidden.has('binding:host_id') ? null : binding.host;
-        return refuseRequest({ code: 'HostSilent', host });
-      }
-      return { port: id, drops: answer['drops'] };
+      const { drops } = await askHost(parts, caller, host, question, timeout, hasDrops);
+      return { port: id, drops };
     },
   );
 
@@ -102,9 +87,8 @@ export function registerOperatorRoutes(
       const timeout = timeoutOf(request.query, countersTimeout);
       const { answers } = await asker.ask({ kind: 'host-counters', host }, [host], timeout);
       const answer = answers.get(host);
-      if (!isObject(answer) || !Array.isArray(answer['drops']))
-        return refuseRequest({ code: 'HostSilent', host });
-      return { host, drops: answer['drops'] };
+      if (!hasDrops(answer)) return refuseRequest({ code: 'HostSilent', host });
+      return { host, drops: answer.drops };
     },
   );
 

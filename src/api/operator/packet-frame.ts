@@ -3,7 +3,7 @@
  * send. Throws `BadRequest` where nothing fits.
  */
 import { badRequest } from '../../model/faults.ts';
-import { type Cidr, cidr, contains, formatIp, linkLocalOf, linkLocalPrefix } from '../../net/cidr.ts';
+import { type Cidr, cidr, contains, formatCidr, linkLocalOf, linkLocalPrefix } from '../../net/cidr.ts';
 import { broadcastMac, type Mac, macFromBits } from '../../net/mac.ts';
 import { arpOps, buildArp } from '../../net/packet/arp.ts';
 import { buildEthernet, etherTypes } from '../../net/packet/ethernet.ts';
@@ -14,6 +14,7 @@ import { buildIpv4 } from '../../net/packet/ipv4.ts';
 import { buildIpv6 } from '../../net/packet/ipv6.ts';
 import { buildSctp, buildTcp, buildUdp, protocols, tcpFlags } from '../../net/packet/transport.ts';
 import { broadcastOf } from '../../policy/address-owners.ts';
+import { sameIp } from '../../policy/identity.ts';
 import type { Port, Subnet } from '../../policy/world.ts';
 import type { PacketDescription } from './packet-description.ts';
 
@@ -25,15 +26,13 @@ export interface Surroundings {
   readonly subnets: readonly Subnet[];
 }
 
-const usualSourcePort = 49_152;
-const usualHopLimit = 64;
-const textOf = ({ family, bits }: Cidr): string => formatIp(family, bits);
-const same = (a: Cidr, b: Cidr): boolean => a.family === b.family && a.bits === b.bits;
+const defaultSourcePort = 49_152;
+const defaultHopLimit = 64;
 
 function sourceOf({ source, destination }: PacketDescription, { port }: Surroundings): Cidr {
   if (source !== null) {
     if (source.family === destination.family) return source;
-    return badRequest(`${textOf(source)} and ${textOf(destination)} are of different IP versions`);
+    return badRequest(`${formatCidr(source)} and ${formatCidr(destination)} are of different IP versions`);
   }
   if (contains(linkLocalPrefix, destination)) return linkLocalOf(port.mac);
   const own = [...port.fixedIps, ...port.pairs.map(({ ip }) => cidr(ip.family, ip.bits))];
@@ -45,15 +44,15 @@ function sourceOf({ source, destination }: PacketDescription, { port }: Surround
 
 function sourceMacOf({ sourceMac }: PacketDescription, source: Cidr, { port }: Surroundings): Mac {
   if (sourceMac !== null) return sourceMac;
-  if (port.fixedIps.some((ip) => same(ip, source))) return port.mac;
+  if (port.fixedIps.some((ip) => sameIp(ip, source))) return port.mac;
   return port.pairs.find(({ ip }) => contains(ip, source))?.mac ?? port.mac;
 }
 
 /** The MAC of the port that has an address by name. */
 function holderOf(address: Cidr, { neighbours }: Surroundings): Mac | null {
   for (const { fixedIps, pairs, mac } of neighbours) {
-    if (fixedIps.some((ip) => same(ip, address)) || same(linkLocalOf(mac), address)) return mac;
-    const pair = pairs.find(({ ip }) => ip.length === address.length && same(ip, address));
+    if (fixedIps.some((ip) => sameIp(ip, address)) || sameIp(linkLocalOf(mac), address)) return mac;
+    const pair = pairs.find(({ ip }) => ip.length === address.length && sameIp(ip, address));
     if (pair !== undefined) return pair.mac;
   }
   return null;
@@ -64,7 +63,7 @@ function destinationMacOf(destination: Cidr, around: Surroundings): Mac {
   if (group !== null) return group;
   const { subnets } = around;
   const broadcasts = subnets.map(broadcastOf).filter((address) => address !== null);
-  if (broadcasts.some((address) => same(address, destination))) return broadcastMac;
+  if (broadcasts.some((address) => sameIp(address, destination))) return broadcastMac;
   const holder = holderOf(destination, around);
   if (holder !== null) return holder;
   for (const { gateway, cidr: prefix } of subnets) {
@@ -73,7 +72,7 @@ function destinationMacOf(destination: Cidr, around: Surroundings): Mac {
     if (router !== null) return router;
   }
   return badRequest(
-    `No port of the network has ${textOf(destination)}, and none is a gateway: give destination_mac`,
+    `No port of the network has ${formatCidr(destination)}, and none is a gateway: give destination_mac`,
   );
 }
 
@@ -132,7 +131,7 @@ function payloadOf(packet: PacketDescription, protocol: number, src: Cidr): Buff
   }
   if (!protocolsWithPorts.has(protocol)) return Buffer.alloc(0);
   if (destinationPort === null) return badRequest('The packet needs a destination_port');
-  const from = sourcePort ?? usualSourcePort;
+  const from = sourcePort ?? defaultSourcePort;
   if (protocol === protocols.udp) return buildUdp(src, dst, from, destinationPort, Buffer.alloc(0));
   if (protocol === protocols.sctp) return buildSctp(from, destinationPort, Buffer.alloc(4));
   const flags = (packet.tcpFlags ?? ['syn']).reduce((bits, flag) => bits | tcpFlags[flag], 0);
@@ -171,5 +170,5 @@ export function frameOf(packet: PacketDescription, around: Surroundings): Buffer
   const protocol = packet.protocol === 'icmp' ? icmp : packet.protocol;
   const payload = payloadOf(packet, protocol, src);
   const to = packet.destinationMac ?? destinationMacOf(dst, around);
-  return ipFrame({ from, to, vlan }, src, dst, protocol, hopLimit ?? usualHopLimit, payload);
+  return ipFrame({ from, to, vlan }, src, dst, protocol, hopLimit ?? defaultHopLimit, payload);
 }
