@@ -46,6 +46,9 @@ export function track(passage: Passage, ip: Ip): ConntrackLookup {
   return lookup;
 }
 
+/** Where steps are taken down. */
+export type Steps = Pick<Passage, 'host' | 'steps'>;
+
 /** What a step is about, beside its reason. */
 interface About {
   readonly rule?: RuleId;
@@ -53,7 +56,7 @@ interface About {
 }
 
 export function pass(
-  { host, steps }: Passage,
+  { host, steps }: Steps,
   port: PortId,
   stage: Stage,
   reason: StepReason,
@@ -64,7 +67,7 @@ export function pass(
 
 /** Gives the reason back. */
 export function drop(
-  { host, steps }: Passage,
+  { host, steps }: Steps,
   port: PortId,
   stage: Stage,
   reason: DropReason,

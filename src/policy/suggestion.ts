@@ -8,6 +8,7 @@ import { type Cidr, isHost } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { type Frame, type Ip, parseFrame } from '../net/packet/frame.ts';
 import { parseNeighbour } from '../net/packet/icmpv6.ts';
+import { protocols } from '../net/packet/transport.ts';
 import { identityOf, sameIp, unspecified4, unspecified6 } from './identity.ts';
 import type { Step } from './verdict.ts';
 import { type Pieces, type Trackers, type Walk, type Where, walk } from './walk.ts';
@@ -64,7 +65,7 @@ function servicesOf({ protocol, upper }: Ip): Service[] {
   const wide: Service = { kind: 'protocol', protocol };
   if (upper?.kind === 'segment')
     return [{ kind: 'ports', protocol, min: upper.dstPort, max: upper.dstPort }, wide];
-  if (upper?.kind === 'icmp' && (protocol === 1 || protocol === 58))
+  if (upper?.kind === 'icmp' && (protocol === protocols.icmp || protocol === protocols.icmpv6))
     return [{ kind: 'icmp', protocol, type: upper.type, code: upper.code }, wide];
   return [wide];
 }

@@ -273,10 +273,11 @@ export function walk(world: World, where: Where, trackers: Trackers, pieces: Pie
   const nothing = { steps, receivers: new Map<PortId, Outcome>(), reply: null, trackers };
   const first = parseFrame(pieces[0]);
   const port = senderOf(world, where);
-  const refuse = (reason: DropReason): Walk => {
-    steps.push({ ...where, stage: 'port', result: 'drop', reason, rule: null, address: null });
-    return { ...nothing, sender: dropped(reason) };
-  };
+  const here = { host: where.host, steps };
+  const refuse = (reason: DropReason): Walk => ({
+    ...nothing,
+    sender: dropped(drop(here, where.port, 'port', reason)),
+  });
   if (port === null) return refuse('admin-down');
   if (first === null) return refuse('mac-spoof');
   const frames = pieces.map(parseFrame).filter((frame) => frame !== null);
@@ -286,9 +287,7 @@ export function walk(world: World, where: Where, trackers: Trackers, pieces: Pie
     const guard = guardSender(world, port, { frame, fragmented: true });
     if (guard.answer !== 'drop') continue;
     const { reason } = guard;
-    const address = claimedBy(frame, reason);
-    steps.push({ ...where, stage: 'egress-guard', result: 'drop', reason, rule: null, address });
-    return walking.end(dropped(reason));
+    return walking.end(dropped(drop(here, where.port, 'egress-guard', reason, claimedBy(frame, reason))));
   }
   return walking.from(where.host, subjectOf(first, readable));
 }

@@ -13,19 +13,16 @@ import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { refuseMethod } from './request-faults.ts';
 import { ownerOf } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { jsonType, type Request, type Routes, type Served, textOfWritten } from './served.ts';
+import { isSub, jsonType, type Request, type Routes, type Served, serve, textOfWritten } from './served.ts';
 
 export function registerCollection<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
   const { app, context, single, operations } = routes;
-  const isSub = typeof routes.served === 'function';
-  const serve = (request: Request): Served<R, T> =>
-    typeof routes.served === 'function' ? routes.served(request.params) : routes.served;
   const { name, collection, table, path, capabilities } = routes.resource;
   const url = `/v2.0/${path}`;
 
   /** What a marker names. For networks and ports Neutron refuses one that names nothing; other lists end there. */
   const markOf = ({ gate, resource }: Served<R, T>, marker: string | null, caller: Caller) => {
-    if (marker === null || isSub) return undefined;
+    if (marker === null || isSub(routes)) return undefined;
     const strict = name === 'network' || name === 'port';
     const row = strict ? gate.found(caller, marker) : gate.seen(caller, marker);
     return row === undefined ? undefined : new RowView(resource, row, gate.visibilityOf(caller));
@@ -38,7 +35,7 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
     const paging = parsePaging(table, query);
     const fields = parseFields(table, query);
     const caller = callerOf(request);
-    const served = serve(request);
+    const served = serve(routes, request);
     const { resource, gate } = served;
     await resource.capabilities.prepareList?.(filters, caller);
     const isVisible = gate.visibleTo(caller);
@@ -66,7 +63,7 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
       : readResources(request, name, collection);
     const drafts = items.map((item) => draftForCreate(table, name, item));
     const caller = callerOf(request);
-    const served = serve(request);
+    const served = serve(routes, request);
     const { quota } = capabilities;
     const owners = drafts.map((draft) => ownerOf(draft, caller));
     const plan: Plan<readonly R[]> = (change) => {

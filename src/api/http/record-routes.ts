@@ -12,22 +12,19 @@ import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts
 import { refuseMethod } from './request-faults.ts';
 import type { ActionAnswer } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { jsonType, type Request, type Routes, type Served, textOfWritten } from './served.ts';
+import { isSub, jsonType, type Request, type Routes, type Served, serve, textOfWritten } from './served.ts';
 
 export function registerRecord<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
   const { app, context, idPart, operations } = routes;
-  const isSub = typeof routes.served === 'function';
-  const serve = (request: Request): Served<R, T> =>
-    typeof routes.served === 'function' ? routes.served(request.params) : routes.served;
   const { name, collection, table, path, verbs, capabilities } = routes.resource;
   const url = `/v2.0/${path}/:${idPart}`;
   const idOf = (request: Request): string => request.params[idPart] ?? '';
-  const revisionOf = (request: Request): number | null => (isSub ? null : expectedRevision(request));
+  const revisionOf = (request: Request): number | null => (isSub(routes) ? null : expectedRevision(request));
 
   app.get(url, describes(operations.show), async (request: Request, reply) => {
     const fields = parseFields(table, queryOf(request));
     const caller = callerOf(request);
-    const { resource, gate } = serve(request);
+    const { resource, gate } = serve(routes, request);
     const row = gate.found(caller, idOf(request));
     const text = new RowView(resource, row, gate.visibilityOf(caller)).text(fields);
     return reply.code(200).header('content-type', jsonType).send(`{"${name}":${text}}`);
@@ -53,7 +50,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
   app.put(url, updating, async (request: Request, reply) => {
     if (capabilities.update === undefined) return refuseMethod(request);
     const patch = draftForUpdate(table, name, readResource(request, name, collection));
-    const served = serve(request);
+    const served = serve(routes, request);
     const record = await replace(
       request,
       served,
@@ -71,7 +68,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
     const actionUrl = `${url}/${verb}`;
     app.put(actionUrl, describes(operations.action(verb, action)), async (request: Request, reply) => {
       const body = action.body === null ? undefined : readAction(request, name);
-      const served = serve(request);
+      const served = serve(routes, request);
       const own = served.resource.capabilities.actions?.[verb] ?? action;
       let answer: ActionAnswer | undefined;
       const decide = (change: Change, row: Row<R>, caller: Caller): R => {
@@ -95,7 +92,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
     refuseBody(request);
     const expected = revisionOf(request);
     const caller = callerOf(request);
-    const { resource, gate } = serve(request);
+    const { resource, gate } = serve(routes, request);
     await context.committer.commit((change) => {
       const row = gate.toRemove(caller, idOf(request));
       requireExpected(change, row, expected);

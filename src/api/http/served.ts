@@ -33,6 +33,15 @@ export interface Routes<R extends Owned, T extends AttributeTable> {
   readonly single: boolean;
 }
 
+/** Whether the records belong to a parent that the URL names. */
+export const isSub = <R extends Owned, T extends AttributeTable>({ served }: Routes<R, T>): boolean =>
+  typeof served === 'function';
+
+export const serve = <R extends Owned, T extends AttributeTable>(
+  { served }: Routes<R, T>,
+  request: Request,
+): Served<R, T> => (typeof served === 'function' ? served(request.params) : served);
+
 /** The text of a record that was just written; the view has it unless another request changed it since. */
 export function textOfWritten<R extends Owned, T extends AttributeTable>(
   { resource, gate }: Served<R, T>,
