@@ -111,8 +111,8 @@ export async function measureAttack(world: MaskWorld, attack: Attack, quick: boo
   for (let turn = 0; turn < turns; turn++) {
     // In changing order, so that other load on the machine falls on all.
     const rates: Record<Side, number> = { quiet: 0, plain: 0, attacked: 0 };
-    for (const at of sides.keys()) {
-      const side = sides[(turn + (turn % 2 === 0 ? at : sides.length - at)) % sides.length] ?? 'quiet';
+    for (const step of sides.keys()) {
+      const side = sides[(turn + (turn % 2 === 0 ? step : sides.length - step)) % sides.length] ?? 'quiet';
       rates[side] = await of(side);
     }
     toQuiet.push(rates.attacked / rates.quiet);

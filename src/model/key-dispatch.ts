@@ -1,7 +1,4 @@
-/**
- * Hands each key of the store to the handler of its kind. It ignores keys of kinds without a
- * handler.
- */
+/** Hands each key of the store to the handler of its kind. Ignores keys of kinds without a handler. */
 import type { AnyParts, Kind } from './key-kind.ts';
 
 export interface KeyHandler {

@@ -60,7 +60,7 @@ async function reconnect(applier: Applier): Promise<void> {
   await session.close();
   session = Session.connect({ target: made.mgmt(bridge) });
   await session.ready();
-  applier.meet(session);
+  applier.onConnected(session);
   await applier.apply(session);
 }
 

@@ -76,7 +76,7 @@ export class InstalledWorld {
     this.pipeline.facts.abilities.set('switch', abilities);
     this.set(world, ofports);
     this.pipeline.run();
-    this.#metering.meet(support);
+    this.#metering.onConnected(support);
     await this.#metering.prepare(this.session, this.pipeline);
     await this.#applier.apply(this.session);
     this.#checkTroubles();

@@ -30,7 +30,7 @@ export type Ending = Pick<InstalledFlow, 'table' | 'priority' | 'match' | 'cooki
 /** Hears what happens to the counters of verdict flows. No method may reject. */
 export interface CounterWatch {
   /** The switch has been read, and had this many verdict flows. */
-  met(verdicts: number): void;
+  onRead(verdicts: number): void;
   /** Before a change that ends counters, which waits for it. */
   ending(flows: readonly Ending[]): Promise<void>;
   /** After `ending`, or alone for flows that others removed; not `done` when they may still be as they were. */
@@ -100,7 +100,7 @@ export class Applier {
   }
 
   /** Another connection: forgets, and begins to read the switch behind it. */
-  meet(session: Session): void {
+  onConnected(session: Session): void {
     this.forget();
     this.#installed.begin(session);
   }
@@ -170,7 +170,7 @@ export class Applier {
 
   async #resync(session: Session): Promise<Applied> {
     const { flows, strays } = await this.#installed.read(session);
-    this.#watch?.met([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
+    this.#watch?.onRead([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
     for (const key of this.#desired.takeChanged()) this.#encodedAhead.delete(key);
     this.#account(strays);
     const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));

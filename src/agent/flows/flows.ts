@@ -104,7 +104,7 @@ export class Flows {
     // The monitor before the reading, so that no change falls between. All questions go out at once, because a switch
     // that has just started is busy.
     const watched = session.watchFlows();
-    this.#applier.meet(session);
+    this.#applier.onConnected(session);
     const [monitored, answersNd, support] = await Promise.all([
       watched,
       links.answersNd(),
@@ -115,7 +115,7 @@ export class Flows {
     });
     this.#looks.isMonitored = monitored;
     if (!monitored) log.warn('switch has no flow monitor: only looks find what others change');
-    this.#metering.meet(support);
+    this.#metering.onConnected(support);
     const known = pipeline.facts.abilities.get('switch');
     pipeline.facts.abilities.set('switch', {
       answersNd: answersNd ?? known?.answersNd ?? false,
@@ -141,7 +141,7 @@ export class Flows {
     const { links, drift } = this.#options;
     await this.#metering.look(links.session, drift);
     await removeForeignGroups(links.session, drift);
-    if (scope === 'flows too') await this.#applier.look(links.session);
+    if (scope === 'flows as well') await this.#applier.look(links.session);
   }
 
   async #applyDifference(): Promise<void> {

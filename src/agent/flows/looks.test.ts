@@ -23,11 +23,11 @@ async function scopesOf(count: number, isMonitored: boolean): Promise<LookScope[
 const repeated = (count: number, scope: LookScope): LookScope[] => Array.from({ length: count }, () => scope);
 
 test('every look compares flows where nothing monitors them', async () => {
-  expect(await scopesOf(7, false)).toEqual(repeated(7, 'flows too'));
+  expect(await scopesOf(7, false)).toEqual(repeated(7, 'flows as well'));
 });
 
 test('every sixth look compares flows where they are monitored, and the first does', async () => {
-  const six: LookScope[] = ['flows too', ...repeated(5, 'untold')];
+  const six: LookScope[] = ['flows as well', ...repeated(5, 'meters and groups')];
   expect(await scopesOf(12, true)).toEqual([...six, ...six]);
 });
 
@@ -39,5 +39,5 @@ test('an answer that waits has flows compared, but not twice within a second', a
     await looks.take(true, async (scope) => {
       scopes.push(scope);
     });
-  expect(scopes).toEqual(['flows too', 'untold']);
+  expect(scopes).toEqual(['flows as well', 'meters and groups']);
 });

@@ -6,7 +6,7 @@
  */
 
 /** What a look compares: meters and groups, or a part of the flows as well. */
-export type LookScope = 'untold' | 'flows too';
+export type LookScope = 'meters and groups' | 'flows as well';
 
 /**
  * Looks for each one that compares flows, where the switch has a flow monitor: they find only what the monitor missed, and
@@ -57,7 +57,7 @@ export class Looks {
     const withFlows = flowsAreDue || (isAwaited && began - this.#looked > awaitedLookInterval);
     if (withFlows) this.#looked = began;
     try {
-      await look(withFlows ? 'flows too' : 'untold');
+      await look(withFlows ? 'flows as well' : 'meters and groups');
     } finally {
       if (isDue || withFlows || this.#timer === undefined) this.#later();
     }

@@ -131,7 +131,7 @@ export class Hits implements CounterWatch {
     this.#options.log.info('switch has lost hit counts of rules');
   }
 
-  met(verdicts: number): void {
+  onRead(verdicts: number): void {
     if (verdicts === 0 && (this.#verdicts > 0 || this.#accounts.based)) {
       this.#lost();
       this.#accounts.restart(Date.now());

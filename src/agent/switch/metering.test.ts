@@ -71,7 +71,7 @@ test('a switch without meters is asked for none, and everything but limits is as
   const pipeline = pipelineWith(0);
   expect(actionsOf(pipeline).filter(({ type }) => type === 'meter')).toHaveLength(10);
   const metering = new Metering(log);
-  metering.meet({ meters: 0, spread: 0 });
+  metering.onConnected({ meters: 0, spread: 0 });
   expect(lines.map(({ level }) => level)).toEqual([50]);
   await metering.prepare(session, pipeline);
   await metering.prune(session);

@@ -66,7 +66,7 @@ export class Metering {
   }
 
   /** Another connection, perhaps another switch. */
-  meet(support: MeterSupport): void {
+  onConnected(support: MeterSupport): void {
     this.#support = support;
     this.#meters.know(support.present ?? null);
     this.#refused.clear();

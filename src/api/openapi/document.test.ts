@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { contractOf, openUnderTest, type TestClient, type UnderTest } from '../testing/api-under-test.ts';
 import { byName } from '../testing/people.ts';
-import { untold } from './routes.ts';
+import { undocumented } from './routes.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 interface Parameter {
@@ -51,7 +51,7 @@ function* objectsIn(value: unknown, at = '#'): Iterable<readonly [string, Json]>
 describe('the document', () => {
   it('has every route that does anything', async () => {
     const client = await start();
-    expect(untold(client.api.app)).toEqual([]);
+    expect(undocumented(client.api.app)).toEqual([]);
     const operations = operationsIn(await documentOf(client));
     expect(operations.length).toBeGreaterThan(100);
     for (const [path, method] of operations)

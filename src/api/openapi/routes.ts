@@ -1,5 +1,5 @@
 /**
- * `/openapi.json`: the document of all routes. It collects them as they are registered. `untold` finds routes without a
+ * `/openapi.json`: the document of all routes. It collects them as they are registered. `undocumented` finds routes without a
  * description.
  */
 import type { FastifyInstance, RouteOptions } from 'fastify';
@@ -75,7 +75,7 @@ export const chaptersOf = (app: FastifyInstance): readonly Chapter[] =>
   });
 
 /** Routes that neither have a description nor refuse every request, as `GET /path`. */
-export function untold(app: FastifyInstance): readonly string[] {
+export function undocumented(app: FastifyInstance): readonly string[] {
   return routesHeardOf(app)
     .filter(({ config, handler }) => config?.operation === undefined && handler !== refuseMethod)
     .flatMap((options) => methodsOf(options).map((method) => `${method} ${options.url}`));

@@ -1,4 +1,4 @@
-/** What the operator's routes tell of themselves. */
+/** What the API document says about the operator's routes. */
 import {
   arrayOf,
   booleanSchema,
@@ -83,7 +83,7 @@ const drops = arrayOf(
 
 export const countersOperation: ApiOperation = {
   group,
-  summary: "What became of a port's packets that were dropped",
+  summary: "Lists a port's drops by reason",
   details: 'For: whoever sees the port.',
   path: { id: "The port's `id`." },
   refusals: [409],

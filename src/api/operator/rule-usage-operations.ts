@@ -1,4 +1,4 @@
-/** What the routes of rules' usage tell of themselves. */
+/** What the API document says about the routes of rule usage. */
 import {
   arrayOf,
   booleanSchema,

@@ -8,12 +8,12 @@ import { arrayOf, integerSchema, objectOf, stringSchema } from '../../model/sche
 import type { Store } from '../../store/contract.ts';
 import { type ApiOperation, describes } from '../openapi/operation.ts';
 
-/** More than these tell nobody more. */
-const most = 1000;
+/** Contradictions that an answer lists. */
+const maxListed = 1000;
 
 const checkOperation: ApiOperation = {
   group: 'operator',
-  summary: 'Tells what in the store contradicts the rest of it',
+  summary: 'Lists contradictions in the store',
   answers: {
     200: objectOf({
       revision: { ...integerSchema, description: 'What was looked at.' },
@@ -21,7 +21,7 @@ const checkOperation: ApiOperation = {
       count: { ...integerSchema, description: 'How many contradictions there are.' },
       violations: {
         ...arrayOf(objectOf({ key: stringSchema, problem: stringSchema })),
-        description: `The first ${most} of them; none where the store is whole.`,
+        description: `The first ${maxListed} of them; none where the store is whole.`,
       },
     }),
   },
@@ -35,7 +35,7 @@ export function registerStoreCheck(app: FastifyInstance, store: Store): void {
       revision,
       entries: entries.length,
       count: violations.length,
-      violations: violations.slice(0, most),
+      violations: violations.slice(0, maxListed),
     };
   });
 }

@@ -1,7 +1,6 @@
 /**
  * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
  */
-
 import { zoneOf } from '../../model/availability-zone.ts';
 import type { DefaultStatefulnessRecord } from '../../model/default-statefulness.ts';
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
