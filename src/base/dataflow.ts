@@ -31,14 +31,47 @@ interface Reader {
   readonly key: Key;
 }
 
+/** The derivations that read entries of one relation. They differ in the types of their keys, so it knows only `Key`. */
+class Readers {
+  readonly name: string;
+  readonly #readers = new Map<Key, Map<Derived, Set<Key>>>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  add(key: Key, { node, key: readerKey }: Reader): void {
+    let byNode = this.#readers.get(key);
+    if (byNode === undefined) this.#readers.set(key, (byNode = new Map()));
+    const keys = byNode.get(node);
+    if (keys === undefined) byNode.set(node, new Set([readerKey]));
+    else keys.add(readerKey);
+  }
+
+  drop(key: Key, { node, key: readerKey }: Reader): void {
+    const byNode = this.#readers.get(key);
+    const keys = byNode?.get(node);
+    if (byNode === undefined || keys === undefined) return;
+    keys.delete(readerKey);
+    if (keys.size === 0) byNode.delete(node);
+    if (byNode.size === 0) this.#readers.delete(key);
+  }
+
+  markDirty(key: Key): void {
+    for (const [node, keys] of this.#readers.get(key) ?? [])
+      for (const readerKey of keys) node.markDirty(readerKey);
+  }
+}
+
 abstract class Node<K extends Key, V> implements Relation<K, V> {
   readonly name: string;
   protected readonly values = new Map<K, V>();
   readonly followers: Derived[] = [];
-  readonly #readers = new Map<K, Map<Derived, Set<Key>>>();
+  readonly readers: Readers;
 
   constructor(name: string) {
     this.name = name;
+    this.readers = new Readers(name);
   }
 
   get(key: K): V | undefined {
@@ -51,27 +84,9 @@ abstract class Node<K extends Key, V> implements Relation<K, V> {
     return this.values.size;
   }
 
-  addReader(key: K, { node, key: readerKey }: Reader): void {
-    let byNode = this.#readers.get(key);
-    if (byNode === undefined) this.#readers.set(key, (byNode = new Map()));
-    const keys = byNode.get(node);
-    if (keys === undefined) byNode.set(node, new Set([readerKey]));
-    else keys.add(readerKey);
-  }
-
-  dropReader(key: K, { node, key: readerKey }: Reader): void {
-    const byNode = this.#readers.get(key);
-    const keys = byNode?.get(node);
-    if (byNode === undefined || keys === undefined) return;
-    keys.delete(readerKey);
-    if (keys.size === 0) byNode.delete(node);
-    if (byNode.size === 0) this.#readers.delete(key);
-  }
-
   protected announce(key: K): void {
     for (const follower of this.followers) follower.markDirty(key);
-    for (const [node, keys] of this.#readers.get(key) ?? [])
-      for (const readerKey of keys) node.markDirty(readerKey);
+    this.readers.markDirty(key);
   }
 }
 
@@ -113,7 +128,7 @@ interface Derived {
 abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, V> implements Derived {
   protected readonly source: Relation<S, SV>;
   #dirty = new Set<S>();
-  readonly #reads = new Map<S, [Node<Key, unknown>, Key][]>();
+  readonly #reads = new Map<S, [Readers, Key][]>();
 
   constructor(name: string, source: Node<S, SV>) {
     super(name);
@@ -127,7 +142,7 @@ abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, 
   }
 
   get edge(): Edge {
-    const reads = new Set([...this.#reads.values()].flatMap((read) => read.map(([node]) => node.name)));
+    const reads = new Set([...this.#reads.values()].flatMap((read) => read.map(([readers]) => readers.name)));
     return { name: this.name, source: this.source.name, reads };
   }
 
@@ -143,18 +158,18 @@ abstract class DerivedNode<S extends Key, SV, K extends Key, V> extends Node<K, 
 
   #derive(key: S): void {
     const reader: Reader = { node: this, key };
-    for (const [node, read] of this.#reads.get(key) ?? []) node.dropReader(read, reader);
+    for (const [readers, read] of this.#reads.get(key) ?? []) readers.drop(read, reader);
     const value = this.source.get(key);
     if (value === undefined) {
       this.#reads.delete(key);
       this.update(key, undefined, neverRead);
       return;
     }
-    const reads: [Node<Key, unknown>, Key][] = [];
-    this.update(key, value, (relation, readKey) => {
-      const node = relation as unknown as Node<Key, unknown>;
-      node.addReader(readKey, reader);
-      reads.push([node, readKey]);
+    const reads: [Readers, Key][] = [];
+    this.update(key, value, <K extends Key, V>(relation: Relation<K, V>, readKey: K) => {
+      const { readers } = relation as Node<K, V>;
+      readers.add(readKey, reader);
+      reads.push([readers, readKey]);
       return relation.get(readKey);
     });
     if (reads.length === 0) this.#reads.delete(key);

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../base/errors.ts';
-import { type AttributeTable, draftForCreate, draftForUpdate } from './attribute.ts';
+import {
+  type AttributeTable,
+  type DraftOf,
+  draftForCreate,
+  draftForUpdate,
+  type PatchOf,
+} from './attribute.ts';
 import { networkAttributes } from './network.ts';
 import { portAttributes } from './port.ts';
 import { pythonText } from './python-text.ts';
@@ -41,6 +47,46 @@ describe.each(Object.entries(tables))('the table of %s', (name, table) => {
       expect({ attribute, reason: validate?.(value) ?? null }).toEqual({ attribute, reason: null });
       expect(value).toEqual(fallback);
     }
+  });
+});
+
+describe('drafts have the types that their table states, so these do not compile:', () => {
+  type Port = DraftOf<typeof portAttributes>;
+  type Subnet = DraftOf<typeof subnetAttributes>;
+  const body = { network_id: '0b2eae0e-6b5f-4b1e-8f0e-0d3a9f5f3f11' };
+  const port: Port = draftForCreate(portAttributes, 'port', body);
+  const subnet: Pick<Subnet, 'enable_dhcp' | 'name'> = { enable_dhcp: true, name: '' };
+
+  it('a value that the check of its attribute refuses', () => {
+    // @ts-expect-error The state is a boolean.
+    const state: Port = { ...port, admin_state_up: 'yes' };
+    // @ts-expect-error A name is a text.
+    const name: Port = { ...port, name: 5 };
+    // @ts-expect-error The groups are ids, in a list.
+    const groups: Port = { ...port, security_groups: 'web' };
+    // @ts-expect-error Null is no answer to whether there is DHCP.
+    const dhcp: typeof subnet = { ...subnet, enable_dhcp: null };
+    expect([state, name, groups, dhcp]).toHaveLength(4);
+  });
+
+  it('a draft without what its creation requires or has a default for', () => {
+    const { network_id, ...homeless } = port;
+    // @ts-expect-error Every port has a network.
+    const noNetwork: Port = homeless;
+    const { admin_state_up, ...stateless } = port;
+    // @ts-expect-error The default is in the draft.
+    const noState: Port = stateless;
+    expect([network_id, admin_state_up, noNetwork, noState]).toHaveLength(4);
+  });
+
+  it('what a client may not set', () => {
+    // @ts-expect-error The server states it.
+    const status = (draft: Port) => draft.status;
+    // @ts-expect-error No attribute has this name.
+    const unknown = (draft: Port) => draft.securityGroups;
+    // @ts-expect-error A port stays on its network.
+    const moved = (patch: PatchOf<typeof portAttributes>) => patch.network_id;
+    expect([status(port), unknown(port), moved({})]).toEqual([undefined, undefined, undefined]);
   });
 });
 

@@ -11,35 +11,35 @@ import {
   followedTableNames,
   type OvsdbRow,
   type OvsdbTable,
+  type RowChange,
   type RowSource,
 } from './schema.ts';
 
 export type ReplicaFault = { readonly code: 'BadUpdate'; readonly table: string };
 
-type AnyRow = Readonly<Record<string, unknown>>;
-interface AnyChange {
-  readonly uuid: string;
-  readonly old: AnyRow | null;
-  readonly row: AnyRow | null;
-}
+type Rows = { readonly [T in OvsdbTable]: Map<string, OvsdbRow<T>> };
 type Json = Readonly<Record<string, unknown>>;
 
 /** `rows`: RFC 7047's old and new rows. `differences`: one of initial, insert, delete, modify a row. */
 export type Dialect = 'rows' | 'differences';
 
 export class Replica implements RowSource {
-  readonly #tables = new Map<OvsdbTable, Map<string, AnyRow>>(
-    followedTableNames.map((name) => [name, new Map()]),
-  );
+  readonly #rows: Rows = {
+    Open_vSwitch: new Map(),
+    Bridge: new Map(),
+    Port: new Map(),
+    Interface: new Map(),
+    Controller: new Map(),
+  };
 
   rows<T extends OvsdbTable>(table: T): ReadonlyMap<string, OvsdbRow<T>> {
-    return this.#table(table) as ReadonlyMap<string, unknown> as ReadonlyMap<string, OvsdbRow<T>>;
+    return this.#rows[table];
   }
 
   /** Applies an update; null when it changed nothing. Throws `BadUpdate` or `BadColumn`. */
   apply(updates: unknown, dialect: Dialect): DatabaseUpdate | null {
     return this.#commit((table) => {
-      const held = this.#table(table);
+      const held = this.rows(table);
       return readTable(updates, table, dialect).flatMap(([uuid, update]) => {
         const old = held.get(uuid) ?? null;
         const row = dialect === 'rows' ? fromRows(table, update) : fromDifference(table, old, update);
@@ -51,7 +51,7 @@ export class Replica implements RowSource {
   /** Replaces the held rows by a full copy. The batch holds only the differences; null if there are none. */
   replace(contents: unknown, dialect: Dialect): DatabaseUpdate | null {
     return this.#commit((table) => {
-      const held = this.#table(table);
+      const held = this.rows(table);
       const fresh = new Map(
         readTable(contents, table, dialect).map(([uuid, update]) => [
           uuid,
@@ -68,29 +68,40 @@ export class Replica implements RowSource {
     });
   }
 
-  #table(name: OvsdbTable): Map<string, AnyRow> {
-    return this.#tables.get(name) ?? new Map();
+  #commit(changesOf: <T extends OvsdbTable>(table: T) => readonly RowChange<T>[]): DatabaseUpdate | null {
+    const update: DatabaseUpdate = {
+      Open_vSwitch: changesOf('Open_vSwitch'),
+      Bridge: changesOf('Bridge'),
+      Port: changesOf('Port'),
+      Interface: changesOf('Interface'),
+      Controller: changesOf('Controller'),
+    };
+    if (followedTableNames.every((table) => update[table].length === 0)) return null;
+    for (const table of followedTableNames) this.#put(table, update[table]);
+    return update;
   }
 
-  #commit(changesOf: (table: OvsdbTable) => readonly AnyChange[]): DatabaseUpdate | null {
-    const changes = followedTableNames.map((table) => [table, changesOf(table)] as const);
-    if (changes.every(([, rows]) => rows.length === 0)) return null;
-    for (const [table, rows] of changes) {
-      const held = this.#table(table);
-      for (const { uuid, row } of rows) {
-        if (row) held.set(uuid, row);
-        else held.delete(uuid);
-      }
+  #put<T extends OvsdbTable>(table: T, changes: readonly RowChange<T>[]): void {
+    const held: Map<string, OvsdbRow<T>> = this.#rows[table];
+    for (const { uuid, row } of changes) {
+      if (row) held.set(uuid, row);
+      else held.delete(uuid);
     }
-    return Object.fromEntries(changes) as unknown as DatabaseUpdate;
   }
 }
 
-function changeOf(table: OvsdbTable, uuid: string, old: AnyRow | null, row: AnyRow | null): AnyChange[] {
+function changeOf<T extends OvsdbTable>(
+  table: T,
+  uuid: string,
+  old: OvsdbRow<T> | null,
+  row: OvsdbRow<T> | null,
+): RowChange<T>[] {
   if (!old && !row) return [];
   if (old && row) {
+    const before: Json = old;
+    const after: Json = row;
     let same = true;
-    for (const [name, column] of columnsOf(table)) same &&= column.same(old[name], row[name]);
+    for (const [name, column] of columnsOf(table)) same &&= column.same(before[name], after[name]);
     if (same) return [];
   }
   return [{ uuid, old, row }];
@@ -106,11 +117,15 @@ function readTable(updates: unknown, table: OvsdbTable, dialect: Dialect): [stri
   });
 }
 
-function fromRows(table: OvsdbTable, update: Json): AnyRow | null {
+function fromRows<T extends OvsdbTable>(table: T, update: Json): OvsdbRow<T> | null {
   return update.new === undefined || update.new === null ? null : decodeRow(table, update.new, null);
 }
 
-function fromDifference(table: OvsdbTable, old: AnyRow | null, update: Json): AnyRow | null {
+function fromDifference<T extends OvsdbTable>(
+  table: T,
+  old: OvsdbRow<T> | null,
+  update: Json,
+): OvsdbRow<T> | null {
   if (Object.hasOwn(update, 'delete')) return null;
   if (Object.hasOwn(update, 'modify')) {
     if (!old) throw badUpdate(table, 'an absent row is modified');
@@ -121,14 +136,15 @@ function fromDifference(table: OvsdbTable, old: AnyRow | null, update: Json): An
   throw badUpdate(table, 'an update of no known kind');
 }
 
-function decodeRow(table: OvsdbTable, raw: unknown, old: AnyRow | null): AnyRow {
+function decodeRow<T extends OvsdbTable>(table: T, raw: unknown, old: OvsdbRow<T> | null): OvsdbRow<T> {
   if (!isObject(raw)) throw badUpdate(table, 'a row is not an object');
   const row: Record<string, unknown> = {};
   for (const [name, column] of columnsOf(table)) row[name] = decodeColumn(column, raw, name, old);
-  return row;
+  // One entry for each column of the table, decoded by that column.
+  return row as OvsdbRow<T>;
 }
 
-function decodeColumn(column: Column<unknown>, raw: Json, name: string, old: AnyRow | null): unknown {
+function decodeColumn(column: Column<unknown>, raw: Json, name: string, old: Json | null): unknown {
   if (!Object.hasOwn(raw, name)) return old ? old[name] : column.initial;
   const value = column.decode(raw[name]);
   return old ? column.merge(old[name], value) : value;

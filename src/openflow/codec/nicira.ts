@@ -73,13 +73,13 @@ function takeMapping(r: Reader): TlvMapping {
   return mapping;
 }
 
-interface NiciraCodec<M> {
+interface Row<T extends NiciraType> {
   readonly subtype: number;
-  readonly put: (w: Writer, message: M) => void;
-  readonly take: (r: Reader) => M;
+  readonly put: (w: Writer, message: MessageOf<T>) => void;
+  readonly take: (r: Reader) => MessageOf<T>;
 }
 
-const codecs: { readonly [T in NiciraType]: NiciraCodec<MessageOf<T>> } = {
+const rows: { readonly [T in NiciraType]: Row<T> } = {
   packet_in: { subtype: niciraMessages.packet_in2, put: putPacketIn2, take: takePacketIn2 },
   ct_flush: { subtype: niciraMessages.ct_flush, put: putCtFlush, take: takeCtFlush },
   ct_flush_zone: {
@@ -134,13 +134,35 @@ const codecs: { readonly [T in NiciraType]: NiciraCodec<MessageOf<T>> } = {
   },
 };
 
-const bySubtype = new Map<number, NiciraCodec<Message>>(
-  Object.values(codecs).map((codec) => [codec.subtype, codec as unknown as NiciraCodec<Message>]),
-);
+interface NiciraCodec<T extends NiciraType = NiciraType> {
+  readonly type: T;
+  readonly subtype: number;
+  /** Writes only a message of the row's type. */
+  readonly put: (w: Writer, message: Message) => void;
+  readonly take: (r: Reader) => Message;
+}
+
+const isOf = <T extends NiciraType>(message: Message, type: T): message is MessageOf<T> =>
+  message.type === type;
+
+function codecOf<T extends NiciraType>(type: T): NiciraCodec<T> {
+  const { subtype, put, take }: Row<T> = rows[type];
+  return {
+    type,
+    subtype,
+    put: (w, message) => {
+      if (isOf(message, type)) put(w, message);
+    },
+    take,
+  };
+}
+
+const codecs = (Object.keys(rows) as NiciraType[]).map((type) => codecOf(type));
+const byType = new Map<Message['type'], NiciraCodec>(codecs.map((codec) => [codec.type, codec]));
+const bySubtype = new Map<number, NiciraCodec>(codecs.map((codec) => [codec.subtype, codec]));
 
 /** The row of a message type that Nicira's extension carries. */
-export const niciraCodecOf = (type: Message['type']): NiciraCodec<Message> | undefined =>
-  Object.hasOwn(codecs, type) ? (codecs[type as NiciraType] as unknown as NiciraCodec<Message>) : undefined;
+export const niciraCodecOf = (type: Message['type']): NiciraCodec | undefined => byType.get(type);
 
 /** Reads the body of a subtype; undefined when no row knows the subtype. */
 export const takeNicira = (r: Reader, subtype: number): Message | undefined =>
