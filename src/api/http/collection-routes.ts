@@ -13,7 +13,7 @@ import { page, pageLinks, parseFields, parsePaging } from './paging.ts';
 import { refuseMethod } from './request-faults.ts';
 import { ownerOf } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { isSub, jsonType, type Request, type Routes, type Served, serve, textOfWritten } from './served.ts';
+import { isSub, type Request, type Routes, type Served, sendJson, serve, textOfWritten } from './served.ts';
 
 export function registerCollection<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
   const { app, context, single, operations } = routes;
@@ -50,10 +50,7 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
     const texts = items.map((item) => item.text(fields));
     const links = pageLinks(items, paging, asked);
     const tail = links.length === 0 ? '' : `,"${collection}_links":${JSON.stringify(links)}`;
-    return reply
-      .code(200)
-      .header('content-type', jsonType)
-      .send(`{"${collection}":[${texts.join(',')}]${tail}}`);
+    return sendJson(reply, 200, `{"${collection}":[${texts.join(',')}]${tail}}`);
   });
 
   const creating = operations.create === null ? undescribed : describes(operations.create);
@@ -77,10 +74,11 @@ export function registerCollection<R extends Owned, T extends AttributeTable>(ro
       ? context.committer.commitInLane(quotaLane(owner), plan)
       : context.committer.commit(plan));
     const texts = records.map((record) => textOfWritten(served, record, caller));
-    return reply
-      .code(201)
-      .header('content-type', jsonType)
-      .send(bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`);
+    return sendJson(
+      reply,
+      201,
+      bulk ? `{"${collection}":[${texts.join(',')}]}` : `{"${name}":${texts.join(',')}}`,
+    );
   });
 
   app.route({ method: ['PUT', 'DELETE', 'PATCH'], url, handler: refuseMethod });

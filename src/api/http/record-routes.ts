@@ -12,7 +12,7 @@ import { expectedRevision, replaceRecord, requireExpected } from './replacing.ts
 import { refuseMethod } from './request-faults.ts';
 import type { ActionAnswer } from './resource.ts';
 import { RowView } from './row-view.ts';
-import { isSub, jsonType, type Request, type Routes, type Served, serve, textOfWritten } from './served.ts';
+import { isSub, type Request, type Routes, type Served, sendJson, serve, textOfWritten } from './served.ts';
 
 export function registerRecord<R extends Owned, T extends AttributeTable>(routes: Routes<R, T>): void {
   const { app, context, idPart, operations } = routes;
@@ -27,7 +27,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
     const { resource, gate } = serve(routes, request);
     const row = gate.found(caller, idOf(request));
     const text = new RowView(resource, row, gate.visibilityOf(caller)).text(fields);
-    return reply.code(200).header('content-type', jsonType).send(`{"${name}":${text}}`);
+    return sendJson(reply, 200, `{"${name}":${text}}`);
   });
 
   const replace = (
@@ -58,10 +58,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
       (change, row, caller) =>
         served.resource.capabilities.update?.(change, row, patch, caller) ?? row.record,
     );
-    return reply
-      .code(200)
-      .header('content-type', jsonType)
-      .send(`{"${name}":${textOfWritten(served, record, callerOf(request))}}`);
+    return sendJson(reply, 200, `{"${name}":${textOfWritten(served, record, callerOf(request))}}`);
   });
 
   for (const [verb, action] of Object.entries(capabilities.actions ?? {})) {
@@ -82,7 +79,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
         answer === undefined
           ? `{"${name}":${textOfWritten(served, record, callerOf(request))}}`
           : JSON.stringify(answer);
-      return reply.code(200).header('content-type', jsonType).send(text);
+      return sendJson(reply, 200, text);
     });
     app.route({ method: ['GET', 'POST', 'DELETE', 'PATCH'], url: actionUrl, handler: refuseMethod });
   }

@@ -1,5 +1,5 @@
 /** What the routes of a resource's collection and of its records have in common. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AttributeTable } from '../../model/attribute.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Gate } from '../identity/access.ts';
@@ -8,7 +8,9 @@ import type { tableOperations } from '../openapi/table-operations.ts';
 import type { Context, Resource } from './resource.ts';
 import { RowView } from './row-view.ts';
 
-export const jsonType = 'application/json';
+/** Sends JSON that is already text. */
+export const sendJson = (reply: FastifyReply, status: 200 | 201, text: string): FastifyReply =>
+  reply.code(status).header('content-type', 'application/json').send(text);
 
 export type Params = Readonly<Record<string, string>>;
 export type Request = FastifyRequest<{ Params: Params }>;
