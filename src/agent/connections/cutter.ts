@@ -61,7 +61,10 @@ const identityOf = ({ protocol, original: { src, dst, layer4 }, label, mark }: C
 export class Cutter {
   readonly #options: CutterOptions;
   #working: Promise<unknown> = Promise.resolve();
-  /** Waits for the work before it; networks of later rounds join it. */
+  /**
+   * Waits for the work before it; networks of later rounds join it. Rejected: `Throttler`, whose next run would succeed
+   * although the run before it failed.
+   */
   #waiting: Waiting | null = null;
   #connections = 0;
   #milliseconds = 0;

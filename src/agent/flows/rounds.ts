@@ -1,7 +1,7 @@
 /**
  * Runs rounds one after another, each for all that is known when it starts. Events only wake, so a slow switch makes
  * rounds bigger and never builds a queue. After a failed round, rounds wait for a back-off, whatever happens meanwhile.
- * Knows nothing about what a round does.
+ * Knows nothing about what a round does. Rejected: `Throttler`, since `retryNow` has to end the wait of a run.
  */
 import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.ts';

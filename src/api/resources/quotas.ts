@@ -1,4 +1,7 @@
-/** `/v2.0/quotas`: the limits of projects, what they use of them, and setting them. Enforcing them is quota-use.ts. */
+/**
+ * `/v2.0/quotas`: the limits of projects, what they use of them, and setting them. `quota-use.ts` enforces them.
+ * Rejected: the generic router. A `PUT` creates a quota, every project has one to show, and a list takes no filters.
+ */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../../model/checks.ts';
 import { badRequest, refuse } from '../../model/faults.ts';

@@ -22,6 +22,7 @@ export class Contended extends Error {
 /** Puts conditions and writes on the change and returns what the answer needs. Must not await: it sees one moment. */
 export type Plan<T> = (change: Change) => T;
 
+/** Which change holds what. Rejected: a `Limiter` for each value, since a plan decides at once and cannot wait in a queue. */
 export class Claims {
   readonly #holders = new Map<string, Change>();
   readonly #waiters = new Map<string, (() => void)[]>();

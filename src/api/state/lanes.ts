@@ -1,7 +1,7 @@
 /**
  * Queues of plans that contend for the same record. Plans that arrive while the lane's transaction is under way share the
  * next transaction. A plan that is refused in a shared transaction is committed again alone, so sharing changes no
- * decision and no answer.
+ * decision and no answer. Rejected: `Throttler`, whose run takes all callers; a transaction here has a size limit.
  */
 import { Contended, type Plan } from './change.ts';
 
