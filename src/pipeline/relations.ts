@@ -9,13 +9,13 @@ import { type Family, formatCidr, isHost } from '../net/cidr.ts';
 import { broadcastOf, reservedAddresses } from '../policy/address-owners.ts';
 import type { GroupId, NetworkId, PortId, Rule, RuleId, Subnet, SubnetId } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
-import { type Holder, holdings } from './holders.ts';
+import { declareLinkLocals, type LinkLocalRelations } from './features/guards/link-locals.ts';
+import { declareReserved, type Reserved } from './features/guards/reserved.ts';
+import { declareQos, type QosRelations, qosMeters } from './features/qos/budgets.ts';
+import { type Holder, holdings } from './features/responder/holders.ts';
+import { type Classing, declareAddresses, declareMembers } from './features/security-groups/peers.ts';
 import { IdSpace } from './ids.ts';
-import { declareLinkLocals, type LinkLocalRelations } from './link-locals.ts';
 import { type LocalPort, localPort, setName, type Untracked } from './local-port.ts';
-import { type Classing, declareAddresses, declareMembers } from './peers.ts';
-import { declareQos, type QosRelations, qosMeters } from './qos.ts';
-import { declareReserved, type Reserved } from './reserved.ts';
 
 export interface Relations {
   readonly locals: Relation<PortId, LocalPort>;

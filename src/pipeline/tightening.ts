@@ -16,9 +16,9 @@ import type {
   Rule,
 } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
+import type { Reserved } from './features/guards/reserved.ts';
 import type { LocalPort } from './local-port.ts';
 import type { Relations } from './relations.ts';
-import type { Reserved } from './reserved.ts';
 
 const strictness: Readonly<Record<GuardMode, number>> = { off: 0, 'mac-only': 1, strict: 2 };
 

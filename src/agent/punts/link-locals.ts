@@ -14,7 +14,7 @@ import { type Cidr, contains, formatCidr, linkLocalPrefix } from '../../net/cidr
 import type { Mac } from '../../net/mac.ts';
 import { type Frame, parseFrame } from '../../net/packet/frame.ts';
 import { parseNeighbour } from '../../net/packet/icmpv6.ts';
-import { otherOwner } from '../../pipeline/link-locals.ts';
+import { otherOwner } from '../../pipeline/features/guards/link-locals.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';
 import { ignored, type PuntHandler, type PuntOutcome, type PuntView } from './handler.ts';
 

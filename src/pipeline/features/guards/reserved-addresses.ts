@@ -11,7 +11,7 @@ import { unwildcard } from '../../actions.ts';
 import { type Draft, flow, type PassWhy } from '../../draft.ts';
 import { address, arp, discovery, ipv4, ipv6 } from '../../matches.ts';
 import { register } from '../../registers.ts';
-import type { Reserved } from '../../reserved.ts';
+import type { Reserved } from './reserved.ts';
 
 /** Flows that mark a prefix; `scope` limits them to one network. */
 function marks(scope: { readonly [register.network]?: NetworkKey }, prefix: Cidr, why: PassWhy): Draft[] {

@@ -1,6 +1,6 @@
 /** How much a port may send and receive, and how its packets are marked. */
 import type { Feature } from '../../feature.ts';
-import { releaseMeters } from '../../qos.ts';
+import { releaseMeters } from './budgets.ts';
 import { qosDefaults, qosFlows } from './qos-flows.ts';
 
 export const qos: Feature = {

@@ -17,7 +17,7 @@ import { type Draft, flow } from '../../draft.ts';
 import { sentBy, sentTo } from '../../local-port.ts';
 import { ipv4, ipv6 } from '../../matches.ts';
 import { after } from '../../positions.ts';
-import type { Budget, BudgetKind, PortQos } from '../../qos.ts';
+import type { Budget, BudgetKind, PortQos } from './budgets.ts';
 
 const budgetOf = (qos: PortQos, direction: Budget['direction'], kind: BudgetKind): Budget | undefined =>
   qos.budgets.find((budget) => budget.direction === direction && budget.kind === kind);

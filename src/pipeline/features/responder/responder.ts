@@ -10,11 +10,11 @@ import { etherTypes } from '../../../net/packet/ethernet.ts';
 import { icmpv6Types, naFlags, solicitedNodePrefix } from '../../../net/packet/icmpv6.ts';
 import { type ActionOf, copyField, meter, resubmit, rewrite, sendBack, throughMpls } from '../../actions.ts';
 import { type Draft, flow } from '../../draft.ts';
-import type { Holder } from '../../holders.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { address, arp, discovery, icmp6 } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
+import type { Holder } from './holders.ts';
 
 const request = { ...arp, arp_op: arpOps.request, eth_dst: macToBits(broadcastMac) } as const;
 const solicitation = {

@@ -12,12 +12,12 @@ import { type Conjunction, clause, type Draft, type DropWhy, drop, flow, type Pa
 import type { IdSpace } from '../../ids.ts';
 import { isGuarded, type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, icmp4, icmp6, ipOf, ipv4, ipv6 } from '../../matches.ts';
-import type { PeerClass } from '../../peers.ts';
 import { need, register } from '../../registers.ts';
 import { type Ids, idOrZero, type Relations } from '../../relations.ts';
 import type { Band } from '../../rows.ts';
 import { bandOf } from '../../tables.ts';
 import { l4Matches } from './l4-matches.ts';
+import type { PeerClass } from './peers.ts';
 import { isDirect } from './rule-verdicts.ts';
 
 const sides = {

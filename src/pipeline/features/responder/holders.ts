@@ -1,7 +1,7 @@
 /** Who holds which address, and how. Facts of one port only; no flows here. */
-import { type Cidr, contains, isHost, overlaps } from '../net/cidr.ts';
-import type { Mac } from '../net/mac.ts';
-import type { Pair, Port, Subnet } from '../policy/world.ts';
+import { type Cidr, contains, isHost, overlaps } from '../../../net/cidr.ts';
+import type { Mac } from '../../../net/mac.ts';
+import type { Pair, Port, Subnet } from '../../../policy/world.ts';
 
 /** How a port holds an address: as its own, as an allowed pair, or as part of a prefix pair. */
 export interface Holder {

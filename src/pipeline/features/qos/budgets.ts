@@ -3,7 +3,7 @@
  * Every limit has a meter of its own, numbered by a hash of whose it is, so that it is the same after a restart.
  * What the switch cannot measure is left out of `granted`, which the flows are made of.
  */
-import type { Dataflow, Relation } from '../base/dataflow.ts';
+import type { Dataflow, Relation } from '../../../base/dataflow.ts';
 import type {
   Direction,
   Limit,
@@ -12,9 +12,9 @@ import type {
   PortId,
   QosPolicy,
   QosPolicyId,
-} from '../policy/world.ts';
-import type { IdSpace } from './ids.ts';
-import type { KeyedPort, LocalPort } from './local-port.ts';
+} from '../../../policy/world.ts';
+import type { IdSpace } from '../../ids.ts';
+import type { KeyedPort, LocalPort } from '../../local-port.ts';
 
 /** Meters below are for other uses; those above cannot be (OpenFlow 1.5.1 §7.3.4.1, OFPM_MAX). */
 export const qosMeters = { lowest: 0x1_0000, highest: 0xffff_0000 } as const;

@@ -3,7 +3,7 @@
  * the table that they stand in never depends on what was merged. Pure and without history: the same addresses
  * give the same blocks in whatever order they came.
  */
-import { type Cidr, isHost, widthOf } from '../net/cidr.ts';
+import { type Cidr, isHost, widthOf } from '../../../net/cidr.ts';
 
 /** Addresses are merged within aligned buckets of 2^8, so that one that leaves splits a handful of blocks. */
 const bucketBits = 8;

@@ -3,12 +3,12 @@
  * somebody else's by name, or whose MAC the port has no more, is not granted, though its record stays. Asks the
  * question that the agent asks before it makes a record. No flows here.
  */
-import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
-import { type Cidr, contains, linkLocalPrefix } from '../net/cidr.ts';
-import { gatewaysOf, macsOf, metadataAddresses, namedAddresses } from '../policy/address-owners.ts';
-import { sameIp } from '../policy/identity.ts';
-import type { LinkLocal, NetworkId, PortId, Subnet, SubnetId } from '../policy/world.ts';
-import type { Facts } from './facts.ts';
+import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
+import { type Cidr, contains, linkLocalPrefix } from '../../../net/cidr.ts';
+import { gatewaysOf, macsOf, metadataAddresses, namedAddresses } from '../../../policy/address-owners.ts';
+import { sameIp } from '../../../policy/identity.ts';
+import type { LinkLocal, NetworkId, PortId, Subnet, SubnetId } from '../../../policy/world.ts';
+import type { Facts } from '../../facts.ts';
 
 export interface LinkLocalRelations {
   /** By network and bits of the address: the ports, wherever they are, whose the address is by name. */

@@ -4,13 +4,13 @@
  * goes in one never multiplies with the other. A class is the set of those groups that local rules name.
  * Relations only; no flows here.
  */
-import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
-import { type Cidr, cidr, contains, formatCidr } from '../net/cidr.ts';
-import type { Direction, GroupId, NetworkId, PortId, Rule, RuleId } from '../policy/world.ts';
+import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
+import { type Cidr, cidr, contains, formatCidr } from '../../../net/cidr.ts';
+import type { Direction, GroupId, NetworkId, PortId, Rule, RuleId } from '../../../policy/world.ts';
+import type { Facts } from '../../facts.ts';
+import { setName } from '../../local-port.ts';
+import type { Holder } from '../responder/holders.ts';
 import { blocksOf, bucketOf } from './blocks.ts';
-import type { Facts } from './facts.ts';
-import type { Holder } from './holders.ts';
-import { setName } from './local-port.ts';
 
 type Both<R> = Readonly<Record<Direction, R>>;
 

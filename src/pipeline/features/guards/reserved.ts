@@ -3,12 +3,12 @@
  * ports have by name or by duplicate-address detection. Kept by network and only for prefixes of guarded ports here,
  * so a network without any costs nothing, and one more address one derivation. No flows here.
  */
-import type { Dataflow, Read, Relation } from '../base/dataflow.ts';
-import { type Cidr, contains, formatCidr } from '../net/cidr.ts';
-import { broadcastOf, metadataAddresses, namedAddresses } from '../policy/address-owners.ts';
-import type { LinkLocal, NetworkId, Pair, PortId } from '../policy/world.ts';
-import type { Facts } from './facts.ts';
-import type { LocalPort } from './local-port.ts';
+import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
+import { type Cidr, contains, formatCidr } from '../../../net/cidr.ts';
+import { broadcastOf, metadataAddresses, namedAddresses } from '../../../policy/address-owners.ts';
+import type { LinkLocal, NetworkId, Pair, PortId } from '../../../policy/world.ts';
+import type { Facts } from '../../facts.ts';
+import type { LocalPort } from '../../local-port.ts';
 
 /** What one owner takes out of the prefixes of a network. */
 export interface Reserved {

@@ -1,7 +1,7 @@
 /** Blocks cover their members and nothing else, are as few as they can be, and do not depend on history. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cidr, cidr, contains, type Family, formatCidr, parseCidr, widthOf } from '../net/cidr.ts';
+import { type Cidr, cidr, contains, type Family, formatCidr, parseCidr, widthOf } from '../../../net/cidr.ts';
 import { blocksOf, bucketOf } from './blocks.ts';
 
 function net(text: string): Cidr {
