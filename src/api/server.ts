@@ -31,6 +31,7 @@ import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
 import { registerEmptyLists } from './resources/empty-lists.ts';
 import { migrateNumbers } from './resources/number-migration.ts';
 import { registerPortBindings } from './resources/port-bindings.ts';
+import { migratePortNetworks } from './resources/port-network-migration.ts';
 import { Ports } from './resources/ports.ts';
 import { registerQosRuleTypes } from './resources/qos-rule-types.ts';
 import { registerQosRules } from './resources/qos-rules.ts';
@@ -164,6 +165,7 @@ export function createApi(options: ApiOptions): Api {
     started ??= view
       .start()
       .then(() => migrateNumbers(context))
+      .then(() => migratePortNetworks(context, store))
       .then(() => plantDefaultGroupRules(context));
     await started;
   };

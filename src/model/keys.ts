@@ -86,6 +86,8 @@ export const keys = {
   /** Uniqueness of networks' and ports' keys (numbers.ts). The value is the record's id. */
   networkKey: marksAt('vni/:number'),
   portKey: marksAt('port-key/:network/:number'),
+  /** The network of a port: an interface on a host names the port only. */
+  portNetwork: marksAt('port-networks/:port'),
   defaultQosPolicy: marksAt('default-qos/*project'),
   defaultExternalNetwork: marksAt('default-external-network'),
   /** A pool of the scope. */

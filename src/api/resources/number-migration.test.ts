@@ -149,6 +149,14 @@ test('marks that a run of the last release has left behind are removed', async (
   expect(await violations()).toEqual([]);
 });
 
+test('a mark of the network of a port that the last release has deleted is removed', async () => {
+  await start();
+  await store.txn([], [{ op: 'put', key: keys.portNetwork('gone'), value: 'network' }]);
+  expect(await violations()).toHaveLength(1);
+  await start();
+  expect(await violations()).toEqual([]);
+});
+
 test('numbers are freed with their records', async () => {
   const api = serverOn(store);
   await api.ready();
@@ -157,7 +165,7 @@ test('numbers are freed with their records', async () => {
     await client.change('routers', id, { external_gateway_info: null });
   for (const { id } of await client.list('ports')) await client.remove('ports', id);
   for (const { id } of await client.list('networks')) await client.remove('networks', id);
-  const left = Object.keys(await content()).filter((key) => /^(vni|port-key)\//.test(key));
+  const left = Object.keys(await content()).filter((key) => /^(vni|port-key|port-networks)\//.test(key));
   expect(left).toEqual([]);
   expect(await violations()).toEqual([]);
   await api.close();

@@ -29,6 +29,7 @@ const addressesOf = (port: PortRecord | null): readonly string[] =>
 export function writePort(change: Change, before: PortRecord | null, after: PortRecord): void {
   const { id, network_id: network } = after;
   change.put(keys.port(network, id), after);
+  if (before === null) change.put(keys.portNetwork(id), network);
   const kept = new Set(addressesOf(before));
   for (const address of addressesOf(after)) {
     if (kept.delete(address)) continue;
@@ -56,6 +57,7 @@ export function removePortRecord(change: Change, context: Context, port: PortRec
   const { id, network_id: network } = port;
   const { state } = context.view;
   change.remove(keys.port(network, id));
+  change.remove(keys.portNetwork(id));
   change.remove(keys.portKey(network, String(port.key)));
   change.remove(keys.takenMac(network, port.mac_address));
   for (const address of addressesOf(port)) change.remove(keys.takenIp(network, address));

@@ -72,6 +72,7 @@ const portInvariant = invariantOf(keys.port, {
   },
   *marks({ id, network_id: network, ...port }) {
     yield [keys.takenMac(network, port.mac_address), id];
+    yield [keys.portNetwork(id), network];
     if (isPortKey(port.key)) yield [keys.portKey(network, String(port.key)), id];
     for (const ip of port.fixed_ips) yield [keys.takenIp(network, ip.ip_address), id];
     for (const group of port.security_groups) yield [keys.groupUse(group, id), ''];
