@@ -1,12 +1,14 @@
 /**
- * What a feature adds to the pipeline. Its rows and pass reasons stand in its `tables.ts`, since the types of all flows
- * follow from rows; all else it adds stands in its `feature.ts`. `pipeline.ts` lists the features in a packet's order.
+ * What a feature adds to the pipeline. A feature is a folder: `tables.ts` has its rows and pass reasons, `facts.ts` what the
+ * agent sets, `relations.ts` what follows from facts, `feature.ts` its defaults and flows. Types of flows follow from rows,
+ * so `tables.ts` imports no flows. Drop reasons are in `policy/drop-reasons.ts`, since the evaluator has them too.
  */
 import type { Dataflow, Relation } from '../base/dataflow.ts';
 import type { NetworkKey } from '../model/numbers.ts';
 import type { NetworkId, PortId, Subnet } from '../policy/world.ts';
+import type { Abilities } from './abilities.ts';
 import type { Draft } from './draft.ts';
-import type { Abilities, Facts } from './facts.ts';
+import type { Facts } from './facts.ts';
 import type { LocalPort, Untracked } from './local-port.ts';
 import type { Ids, Relations } from './relations.ts';
 import type { Zone } from './zone.ts';

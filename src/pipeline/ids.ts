@@ -40,3 +40,6 @@ export class IdSpace {
     this.#names.delete(id);
   }
 }
+
+/** The register value of a set or class; the empty name is 0. */
+export const idOrZero = (space: IdSpace, name: string): number => (name === '' ? 0 : space.of(name));

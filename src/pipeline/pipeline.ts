@@ -3,9 +3,10 @@
  * have in common; holds no rule of its own. The agent sets `facts`, calls `run`, and asks `desired` what changed.
  */
 import { Dataflow, type Edge, type Relation } from '../base/dataflow.ts';
+import { type Abilities, noAbilities } from './abilities.ts';
 import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
-import { type Abilities, declareFacts, type Facts, noAbilities } from './facts.ts';
+import { declareFacts, type Facts } from './facts.ts';
 import type { Feature } from './feature.ts';
 import { classification } from './features/classify/feature.ts';
 import { delivery } from './features/delivery/feature.ts';

@@ -8,7 +8,8 @@ import { type Cidr, contains, linkLocalPrefix } from '../../../net/cidr.ts';
 import { gatewaysOf, macsOf, metadataAddresses, namedAddresses } from '../../../policy/address-owners.ts';
 import { sameIp } from '../../../policy/identity.ts';
 import type { LinkLocal, NetworkId, PortId, Subnet, SubnetId } from '../../../policy/world.ts';
-import type { Facts } from '../../facts.ts';
+import type { ClassifyFacts } from '../classify/facts.ts';
+import type { GuardFacts } from './facts.ts';
 
 export interface LinkLocalRelations {
   /** By network and bits of the address: the ports, wherever they are, whose the address is by name. */
@@ -38,7 +39,7 @@ export function otherOwner(
 
 export function declareLinkLocals(
   graph: Dataflow,
-  facts: Facts,
+  facts: ClassifyFacts & GuardFacts,
   subnetsOf: LinkLocalRelations['subnetsOf'],
 ): LinkLocalRelations {
   const named = graph.index('link-local-names', facts.ports, (_, port) =>

@@ -7,8 +7,8 @@ import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
 import { type Cidr, contains, formatCidr } from '../../../net/cidr.ts';
 import { broadcastOf, metadataAddresses, namedAddresses } from '../../../policy/address-owners.ts';
 import type { LinkLocal, NetworkId, Pair, PortId } from '../../../policy/world.ts';
-import type { Facts } from '../../facts.ts';
 import type { LocalPort } from '../../local-port.ts';
+import type { ClassifyFacts } from '../classify/facts.ts';
 
 /** What one owner takes out of the prefixes of a network. */
 export interface Reserved {
@@ -21,13 +21,17 @@ const sameReserved = (a: Reserved, b: Reserved): boolean =>
   a.network === b.network && textOf(a.addresses) === textOf(b.addresses);
 const equal = { equal: sameReserved };
 
-/** A relation for each kind of owner. */
+export interface ReservedRelations {
+  /** One for each kind of owner. */
+  readonly reserved: readonly Relation<string, Reserved>[];
+}
+
 export function declareReserved(
   graph: Dataflow,
-  facts: Facts,
+  facts: ClassifyFacts,
   locals: Relation<PortId, LocalPort>,
   linkLocals: Relation<string, LinkLocal>,
-): readonly Relation<string, Reserved>[] {
+): ReservedRelations {
   const prefixed = graph.index('prefixed-locals', locals, (_, { port, up, prefixes }) =>
     up && port.mode === 'strict' && prefixes.length > 0 ? [[port.network, prefixes] as const] : [],
   );
@@ -56,7 +60,7 @@ export function declareReserved(
   const lends = (read: Read, network: NetworkId): boolean =>
     read(facts.networks, network)?.allowsReservedPairs === true;
 
-  return [
+  const reserved = [
     graph.map(
       'reserved-by-port',
       facts.ports,
@@ -89,4 +93,5 @@ export function declareReserved(
       equal,
     ),
   ];
+  return { reserved };
 }

@@ -4,20 +4,14 @@
  * What the switch cannot measure is left out of `granted`, which the flows are made of.
  */
 import type { Dataflow, Relation } from '../../../base/dataflow.ts';
-import type {
-  Direction,
-  Limit,
-  Network,
-  NetworkId,
-  PortId,
-  QosPolicy,
-  QosPolicyId,
-} from '../../../policy/world.ts';
-import type { IdSpace } from '../../ids.ts';
+import type { Direction, Limit, PortId } from '../../../policy/world.ts';
+import { IdSpace } from '../../ids.ts';
 import type { KeyedPort, LocalPort } from '../../local-port.ts';
+import type { ClassifyFacts } from '../classify/facts.ts';
+import type { QosFacts } from './facts.ts';
 
 /** Meters below are for other uses; those above cannot be (OpenFlow 1.5.1 §7.3.4.1, OFPM_MAX). */
-export const qosMeters = { lowest: 0x1_0000, highest: 0xffff_0000 } as const;
+const qosMeters = { lowest: 0x1_0000, highest: 0xffff_0000 } as const;
 
 export type BudgetKind = 'bandwidth' | 'packets';
 
@@ -36,17 +30,19 @@ export interface PortQos extends KeyedPort {
 }
 
 export interface QosRelations {
-  /** What policies ask for. */
-  readonly asked: Relation<PortId, PortQos>;
-  /** The same without what the switch has no meter for. */
-  readonly granted: Relation<PortId, PortQos>;
+  readonly qos: {
+    /** What policies ask for. */
+    readonly asked: Relation<PortId, PortQos>;
+    /** The same without what the switch has no meter for. */
+    readonly granted: Relation<PortId, PortQos>;
+  };
 }
 
-interface QosFacts {
-  readonly networks: Relation<NetworkId, Network>;
-  readonly qosPolicies: Relation<QosPolicyId, QosPolicy>;
-  readonly withheldMeters: Relation<number, true>;
+export interface QosIds {
+  readonly meters: IdSpace;
 }
+
+export const newQosIds = (): QosIds => ({ meters: new IdSpace(qosMeters) });
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
 const kinds: readonly BudgetKind[] = ['bandwidth', 'packets'];
@@ -84,7 +80,7 @@ const equal = (a: PortQos, b: PortQos): boolean =>
 
 export function declareQos(
   graph: Dataflow,
-  facts: QosFacts,
+  facts: ClassifyFacts & QosFacts,
   locals: Relation<PortId, LocalPort>,
   meters: IdSpace,
 ): QosRelations {
@@ -115,7 +111,7 @@ export function declareQos(
     }),
     { equal },
   );
-  return { asked, granted };
+  return { qos: { asked, granted } };
 }
 
 /** Gives the numbers of a port's meters back, once nothing asks for them. */

@@ -1,5 +1,5 @@
 /** Answers to ARP requests and neighbour solicitations. */
-import { noAbilities } from '../../facts.ts';
+import { noAbilities } from '../../abilities.ts';
 import type { Feature } from '../../feature.ts';
 import { isGuarded } from '../../local-port.ts';
 import { answerMeterOf } from '../../shared-meters.ts';

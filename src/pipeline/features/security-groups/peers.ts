@@ -7,10 +7,10 @@
 import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
 import { type Cidr, cidr, contains, formatCidr } from '../../../net/cidr.ts';
 import type { Direction, GroupId, NetworkId, PortId, Rule, RuleId } from '../../../policy/world.ts';
-import type { Facts } from '../../facts.ts';
 import { setName } from '../../local-port.ts';
 import type { Holder } from '../responder/holders.ts';
 import { blocksOf, bucketOf } from './blocks.ts';
+import type { GroupFacts } from './facts.ts';
 
 type Both<R> = Readonly<Record<Direction, R>>;
 
@@ -125,7 +125,7 @@ export function declareMembers(
 export function declareAddresses(
   graph: Dataflow,
   activeRules: Relation<RuleId, Rule>,
-  addressGroups: Facts['addressGroups'],
+  addressGroups: GroupFacts['addressGroups'],
 ): Classing {
   const rulesNaming = graph.index('rules-naming-addresses', activeRules, (_, rule) =>
     rule.remote.kind === 'addresses' ? [[`${rule.direction}|${rule.remote.group}`, rule] as const] : [],
