@@ -39,6 +39,12 @@ export const unnamed = (place: Place) => names(place, 0);
 /** Those that have nobody of a first pass. */
 export const firstPass = { ct_label: { value: 0n, mask: (1n << 64n) - 1n } } as const;
 
+/**
+ * A record that no connection has, because no port has this key. A flow that matches it makes the switch cache the
+ * decision about every packet with its whole record (see whole-fields.ts).
+ */
+export const impossibleRecord = { ct_label: (1n << 128n) - 1n, ct_mark: Number(full) } as const;
+
 /** Writes a port's key into a place, as part of a commit. */
 export const write = (place: Place, key: typeof register.source | typeof register.destination): Action => ({
   type: 'move',

@@ -1,6 +1,7 @@
 /** The first table: which local port sent the packet, and what is known of it. */
 import { type Draft, drop, flow } from '../../draft.ts';
 import type { LocalPort } from '../../local-port.ts';
+import { ctState } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
 
@@ -30,6 +31,11 @@ export function classify(local: LocalPort): Draft[] {
   ];
 }
 
+/** No packet comes in with a verdict of connection tracking. */
+const lookedUp = { ct_state: ctState(['tracked', 'invalid']) };
+
 export const classifyDefaults: readonly Draft[] = [
+  // Packets that later tables drop then have the mask of those that pass, since `l2` matches these bits.
+  drop('classify', 'tracked', lookedUp, { reason: 'ct-invalid', drop: 'egress' }),
   drop('classify', 'unknown', {}, { reason: 'unknown-port', drop: 'egress' }),
 ];

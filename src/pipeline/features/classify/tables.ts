@@ -9,8 +9,8 @@ export const classifyTables = {
   /** in_port → the sender's key, network and set of groups. */
   classify: {
     id: 0,
-    match: ['in_port'],
-    bands: { port: 100, unknown: 0 },
+    match: ['in_port', 'ct_state'],
+    bands: { tracked: 200, port: 100, unknown: 0 },
     load: [source, zone, network, sourceSet, flags],
     next: [after('classify'), after('egressRules')],
   },

@@ -22,6 +22,7 @@ const wholeArp: Actions = [
   unwildcard('arp_tpa'),
 ];
 const wholeNd: Actions = [
+  unwildcard('icmpv6_code'),
   unwildcard('eth_dst'),
   unwildcard('ipv6_src'),
   unwildcard('ipv6_dst'),

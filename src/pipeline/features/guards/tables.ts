@@ -49,6 +49,7 @@ export const guardTables = {
       'nw_ttl',
       'icmp_type',
       'icmpv6_type',
+      'icmpv6_code',
       'udp_src',
       'udp_dst',
     ],

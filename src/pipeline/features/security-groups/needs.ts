@@ -54,24 +54,28 @@ const l4Fields = ([4, 6] as const).flatMap((family) => [
 const needing = (bits: number) => ({ [register.needs]: { value: bits, mask: bits } });
 const both = needing(need.l4 | need.peer);
 
-const peerField = {
-  egress: { 4: 'ip_dst', 6: 'ipv6_dst' },
-  ingress: { 4: 'ip_src', 6: 'ipv6_src' },
-} as const;
+const sourceField = { 4: 'ip_src', 6: 'ipv6_src' } as const;
 
 const why = { reason: 'whole-fields' } as const;
 const toDestination = unwildcard<'egress_whole'>('eth_dst');
+/**
+ * The peer, and the sender's own address: what the rules let out is cached by both (see ingress_guard), so what they
+ * drop then has the same mask.
+ */
+const addresses = {
+  4: [unwildcard<'egress_whole'>('ip_dst'), unwildcard<'egress_whole'>('ip_src')],
+  6: [unwildcard<'egress_whole'>('ipv6_dst'), unwildcard<'egress_whole'>('ipv6_src')],
+} as const;
 
 const egressWhole: readonly Draft[] = [
   ...l4Fields.flatMap(({ family, match, fields }) => {
     const l4 = fields.map((field) => unwildcard<'egress_whole'>(field));
-    const peer = unwildcard<'egress_whole'>(peerField.egress[family]);
     return [
       flow(
         'egress_whole',
         'l4AndPeer',
         { ...match, ...both },
-        { actions: [...l4, peer, toDestination], goto: 'egress_peer' },
+        { actions: [...l4, ...addresses[family], toDestination], goto: 'egress_peer' },
         why,
       ),
       flow(
@@ -88,7 +92,7 @@ const egressWhole: readonly Draft[] = [
       'egress_whole',
       'peer',
       { ...ipOf(family), ...needing(need.peer) },
-      { actions: [unwildcard(peerField.egress[family]), toDestination], goto: 'egress_peer' },
+      { actions: [...addresses[family], toDestination], goto: 'egress_peer' },
       why,
     ),
   ),
@@ -98,7 +102,7 @@ const egressWhole: readonly Draft[] = [
 const ingressWhole: readonly Draft[] = [
   ...l4Fields.flatMap(({ family, match, fields }) => {
     const l4 = fields.map((field) => unwildcard<'ingress_whole'>(field));
-    const peer = unwildcard<'ingress_whole'>(peerField.ingress[family]);
+    const peer = unwildcard<'ingress_whole'>(sourceField[family]);
     return [
       flow(
         'ingress_whole',
@@ -121,7 +125,7 @@ const ingressWhole: readonly Draft[] = [
       'ingress_whole',
       'peer',
       { ...ipOf(family), ...needing(need.peer) },
-      { actions: [unwildcard(peerField.ingress[family])], goto: 'ingress_peer' },
+      { actions: [unwildcard(sourceField[family])], goto: 'ingress_peer' },
       why,
     ),
   ),

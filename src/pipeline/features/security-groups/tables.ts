@@ -73,7 +73,7 @@ export const securityGroupTables = {
     id: 14,
     match: [needs, 'eth_type', 'ip_proto'],
     bands: wholeBands,
-    unwildcard: [...l4Fields, 'ip_dst', 'ipv6_dst', 'eth_dst'],
+    unwildcard: [...l4Fields, 'ip_src', 'ipv6_src', 'ip_dst', 'ipv6_dst', 'eth_dst'],
     next: ['egress_peer', 'egress_rules'],
   },
   egress_peer: {

@@ -37,6 +37,7 @@ export const trackingTables = {
       'ct_tp_dst',
     ],
     bands: {
+      wholeRecord: 1100,
       heldLookup: 1000,
       forbiddenPiece: 310,
       sctp: 305,
@@ -84,7 +85,7 @@ export const trackingTables = {
   ingress_state: {
     id: 40,
     match: [network, destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
-    bands: { sctp: 305, established, invalid: 250, laterPiece: 200, unknown: 0 },
+    bands: { wholeRecord: 1100, sctp: 305, established, invalid: 250, laterPiece: 200, unknown: 0 },
     load: [flags],
     next: ['ingress_known', after('ingressTracking'), after('ingressRules')],
   },

@@ -42,6 +42,7 @@ import {
   wholePacket,
 } from '../../matches.ts';
 import { after } from '../../positions.ts';
+import { impossibleRecord } from '../../record.ts';
 import { flag, register } from '../../registers.ts';
 
 /**
@@ -192,7 +193,16 @@ const unanswered = [ipv4, ipv6].flatMap((family) => {
   ];
 });
 
+/**
+ * Matches no packet. Packets of new connections, established ones and later passes would otherwise each have masks of
+ * their own, by the places of the record that were compared. One record is still one megaflow.
+ */
+const wholeRecord = (['egress', 'ingress'] as const).map((direction) =>
+  drop(`${direction}_state`, 'wholeRecord', impossibleRecord, { reason: 'ct-invalid', drop: direction }),
+);
+
 export const trackingDefaults: readonly Draft[] = [
+  ...wholeRecord,
   ...unreadable,
   ...alwaysSent.map((match) =>
     flow('egress_ct', 'always', match, { goto: after('egressRules') }, { reason: 'untracked' }),
