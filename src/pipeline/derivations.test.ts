@@ -267,9 +267,9 @@ describe.each(sizes)('with $members members and $rules rules of each kind', (siz
   });
 });
 
-test('a rule is four flows for the group and two for each port that it is counted at', () => {
+test('a rule is four flows for the group, one for a block of ports that it splits first, and two for each port that it is counted at', () => {
   const counted = costOf(installed({ members: 100, rules: 5 }), changes['a rule comes']);
-  expect([counted.put, counted.removed]).toEqual([4 + 2 * 20, 0]);
+  expect([counted.put, counted.removed]).toEqual([4 + 1 + 2 * 20, 0]);
   const together = costOf(installed({ members: 100, rules: 50 }), changes['a rule comes']);
   expect([together.put, together.removed]).toEqual([4 + 2, 0]);
 });

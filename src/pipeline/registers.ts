@@ -52,8 +52,10 @@ export const flag = {
 
 /** The fields that rules may need beside the protocol. */
 export const need = {
-  /** Transport ports, or types and codes. */
+  /** The highest bits of transport ports; types and codes. */
   l4: 1,
   /** The peer's address. */
   peer: 2,
+  /** All bits of the transport port, because a rule begins or ends in its block (see needs.ts). */
+  port: 4,
 } as const;

@@ -38,14 +38,17 @@ export const bitsOf = {
 } as const;
 export type WholeField = keyof typeof bitsOf;
 
-/** DHCP is below. Ports above are matched by their highest bits only. */
-const lowPorts = 1024;
-const lowPort = { value: 0, mask: 0x10000 - lowPorts };
+/** Ports with the same highest bits are a block. DHCP is in the first; ports above are matched by their block only. */
+export const blockSize = 1024;
 /** The lowest of these highest bits. */
-export const highPortBits = Math.log2(lowPorts);
+export const highPortBits = Math.log2(blockSize);
+export const blockMask = 0x10000 - blockSize;
 
 /** UDP by destination port: 1024 megaflows for the low ports, 64 for the others. */
-export const udpLowPorts = [udp4, udp6].map((match) => ({ ...match, udp_dst: lowPort }));
+export const udpLowPorts = [udp4, udp6].map((match) => ({
+  ...match,
+  udp_dst: { value: 0, mask: blockMask },
+}));
 export const udpOther = [udp4, udp6];
 
 /** UDP for a DHCP port. Matches on DHCP ask for the register, so they see no other packet's ports. */

@@ -49,6 +49,7 @@ test('frames of an interface that names no port are counted at the host', async 
 test('the host counts every drop of the bridge that belongs to no port', async () => {
   const shown = new Set((await hostDrops()).map(({ reason, direction }) => `${reason} ${direction}`));
   expect([...shown].sort()).toEqual([
+    'ct-invalid egress',
     'ct-invalid ingress',
     'gone-port ingress',
     'no-flow egress',

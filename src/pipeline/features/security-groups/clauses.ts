@@ -17,8 +17,9 @@ import { need, register } from '../../registers.ts';
 import type { Ids, Relations } from '../../relations.ts';
 import type { Band } from '../../rows.ts';
 import { bandOf } from '../../tables.ts';
-import { l4Matches } from './l4-matches.ts';
+import { type L4Match, l4Matches } from './l4-matches.ts';
 import type { PeerClass } from './peers.ts';
+import { isWholeBlocks } from './port-blocks.ts';
 import { isDirect } from './rule-verdicts.ts';
 
 const sides = {
@@ -101,15 +102,20 @@ export function classClauses(
 
 const needing = (bit: number) => ({ [register.needs]: { value: bit, mask: bit } });
 
+/** Matches a bit of needs.ts, so that other packets keep their ports wildcarded. A protocol alone needs none. */
+function neededFor({ service }: Rule, { tcp_dst, udp_dst, sctp_dst }: L4Match) {
+  if (service.kind === 'protocol') return {};
+  const port = tcp_dst ?? udp_dst ?? sctp_dst;
+  return needing(port === undefined || isWholeBlocks(port) ? need.l4 : need.port);
+}
+
 /** The clauses of an active rule: its L4 match and its prefix. */
 export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
   const band = bandFor(rule, ids);
-  // Matches the bit of needs.ts, so that packets of other sets keep their ports wildcarded. A protocol alone needs none.
-  const needed = rule.service.kind === 'protocol' ? {} : needing(need.l4);
   const drafts = (l4Matches(rule.family, rule.service, stateful) ?? []).map((match) =>
-    clause(side.rules, band, { ...match, ...needed }, share(rule, 'l4', ids)),
+    clause(side.rules, band, { ...match, ...neededFor(rule, match) }, share(rule, 'l4', ids)),
   );
   if (rule.remote.kind === 'prefix') {
     const { prefix } = rule.remote;

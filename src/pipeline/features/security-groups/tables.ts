@@ -6,15 +6,8 @@ import type { TableRow } from '../../rows.ts';
 const { source, zone, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, needs } =
   register;
 
-const l4Fields = [
-  'tcp_dst',
-  'udp_dst',
-  'sctp_dst',
-  'icmp_type',
-  'icmp_code',
-  'icmpv6_type',
-  'icmpv6_code',
-] as const;
+const portFields = ['tcp_dst', 'udp_dst', 'sctp_dst'] as const;
+const l4Fields = [...portFields, 'icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code'] as const;
 const ruleFields = [
   peer,
   addresses,
@@ -35,8 +28,9 @@ const ruleFields = [
   'ct_tp_dst',
 ] as const;
 
-const needsBands = { set: 100, none: 0 } as const;
-const wholeBands = { l4AndPeer: 220, l4: 210, peer: 200, neither: 0 } as const;
+/** `block`: of ports in which a rule of the set begins or ends. */
+const needsBands = { block: 110, set: 100, none: 0 } as const;
+const wholeBands = { portAndPeer: 240, port: 230, l4AndPeer: 220, l4: 210, peer: 200, neither: 0 } as const;
 /** A longer prefix is matched first. */
 const classBands = { prefix: [100, 228], none: 0 } as const;
 
@@ -63,7 +57,7 @@ export const securityGroupTables = {
   /** Which fields the rules of the sender's set need. */
   egress_needs: {
     id: 13,
-    match: [sourceSet, 'eth_type'],
+    match: [sourceSet, 'eth_type', 'ip_proto', ...portFields],
     bands: needsBands,
     load: [needs],
     next: ['egress_whole'],
@@ -98,7 +92,7 @@ export const securityGroupTables = {
   },
   ingress_needs: {
     id: 42,
-    match: [zone, network, destinationSet, 'eth_type'],
+    match: [zone, network, destinationSet, 'eth_type', 'ip_proto', ...portFields],
     bands: { heldLookup: 1000, ...needsBands },
     load: [network, needs],
     resubmit: ['ingress_state'],

@@ -195,10 +195,14 @@ const unanswered = [ipv4, ipv6].flatMap((family) => {
 
 /**
  * Matches no packet. Packets of new connections, established ones and later passes would otherwise each have masks of
- * their own, by the places of the record that were compared. One record is still one megaflow.
+ * their own, by the states and the places of the record that were compared. One record is still one megaflow.
  */
+const noConnection = {
+  ...impossibleRecord,
+  ct_state: ctState(['tracked', 'invalid', 'new', 'related', 'reply']),
+};
 const wholeRecord = (['egress', 'ingress'] as const).map((direction) =>
-  drop(`${direction}_state`, 'wholeRecord', impossibleRecord, { reason: 'ct-invalid', drop: direction }),
+  drop(`${direction}_state`, 'wholeRecord', noConnection, { reason: 'ct-invalid', drop: direction }),
 );
 
 export const trackingDefaults: readonly Draft[] = [
