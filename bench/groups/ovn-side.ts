@@ -16,10 +16,10 @@ const names = { nb: 'OVN_Northbound', sb: 'OVN_Southbound' } as const;
 /** Seconds for the first flows of a large world. */
 const syncTimeout = 120;
 
-const named = (name: string): Atom => ['named-uuid', name];
+export const named = (name: string): Atom => ['named-uuid', name];
 const unnamed: readonly ['set', readonly Atom[]] = ['set', []];
 
-const acl = (
+export const acl = (
   name: string,
   priority: number,
   direction: string,
