@@ -1,19 +1,19 @@
 /**
- * The control: the same frames on a bridge with the fewest flows by hand that guard the sender's addresses and track
- * connections. What they cost there, no pipeline can save.
+ * A bridge with the fewest hand-written flows that guard the sender's addresses and track connections. The same frames
+ * there cost what no pipeline can save.
  */
 import { formatCidr } from '../../src/net/cidr.ts';
 import { type Guest, startGuest } from '../../test/lib/netns.ts';
 import type { Switch } from '../../test/lib/switch.ts';
 import { floorBridge } from '../controller.ts';
 import { widePair } from './nasty.ts';
-import type { Plugged, Scene } from './scene.ts';
+import type { Plugged, Side } from './side.ts';
 
 const zone = 1;
 const whole = (field: string): string => `move:${field}->${field}`;
 
 export class Floor implements AsyncDisposable {
-  /** Guests with the addresses of the scene's, so that the victim answers as it does there. */
+  /** Its guests have the same addresses as those of the side, so that the victim answers alike. */
   readonly attacker: Guest;
   readonly #victim: Guest;
   readonly #at: Switch;
@@ -24,7 +24,7 @@ export class Floor implements AsyncDisposable {
     this.#victim = victim;
   }
 
-  static async start(at: Switch, { attacker, victim }: Scene['guests']): Promise<Floor> {
+  static async start(at: Switch, { attacker, victim }: Side['guests']): Promise<Floor> {
     await at.addBridge(floorBridge);
     const twin = ({ mac, ip }: Plugged) => startGuest({ mac, addresses: [`${formatCidr(ip)}/16`] });
     const floor = new Floor(at, await twin(attacker), await twin(victim));
@@ -44,8 +44,8 @@ export class Floor implements AsyncDisposable {
   }
 
   /**
-   * The sources that the attacker has with the nasty pairs. Rules with prefixes and ports of every length need addresses
-   * and ports. Un-wildcarded whole, as Portcullis does it, they cost few masks, and a decision for each value.
+   * Lets the attacker send from the nasty pairs. Rules with prefixes and ports of every length need addresses and ports.
+   * These are un-wildcarded whole, as Portcullis does: few masks, and a decision for each value.
    */
   async makeNasty(attacker: Plugged): Promise<void> {
     await this.#guard(this.attacker, attacker, widePair, [whole('NXM_OF_IP_SRC[]')]);

@@ -1,6 +1,6 @@
 /**
- * The worst that a tenant may write: rules, address group and pairs with prefixes of every length and with port
- * ranges, so that no packet is decided early. Values only; each controller's scene translates them.
+ * The worst that a tenant may write: rules, an address group and pairs with prefixes of every length and port ranges, so
+ * that no packet is decided early. Values only; portcullis-side.ts and ovn-side.ts write them to their controllers.
  */
 import { type Cidr, formatCidr } from '../../src/net/cidr.ts';
 import { siblings } from '../../test/lib/attack.ts';
@@ -10,7 +10,7 @@ export interface Range {
   readonly max: number;
 }
 
-/** One rule, for both directions alike. IPv4 only. */
+/** A rule that exists in both directions. IPv4 only. */
 export type NastyRule =
   | { readonly kind: 'ports'; readonly protocol: 'tcp' | 'udp'; readonly ports: Range }
   | { readonly kind: 'icmp'; readonly type: number; readonly code: number | null }

@@ -1,4 +1,4 @@
-/** A TCP stream between two guests that goes on until it is ended, and what the switch spends on it. */
+/** A TCP stream between two guests that runs until it is stopped, and the switch's CPU time meanwhile. */
 import { readFileSync } from 'node:fs';
 import type { Background, Guest } from '../../test/lib/netns.ts';
 import { until } from '../../test/lib/wait.ts';
@@ -8,7 +8,7 @@ import { threadNanoseconds } from '../process-usage.ts';
 const window = ['-w', '96K'];
 const forever = '86400';
 
-/** Bytes that went out by an interface, since it exists. */
+/** Bytes that an interface has sent. */
 function sentBytes(name: string): number {
   const line = readFileSync('/proc/self/net/dev', 'utf8')
     .split('\n')
@@ -16,7 +16,7 @@ function sentBytes(name: string): number {
   return Number(line?.trim().split(/[\s:]+/)[9] ?? Number.NaN);
 }
 
-/** Sums since some beginning. */
+/** Counters; only differences mean something. */
 export interface Reading {
   readonly seconds: number;
   readonly bytes: number;

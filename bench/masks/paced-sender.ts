@@ -1,4 +1,4 @@
-/** A guest that sends frames at a fixed rate, or rests. One process, so that a change of frames costs nothing. */
+/** A guest that sends frames at a fixed rate, or none. One process does it, so that a change of frames is cheap. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Background, Guest } from '../../test/lib/netns.ts';
@@ -25,19 +25,19 @@ export class PacedSender implements AsyncDisposable {
   /** `rate`: frames a second. */
   static async start(guest: Guest, rate: number, files: readonly string[]): Promise<PacedSender> {
     const sender = new PacedSender(guest.start('python3', program, 'eth0', String(rate), ...files));
-    await sender.#said('ready');
+    await sender.#printed('ready');
     return sender;
   }
 
-  async #said(word: string, times = 1): Promise<void> {
+  async #printed(word: string, times = 1): Promise<void> {
     await until(() => this.#process.output.split(`${word}\n`).length > times || !this.#process.running, {
       timeout: 60_000,
-      what: `the sender says ${word}`,
+      what: `the sender prints ${word}`,
     });
     if (!this.#process.running) throw new Error(`the sender ended: ${this.#process.output}`);
   }
 
-  /** Sends the frames of a file over and over. */
+  /** Sends the frames of a file again and again. */
   send(file: number): void {
     this.#process.write(`${file}\n`);
   }
@@ -50,13 +50,7 @@ export class PacedSender implements AsyncDisposable {
   async sendOnce(file: number): Promise<void> {
     const before = this.#process.output.split('done\n').length;
     this.#process.write(`once ${file}\n`);
-    await this.#said('done', before);
-  }
-
-  /** Frames of a file that `send` has sent. */
-  sent(file: number): number {
-    const counts = this.#process.output.matchAll(/^(\d+) (\d+)$/gm);
-    return [...counts].reduce((sum, [, of, count]) => (Number(of) === file ? sum + Number(count) : sum), 0);
+    await this.#printed('done', before);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

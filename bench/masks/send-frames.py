@@ -1,8 +1,8 @@
 """Sends frames from an interface at a fixed rate: INTERFACE RATE FILE...
 
 A file holds frames, each behind its length (2 bytes). Standard input has one command a line. A number sends the frames
-of that file (0 is the first), from where it stopped last, and from the beginning again after its end. `once N` sends
-each frame of a file once and then prints `done`. `stop` rests. Each command prints what was sent before it: file and count."""
+of that file again and again (0 is the first file), from where it stopped last. `once N` sends each frame of a file once
+and then prints `done`. `stop` sends nothing."""
 import os
 import select
 import socket
@@ -38,8 +38,6 @@ while True:
             break
         *lines, pending = (pending + data).split(b"\n")
         for line in lines:
-            if current is not None:
-                print(current, sent, flush=True)
             words = line.split()
             current = None if words[0] == b"stop" else int(words[-1])
             remaining = len(files[current]) if words[0] == b"once" else None

@@ -1,28 +1,28 @@
 /**
- * Compares several situations of one stream on a machine that does other work too. Each lasts for a part of a second.
- * They follow each other in one order and then in the reverse, so that what changes slowly falls on all alike. Ratios
- * are taken round by round.
+ * Compares situations of one stream on a machine that does other work too. Each lasts half a second. A round has all of them
+ * in one order and then in reverse, so that slow changes of other load affect all alike. Ratios are per round.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median, quantile, round } from '../report.ts';
 import type { NeighbourStream, Reading } from './neighbour.ts';
 
-/** After a change the switch still works on what came before. */
+/** Milliseconds in which the switch finishes the work of the former situation. */
 const settlingTime = 100;
+/** Milliseconds that are measured. */
 const turnTime = 400;
 
-/** One round of one situation. */
-interface Taken {
+/** One situation in one round. */
+interface Sample {
   readonly bytesPerSecond: number;
   readonly switchSecondsPerByte: number;
 }
 
-export type Rounds<Side extends string> = Readonly<Record<Side, readonly Taken[]>>;
+export type Rounds<Situation extends string> = Readonly<Record<Situation, readonly Sample[]>>;
 
 const sum = (all: readonly (readonly [Reading, Reading])[], of: (reading: Reading) => number): number =>
   all.reduce((total, [before, after]) => total + of(after) - of(before), 0);
 
-function takenOf(turns: readonly (readonly [Reading, Reading])[]): Taken {
+function sampleOf(turns: readonly (readonly [Reading, Reading])[]): Sample {
   const bytes = sum(turns, (reading) => reading.bytes);
   return {
     bytesPerSecond: bytes / sum(turns, (reading) => reading.seconds),
@@ -30,28 +30,31 @@ function takenOf(turns: readonly (readonly [Reading, Reading])[]): Taken {
   };
 }
 
-/** `enter` brings a situation about; it does not wait. */
-export async function alternate<Side extends string>(
+/** `enter` starts a situation and does not wait. */
+export async function alternate<Situation extends string>(
   stream: NeighbourStream,
-  sides: readonly Side[],
+  situations: readonly Situation[],
   rounds: number,
-  enter: (side: Side) => void,
-): Promise<Rounds<Side>> {
-  const taken = Object.fromEntries(sides.map((side) => [side, [] as Taken[]])) as Record<Side, Taken[]>;
+  enter: (situation: Situation) => void,
+): Promise<Rounds<Situation>> {
+  const samples = Object.fromEntries(situations.map((situation) => [situation, [] as Sample[]])) as Record<
+    Situation,
+    Sample[]
+  >;
   for (let at = 0; at < rounds; at++) {
-    const first = at % sides.length;
-    const order = [...sides.slice(first), ...sides.slice(0, first)];
-    const turns = new Map<Side, (readonly [Reading, Reading])[]>();
-    for (const side of [...order, ...order.toReversed()]) {
-      enter(side);
+    const first = at % situations.length;
+    const order = [...situations.slice(first), ...situations.slice(0, first)];
+    const turns = new Map<Situation, (readonly [Reading, Reading])[]>();
+    for (const situation of [...order, ...order.toReversed()]) {
+      enter(situation);
       await sleep(settlingTime);
       const before = stream.read();
       await sleep(turnTime);
-      turns.set(side, [...(turns.get(side) ?? []), [before, stream.read()]]);
+      turns.set(situation, [...(turns.get(situation) ?? []), [before, stream.read()]]);
     }
-    for (const [side, readings] of turns) taken[side].push(takenOf(readings));
+    for (const [situation, readings] of turns) samples[situation].push(sampleOf(readings));
   }
-  return taken;
+  return samples;
 }
 
 const spread = (name: string, values: readonly number[]) => ({
@@ -61,12 +64,16 @@ const spread = (name: string, values: readonly number[]) => ({
 });
 
 /**
- * What is left of the stream in one situation, as a part of another: its throughput, and the bytes that a second of the
- * switch's CPU forwards.
+ * One situation ÷ another: the stream's throughput, and the bytes that the switch forwards in a second of CPU time.
  */
-export function kept<Side extends string>(taken: Rounds<Side>, name: string, side: Side, to: Side) {
-  const ratios = (of: (one: Taken) => number): number[] =>
-    taken[side].map((one, at) => of(one) / of(taken[to][at] ?? one));
+export function kept<Situation extends string>(
+  samples: Rounds<Situation>,
+  name: string,
+  situation: Situation,
+  to: Situation,
+) {
+  const ratios = (of: (one: Sample) => number): number[] =>
+    samples[situation].map((one, at) => of(one) / of(samples[to][at] ?? one));
   return {
     ...spread(
       `throughput_${name}`,

@@ -1,6 +1,6 @@
 /**
- * The attack's guests on OVN, with the same groups as Neutron's driver writes them: a port group a security group, an
- * ACL a rule, members by the address sets that go with the port group.
+ * The attack's guests on OVN. Groups are what Neutron's driver makes of them: a port group for each security group, an ACL
+ * for each rule. Members are in the address sets of the port groups.
  */
 import { type Cidr, formatCidr } from '../../src/net/cidr.ts';
 import type { Mac } from '../../src/net/mac.ts';
@@ -12,9 +12,9 @@ import { bridge } from '../controller.ts';
 import { acl, named } from '../groups/ovn-side.ts';
 import { OvnStack } from '../groups/ovn-stack.ts';
 import { type NastyRule, nastyOf, type Range } from './nasty.ts';
-import { type InScene, type Plugged, plug, type Role, roles } from './scene.ts';
+import { type Plugged, plug, type Role, roles, type WithSide } from './side.ts';
 
-/** Seconds for the switch to have all flows. */
+/** Seconds until the switch has all flows. */
 const syncTimeout = 60;
 
 interface Address {
@@ -25,13 +25,13 @@ const addressOf = (role: Role): Address => ({
   mac: mac(`02:00:00:00:01:0${roles.indexOf(role)}`),
   ip: ip(`10.1.0.${10 + roles.indexOf(role)}`),
 });
-/** What the port of a role may speak from. */
-const spoken = (role: Role, pairs: readonly string[] = []): string =>
+/** The MAC and addresses of a port, as OVN's columns want them. */
+const addressesOf = (role: Role, pairs: readonly string[] = []): string =>
   [addressOf(role).mac, formatCidr(addressOf(role).ip), ...pairs].join(' ');
 
 const between = (field: string, { min, max }: Range): string => `${field} >= ${min} && ${field} <= ${max}`;
 
-/** `peer`: the field of the peer's address. */
+/** `peer` is the field with the peer's address. */
 function matchOf(rule: NastyRule, peer: string): string {
   switch (rule.kind) {
     case 'ports':
@@ -47,8 +47,8 @@ function matchOf(rule: NastyRule, peer: string): string {
   }
 }
 
-type Way = 'out' | 'in';
-const ways = {
+type Direction = 'out' | 'in';
+const directions = {
   out: { direction: 'from-lport', port: 'inport', peer: 'ip4.dst' },
   in: { direction: 'to-lport', port: 'outport', peer: 'ip4.src' },
 } as const;
@@ -58,15 +58,15 @@ interface Group {
   readonly members: readonly Role[];
   readonly priority: number;
   readonly action: string;
-  readonly matches: (way: Way) => readonly string[];
+  readonly matches: (direction: Direction) => readonly string[];
 }
 
 function groupOperations({ name, members, priority, action, matches }: Group): Operation[] {
-  const acls = (['out', 'in'] as const).flatMap((way) =>
-    matches(way).map((match, at) => ({
-      name: `${name}_${way}_${at}`,
-      direction: ways[way].direction,
-      match: `${ways[way].port} == @${name} && ${match}`,
+  const acls = (['out', 'in'] as const).flatMap((direction) =>
+    matches(direction).map((match, at) => ({
+      name: `${name}_${direction}_${at}`,
+      direction: directions[direction].direction,
+      match: `${directions[direction].port} == @${name} && ${match}`,
     })),
   );
   return [
@@ -88,7 +88,7 @@ const nastyRoles: readonly Role[] = ['attacker', 'victim'];
 
 const world: readonly Operation[] = [
   ...roles.map((role): Operation => {
-    const row = { name: role, addresses: spoken(role), port_security: spoken(role) };
+    const row = { name: role, addresses: addressesOf(role), port_security: addressesOf(role) };
     return { op: 'insert', table: 'Logical_Switch_Port', 'uuid-name': role, row };
   }),
   { op: 'insert', table: 'Logical_Switch', row: { name: 'net', ports: ['set', roles.map(named)] } },
@@ -105,7 +105,8 @@ const world: readonly Operation[] = [
     members: roles,
     priority: 1002,
     action: 'allow-related',
-    matches: (way) => (way === 'out' ? ['ip4', 'ip6'] : ['ip4.src == $usual_ip4', 'ip6.src == $usual_ip6']),
+    matches: (direction) =>
+      direction === 'out' ? ['ip4', 'ip6'] : ['ip4.src == $usual_ip4', 'ip6.src == $usual_ip6'],
   }),
 ];
 
@@ -113,7 +114,7 @@ async function transact(nb: Rpc, operations: readonly Operation[]): Promise<read
   return readResults(await nb.call('transact', ['OVN_Northbound', ...operations]), operations);
 }
 
-/** The ports of these ids leave the usual group for the nasty one. */
+/** Moves ports from the usual group to the nasty one. */
 async function writeNasty(nb: Rpc, uuids: readonly string[]): Promise<void> {
   const ports = ['set', uuids.map((uuid): Atom => ['uuid', uuid])] as const;
   await transact(nb, [
@@ -122,7 +123,7 @@ async function writeNasty(nb: Rpc, uuids: readonly string[]): Promise<void> {
       members: [],
       priority: 1002,
       action: 'allow-related',
-      matches: (way) => nasty.rules.map((rule) => matchOf(rule, ways[way].peer)),
+      matches: (direction) => nasty.rules.map((rule) => matchOf(rule, directions[direction].peer)),
     }),
     ...(['usual', 'nasty'] as const).map(
       (name): Operation => ({
@@ -136,12 +137,12 @@ async function writeNasty(nb: Rpc, uuids: readonly string[]): Promise<void> {
       op: 'update',
       table: 'Logical_Switch_Port',
       where: [['name', '==', 'attacker']],
-      row: { port_security: spoken('attacker', nasty.pairs) },
+      row: { port_security: addressesOf('attacker', nasty.pairs) },
     },
   ]);
 }
 
-export const inOvn: InScene = async (run) => {
+export const withOvn: WithSide = async (use) => {
   await using stack = new OvnStack(await startSwitch());
   const { at } = stack;
   await at.addBridge(bridge);
@@ -156,7 +157,7 @@ export const inOvn: InScene = async (run) => {
   const uuidOf = (role: Role): string => made[roles.indexOf(role)]?.uuid ?? '';
   stack.startController();
   await stack.synced(syncTimeout);
-  await run({
+  await use({
     peer: 'ovn',
     at,
     guests: { attacker, victim, server, client },

@@ -7,7 +7,7 @@ import { bridge, makeDataDirectory, startController } from '../controller.ts';
 import { HttpConnection } from '../http-connection.ts';
 import { createNetwork, createPorts, type Port } from '../world.ts';
 import { type NastyRule, nastyOf, type Range } from './nasty.ts';
-import { type InScene, type Plugged, plug, type Role, roles } from './scene.ts';
+import { type Plugged, plug, type Role, roles, type WithSide } from './side.ts';
 
 const ranged = ({ min, max }: Range) => ({ port_range_min: min, port_range_max: max });
 
@@ -62,7 +62,7 @@ async function writeNasty(api: HttpConnection, attacker: Port, victim: Port): Pr
 
 const addressOf = (port: Port): Cidr => ip(port.fixed_ips[0]?.ip_address ?? '');
 
-export const inPortcullis: InScene = async (run) => {
+export const withPortcullis: WithSide = async (use) => {
   await using at = await startSwitch();
   await at.addBridge(bridge);
   await using data = await makeDataDirectory();
@@ -89,11 +89,11 @@ export const inPortcullis: InScene = async (run) => {
   await until(async () => (await active()) === roles.length, { what: 'all ports are ACTIVE' });
   await api.json('GET', '/v1/sync?timeout=60');
   api.close();
-  await run({
+  await use({
     peer: 'portcullis',
     at,
     guests: { attacker, victim, server, client },
-    // On a connection of its own: the server closes those that are idle, and an attack takes minutes.
+    // A new connection, because the server has closed the first one: an attack takes minutes.
     makeNasty: async () => {
       const api = await HttpConnection.open(endpoint);
       await writeNasty(api, portOf('attacker'), portOf('victim'));

@@ -1,6 +1,6 @@
 /**
- * What the attack needs of a controller: four guests on a switch, of which one attacks another, and the groups that
- * these two have. The client and the server keep the default group.
+ * The interface of both controllers for the attack: four guests on a switch. The attacker sends to the victim. The server
+ * and the client stay in the default group.
  */
 import { type Cidr, formatCidr } from '../../src/net/cidr.ts';
 import type { Mac } from '../../src/net/mac.ts';
@@ -17,20 +17,20 @@ export interface Plugged extends AsyncDisposable {
   readonly ip: Cidr;
 }
 
-export interface Scene {
+export interface Side {
   readonly peer: 'portcullis' | 'ovn';
   readonly at: Switch;
   readonly guests: Readonly<Record<Role, Plugged>>;
-  /** Gives attacker and victim the worst that a tenant may write; resolves when the switch has it. */
+  /** Gives the attacker and the victim the groups and pairs of nasty.ts. Resolves when the switch has their flows. */
   makeNasty(): Promise<void>;
 }
 
-/** Runs something with the scene, which then ends with everything that it made. */
-export type InScene = (run: (scene: Scene) => Promise<void>) => Promise<void>;
+/** Makes a side, runs `use` with it, and removes everything afterwards. */
+export type WithSide = (use: (side: Side) => Promise<void>) => Promise<void>;
 
-/** The guest of a port that the controller knows by `iface`. */
+/** Starts a guest and plugs it as the interface `iface`. */
 export async function plug(at: Switch, iface: string, mac: Mac, ip: Cidr): Promise<Plugged> {
-  const guest = await startGuest({ mac: mac, addresses: [`${formatCidr(ip)}/16`] });
+  const guest = await startGuest({ mac, addresses: [`${formatCidr(ip)}/16`] });
   try {
     await guest.plug(at, bridge, { 'iface-id': iface });
   } catch (error) {
