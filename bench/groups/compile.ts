@@ -5,7 +5,7 @@
  */
 
 import { Topology } from '../../src/agent/interest/topology.ts';
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { maxMeterSpread } from '../../src/pipeline/shared-meters.ts';
 import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';

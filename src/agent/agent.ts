@@ -3,7 +3,7 @@
  * Builds the rooms, starts and stops them, and names the steps of a round; the rooms do the work.
  */
 import { type DatapathStats, isKernelDatapath } from '../ovsdb/index.ts';
-import { Pipeline } from '../pipeline/pipeline.ts';
+import { Pipeline } from '../pipeline/flow-derivation.ts';
 import { Cutter } from './connections/cutter.ts';
 import { Flows } from './flows/flows.ts';
 import { Rounds } from './flows/rounds.ts';

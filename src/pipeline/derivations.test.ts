@@ -17,7 +17,7 @@ import type {
   Remote,
   RuleId,
 } from '../policy/world.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline } from './flow-derivation.ts';
 
 const network = 'n' as NetworkId;
 const [local, far, addresses] = ['local' as GroupId, 'far' as GroupId, 'addresses' as AddressGroupId];

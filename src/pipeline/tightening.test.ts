@@ -4,7 +4,7 @@ import { ip, net } from '../../test/lib/frames.ts';
 import { setKeys, zone } from '../../test/lib/keys.ts';
 import { type PortText, portFrom, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
 import type { AddressGroupId, GroupId, NetworkId, Port, PortId, RuleId, SubnetId } from '../policy/world.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline } from './flow-derivation.ts';
 
 const n1 = 'n1' as NetworkId;
 const n2 = 'n2' as NetworkId;

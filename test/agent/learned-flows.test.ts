@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Applier } from '../../src/agent/flows/applier.ts';
 import { Drift } from '../../src/agent/switch/drift.ts';
 import { Session } from '../../src/openflow/index.ts';
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { ip, mac, udpFrame } from '../lib/frames.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
 import { until } from '../lib/wait.ts';

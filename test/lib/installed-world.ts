@@ -10,7 +10,7 @@ import { Metering, meterSupport } from '../../src/agent/switch/metering.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
-import { Pipeline, type PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import { Pipeline, type PipelineOptions } from '../../src/pipeline/flow-derivation.ts';
 import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, zone as newZone, portKeyOf } from './keys.ts';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Topology } from '../../src/agent/interest/topology.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { World } from '../../src/policy/world.ts';
 import type { Entry, Snapshot, StoreEvent } from '../../src/store/contract.ts';
 import { zone } from '../lib/keys.ts';

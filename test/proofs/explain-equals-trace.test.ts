@@ -9,7 +9,7 @@ import type { Explanation } from '../../src/model/explanation.ts';
 import { formatIp } from '../../src/net/cidr.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
 import { neighbourMessage, solicitedNode, sourceOption } from '../../src/net/packet/icmpv6.ts';
-import type { Pipeline } from '../../src/pipeline/pipeline.ts';
+import type { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { originatorPlaces, responderPlaces } from '../../src/pipeline/record.ts';
 import {
   type ConnectionRecord,

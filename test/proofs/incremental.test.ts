@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalBody } from '../../src/openflow/index.ts';
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';

@@ -1,5 +1,5 @@
 /** Installs worlds as the agent does, for the driver. */
-import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/flow-derivation.ts';
 import type { NetworkId } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { Install, Installation } from './driver.ts';

@@ -1,5 +1,5 @@
 /** A pipeline that has derived the flows of a generated world, without a switch. */
-import { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { Driver } from './driver.ts';

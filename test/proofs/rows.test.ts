@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Flow } from '../../src/openflow/index.ts';
-import type { Pipeline } from '../../src/pipeline/pipeline.ts';
+import type { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { entryTables } from '../../src/pipeline/positions.ts';
 import type { TableRow } from '../../src/pipeline/rows.ts';
 import { type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';

@@ -4,7 +4,7 @@ import { setKeys, zone } from '../../../test/lib/keys.ts';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { keys } from '../../model/keys.ts';
 import type { Session } from '../../openflow/index.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { Cutter, type CutterOptions } from './cutter.ts';
 

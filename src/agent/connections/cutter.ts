@@ -11,7 +11,7 @@ import { reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { Session } from '../../openflow/index.ts';
 import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../../ovsdb/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import type { Follows } from '../interest/lookup.ts';

@@ -6,7 +6,7 @@
 import { keys as keyKinds } from '../../model/keys.ts';
 import type { Action } from '../../openflow/index.ts';
 import type { ConntrackEntry } from '../../ovsdb/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { forget, type Keys, keysOf } from '../../pipeline/record.ts';
 import { type Admission, type ConnectionTuple, comesBack, standing } from '../../policy/standing.ts';
 import type { NetworkId, PortId, World } from '../../policy/world.ts';

@@ -8,7 +8,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import type { FlowUpdate } from '../../openflow/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { tableNames } from '../../pipeline/tables.ts';
 import type { Drift } from '../switch/drift.ts';
 import { removeForeignGroups } from '../switch/groups.ts';

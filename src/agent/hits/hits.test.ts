@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { HitRecord } from '../../model/records.ts';
 import type { Session } from '../../openflow/index.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import { Topology } from '../interest/topology.ts';
 import { Hits } from './hits.ts';

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { Sequencer, Throttler } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { FlowRemoved } from '../../openflow/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { PortId, RuleId } from '../../policy/world.ts';
 import type { Store } from '../../store/contract.ts';
 import type { CounterWatch, Ending } from '../flows/applier.ts';

@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import { setBridgeExternalIds } from '../../ovsdb/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
 import { follow } from '../../store/feed.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { networkKeyOf, zone } from '../../../test/lib/keys.ts';
 import { keys } from '../../model/keys.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId, PortId, RuleId } from '../../policy/world.ts';
 import type { Entry } from '../../store/contract.ts';
 import { Topology } from './topology.ts';

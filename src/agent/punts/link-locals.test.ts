@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { puntKinds, readPuntData, writePuntData } from '../../pipeline/punt-data.ts';
 import type { Zone } from '../../pipeline/zone.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import type { PacketIn } from '../../openflow/index.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { writePuntData } from '../../pipeline/punt-data.ts';
 import type { Zone } from '../../pipeline/zone.ts';
 import type { NetworkId } from '../../policy/world.ts';

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { Sequencer } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
 import { type PacketIn, ports } from '../../openflow/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { type PuntKind, readPuntData } from '../../pipeline/punt-data.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Condition, Store, Write } from '../../store/contract.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { putPort } from '../../../test/lib/records.ts';
 import { keys } from '../../model/keys.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { PortId } from '../../policy/world.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import { Topology } from '../interest/topology.ts';

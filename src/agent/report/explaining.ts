@@ -7,7 +7,7 @@ import { type Cidr, formatIp } from '../../net/cidr.ts';
 import type { Mac } from '../../net/mac.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { type ConntrackEntry, parseConntrack } from '../../ovsdb/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { keysOf } from '../../pipeline/record.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
 import {

@@ -3,7 +3,7 @@ import { Fault } from '../../base/errors.ts';
 import type { PortKey } from '../../model/numbers.ts';
 import type { DropCounter } from '../../model/records.ts';
 import type { MeterStats, Session } from '../../openflow/index.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { answerMeterOf, puntMeterOf } from '../../pipeline/shared-meters.ts';
 import type { DropReason } from '../../policy/drop-reasons.ts';
 import type { Direction, PortId } from '../../policy/world.ts';

@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import type { AskRecord } from '../../model/records.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { Store } from '../../store/contract.ts';
 import type { Cutter } from '../connections/cutter.ts';
 import type { Flows } from '../flows/flows.ts';

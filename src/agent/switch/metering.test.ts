@@ -4,7 +4,7 @@ import { setKeys, zone } from '../../../test/lib/keys.ts';
 import type { PortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
 import { Session } from '../../openflow/index.ts';
-import { Pipeline } from '../../pipeline/pipeline.ts';
+import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { answerMeterOf, maxMeterSpread } from '../../pipeline/shared-meters.ts';
 import { tables } from '../../pipeline/tables.ts';
 import type { NetworkId, Port, PortId, QosPolicyId } from '../../policy/world.ts';

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { Fault } from '../../base/errors.ts';
 import { meterBands, type Session } from '../../openflow/index.ts';
 import type { Budget } from '../../pipeline/features/qos/budgets.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { MeterClass } from '../../pipeline/punt-data.ts';
 import { answerMeterOf, maxMeterSpread, puntMeterOf } from '../../pipeline/shared-meters.ts';
 import type { PortId } from '../../policy/world.ts';
