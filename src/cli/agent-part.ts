@@ -1,10 +1,14 @@
 /** The agent's part of a process. Needs no API. */
 import { dirname } from 'node:path';
 import type { Agent, AgentOptions } from '../agent/agent.ts';
+import { tunnelTypesOf, type Vtep, vtepFrom } from '../model/vtep.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
 import type { PartContext } from './server-part.ts';
 
 type MakeAgent = (options: AgentOptions) => Agent;
+
+const vtepOf = ({ tunnel_ip, tunnel_types }: PartContext['settings']): Vtep | null =>
+  vtepFrom(tunnel_ip, tunnelTypesOf(tunnel_types) ?? []);
 
 /** Resolves with the agent once it runs; the switch may come later. */
 export async function startAgent(
@@ -12,6 +16,7 @@ export async function startAgent(
   make: MakeAgent,
 ): Promise<Agent> {
   const { ovsdb } = settings;
+  const vtep = vtepOf(settings);
   const agent = make({
     store,
     log: log.child({ component: 'agent' }),
@@ -25,6 +30,7 @@ export async function startAgent(
     datapathType: settings.datapath_type,
     hitsInterval: settings.hits.interval * 1000,
     maxPerNetwork: settings.conntrack.max_per_network,
+    ...(vtep === null ? {} : { vtep }),
   });
   registerAgentMetrics(
     metrics,

@@ -40,6 +40,8 @@ describe('where values come from', () => {
       bridge: 'br-int',
       host: 'here',
       availability_zone: 'nova',
+      tunnel_ip: '',
+      tunnel_types: 'geneve',
       datapath_type: 'netdev',
       log: { level: 'info' },
       auth: 'none',

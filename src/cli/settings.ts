@@ -3,7 +3,9 @@
  * texts and the types follow from it. It has only settings whose feature exists; config.ts reads them. A
  * schema library was rejected: it costs every command a quarter of a second and 20 MB to load.
  */
+import { isIP } from 'node:net';
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
+import { tunnelTypesOf } from '../model/vtep.ts';
 
 /** A part of Portcullis that runs as a process of its own. */
 export type Part = 'server' | 'agent';
@@ -15,7 +17,7 @@ interface Row {
   /** Absent when the machine determines it. */
   readonly default?: string | boolean | number;
   /** The check of the value; `says` completes "must be …". A row with none of these three is a boolean. */
-  readonly text?: { readonly pattern: RegExp; readonly says: string };
+  readonly text?: { readonly pattern: Pick<RegExp, 'test'>; readonly says: string };
   readonly oneOf?: readonly string[];
   readonly number?: { readonly above: number; readonly most: number; readonly whole?: true };
   /** The value is not printed. */
@@ -80,6 +82,21 @@ const rows = {
     part: 'agent',
     description: 'kernel or userspace datapath (default: system where the kernel has it)',
     oneOf: ['system', 'netdev'],
+  },
+  tunnel_ip: {
+    part: 'agent',
+    description: "this hypervisor's tunnel endpoint, an IPv4 or IPv6 address (default: none, and no tunnels)",
+    default: '',
+    text: { pattern: { test: (text) => text === '' || isIP(text) !== 0 }, says: 'an IPv4 or IPv6 address' },
+  },
+  tunnel_types: {
+    part: 'agent',
+    description: 'tunnels that this hypervisor has, geneve, vxlan or both',
+    default: 'geneve',
+    text: {
+      pattern: { test: (text) => tunnelTypesOf(text) !== null },
+      says: 'geneve, vxlan or geneve,vxlan',
+    },
   },
   'log.level': {
     description: 'least level that is logged',

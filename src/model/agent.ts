@@ -3,7 +3,7 @@ import type { AttributeTable } from './attribute.ts';
 import { zoneOf } from './availability-zone.ts';
 import { orNull, text, toBoolean } from './checks.ts';
 import type { Verbs } from './policy.ts';
-import type { AgentNote, HostRecord } from './records.ts';
+import type { AgentNote, BridgeRecord, HostRecord } from './records.ts';
 import { integerSchema, type Schema, stringSchema, uuidSchema } from './schema.ts';
 
 const shown = { post: 'refused', put: false } as const;
@@ -45,10 +45,12 @@ export const agentAttributes = {
       properties: {
         integration_bridge: stringSchema,
         datapath_type: stringSchema,
+        tunneling_ip: stringSchema,
+        tunnel_types: { type: 'array', items: stringSchema },
         devices: integerSchema,
       },
     },
-    about: 'The bridge that it keeps, and how many ports it holds (`devices`).',
+    about: 'The bridge that it keeps, its tunnel endpoint, and how many ports it holds (`devices`).',
   },
   resource_versions: { ...shown, type: { type: 'object' }, about: 'Empty.' },
   description: {
@@ -79,6 +81,7 @@ export function showAgent(
   { id, host, note }: NeutronAgent,
   bound: number,
   alive: boolean,
+  bridge?: BridgeRecord,
 ): Record<string, unknown> {
   const started = timeText(host.started ?? host.heartbeat);
   return {
@@ -96,6 +99,8 @@ export function showAgent(
     configurations: {
       integration_bridge: host.bridge ?? 'br-int',
       ...(host.datapath_type === undefined ? {} : { datapath_type: host.datapath_type }),
+      ...(bridge?.tunnel_ip === undefined ? {} : { tunneling_ip: bridge.tunnel_ip }),
+      tunnel_types: bridge?.tunnel_types ?? [],
       devices: bound,
     },
     resource_versions: {},

@@ -3,6 +3,7 @@
  * What the API adds on reading (status, vif details, rules inside their group) is not here.
  */
 import type { NetworkKey, PortKey } from './numbers.ts';
+import type { TunnelType } from './vtep.ts';
 
 export interface StandardAttributes {
   readonly id: string;
@@ -305,10 +306,16 @@ export interface HostRecord {
   readonly datapath_type?: string;
 }
 
-/** For those who plug interfaces (`binding:vif_details`): a wrong `datapath_type` makes them rewrite the bridge. */
+/**
+ * The bridge for those who plug interfaces (`binding:vif_details`): a wrong `datapath_type` makes them rewrite it.
+ * And the host's tunnel endpoint, which other hosts use also while its agent is away.
+ */
 export interface BridgeRecord {
   readonly bridge: string;
   readonly datapath_type: string;
+  /** Absent on a host without tunnels. */
+  readonly tunnel_ip?: string;
+  readonly tunnel_types?: readonly TunnelType[];
 }
 
 /**

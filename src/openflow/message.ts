@@ -395,6 +395,14 @@ export type Message =
       readonly command: 'add' | 'delete' | 'clear';
       readonly mappings: readonly TlvMapping[];
     }
+  | { readonly type: 'tlv_table_request' }
+  | {
+      readonly type: 'tlv_table_reply';
+      /** Bytes that options may take together, and the number of fields that they may be mapped to. */
+      readonly maxOptionSpace: number;
+      readonly maxFields: number;
+      readonly mappings: readonly TlvMapping[];
+    }
   | { readonly type: 'ct_flush_zone'; readonly zone: number }
   | CtFlush
   /** An experimenter message that the tables do not know; `data` follows the subtype. */

@@ -27,6 +27,7 @@ import type {
   PortDescription,
   PortStatus,
   TableFeatures,
+  TlvMapping,
 } from './message.ts';
 import { sessionFault } from './session-fault.ts';
 import { packetInFormats } from './spec/nicira.ts';
@@ -304,6 +305,13 @@ export class Session {
       if (error instanceof Fault && error.name === 'Refused') return false;
       throw error;
     }
+  }
+
+  /** The Geneve options that have a field. */
+  async tlvMappings(): Promise<readonly TlvMapping[]> {
+    const reply = await this.#link().request({ type: 'tlv_table_request' });
+    if (reply.type !== 'tlv_table_reply') throw unexpected(reply);
+    return reply.mappings;
   }
 
   async ports(): Promise<readonly PortDescription[]> {

@@ -159,6 +159,24 @@ export function addPort(spec: PortSpec): readonly Operation[] {
   ];
 }
 
+/** Gives the one interface of a port its type and options; options that the specification does not name stay. */
+export function adjustInterface(
+  source: RowSource,
+  { name, type = '', options = {}, externalIds = {} }: PortSpec,
+): readonly Operation[] {
+  const held = findByName(source, 'Interface', name)?.row;
+  if (held === undefined) return [];
+  const where = [['name', '==', name]] as const;
+  const mutations = [
+    ...mapMutations('options', held.options, options),
+    ...mapMutations('external_ids', held.external_ids, externalIds),
+  ];
+  const changes: Operation[] = [];
+  if (type !== held.type) changes.push({ op: 'update', table: 'Interface', where, row: { type } });
+  if (mutations.length > 0) changes.push({ op: 'mutate', table: 'Interface', where, mutations });
+  return changes.length > 0 ? [mustExist('Interface', name), ...changes] : [];
+}
+
 /** Removes a port from its bridge. Its rows go with the last reference. Does nothing when there is no such port. */
 export function removePort(source: RowSource, name: string): readonly Operation[] {
   const port = findByName(source, 'Port', name);

@@ -3,6 +3,7 @@ export { Ovsdb, type OvsdbFault, type OvsdbLog, type OvsdbOptions, type Transact
 export type { ColumnFault, TextMap } from './column.ts';
 export {
   addPort,
+  adjustInterface,
   type BridgeColumn,
   type BridgeSpec,
   bridgeDifferences,

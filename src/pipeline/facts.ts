@@ -5,8 +5,9 @@ import { type ClassifyFacts, declareClassifyFacts } from './features/classify/fa
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
 import { declareGroupFacts, type GroupFacts } from './features/security-groups/facts.ts';
+import { declareTunnelFacts, type TunnelFacts } from './features/tunnels/facts.ts';
 
-export interface Facts extends SwitchFacts, ClassifyFacts, GuardFacts, GroupFacts, QosFacts {}
+export interface Facts extends SwitchFacts, ClassifyFacts, GuardFacts, GroupFacts, QosFacts, TunnelFacts {}
 
 export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
@@ -14,4 +15,5 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareGuardFacts(graph),
   ...declareGroupFacts(graph),
   ...declareQosFacts(graph),
+  ...declareTunnelFacts(graph),
 });

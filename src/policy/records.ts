@@ -6,6 +6,7 @@ import { protocolNumber } from '../model/protocols.ts';
 import type {
   AddressGroupRecord,
   BindingRecord,
+  BridgeRecord,
   LinkLocalRecord,
   NetworkRecord,
   PortRecord,
@@ -14,6 +15,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
+import { type Vtep, vtepFrom } from '../model/vtep.ts';
 import { type Cidr, type Family, parseCidr, parseIp } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import { protocols } from '../net/packet/transport.ts';
@@ -40,6 +42,12 @@ import type {
   Subnet,
   SubnetId,
 } from './world.ts';
+
+/** Undefined for a host without tunnels. */
+export const vtepOf = ({
+  tunnel_ip: address,
+  tunnel_types: types = [],
+}: BridgeRecord): Vtep | null | undefined => (address === undefined ? undefined : vtepFrom(address, types));
 
 export function networkOf(record: NetworkRecord): Network {
   const allowsReservedPairs = record.allow_reserved_pairs;

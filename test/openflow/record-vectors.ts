@@ -119,6 +119,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   ],
   'ct-flush6': ['ct-flush', 'ct_ipv6_src=2001:db8::1,ct_nw_proto=58,icmp_id=7,icmp_type=128,icmp_code=0'],
   'tlv-map': ['add-tlv-map', '{class=0xffff,type=0x10,len=4}->tun_metadata0'],
+  'tlv-map-dump': ['dump-tlv-map'],
 };
 
 const bundleText =

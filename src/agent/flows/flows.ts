@@ -11,6 +11,7 @@ import type { FlowUpdate } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { tableNames } from '../../pipeline/tables.ts';
 import type { Drift } from '../switch/drift.ts';
+import { mapPortKeyOption } from '../switch/geneve-option.ts';
 import { removeForeignGroups } from '../switch/groups.ts';
 import { Metering, meterSupport } from '../switch/metering.ts';
 import { Pacer } from '../switch/pacer.ts';
@@ -109,6 +110,7 @@ export class Flows {
       watched,
       links.answersNd(),
       meterSupport(session),
+      links.hasTunnels ? mapPortKeyOption(session) : false,
     ]).catch((error: unknown) => {
       this.#isNewConnection = true;
       throw error;
@@ -141,6 +143,7 @@ export class Flows {
     const { links, drift } = this.#options;
     await this.#metering.look(links.session, drift);
     await removeForeignGroups(links.session, drift);
+    if (links.hasTunnels && (await mapPortKeyOption(links.session))) drift.found('tunnel', 1, {});
     if (scope === 'flows as well') await this.#applier.look(links.session);
   }
 

@@ -152,6 +152,9 @@ export class Interest {
     const zones = recordedZones(ovsdb, this.#options.bridge);
     for (const [network] of facts.zones.entries()) if (!zones.has(network)) facts.zones.delete(network);
     for (const [network, zone] of zones) facts.zones.set(network, zone);
+    const tunnels = this.#options.links.tunnels.ofports;
+    for (const [type] of facts.tunnels.entries()) if (!tunnels.has(type)) facts.tunnels.delete(type);
+    for (const [type, ofport] of tunnels) facts.tunnels.set(type, ofport);
     this.#present = this.#plugged.read(ovsdb, this.#options.bridge);
     const own = this.#ownInterfaces(this.#present);
     for (const [port] of facts.ofports.entries()) if (!own.has(port)) facts.ofports.delete(port);

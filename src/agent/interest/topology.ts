@@ -19,6 +19,7 @@ import {
   recordedLinkLocalOf,
   ruleOf,
   subnetOf,
+  vtepOf,
 } from '../../policy/records.ts';
 import type {
   AddressGroupId,
@@ -57,6 +58,13 @@ export class Topology {
         const id = parts.id as NetworkId;
         setNumber(facts.networkKeys, id, record?.vni, isNetworkKey);
         setFact(facts.networks, id, record, networkOf);
+      }),
+      on(keys.bridge, ({ parts: { host }, record }) => {
+        // Most hosts of a small cloud have no tunnels.
+        const vtep = record === null ? undefined : vtepOf(record);
+        if (vtep === null) throw new Unreadable();
+        if (vtep === undefined) facts.vteps.delete(host);
+        else facts.vteps.set(host, vtep);
       }),
       factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
       factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),

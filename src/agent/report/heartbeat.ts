@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { BridgeRecord, HostRecord } from '../../model/records.ts';
+import type { Vtep } from '../../model/vtep.ts';
+import { formatIp } from '../../net/cidr.ts';
 import type { Store, Write } from '../../store/contract.ts';
 
 /** Milliseconds between two heartbeats. */
@@ -15,6 +17,7 @@ export interface HeartbeatOptions {
   readonly host: string;
   readonly bridge: string;
   readonly availabilityZone?: string;
+  readonly vtep?: Vtep;
   readonly log: Logger;
   /** Of the bridge as it is; undefined while there is none. */
   readonly datapathType: () => string | undefined;
@@ -23,8 +26,9 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
-  /** The datapath type in the last heartbeat, and in the record of the bridge. */
+  /** The datapath type in the last heartbeat. */
   #reported: string | undefined;
+  /** The record of the bridge that was written last. */
   #recorded: string | undefined;
   readonly #started = Date.now();
 
@@ -71,11 +75,18 @@ export class Heartbeat {
       ...(datapath === undefined ? {} : { datapath_type: datapath }),
     };
     const writes: Write[] = [{ op: 'put', key: keys.host(host), value: JSON.stringify(record) }];
-    if (datapath !== undefined && datapath !== this.#recorded) {
-      const bridgeRecord: BridgeRecord = { bridge, datapath_type: datapath };
-      writes.push({ op: 'put', key: keys.bridge(host), value: JSON.stringify(bridgeRecord) });
-    }
+    const bridgeRecord = datapath === undefined ? undefined : JSON.stringify(this.#bridgeRecord(datapath));
+    if (bridgeRecord !== undefined && bridgeRecord !== this.#recorded)
+      writes.push({ op: 'put', key: keys.bridge(host), value: bridgeRecord });
     await store.txn([], writes);
-    if (datapath !== undefined) this.#recorded = datapath;
+    if (bridgeRecord !== undefined) this.#recorded = bridgeRecord;
+  }
+
+  #bridgeRecord(datapath: string): BridgeRecord {
+    const { bridge, vtep } = this.#options;
+    const record = { bridge, datapath_type: datapath };
+    if (vtep === undefined) return record;
+    const { address, types } = vtep;
+    return { ...record, tunnel_ip: formatIp(address.family, address.bits), tunnel_types: types };
   }
 }

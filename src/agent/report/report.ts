@@ -7,6 +7,7 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import type { AskRecord } from '../../model/records.ts';
+import type { Vtep } from '../../model/vtep.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { Store } from '../../store/contract.ts';
 import type { Cutter } from '../connections/cutter.ts';
@@ -28,6 +29,7 @@ export interface ReportOptions {
   readonly host: string;
   readonly bridge: string;
   readonly availabilityZone?: string;
+  readonly vtep?: Vtep;
   readonly pipeline: Pipeline;
   readonly links: SwitchLinks;
   readonly interest: Interest;

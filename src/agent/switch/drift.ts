@@ -12,6 +12,7 @@ export const driftKinds = [
   'fail-mode',
   'protocols',
   'datapath',
+  'tunnel',
 ] as const;
 export type DriftKind = (typeof driftKinds)[number];
 export type DriftCounts = Readonly<Record<DriftKind, number>>;
@@ -29,6 +30,7 @@ export class Drift {
     'fail-mode': 0,
     protocols: 0,
     datapath: 0,
+    tunnel: 0,
   };
   #finds: number[] = [];
 

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { bug, reasonOf } from '../../base/errors.ts';
+import type { Vtep } from '../../model/vtep.ts';
 import {
   type Flow,
   type FlowRemoved,
@@ -21,6 +22,7 @@ import { ConntrackTable } from './conntrack-table.ts';
 import { DatapathLoad } from './datapath-load.ts';
 import type { Drift } from './drift.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
+import { TunnelPorts } from './tunnel-ports.ts';
 
 export interface SwitchLinksOptions {
   /** `unix:PATH` or `tcp:HOST:PORT`, of the database and of the bridge's OpenFlow service. */
@@ -33,6 +35,8 @@ export interface SwitchLinksOptions {
   readonly datapathType: string;
   /** Connections that one network may have on this host; 0 is any number. */
   readonly maxPerNetwork: number;
+  /** This host's tunnel endpoint; without one it has no tunnels. */
+  readonly vtep?: Vtep;
   readonly log: Logger;
   readonly drift: Drift;
 }
@@ -73,6 +77,7 @@ export class SwitchLinks {
   /** Null where the switch is out of reach for such questions. */
   readonly conntrack: ConntrackTable | null;
   readonly #shape: BridgeShape;
+  readonly tunnels: TunnelPorts;
   #mending: NodeJS.Timeout | undefined;
   /** How often flows may have changed, and up to which time cached decisions have been put right. */
   #changes = 1;
@@ -97,6 +102,7 @@ export class SwitchLinks {
       ovsdb: () => this.ovsdb,
       onReshaped: () => this.#listener?.onReshaped(),
     });
+    this.tunnels = new TunnelPorts({ ...options, vtep: options.vtep ?? null, ovsdb: () => this.ovsdb });
   }
 
   /** Connects, and goes on connecting until `stop`. */
@@ -111,12 +117,14 @@ export class SwitchLinks {
         log,
         onUpdate: (batch) => {
           this.#shape.updated(batch);
+          if (this.#synced) this.tunnels.updated(batch);
           listener.onChange();
         },
         onUp: () => {
           log.info({ ovsdb }, 'connected to the switch database');
           this.#synced = true;
           this.#shape.synced();
+          this.tunnels.synced();
           listener.onUp();
         },
         onDown: (reason) => log.warn({ ovsdb, reason }, 'lost the switch database'),
@@ -144,6 +152,7 @@ export class SwitchLinks {
   async stop(): Promise<void> {
     this.conntrack?.stop();
     this.#shape.close();
+    this.tunnels.close();
     clearTimeout(this.#mending);
     this.#stop.abort();
     this.#control?.close();
@@ -158,14 +167,18 @@ export class SwitchLinks {
     return this.#lines?.session ?? bug('the connections to the switch are not started');
   }
 
+  get hasTunnels(): boolean {
+    return this.#options.vtep !== undefined;
+  }
+
   /** Both connections are up and the bridge is there. */
   get ready(): boolean {
     return this.#synced && this.#lines?.session.state === 'up' && this.#shape.row !== undefined;
   }
 
-  /** The bridge has the shape that flows rely on. */
+  /** The bridge has the shape that flows rely on, and its tunnel ports. */
   get inShape(): boolean {
-    return this.#shape.kept;
+    return this.#shape.kept && this.tunnels.kept;
   }
 
   /**

@@ -54,9 +54,9 @@ export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
 
   show(agent: NeutronAgent): Record<string, unknown> {
     let bound = 0;
-    for (const { host } of this.#context.view.state.bindings.values())
-      if (host === agent.host.name) bound += 1;
-    return showAgent(agent, bound, this.#context.view.state.liveness.isLive(agent.host));
+    const { bindings, bridges, liveness } = this.#context.view.state;
+    for (const { host } of bindings.values()) if (host === agent.host.name) bound += 1;
+    return showAgent(agent, bound, liveness.isLive(agent.host), bridges.get(agent.host.name));
   }
 
   create(): never {

@@ -73,6 +73,17 @@ function takeMapping(r: Reader): TlvMapping {
   return mapping;
 }
 
+function putMappings(w: Writer, mappings: readonly TlvMapping[]): void {
+  for (const { optionClass, optionType, length, index } of mappings)
+    w.u16(optionClass).u8(optionType).u8(length).u16(index).zeros(2);
+}
+
+function takeMappings(r: Reader): TlvMapping[] {
+  const mappings: TlvMapping[] = [];
+  while (r.left > 0) mappings.push(takeMapping(r));
+  return mappings;
+}
+
 interface Row<T extends NiciraType> {
   readonly subtype: number;
   readonly put: (w: Writer, message: MessageOf<T>) => void;
@@ -119,17 +130,30 @@ const rows: { readonly [T in NiciraType]: Row<T> } = {
     subtype: niciraMessages.tlv_table_mod,
     put: (w, { command, mappings }) => {
       w.u16(tlvCommands[command]).zeros(6);
-      for (const { optionClass, optionType, length, index } of mappings) {
-        w.u16(optionClass).u8(optionType).u8(length).u16(index).zeros(2);
-      }
+      putMappings(w, mappings);
     },
     take: (r) => {
       const at = r.offset;
       const command = tlvCommandOf(r.u16()) ?? malformed(at, 'tlv command');
       r.skip(6);
-      const mappings: TlvMapping[] = [];
-      while (r.left > 0) mappings.push(takeMapping(r));
-      return { type: 'tlv_table_mod', command, mappings };
+      return { type: 'tlv_table_mod', command, mappings: takeMappings(r) };
+    },
+  },
+  tlv_table_request: {
+    subtype: niciraMessages.tlv_table_request,
+    put: () => undefined,
+    take: () => ({ type: 'tlv_table_request' }),
+  },
+  tlv_table_reply: {
+    subtype: niciraMessages.tlv_table_reply,
+    put: (w, { maxOptionSpace, maxFields, mappings }) => {
+      w.u32(maxOptionSpace).u16(maxFields).zeros(10);
+      putMappings(w, mappings);
+    },
+    take: (r) => {
+      const limits = { maxOptionSpace: r.u32(), maxFields: r.u16() };
+      r.skip(10);
+      return { type: 'tlv_table_reply', ...limits, mappings: takeMappings(r) };
     },
   },
 };

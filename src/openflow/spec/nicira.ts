@@ -6,6 +6,8 @@ export const niciraMessages = {
   set_async_config: 19,
   set_controller_id: 20,
   tlv_table_mod: 24,
+  tlv_table_request: 25,
+  tlv_table_reply: 26,
   ct_flush_zone: 29,
   packet_in2: 30,
   ct_flush: 32,
