@@ -63,7 +63,7 @@ export class Compiler {
     feed();
     this.#pipeline.run();
     const changed = desired.takeChanged();
-    for (const key of changed) desired.get(key);
+    for (const key of changed.keys()) desired.get(key);
     const milliseconds = performance.now() - begin;
     return { milliseconds, flows: changed.size, derivations: this.#derivations() - before };
   }

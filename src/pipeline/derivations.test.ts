@@ -109,7 +109,7 @@ function costOf(pipeline: Pipeline, change: (pipeline: Pipeline) => void): Cost 
     const more = count - (before.get(name) ?? 0);
     if (more > 0) derivations[name] = more;
   }
-  const changed = [...desired.takeChanged()].filter((key) => textOf(pipeline, key) !== flows.get(key));
+  const changed = [...desired.takeChanged().keys()].filter((key) => textOf(pipeline, key) !== flows.get(key));
   const removed = changed.filter((key) => desired.get(key) === undefined).length;
   return { derivations, put: changed.length - removed, removed };
 }

@@ -5,8 +5,16 @@
  */
 import { bug } from '../base/errors.ts';
 import { hash64 } from '../base/hash.ts';
-import { type Action, canonicalBody, canonicalKey, type Flow, type FlowBody } from '../openflow/index.ts';
+import {
+  type Action,
+  canonicalBody,
+  canonicalKey,
+  type Flow,
+  type FlowBody,
+  type Match,
+} from '../openflow/index.ts';
 import type { Conjunction, Draft, Provenance } from './draft.ts';
+import { FlowsByValue } from './flows-by-value.ts';
 
 type Whole = Extract<Draft, { readonly body: FlowBody }>;
 
@@ -63,7 +71,9 @@ export class DesiredFlows {
   readonly #byCookie = new Map<bigint, Reason>();
   /** Reasons that no wanted flow has any more; the switch may still hold one that has. */
   readonly #former: Reason[] = [];
-  #changed = new Set<string>();
+  readonly #byValue = new FlowsByValue();
+  /** What was wanted at each of these keys when somebody last looked; null where nothing was. */
+  #changed = new Map<string, Flow | null>();
 
   /** Replaces all that `owner` contributes; an empty list withdraws it. */
   contribute(owner: string, drafts: readonly Draft[]): void {
@@ -78,8 +88,11 @@ export class DesiredFlows {
     const key = canonicalKey(draft.table, draft.priority, draft.match);
     const reason = this.#hold(draft.why);
     let slot = this.#slots.get(key);
-    if (slot === undefined) this.#slots.set(key, (slot = { place: draft, wholes: [], shares: null }));
-    this.#changed.add(key);
+    this.#touch(key, slot);
+    if (slot === undefined) {
+      this.#slots.set(key, (slot = { place: draft, wholes: [], shares: null }));
+      this.#byValue.add(key, draft);
+    }
     if ('body' in draft) {
       const whole = { draft, key, reason };
       const first = slot.wholes[0];
@@ -99,8 +112,9 @@ export class DesiredFlows {
 
   #remove(contribution: Contribution): void {
     const { draft, key, reason } = contribution;
-    this.#letGo(reason);
     const slot = this.#slots.get(key) ?? bug(`no slot for a contributed flow: ${key}`);
+    this.#touch(key, slot);
+    this.#letGo(reason);
     if ('body' in draft) {
       const at = slot.wholes.indexOf(contribution as Contribution<Whole>);
       if (at === -1) bug(`a contributed flow is not in its slot: ${key}`);
@@ -111,30 +125,36 @@ export class DesiredFlows {
       else if (--share.count === 0) slot.shares?.delete(shareKey(draft.conjunction));
       if (slot.shares?.size === 0) slot.shares = null;
     }
-    if (slot.wholes.length === 0 && slot.shares === null) this.#slots.delete(key);
-    this.#changed.add(key);
+    if (slot.wholes.length > 0 || slot.shares !== null) return;
+    this.#slots.delete(key);
+    this.#byValue.remove(key, slot.place);
   }
 
-  /** The keys that may have changed since the last call, and forgets them. */
-  takeChanged(): ReadonlySet<string> {
+  /** Before a change at a key. */
+  #touch(key: string, slot: Slot | undefined): void {
+    if (!this.#changed.has(key)) this.#changed.set(key, slot === undefined ? null : flowOf(slot));
+  }
+
+  /** The keys that may have changed since the last call, each with the flow that was wanted then. Forgets them. */
+  takeChanged(): ReadonlyMap<string, Flow | null> {
     const changed = this.#changed;
-    this.#changed = new Set();
+    this.#changed = new Map();
     return changed;
+  }
+
+  /** The keys of wanted flows that match an indexed field exactly (flows-by-value.ts). */
+  having(field: keyof Match, value: number): Iterable<string> {
+    return this.#byValue.having(field, value);
+  }
+
+  *flowsOf(table: number): Generator<Flow> {
+    for (const slot of this.#slots.values()) if (slot.place.table === table) yield flowOf(slot);
   }
 
   /** The flow wanted at a key, or undefined when none is. */
   get(key: string): Flow | undefined {
     const slot = this.#slots.get(key);
-    if (slot === undefined) return undefined;
-    const { table, priority, match } = slot.place;
-    const [whole] = slot.wholes;
-    if (whole !== undefined)
-      return { table, priority, match, ...whole.draft.body, cookie: whole.reason.cookie };
-    const shares = sharesOf(slot);
-    const [first] = shares;
-    if (first === undefined) return bug('a slot without contributions');
-    const actions = shares.map(({ conjunction }): Action => ({ type: 'conjunction', ...conjunction }));
-    return { table, priority, match, actions, cookie: first.reason.cookie };
+    return slot === undefined ? undefined : flowOf(slot);
   }
 
   keys(): IterableIterator<string> {
@@ -173,6 +193,18 @@ export class DesiredFlows {
     this.#reasons.delete(reason.text);
     this.#former.push(reason);
   }
+}
+
+function flowOf(slot: Slot): Flow {
+  const { table, priority, match } = slot.place;
+  const [whole] = slot.wholes;
+  if (whole !== undefined)
+    return { table, priority, match, ...whole.draft.body, cookie: whole.reason.cookie };
+  const shares = sharesOf(slot);
+  const [first] = shares;
+  if (first === undefined) return bug('a slot without contributions');
+  const actions = shares.map(({ conjunction }): Action => ({ type: 'conjunction', ...conjunction }));
+  return { table, priority, match, actions, cookie: first.reason.cookie };
 }
 
 /** In a fixed order, so that the same set is the same flow. */

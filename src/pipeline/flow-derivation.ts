@@ -10,7 +10,8 @@ import { declareFacts, type Facts } from './facts.ts';
 import { features } from './pipeline.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
 import { missDefaults } from './table-miss.ts';
-import { Tightening } from './tightening.ts';
+import { Tightening } from './tightening/tightening.ts';
+import { ListedTightening } from './tightening.ts';
 
 export interface PipelineOptions {
   /** What the switch can do, where that is known from the start; `facts.abilities` says it later. */
@@ -25,7 +26,9 @@ export class Pipeline {
   readonly desired = new DesiredFlows();
   readonly ids: Ids = newIds();
   /** Where live connections may have become forbidden. */
-  readonly tightening: Tightening;
+  readonly tightening: ListedTightening;
+  /** The same, from the difference of flows; compared with it. */
+  readonly flowTightening: Tightening;
   readonly #graph = new Dataflow();
 
   constructor({ abilities = noAbilities, maxCountedApart }: PipelineOptions = {}) {
@@ -41,7 +44,8 @@ export class Pipeline {
     this.#installCommon();
     const install = <K extends string>(flows: Relation<K, readonly Draft[]>): void => this.#install(flows);
     for (const { declare } of features) declare?.({ graph, facts, relations, ids, install });
-    this.tightening = new Tightening(graph, facts, relations);
+    this.tightening = new ListedTightening(graph, facts, relations);
+    this.flowTightening = new Tightening(graph, facts, relations, ids, this.desired);
   }
 
   /** One derivation a port, or a network, for all features: each more would cost a start its time. */

@@ -27,6 +27,10 @@ export class IdSpace {
     return bug(`no number is left for ${name}`);
   }
 
+  nameOf(id: number): string | undefined {
+    return this.#names.get(id);
+  }
+
   /** Names that have an id. */
   get size(): number {
     return this.#ids.size;

@@ -29,6 +29,11 @@ export interface TableRow {
   readonly learn?: readonly string[];
   readonly output?: readonly ('port' | 'in_port' | 'controller' | 'copy')[];
   readonly uses?: readonly ('meter' | 'clone' | 'commit' | 'mpls')[];
+  /**
+   * Bands, or `all`, whose flows do not decide who may talk to whom: they answer, limit, mark, un-wildcard, or choose what is
+   * tracked. A change of them forbids no connection (tightening/). All other flows are compared.
+   */
+  readonly neutral?: 'all' | readonly string[];
   /** `switch`: its flows come from `learn`. The applier neither compares nor removes them. */
   readonly owner?: 'switch';
 }

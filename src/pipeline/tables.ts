@@ -85,6 +85,24 @@ export type TableWithBand<B extends string> = {
 export const rowOf = (table: TableName): TableRow => tables[table];
 export const bandOf = (table: TableName, band: string): Band | undefined => rowOf(table).bands[band];
 
+/** By table id: the priorities of its neutral bands. */
+const neutralBands: ReadonlyMap<number, readonly Band[]> = new Map(
+  Object.values<TableRow>(tables).map(({ id, bands, neutral = [] }) => [
+    id,
+    Object.entries(bands).flatMap(([name, band]) =>
+      neutral === 'all' || neutral.includes(name) ? [band] : [],
+    ),
+  ]),
+);
+
+/** Whether flows of a table and a priority do not decide who may talk to whom. */
+export const isNeutral = (table: number, priority: number): boolean =>
+  neutralBands
+    .get(table)
+    ?.some((band) =>
+      typeof band === 'number' ? band === priority : priority >= band[0] && priority <= band[1],
+    ) === true;
+
 /** Tables that the switch itself fills. */
 export const switchOwnedTables: ReadonlySet<number> = new Set(
   Object.values<TableRow>(tables).flatMap(({ id, owner }) => (owner === 'switch' ? [id] : [])),

@@ -56,7 +56,7 @@ function isSame(a: Rule, b: Rule): boolean {
   return text(a) === text(b);
 }
 
-export class Tightening {
+export class ListedTightening {
   readonly #facts: Facts;
   readonly #relations: Relations;
   /** Ports with a prefix among their addresses, which a longer one takes members from. */

@@ -53,6 +53,7 @@ export class InstalledWorld {
       desired: this.pipeline.desired,
       log: this.#log,
       drift: new Drift(this.#log),
+      tightening: this.pipeline.flowTightening,
     });
     this.#metering = new Metering(this.#log);
     this.session = Session.connect({ target });

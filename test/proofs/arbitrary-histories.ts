@@ -33,7 +33,7 @@ import { forwarded } from './forwarding.ts';
 import { generous, host } from './worlds.ts';
 
 /** Events of a world, as numbers that are taken modulo the number of choices. */
-interface Change {
+export interface Change {
   readonly kind: (typeof kinds)[number];
   readonly which: number;
   readonly how: number;
@@ -283,7 +283,7 @@ export interface Phase {
   readonly steps: readonly Step[];
 }
 
-const changeArbitrary: fc.Arbitrary<Change> = fc.record({
+export const changeArbitrary: fc.Arbitrary<Change> = fc.record({
   // A remote change can only be noticed by its effect on the local ports.
   kind: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...kinds) },
@@ -347,7 +347,7 @@ const outwards = groupNames.flatMap((group) =>
 );
 
 /** Worlds that admit much, and little of it for ever: mostly without stateless groups, and every port may send. */
-const historicWorldArbitrary: fc.Arbitrary<World> = fc
+export const historicWorldArbitrary: fc.Arbitrary<World> = fc
   .tuple(worldArbitrary, membershipArbitrary, fc.nat(3))
   .map(([world, rules, stateless]) => {
     const named = [...outwards, ...rules].map((rule, at): Rule => ({ ...rule, id: `m${at}` as RuleId }));

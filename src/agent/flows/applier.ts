@@ -21,6 +21,7 @@ import {
 } from '../../openflow/index.ts';
 import { type DesiredFlows, verdictCookies } from '../../pipeline/desired.ts';
 import { switchOwnedTables, tableNames, tables } from '../../pipeline/tables.ts';
+import type { Tightening } from '../../pipeline/tightening/tightening.ts';
 import type { Drift } from '../switch/drift.ts';
 import { type InstalledFlow, InstalledFlows, printOf, type Stray, sentFlow } from './installed-flows.ts';
 
@@ -48,6 +49,9 @@ interface Difference {
   readonly removals: readonly (readonly [key: string, flow: InstalledFlow])[];
 }
 
+/** By key: the flow of this agent that the switch has there. */
+type Former = ReadonlyMap<string, Flow | null>;
+
 const nothing: Applied = { put: 0, removed: 0 };
 const isVerdict = (cookie: bigint): boolean => (cookie & verdictCookies.cookieMask) === verdictCookies.cookie;
 
@@ -67,6 +71,8 @@ export interface ApplierOptions {
   readonly log: Logger;
   readonly drift: Drift;
   readonly watch?: CounterWatch;
+  /** Hears of each difference before it is sent. */
+  readonly tightening?: Pick<Tightening, 'note' | 'markAll'>;
   /** Tables that the switch itself fills; those of the pipeline when left out. */
   readonly switchOwned?: ReadonlySet<number>;
 }
@@ -76,6 +82,7 @@ export class Applier {
   readonly #log: Logger;
   readonly #drift: Drift;
   readonly #watch: CounterWatch | null;
+  readonly #tightening: ApplierOptions['tightening'];
   readonly #installed: InstalledFlows;
   /** A bundle is under way. */
   #changing = false;
@@ -84,11 +91,12 @@ export class Applier {
   /** Flows that this switch refuses, by key. */
   readonly #excluded = new Map<string, string>();
 
-  constructor({ desired, log, drift, watch, switchOwned = switchOwnedTables }: ApplierOptions) {
+  constructor({ desired, log, drift, watch, tightening, switchOwned = switchOwnedTables }: ApplierOptions) {
     this.#desired = desired;
     this.#log = log;
     this.#drift = drift;
     this.#watch = watch ?? null;
+    this.#tightening = tightening;
     this.#installed = new InstalledFlows(switchOwned);
   }
 
@@ -171,9 +179,10 @@ export class Applier {
   async #resync(session: Session): Promise<Applied> {
     const { flows, strays } = await this.#installed.read(session);
     this.#watch?.onRead([...flows.values()].filter(({ cookie }) => isVerdict(cookie)).length);
-    for (const key of this.#desired.takeChanged()) this.#encodedAhead.delete(key);
+    for (const key of this.#desired.takeChanged().keys()) this.#encodedAhead.delete(key);
     this.#account(strays);
-    const applied = await this.#send(session, flows, new Set([...flows.keys(), ...this.#desired.keys()]));
+    const keys = new Set([...flows.keys(), ...this.#desired.keys()]);
+    const applied = await this.#send(session, flows, keys, null);
     this.#encodedAhead.clear();
     this.#log.info({ flows: flows.size, ...applied }, 'switch and pipeline are equal');
     return applied;
@@ -185,8 +194,9 @@ export class Applier {
     const gone = strays.flatMap(({ was }) => (was !== null && isVerdict(was.cookie) ? [was] : []));
     if (gone.length > 0) this.#watch?.ended(gone, true);
     const changed = this.#desired.takeChanged();
-    if (strays.length === 0) return this.#send(session, installed, changed);
-    return this.#send(session, installed, new Set([...changed, ...strays.map(({ key }) => key)]));
+    if (strays.length === 0) return this.#send(session, installed, new Set(changed.keys()), changed);
+    const keys = new Set([...changed.keys(), ...strays.map(({ key }) => key)]);
+    return this.#send(session, installed, keys, null);
   }
 
   /** Counts what others changed, unless it is what is wanted. */
@@ -209,14 +219,17 @@ export class Applier {
     if (count > 0) this.#drift.found('flow', count, { ...found, flows: named });
   }
 
+  /** `former`: what the switch holds at the changed keys; null when it is not all of this agent. */
   async #send(
     session: Session,
     installed: Map<string, InstalledFlow>,
     keys: ReadonlySet<string>,
+    former: Former | null,
   ): Promise<Applied> {
     for (let excluded = 0; ; excluded++) {
       const difference = this.#difference(installed, keys);
       const { puts, removals } = difference;
+      this.#tighten(difference, former);
       if (puts.length === 0 && removals.length === 0) return nothing;
       try {
         await this.#commit(session, installed, difference);
@@ -228,6 +241,27 @@ export class Applier {
       for (const [key] of removals) installed.delete(key);
       return { put: puts.length, removed: removals.length };
     }
+  }
+
+  /** Before anything is sent: a change that fails may have been made. */
+  #tighten({ puts, removals }: Difference, former: Former | null): void {
+    if (former === null) return this.#tightening?.markAll();
+    const before = (key: string): Flow | null => former.get(key) ?? null;
+    const changes = [
+      ...puts.map(([key, after]) => ({ key, before: before(key), after })),
+      ...removals.map(([key]) => ({ key, before: before(key), after: null })),
+    ];
+    this.#tightening?.note(changes, this.#leftOutNow());
+  }
+
+  /** The keys of wanted flows that the switch refuses. */
+  #leftOutNow(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    for (const [key, printed] of this.#excluded) {
+      const wanted = this.#desired.get(key);
+      if (wanted !== undefined && (this.#printOf(key, wanted) ?? unprintable) === printed) keys.add(key);
+    }
+    return keys;
   }
 
   async #commit(

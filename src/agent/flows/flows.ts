@@ -48,7 +48,13 @@ export class Flows {
   constructor(options: FlowsOptions) {
     this.#options = options;
     const { pipeline, log, drift, watch, onChange } = options;
-    this.#applier = new Applier({ desired: pipeline.desired, log, drift, watch });
+    this.#applier = new Applier({
+      desired: pipeline.desired,
+      log,
+      drift,
+      watch,
+      tightening: pipeline.flowTightening,
+    });
     this.#metering = new Metering(log);
     this.#looks = new Looks(options.lookInterval ?? defaultLookInterval, onChange);
     this.#pacer = new Pacer(onChange);

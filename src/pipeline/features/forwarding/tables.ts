@@ -9,6 +9,7 @@ export const forwardingTables = {
   l2: {
     id: 35,
     match: [zone, source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    neutral: ['heldLookup', 'lookupForGroup', 'lookupForShared', 'sharedPiece'],
     bands: {
       heldLookup: 1000,
       invalidPiece: 300,

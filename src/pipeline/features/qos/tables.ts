@@ -10,6 +10,7 @@ export const qosTables = {
   egress_qos: {
     id: 30,
     match: [network, source, 'eth_type'],
+    neutral: 'all',
     bands: { mark: 110, limit: 100, none: 0 },
     uses: ['meter'],
     rewrite: ['ip_dscp'],
@@ -18,6 +19,7 @@ export const qosTables = {
   egress_packets: {
     id: 31,
     match: [network, source],
+    neutral: 'all',
     bands: { limit: 100, miss: 0 },
     uses: ['meter'],
     next: [after('egressQos')],
@@ -25,6 +27,7 @@ export const qosTables = {
   ingress_qos: {
     id: 51,
     match: [network, destination],
+    neutral: 'all',
     bands: { limit: 100, none: 0 },
     uses: ['clone'],
     output: ['copy'],
@@ -34,6 +37,7 @@ export const qosTables = {
   ingress_bandwidth: {
     id: 52,
     match: [network, destination],
+    neutral: 'all',
     bands: { limit: 100, miss: 0 },
     uses: ['meter'],
     next: ['ingress_packets', after('ingressQos')],
@@ -41,6 +45,7 @@ export const qosTables = {
   ingress_packets: {
     id: 53,
     match: [network, destination],
+    neutral: 'all',
     bands: { limit: 100, miss: 0 },
     uses: ['meter'],
     next: [after('ingressQos')],

@@ -26,6 +26,7 @@ export const recordTables = {
   committed: {
     id: 50,
     match: [zone, network, destination, 'ct_state', 'ct_label', 'ct_mark'],
+    neutral: ['heldLookup'],
     bands: { heldLookup: 1000, own: 100, stray: 0 },
     load: [network],
     resubmit: ['committed'],

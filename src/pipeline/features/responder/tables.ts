@@ -27,6 +27,7 @@ export const responderTables = {
       'nd_target',
       'nd_options_type',
     ],
+    neutral: 'all',
     bands: { unguarded: 310, probe: 300, ownAddress: 250, known: 200, none: 0 },
     uses: ['mpls'],
     resubmit: ['answer_limit'],
@@ -38,6 +39,7 @@ export const responderTables = {
   answer_nd: {
     id: 21,
     match: [network, 'eth_type', 'ip_proto', 'icmpv6_type', 'icmpv6_code', 'nd_target'],
+    neutral: 'all',
     bands: { known: 100, miss: 0 },
     rewrite: ['eth_src', 'eth_dst', 'ipv6_src', 'ipv6_dst', 'icmpv6_type', 'nd_reserved', 'nd_options_type'],
     next: ['answer_tll'],
@@ -46,12 +48,13 @@ export const responderTables = {
   answer_tll: {
     id: 22,
     match: ['eth_type', 'ip_proto', 'icmpv6_type'],
+    neutral: 'all',
     bands: { advertisement: 100, miss: 0 },
     rewrite: ['nd_tll'],
     output: ['in_port'],
   },
   /** Visited on the way to an answer and left again: limits the answers for a port. A miss here drops nothing. */
-  answer_limit: { id: 23, match: [network, source], bands: { port: 100 }, uses: ['meter'] },
+  answer_limit: { id: 23, match: [network, source], neutral: 'all', bands: { port: 100 }, uses: ['meter'] },
 } as const satisfies Record<string, TableRow>;
 
 /** Why packets go on, or what happens to them. */

@@ -58,6 +58,7 @@ export const securityGroupTables = {
   egress_needs: {
     id: 13,
     match: [sourceSet, 'eth_type', 'ip_proto', ...portFields],
+    neutral: 'all',
     bands: needsBands,
     load: [needs],
     next: ['egress_whole'],
@@ -66,6 +67,7 @@ export const securityGroupTables = {
   egress_whole: {
     id: 14,
     match: [needs, 'eth_type', 'ip_proto'],
+    neutral: 'all',
     bands: wholeBands,
     unwildcard: [...l4Fields, 'ip_src', 'ipv6_src', 'ip_dst', 'ipv6_dst', 'eth_dst'],
     next: ['egress_peer', 'egress_rules'],
@@ -93,6 +95,7 @@ export const securityGroupTables = {
   ingress_needs: {
     id: 42,
     match: [zone, network, destinationSet, 'eth_type', 'ip_proto', ...portFields],
+    neutral: 'all',
     bands: { heldLookup: 1000, ...needsBands },
     load: [network, needs],
     resubmit: ['ingress_state'],
@@ -101,6 +104,7 @@ export const securityGroupTables = {
   ingress_whole: {
     id: 43,
     match: [needs, 'eth_type', 'ip_proto'],
+    neutral: 'all',
     bands: wholeBands,
     unwildcard: [...l4Fields, 'ip_src', 'ipv6_src'],
     next: ['ingress_peer', 'ingress_rules'],

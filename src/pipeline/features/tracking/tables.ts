@@ -15,6 +15,7 @@ export const trackingTables = {
   egress_ct: {
     id: 10,
     match: [network, source, dhcp, 'eth_type', 'ip_proto', 'ip_frag', 'icmpv6_type', ...ports],
+    neutral: 'all',
     bands: { always: 200, piece: 170, unreadable: 160, untracked: 150, lookup: 100, miss: 0 },
     load: [flags],
     lookup: ['egress_state'],
@@ -36,6 +37,7 @@ export const trackingTables = {
       'ct_tp_src',
       'ct_tp_dst',
     ],
+    neutral: ['heldLookup', 'established'],
     bands: {
       wholeRecord: 1100,
       heldLookup: 1000,
@@ -70,6 +72,7 @@ export const trackingTables = {
       'ct_state',
       ...ports,
     ],
+    neutral: 'all',
     bands: {
       always: 300,
       unreadableLookedUp: 270,
@@ -85,6 +88,7 @@ export const trackingTables = {
   ingress_state: {
     id: 40,
     match: [network, destination, copy, 'eth_dst', 'eth_type', 'ip_proto', 'ip_frag', ...tracked],
+    neutral: ['established'],
     bands: { wholeRecord: 1100, sctp: 305, established, invalid: 250, laterPiece: 200, unknown: 0 },
     load: [flags],
     next: ['ingress_known', after('ingressTracking'), after('ingressRules')],

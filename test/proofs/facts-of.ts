@@ -1,0 +1,65 @@
+/** A world as single changes of a pipeline's facts. */
+import type { Pipeline } from '../../src/pipeline/flow-derivation.ts';
+import type { PortId, World } from '../../src/policy/world.ts';
+import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
+import { Driver } from './driver.ts';
+
+export type Setting = (pipeline: Pipeline) => void;
+
+type Ofports = ReadonlyMap<PortId, number>;
+
+const ofportsOf = (world: World): Ofports =>
+  new Map(Driver.localPorts(world).map((id, at) => [id, at + 1] as [PortId, number]));
+
+/** All facts of a world, as single changes. */
+export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): Setting[] {
+  const settings: Setting[] = [];
+  for (const [id, value] of world.networks) settings.push(({ facts }) => facts.networks.set(id, value));
+  for (const id of world.networks.keys())
+    settings.push(({ facts }) => facts.networkKeys.set(id, networkKeyOf(id)));
+  for (const [id, port] of world.ports) settings.push(({ facts }) => facts.portKeys.set(id, portKeyOf(port)));
+  for (const [id, value] of world.subnets) settings.push(({ facts }) => facts.subnets.set(id, value));
+  for (const [id, value] of world.ports) settings.push(({ facts }) => facts.ports.set(id, value));
+  for (const [id, value] of world.groups) settings.push(({ facts }) => facts.groups.set(id, value));
+  for (const [id, value] of world.rules) settings.push(({ facts }) => facts.rules.set(id, value));
+  for (const [id, value] of world.addressGroups)
+    settings.push(({ facts }) => facts.addressGroups.set(id, value));
+  for (const item of world.linkLocals)
+    settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
+  for (const [id, ofport] of ofports) settings.push(({ facts }) => facts.ofports.set(id, ofport));
+  [...world.networks.keys()].forEach((id, at) =>
+    settings.push(({ facts }) => facts.zones.set(id, zone(at + 1))),
+  );
+  return settings;
+}
+
+/** Facts that are gone from the world, as single changes. */
+export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = ofportsOf(world)): Setting[] {
+  const { facts } = pipeline;
+  const gone = <K>(entries: Iterable<[K, unknown]>, present: ReadonlySet<unknown>): K[] =>
+    [...entries].map(([key]) => key).filter((key) => !present.has(key));
+  const linkLocals = new Set(world.linkLocals.map((item) => `${item.network}|${item.address.bits}`));
+  return [
+    ...gone(facts.networks.entries(), new Set(world.networks.keys())).map(
+      (id) => () => facts.networks.delete(id),
+    ),
+    ...gone(facts.subnets.entries(), new Set(world.subnets.keys())).map(
+      (id) => () => facts.subnets.delete(id),
+    ),
+    ...gone(facts.ports.entries(), new Set(world.ports.keys())).map((id) => () => facts.ports.delete(id)),
+    ...gone(facts.groups.entries(), new Set(world.groups.keys())).map((id) => () => facts.groups.delete(id)),
+    ...gone(facts.addressGroups.entries(), new Set(world.addressGroups.keys())).map(
+      (id) => () => facts.addressGroups.delete(id),
+    ),
+    ...gone(facts.rules.entries(), new Set(world.rules.keys())).map((id) => () => facts.rules.delete(id)),
+    ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),
+    ...gone(facts.ofports.entries(), new Set(ofports.keys())).map((id) => () => facts.ofports.delete(id)),
+    ...gone(facts.networkKeys.entries(), new Set(world.networks.keys())).map(
+      (id) => () => facts.networkKeys.delete(id),
+    ),
+    ...gone(facts.portKeys.entries(), new Set(world.ports.keys())).map(
+      (id) => () => facts.portKeys.delete(id),
+    ),
+    ...gone(facts.zones.entries(), new Set(world.networks.keys())).map((id) => () => facts.zones.delete(id)),
+  ];
+}

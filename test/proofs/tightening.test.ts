@@ -1,0 +1,135 @@
+/**
+ * Nothing that the evaluator forbids is missed by what a difference of flows marks. Generated worlds change; connections
+ * that the evaluator admitted live until their network is marked and judged, as the agent does it. No switch is needed.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
+import type { ChangedFlow } from '../../src/pipeline/tightening/losses.ts';
+import { type ConnectionOfPorts, stands } from '../../src/policy/standing.ts';
+import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
+import { type Change, changeArbitrary, changed, historicWorldArbitrary } from './arbitrary-histories.ts';
+import { worldArbitrary } from './arbitrary-worlds.ts';
+import { Driver } from './driver.ts';
+import { removalsOf, settingsOf } from './facts-of.ts';
+import { admitted, hasFallen, isAwayIn } from './live-connections.ts';
+import { worldText } from './telling.ts';
+
+const histories = Number(process.env.PORTCULLIS_PROOF_TIGHTENINGS ?? 60);
+const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
+
+interface Tally {
+  changes: number;
+  byFacts: number;
+  byFlows: number;
+  needed: number;
+}
+const tallies = new Map<string, Tally>();
+
+class Host {
+  readonly pipeline: Pipeline;
+  #ofports = new Map<PortId, number>();
+
+  constructor(maxCountedApart: number) {
+    this.pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
+  }
+
+  /** The networks that the change marks: as the old list says, and as the flows say. */
+  hold(world: World): { byFacts: ReadonlySet<NetworkId>; byFlows: ReadonlySet<NetworkId> } {
+    const { pipeline } = this;
+    const { desired, tightening, flowTightening } = pipeline;
+    const locals = Driver.localPorts(world);
+    const kept = new Map([...this.#ofports].filter(([id]) => locals.includes(id)));
+    const taken = new Set(kept.values());
+    const free = Array.from({ length: 32 }, (_, at) => at + 1).filter((number) => !taken.has(number));
+    for (const id of locals) if (!kept.has(id)) kept.set(id, free.shift() ?? 0);
+    this.#ofports = kept;
+    for (const setting of [...removalsOf(pipeline, world, kept), ...settingsOf(world, kept)])
+      setting(pipeline);
+    pipeline.run();
+    const changes: ChangedFlow[] = [];
+    for (const [key, before] of desired.takeChanged())
+      changes.push({ key, before, after: desired.get(key) ?? null });
+    flowTightening.note(changes);
+    return { byFacts: tightening.take(), byFlows: flowTightening.take() };
+  }
+}
+
+function live(first: World, steps: readonly (readonly Change[])[], counted: number, offset: number): void {
+  const here = new Host(counted);
+  here.hold(first);
+  let world = first;
+  let connections = admitted(world, offset, 17);
+  for (const changes of steps) {
+    const before = world;
+    for (const change of changes) world = changed(world, first, change);
+    const { byFacts, byFlows } = here.hold(world);
+    const fallen = connections.filter((connection) => hasFallen(world, connection));
+    const missed = fallen.filter(({ network }) => !byFlows.has(network));
+    if (missed.length > 0) {
+      const told = changes.map(({ kind }) => kind).join(', ');
+      const [one] = missed;
+      throw new Error(
+        [
+          `missed after ${told}; by facts: ${[...byFacts].join()}, by flows: ${[...byFlows].join()}`,
+          JSON.stringify(one, (_, value) => (typeof value === 'bigint' ? value.toString(16) : value)),
+          worldText(before),
+          worldText(world),
+        ].join('\n'),
+      );
+    }
+    if (changes.length === 1) count(changes[0]?.kind ?? '', byFacts, byFlows, fallen);
+    connections = connections
+      .filter(({ network }) => !byFlows.has(network) || true)
+      .filter((connection) => {
+        if (!byFlows.has(connection.network)) return true;
+        if (!stands(world, connection)) return false;
+        for (const id of [connection.originator, connection.responder])
+          if (isAwayIn(world, id)) {
+            here.pipeline.flowTightening.isAway(id, connection.network);
+            here.pipeline.tightening.isAway(id);
+          }
+        return true;
+      });
+    connections.push(...admitted(world, offset, 31));
+  }
+}
+
+function count(
+  kind: string,
+  byFacts: ReadonlySet<NetworkId>,
+  byFlows: ReadonlySet<NetworkId>,
+  fallen: readonly ConnectionOfPorts[],
+): void {
+  const tally = tallies.get(kind) ?? { changes: 0, byFacts: 0, byFlows: 0, needed: 0 };
+  tallies.set(kind, tally);
+  tally.changes++;
+  tally.byFacts += byFacts.size;
+  tally.byFlows += byFlows.size;
+  tally.needed += new Set(fallen.map(({ network }) => network)).size;
+}
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: changeArbitrary.map((change) => [change]) },
+    { weight: 1, arbitrary: fc.array(changeArbitrary, { minLength: 2, maxLength: 4 }) },
+  ),
+  { minLength: 3, maxLength: 8 },
+);
+
+test(`no forbidden connection is missed (${histories} histories, seed ${seed})`, {
+  timeout: 3_600_000,
+}, () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(worldArbitrary, historicWorldArbitrary),
+      steps,
+      fc.constantFrom(0, 5, 2048),
+      fc.nat(16),
+      live,
+    ),
+    { numRuns: histories, seed, endOnFailure: process.env.PORTCULLIS_PROOF_SHRINK === undefined },
+  );
+  if (process.env.PORTCULLIS_PROOF_TALLY !== undefined) console.table(Object.fromEntries(tallies));
+  expect([...tallies.values()].reduce((sum, { needed }) => sum + needed, 0)).toBeGreaterThan(histories / 10);
+});
