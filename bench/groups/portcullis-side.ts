@@ -63,7 +63,7 @@ export class PortcullisSide implements Side {
   async start(ports: number): Promise<void> {
     await this.#agent.start();
     await this.#agent.firstApplied;
-    const bound = async () => (await this.#store.range(keys.binding.prefix)).entries.length === ports;
+    const bound = async () => (await this.#store.snapshot([keys.binding.prefix])).entries.length === ports;
     await until(bound, { timeout: 60_000, what: 'all ports are bound' });
   }
 

@@ -37,30 +37,37 @@ describe('embedded: over a reopen', () => {
     await first.txn([], [{ op: 'put', key: 'gone', value: '1' }]);
     await first.txn([], [{ op: 'put', key: 'ключ/1', value: '' }]);
     await first.txn([], [{ op: 'delete', key: 'gone' }]);
-    const before = await first.range('');
+    const before = await first.snapshot(['']);
     await first.close();
 
     const second = await open(dir);
-    expect(await second.range('')).toEqual(before);
+    expect(await second.snapshot([''])).toEqual(before);
     const result = await second.txn([{ key: 'gone', is: 'absent' }], [{ op: 'put', key: 'new', value: '' }]);
     expect(result).toEqual({ ok: true, revision: before.revision + 1 });
   });
 
-  test('a watch that had seen everything goes on; one that had not has to list again', async () => {
+  test('a key with a lease is gone, and what it replaced too', async () => {
     const dir = await directory();
     const first = await open(dir);
     await first.txn([], [{ op: 'put', key: 'a', value: '1' }]);
-    await first.txn([], [{ op: 'put', key: 'a', value: '2' }]);
-    const { revision } = await first.range('');
+    const lease = await first.lease(60_000);
+    await first.txn(
+      [],
+      [
+        { op: 'put', key: 'a', value: '2', lease },
+        { op: 'put', key: 'b', value: '2' },
+      ],
+    );
+    const revision = await first.revision();
     await first.close();
 
     const second = await open(dir);
-    const current = record(second, '', revision + 1);
-    const behind = record(second, '', revision);
-    expect((await behind.ended()).data).toEqual({ code: 'Compacted', revision });
+    const reader = await record(second, ['']).listed();
+    expect([...reader.view.keys()]).toEqual(['b']);
+    expect(reader.revision).toBe(revision);
     await second.txn([], [{ op: 'put', key: 'a', value: '3' }]);
-    await current.reached(revision + 1);
-    expect(current.batches).toHaveLength(1);
+    await reader.reached(revision + 1);
+    expect(reader.batches).toHaveLength(1);
   });
 
   test('one owner at a time, within one process too, and a close hands over', async () => {

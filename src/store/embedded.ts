@@ -1,14 +1,12 @@
 /**
  * The crash-safe store of one machine.
  *
- * Idea: the engine answers every read and watch from memory; the image keeps acknowledged transactions on
- * disk. The engine judges transactions at once, in order. The store flushes them in groups: while one group
+ * Idea: the engine answers every read and subscription from memory; the image keeps acknowledged transactions
+ * on disk. The engine judges transactions at once, in order. The store flushes them in groups: while one group
  * is written, the next one gathers.
  *
  * Invariants: readers and callers see a group only after its flush. Refusals wait too, because a refusal
- * reveals the writes before it. History is in memory only. After a reopen it begins at the revision on disk.
- * A watch from the next revision goes on. A watch from an older revision cannot learn what was deleted
- * meanwhile. It gets `Compacted`, so its reader lists again.
+ * reveals the writes before it. Keys with a lease are never on disk, because no lease outlives the process.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,17 +15,20 @@ import { Fault, reasonOf } from '../base/errors.ts';
 import type {
   Condition,
   Entry,
+  Lease,
   Snapshot,
   Store,
   StoreFault,
+  Subscriber,
+  Subscription,
   TxnResult,
-  Watch,
-  WatchHandlers,
   Write,
 } from './contract.ts';
 import { DirectoryLock } from './directory-lock.ts';
-import { Engine, type EngineOptions, type Staged } from './engine.ts';
+import { Engine, type Staged } from './engine.ts';
 import { Image } from './image.ts';
+import { noLimits } from './limits.ts';
+import { LocalLease } from './local-lease.ts';
 import { closed } from './memory.ts';
 
 interface Waiting {
@@ -37,6 +38,7 @@ interface Waiting {
 }
 
 export class EmbeddedStore implements Store {
+  readonly limits = noLimits;
   readonly #lock: DirectoryLock;
   readonly #image: Image;
   readonly #engine: Engine;
@@ -54,7 +56,7 @@ export class EmbeddedStore implements Store {
   }
 
   /** Throws `StoreLocked`, `StoreCorrupt`, or `StoreUnavailable` when the directory cannot be used. */
-  static async open(directory: string, options: EngineOptions = {}): Promise<EmbeddedStore> {
+  static async open(directory: string): Promise<EmbeddedStore> {
     let lock: DirectoryLock;
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -67,7 +69,7 @@ export class EmbeddedStore implements Store {
     try {
       image = await Image.open(directory);
       const { revision, entries } = image.load();
-      return new EmbeddedStore(lock, image, new Engine(revision, entries, options));
+      return new EmbeddedStore(lock, image, new Engine(revision, entries));
     } catch (error) {
       await image?.close();
       await lock.release();
@@ -80,28 +82,29 @@ export class EmbeddedStore implements Store {
     return this.#open().get(key);
   }
 
-  async range(prefix: string): Promise<Snapshot> {
-    return this.#open().range(prefix);
+  async revision(): Promise<number> {
+    return this.#open().revision;
+  }
+
+  async snapshot(prefixes: readonly string[]): Promise<Snapshot> {
+    return this.#open().snapshot(prefixes);
   }
 
   async txn(conditions: readonly Condition[], writes: readonly Write[]): Promise<TxnResult> {
     const engine = this.#open();
     if (this.#broken !== null) throw this.#broken;
-    const staged = engine.stage(conditions, writes);
-    return new Promise((resolve, reject) => {
-      this.#gathering.push({ staged, resolve, reject });
-      this.#flushing ??= this.#flush();
+    return this.#make(engine.stage(conditions, writes));
+  }
+
+  subscribe(prefixes: readonly string[], reader: Subscriber): Subscription {
+    return this.#open().subscribe(prefixes, reader);
+  }
+
+  async lease(ttl: number): Promise<Lease> {
+    const id = this.#open().grant();
+    return new LocalLease(id, ttl, async () => {
+      if (this.#closing === null) await this.#make(this.#engine.stageEnd(id));
     });
-  }
-
-  watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Watch {
-    const watch = this.#engine.watch(prefix, fromRevision, handlers);
-    if (this.#closing !== null) this.#engine.close(closed());
-    return watch;
-  }
-
-  async compact(revision: number): Promise<void> {
-    this.#open().compact(revision);
   }
 
   /** Finishes and answers the open transactions first. */
@@ -115,6 +118,13 @@ export class EmbeddedStore implements Store {
     this.#engine.close(closed());
     await this.#image.close();
     await this.#lock.release();
+  }
+
+  #make(staged: Staged): Promise<TxnResult> {
+    return new Promise((resolve, reject) => {
+      this.#gathering.push({ staged, resolve, reject });
+      this.#flushing ??= this.#flush();
+    });
   }
 
   #open(): Engine {

@@ -1,7 +1,7 @@
 /**
  * The ordered index with revisions that the memory and the embedded store share.
  *
- * Idea: the engine keeps two states. The visible state is durable: reads, watches and history use it. The
+ * Idea: the engine keeps two states. The visible state is durable: reads, subscriptions and history use it. The
  * head is the visible state plus the transactions that were judged but are not yet durable. Transactions are
  * judged against the head, so any number of them can share one flush. `publish` makes them visible in
  * revision order; `abandon` drops them all.
@@ -16,13 +16,15 @@ import type {
   Snapshot,
   StoreEvent,
   StoreFault,
+  Subscriber,
+  Subscription,
   TxnResult,
-  Watch,
-  WatchHandlers,
   Write,
 } from './contract.ts';
+import { refuseUnwritable } from './limits.ts';
+import { LocalSubscription } from './local-subscription.ts';
 import { lowerBound, OrderedKeys } from './ordered-keys.ts';
-import { Watcher } from './watcher.ts';
+import { isUnder, PrefixSet } from './prefixes.ts';
 
 /** A judged transaction; `batch` is null when it changes nothing. */
 export interface Staged {
@@ -30,31 +32,31 @@ export interface Staged {
   readonly batch: Batch | null;
 }
 
-export interface EngineOptions {
-  /** How many revisions a watch may look back. */
-  readonly historyLimit?: number;
-}
+/** Revisions that are kept to judge `quiet`. */
+const historyLimit = 10_000;
 
 export class Engine {
   readonly #entries: Map<string, Entry>;
   readonly #keys: OrderedKeys;
-  readonly #watchers = new Set<Watcher>();
-  readonly #historyLimit: number;
-  /** Batches with revision in (#compacted, #visible], in order. */
+  readonly #subscriptions = new Set<LocalSubscription>();
+  /** Batches with revision in (#forgotten, #visible], in order. */
   #history: Batch[] = [];
-  #compacted: number;
+  #forgotten: number;
   #visible: number;
   /** The last revision given out. It is above #visible while writes are under way or after they failed. */
   #head: number;
   /** What the head has in addition to the visible state; a null entry is a deletion. */
   readonly #staged = new Map<string, { readonly revision: number; readonly entry: Entry | null }>();
+  /** The keys of each lease, at the head. */
+  readonly #leases = new Map<string, Set<string>>();
+  readonly #endedLeases = new Set<string>();
+  #lastLease = 0;
 
   /** `entries` are as of `revision`, where history begins. */
-  constructor(revision: number, entries: readonly Entry[], options: EngineOptions = {}) {
+  constructor(revision: number, entries: readonly Entry[]) {
     this.#entries = new Map(entries.map((entry) => [entry.key, entry]));
     this.#keys = new OrderedKeys([...this.#entries.keys()]);
-    this.#historyLimit = options.historyLimit ?? 10_000;
-    this.#compacted = revision;
+    this.#forgotten = revision;
     this.#visible = revision;
     this.#head = revision;
   }
@@ -67,18 +69,52 @@ export class Engine {
     return this.#entries.get(key) ?? null;
   }
 
-  range(prefix: string): Snapshot {
+  snapshot(prefixes: readonly string[]): Snapshot {
+    const wanted = new PrefixSet(prefixes);
+    const [only] = wanted.all;
+    const found = wanted.all.length === 1 && only !== undefined ? this.#under(only) : this.#underAll(wanted);
     const entries: Entry[] = [];
-    for (const key of this.#keys.under(prefix)) {
+    for (const key of found) {
       const entry = this.#entries.get(key);
       if (entry !== undefined) entries.push(entry);
     }
     return { revision: this.#visible, entries };
   }
 
-  /** Judges a transaction against the head and adds it there. The caller then publishes or abandons it. */
+  *#under(prefix: string): Generator<string, void> {
+    for (const key of this.#keys.under(prefix)) if (isUnder(prefix, key)) yield key;
+  }
+
+  #underAll(prefixes: PrefixSet): readonly string[] {
+    const keys = new Set<string>();
+    for (const prefix of prefixes.all) for (const key of this.#under(prefix)) keys.add(key);
+    return [...keys].toSorted((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** A lease without keys. */
+  grant(): string {
+    const id = String(++this.#lastLease);
+    this.#leases.set(id, new Set());
+    return id;
+  }
+
+  /** Ends a lease: its keys are deleted. After `abandon` it can be ended again. */
+  stageEnd(lease: string): Staged {
+    const keys = [...(this.#leases.get(lease) ?? [])];
+    this.#endedLeases.add(lease);
+    return this.stage(
+      [],
+      keys.map((key) => ({ op: 'delete', key })),
+    );
+  }
+
+  /**
+   * Judges a transaction against the head and adds it there. The caller then publishes or abandons it. Throws
+   * `LeaseLost`.
+   */
   stage(conditions: readonly Condition[], writes: readonly Write[]): Staged {
     refuseUnwritable(writes);
+    this.#refuseEndedLease(writes);
     const failed = conditions.filter((condition) => !this.#holds(condition));
     if (failed.length > 0) return { result: { ok: false, failed }, batch: null };
     const revision = this.#head + 1;
@@ -88,7 +124,8 @@ export class Engine {
       if (write.op === 'put') {
         const createRevision = present?.createRevision ?? revision;
         const entry = { key: write.key, value: write.value, modRevision: revision, createRevision };
-        events.push({ type: 'put', entry });
+        const { lease } = write;
+        events.push({ type: 'put', entry: lease === undefined ? entry : { ...entry, lease: lease.id } });
       } else if (present !== null) {
         events.push({ type: 'delete', key: write.key });
       }
@@ -96,13 +133,15 @@ export class Engine {
     if (events.length === 0) return { result: { ok: true, revision: this.#head }, batch: null };
     this.#head = revision;
     for (const event of events) {
-      if (event.type === 'put') this.#staged.set(event.entry.key, { revision, entry: event.entry });
-      else this.#staged.set(event.key, { revision, entry: null });
+      const key = event.type === 'put' ? event.entry.key : event.key;
+      const entry = event.type === 'put' ? event.entry : null;
+      this.#lend(key, this.#atHead(key), entry);
+      this.#staged.set(key, { revision, entry });
     }
     return { result: { ok: true, revision }, batch: { revision, events } };
   }
 
-  /** Makes a staged batch visible to readers and watchers. Callers publish batches in the order of staging. */
+  /** Makes a staged batch visible to readers and subscriptions. Callers publish batches in the order of staging. */
   publish(batch: Batch): void {
     if (batch.revision <= this.#visible) bug(`revision ${batch.revision} published after ${this.#visible}`);
     for (const event of batch.events) {
@@ -118,52 +157,46 @@ export class Engine {
     this.#visible = batch.revision;
     this.#history.push(batch);
     // History is cut in strides: a cut with each write would move the whole history each time.
-    if (this.#history.length > this.#historyLimit * 1.25) {
-      this.#forget(this.#history.length - this.#historyLimit);
+    if (this.#history.length > historyLimit * 1.25) {
+      const dropped = this.#history.splice(0, this.#history.length - historyLimit);
+      this.#forgotten = dropped.at(-1)?.revision ?? this.#forgotten;
     }
-    for (const watcher of this.#watchers) watcher.offer(batch);
+    for (const subscription of this.#subscriptions) subscription.offer(batch);
   }
 
   /** Drops every staged transaction. Their revisions are not given out again: no revision may have two meanings. */
   abandon(): void {
+    for (const [key, { entry }] of this.#staged) this.#lend(key, entry, this.get(key));
     this.#staged.clear();
   }
 
-  watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Watch {
-    const watcher = new Watcher(prefix, fromRevision, handlers, (over) => this.#watchers.delete(over));
-    if (this.#compacted >= Math.max(1, fromRevision)) {
-      watcher.lose(
-        new Fault<StoreFault>(
-          { code: 'Compacted', revision: this.#compacted },
-          `revision ${fromRevision} is gone: history begins after ${this.#compacted}`,
-        ),
-      );
-      return watcher;
-    }
-    this.#watchers.add(watcher);
-    for (let i = this.#firstAfter(fromRevision - 1); i < this.#history.length; i++) {
-      const batch = this.#history[i];
-      if (batch !== undefined) watcher.offer(batch);
-    }
-    return watcher;
+  subscribe(prefixes: readonly string[], reader: Subscriber): Subscription {
+    const subscription = new LocalSubscription(this, prefixes, reader, () =>
+      this.#subscriptions.delete(subscription),
+    );
+    this.#subscriptions.add(subscription);
+    return subscription;
   }
 
-  /** Open watches have their batches queued and lose nothing. */
-  compact(revision: number): void {
-    const limit = Math.min(revision, this.#visible);
-    if (limit <= this.#compacted) return;
-    this.#forget(this.#firstAfter(limit));
-    this.#compacted = limit;
-  }
-
-  /** Ends every watch with `fault`. */
+  /** Ends every subscription with `fault`. */
   close(fault: Fault<StoreFault>): void {
-    for (const watcher of this.#watchers) watcher.lose(fault);
+    for (const subscription of this.#subscriptions) subscription.end(fault);
   }
 
-  #forget(count: number): void {
-    const dropped = this.#history.splice(0, count);
-    this.#compacted = dropped.at(-1)?.revision ?? this.#compacted;
+  #refuseEndedLease(writes: readonly Write[]): void {
+    for (const write of writes)
+      if (write.op === 'put' && write.lease !== undefined && this.#hasEnded(write.lease.id))
+        throw new Fault<StoreFault>({ code: 'LeaseLost' }, `the lease of '${write.key}' has ended`);
+  }
+
+  #hasEnded(lease: string): boolean {
+    return this.#endedLeases.has(lease) || !this.#leases.has(lease);
+  }
+
+  /** The key's entry at the head changes. */
+  #lend(key: string, before: Entry | null, after: Entry | null): void {
+    if (before?.lease !== undefined) this.#leases.get(before.lease)?.delete(key);
+    if (after?.lease !== undefined) this.#leases.get(after.lease)?.add(key);
   }
 
   /** Index of the first batch of history above `revision`. */
@@ -191,15 +224,15 @@ export class Engine {
 
   #quiet(prefix: string, revision: number): boolean {
     for (const [key, { entry }] of this.#staged) {
-      if (entry !== null && entry.modRevision > revision && key.startsWith(prefix)) return false;
+      if (entry !== null && entry.modRevision > revision && isUnder(prefix, key)) return false;
     }
     const written = (key: string): boolean =>
-      key.startsWith(prefix) && (this.#atHead(key)?.modRevision ?? 0) > revision;
+      isUnder(prefix, key) && (this.#atHead(key)?.modRevision ?? 0) > revision;
     const wrote = (event: StoreEvent): boolean => event.type === 'put' && written(event.entry.key);
     // Two ways find the answer: the keys under the prefix, or the history since then. The shorter one is
     // used: a prefix may have thousands of keys, and a caller may ask about long ago.
     const from = this.#firstAfter(revision);
-    let budget = revision >= this.#compacted ? this.#history.length - from : Number.POSITIVE_INFINITY;
+    let budget = revision >= this.#forgotten ? this.#history.length - from : Number.POSITIVE_INFINITY;
     for (const key of this.#keys.under(prefix)) {
       if (budget-- <= 0) return !this.#history.slice(from).some((batch) => batch.events.some(wrote));
       if (written(key)) return false;
@@ -207,21 +240,3 @@ export class Engine {
     return true;
   }
 }
-
-/** A key that no store could hold, or a key written twice, is the caller's mistake. */
-function refuseUnwritable(writes: readonly Write[]): void {
-  const seen = new Set<string>();
-  for (const { key } of writes) {
-    if (key === '' || Buffer.byteLength(key) > maxKeyBytes || loneSurrogate.test(key)) {
-      bug(`'${key.slice(0, 80)}' cannot be a key: 1 to ${maxKeyBytes} bytes of well-formed text`);
-    }
-    if (seen.has(key)) bug(`'${key}' is written twice in one transaction`);
-    seen.add(key);
-  }
-}
-
-/** Bytes in UTF-8, below the limit that lmdb's page size sets. */
-const maxKeyBytes = 1024;
-
-/** A lone surrogate: UTF-8 cannot hold it, so two such keys would become one on disk. */
-const loneSurrogate = /\p{Surrogate}/u;

@@ -68,15 +68,15 @@ export class Image {
     return { revision, entries };
   }
 
-  /** Applies the batches, in order, as one atomic and durable change. */
+  /** Applies the batches, in order, as one atomic and durable change. Entries with a lease are not kept. */
   async write(batches: readonly Batch[]): Promise<void> {
     const revision = batches.at(-1)?.revision;
     if (revision === undefined) return;
     const last = new Map<string, Entry | null>();
     for (const { events } of batches) {
       for (const event of events) {
-        if (event.type === 'put') last.set(event.entry.key, event.entry);
-        else last.set(event.key, null);
+        if (event.type === 'delete') last.set(event.key, null);
+        else last.set(event.entry.key, event.entry.lease === undefined ? event.entry : null);
       }
     }
     const database = this.#database;

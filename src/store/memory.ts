@@ -6,51 +6,59 @@ import { Fault } from '../base/errors.ts';
 import type {
   Condition,
   Entry,
+  Lease,
   Snapshot,
   Store,
   StoreFault,
+  Subscriber,
+  Subscription,
   TxnResult,
-  Watch,
-  WatchHandlers,
   Write,
 } from './contract.ts';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine, type Staged } from './engine.ts';
+import { noLimits } from './limits.ts';
+import { LocalLease } from './local-lease.ts';
 
 export class MemoryStore implements Store {
-  readonly #engine: Engine;
+  readonly limits = noLimits;
+  readonly #engine = new Engine(0, []);
   #closed = false;
 
-  constructor(options: EngineOptions = {}) {
-    this.#engine = new Engine(0, [], options);
+  async revision(): Promise<number> {
+    return this.#open().revision;
   }
 
   async get(key: string): Promise<Entry | null> {
     return this.#open().get(key);
   }
 
-  async range(prefix: string): Promise<Snapshot> {
-    return this.#open().range(prefix);
+  async snapshot(prefixes: readonly string[]): Promise<Snapshot> {
+    return this.#open().snapshot(prefixes);
   }
 
   async txn(conditions: readonly Condition[], writes: readonly Write[]): Promise<TxnResult> {
-    const { result, batch } = this.#open().stage(conditions, writes);
-    if (batch !== null) this.#engine.publish(batch);
-    return result;
+    return this.#make(this.#open().stage(conditions, writes));
   }
 
-  watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Watch {
-    const watch = this.#engine.watch(prefix, fromRevision, handlers);
-    if (this.#closed) this.#engine.close(closed());
-    return watch;
+  subscribe(prefixes: readonly string[], reader: Subscriber): Subscription {
+    return this.#open().subscribe(prefixes, reader);
   }
 
-  async compact(revision: number): Promise<void> {
-    this.#open().compact(revision);
+  async lease(ttl: number): Promise<Lease> {
+    const id = this.#open().grant();
+    return new LocalLease(id, ttl, async () => {
+      if (!this.#closed) this.#make(this.#engine.stageEnd(id));
+    });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#engine.close(closed());
+  }
+
+  #make({ result, batch }: Staged): TxnResult {
+    if (batch !== null) this.#engine.publish(batch);
+    return result;
   }
 
   #open(): Engine {

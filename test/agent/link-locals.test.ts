@@ -22,7 +22,7 @@ const macs = ['02:00:00:00:00:01', '02:00:00:00:00:02'] as const;
 let lab: Lab;
 
 async function recorded(): Promise<{ address: string; port: string; mac: string }[]> {
-  const { entries } = await lab.store.range(keys.linkLocal('n1', ''));
+  const { entries } = await lab.store.snapshot([keys.linkLocal('n1', '')]);
   return entries.map(({ key, value }) => ({
     address: key.split('/')[2] ?? '',
     ...(JSON.parse(value) as LinkLocalRecord),
@@ -167,7 +167,7 @@ describe('probes', () => {
     const seconds = (performance.now() - begun) / 1000;
     await lab.sync();
     expect(lab.agent.status.localPorts).toBe(2);
-    const made = await lab.store.range('').then(({ revision }) => revision);
+    const made = await lab.store.snapshot(['']).then(({ revision }) => revision);
     expect((await recorded()).length).toBeLessThanOrEqual(8);
     // Each record is a revision of the store; the meter passes 10 at once and 5 a second.
     expect(made).toBeLessThan(40 + 12 + 6 * seconds);

@@ -50,12 +50,12 @@ describe('plug and unplug', () => {
   test('ACTIVE is not reported before the switch has the flows', async () => {
     await lab.startAgent();
     const early: string[] = [];
-    const watched = lab.store.watch('bindings/', 1, {
+    const watched = lab.store.subscribe([keys.binding.prefix], {
+      onSnapshot: () => undefined,
       onBatch: ({ events }) => {
         for (const event of events)
           if (event.type === 'put' && lab.agent.status.flowsChanged === before) early.push(event.entry.key);
       },
-      onLost: () => undefined,
     });
     const before = lab.agent.status.flowsChanged;
     await lab.plug('p1');

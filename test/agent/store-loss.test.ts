@@ -2,7 +2,14 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/base/errors.ts';
 import { keys } from '../../src/model/keys.ts';
-import type { Condition, Store, StoreFault, Watch, WatchHandlers, Write } from '../../src/store/contract.ts';
+import type {
+  Condition,
+  Store,
+  StoreFault,
+  Subscriber,
+  Subscription,
+  Write,
+} from '../../src/store/contract.ts';
 import { defaultRules, networkWrites, putPort, putRule } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
@@ -10,24 +17,25 @@ import { type Lab, startLab } from './lab.ts';
 /** A store behind a link that can be cut, as for an agent whose store is on another machine. */
 class Line implements Store {
   readonly #store: Store;
-  readonly #watches = new Map<Watch, WatchHandlers>();
+  readonly #lines = new Set<LineSubscription>();
   #cut = false;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
+  get limits() {
+    return this.#store.limits;
+  }
+
   cut(): void {
     this.#cut = true;
-    for (const [watch, handlers] of this.#watches) {
-      watch.close();
-      handlers.onLost(this.#fault());
-    }
-    this.#watches.clear();
+    for (const line of this.#lines) line.cut(this.#fault());
   }
 
   mend(): void {
     this.#cut = false;
+    for (const line of this.#lines) line.mend(this.#store);
   }
 
   #fault(): Fault<StoreFault> {
@@ -39,25 +47,75 @@ class Line implements Store {
     return this.#store;
   }
 
+  async revision() {
+    return this.#far().revision();
+  }
   async get(key: string) {
     return this.#far().get(key);
   }
-  async range(prefix: string) {
-    return this.#far().range(prefix);
+  async snapshot(prefixes: readonly string[]) {
+    return this.#far().snapshot(prefixes);
   }
   async txn(conditions: readonly Condition[], writes: readonly Write[]) {
     return this.#far().txn(conditions, writes);
   }
-  watch(prefix: string, from: number, handlers: WatchHandlers): Watch {
-    const watch = this.#far().watch(prefix, from, handlers);
-    this.#watches.set(watch, handlers);
-    return watch;
+  async lease(ttl: number) {
+    return this.#far().lease(ttl);
   }
-  async compact(revision: number) {
-    return this.#far().compact(revision);
+  subscribe(prefixes: readonly string[], reader: Subscriber): Subscription {
+    const line = new LineSubscription(this.#store, prefixes, reader, () => this.#lines.delete(line));
+    this.#lines.add(line);
+    if (this.#cut) line.cut(this.#fault());
+    return line;
   }
   async close() {
     return undefined;
+  }
+}
+
+/** Reports each failed attempt while the line is cut; lists again when it is mended. */
+class LineSubscription implements Subscription {
+  readonly #prefixes: string[];
+  readonly #reader: Subscriber;
+  readonly #onClose: () => void;
+  #near: Subscription;
+  #attempts: NodeJS.Timeout | undefined;
+
+  constructor(store: Store, prefixes: readonly string[], reader: Subscriber, onClose: () => void) {
+    this.#prefixes = [...prefixes];
+    this.#reader = reader;
+    this.#onClose = onClose;
+    this.#near = store.subscribe(prefixes, reader);
+  }
+
+  get revision() {
+    return this.#near.revision;
+  }
+
+  cut(fault: Fault<StoreFault>): void {
+    this.#near.close();
+    this.#attempts = setInterval(() => this.#reader.onTrouble?.(fault), 20);
+  }
+
+  mend(store: Store): void {
+    clearInterval(this.#attempts);
+    this.#near = store.subscribe(this.#prefixes, this.#reader);
+  }
+
+  add(prefixes: readonly string[]): void {
+    this.#prefixes.push(...prefixes);
+    this.#near.add(prefixes);
+  }
+  remove(prefixes: readonly string[]): void {
+    this.#near.remove(prefixes);
+  }
+  caughtUp() {
+    return this.#near.caughtUp();
+  }
+  close(): void {
+    clearInterval(this.#attempts);
+    this.#near.close();
+    this.#onClose();
   }
 }
 
@@ -96,8 +154,6 @@ describe('a store that is away', () => {
       { op: 'delete', key: keys.port('n1', 'p3') },
       putPort({ id: 'p1', mac: '02:00:00:00:00:01', ips: ['10.0.0.9'] }),
     );
-    const { revision } = await lab.store.range('');
-    await lab.store.compact(revision);
     await until(() => lab.logged('lost the store').length >= 3);
     expect(lab.agent.status.flowsChanged).toBe(flowsChanged);
     expect(await lab.flows()).toEqual(before);

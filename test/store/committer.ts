@@ -13,7 +13,7 @@ const dir = process.argv[2] ?? '';
 try {
   const store = await openStore({ kind: 'embedded', dir });
   writeSync(1, 'ready\n');
-  const begin = (await store.range('')).revision;
+  const begin = (await store.snapshot([''])).revision;
   let number = begin * writers;
   await Promise.all(
     Array.from({ length: writers }, async (_, writer) => {

@@ -19,7 +19,7 @@ test.skipIf(!isRoot)(
       await writeFile(ballast, Buffer.alloc(6 << 20));
       const dir = join(mountPoint, 'store');
       const store = await openStore({ kind: 'embedded', dir });
-      const watch = record(store, '', 1);
+      const watch = record(store, ['']);
       const write = (number: number): Promise<TxnResult> =>
         store.txn(
           [],
@@ -52,20 +52,20 @@ test.skipIf(!isRoot)(
           data: { code: 'StoreUnavailable' },
           message: expect.stringContaining('are free on the disk') as string,
         });
-      const shown = await store.range('');
+      const shown = await store.snapshot(['']);
       expect(shown.entries).toHaveLength(kept.length * 4);
 
       await unlink(ballast);
       const again = await write(5000);
       expect(again).toMatchObject({ ok: true });
       kept.push(5000);
-      const before = await store.range('');
+      const before = await store.snapshot(['']);
       await watch.reached(before.revision);
       expect(watch.batches).toHaveLength(kept.length);
       await store.close();
 
       const reopened = await openStore({ kind: 'embedded', dir });
-      const after = await reopened.range('');
+      const after = await reopened.snapshot(['']);
       await reopened.close();
       expect(after).toEqual(before);
     } finally {

@@ -82,7 +82,7 @@ describe('kill -9', () => {
         acknowledged.set(number, { revision: Number(revision), size: Number(size) });
       }
       const store = await open();
-      const snapshot = await store.range('');
+      const snapshot = await store.snapshot(['']);
       const found = byTransaction(snapshot.entries);
       for (const [number, { revision, size }] of acknowledged) {
         const entries = found.get(number) ?? [];

@@ -30,7 +30,7 @@ export class HitRecords {
   /** Goes on from what is there, and begins to watch if nobody has; rejects when the store does. */
   async restore(recall: (rule: string, flow: string) => void): Promise<void> {
     const prefix = keys.hits(this.#host, '');
-    for (const { key, value } of (await this.#store.range(prefix)).entries) {
+    for (const { key, value } of (await this.#store.snapshot([prefix])).entries) {
       const record = hitsOf(value);
       const rule = key.slice(prefix.length);
       if (record === null) continue;

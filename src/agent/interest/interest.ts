@@ -9,8 +9,7 @@ import { reasonOf } from '../../base/errors.ts';
 import { setBridgeExternalIds } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';
-import type { Batch, Snapshot, Store } from '../../store/contract.ts';
-import { follow } from '../../store/feed.ts';
+import type { Batch, Snapshot, Store, Subscription } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
 import { Topology } from './topology.ts';
@@ -39,7 +38,7 @@ export class Interest {
   readonly topology: Topology;
   readonly #options: InterestOptions;
   readonly #plugged: PluggedInterfaces;
-  readonly #stop = new AbortController();
+  #subscription: Subscription | null = null;
   #listed = false;
   /** A plugged port without a number; null when there is none. */
   #awaited: PortId | null = null;
@@ -62,12 +61,10 @@ export class Interest {
   start(readers: readonly StoreReader[], onChange: () => void): void {
     const { store, log } = this.#options;
     const all: readonly StoreReader[] = [this.topology, ...readers];
-    void follow(
-      store,
+    this.#subscription = store.subscribe(
       all.flatMap(({ prefixes }) => prefixes),
       {
-        signal: this.#stop.signal,
-        onReset: (snapshot) => {
+        onSnapshot: (snapshot) => {
           for (const reader of all) reader.reset(snapshot);
           this.#listed = true;
           onChange();
@@ -82,7 +79,7 @@ export class Interest {
   }
 
   stop(): void {
-    this.#stop.abort();
+    this.#subscription?.close();
   }
 
   /** Whether the store has been listed. Before that, a missing record means nothing. */

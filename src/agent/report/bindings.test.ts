@@ -21,7 +21,7 @@ beforeEach(async () => {
 async function afterLoss(followed: readonly string[]): Promise<Bindings> {
   const topology = new Topology(new Pipeline().facts, (unread) => expect.unreachable(unread));
   const bindings = new Bindings(store, topology, 'here', (id) => plugged.has(id));
-  const { entries, revision } = await store.range('');
+  const { entries, revision } = await store.snapshot(['']);
   topology.apply({ revision, events: entries.map((entry) => ({ type: 'put', entry })) });
   await bindings.report(new Set([port]));
   topology.apply({ revision, events: [{ type: 'delete', key: keys.port('n', port) }] });

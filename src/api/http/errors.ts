@@ -377,7 +377,12 @@ const answers: AnswersTo<ApiFault> = {
   StoreCorrupt: unavailable,
   StoreUnavailable: unavailable,
   StoreClosed: unavailable,
-  Compacted: unavailable,
+  LeaseLost: unavailable,
+  TransactionTooLarge: {
+    status: 413,
+    type: 'HTTPRequestEntityTooLarge',
+    text: () => 'The request changes more than the store can write at once; send it in smaller parts.',
+  },
 };
 
 export interface ErrorAnswer {

@@ -167,7 +167,7 @@ test('more than fits in one message comes in several, whole and once', async () 
   await eventually(() => expect(nova.events).toHaveLength(700));
   expect(nova.calls.map(({ events }) => events.length)).toEqual([500, 200]);
   await eventually(async () =>
-    expect((await under.store.range(keys.novaTold.prefix)).entries).toHaveLength(700),
+    expect((await under.store.snapshot([keys.novaTold.prefix])).entries).toHaveLength(700),
   );
 });
 
@@ -276,7 +276,7 @@ describe('over ends and beginnings', () => {
     for (const port of [stays, goes, changes] as string[]) await held(port, 'h1', 'ACTIVE');
     await eventually(() => expect(nova.events).toHaveLength(3));
     await eventually(async () =>
-      expect((await under.store.range(keys.novaTold.prefix)).entries).toHaveLength(3),
+      expect((await under.store.snapshot([keys.novaTold.prefix])).entries).toHaveLength(3),
     );
     await first.stop();
     await held(String(comes), 'h1', 'ACTIVE');

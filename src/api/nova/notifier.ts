@@ -9,9 +9,8 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
-import type { Entry, Snapshot, Store, Write } from '../../store/contract.ts';
-import { follow } from '../../store/feed.ts';
-import { Lease } from '../../store/lease.ts';
+import type { Entry, Snapshot, Store, Subscription, Write } from '../../store/contract.ts';
+import { Election } from '../../store/election.ts';
 import { eventsBetween, isUntold, type PortState } from './events.ts';
 import type { NovaClient } from './nova-client.ts';
 import { Outbox, type OutboxCounts, type Told } from './outbox.ts';
@@ -47,7 +46,7 @@ export type NotifierFault = { readonly code: 'LeaseLost' };
 
 export class Notifier {
   readonly #options: NotifierOptions;
-  readonly #lease: Lease;
+  readonly #lease: Election;
   #term: Term | null = null;
   /** Of the terms that are over. */
   #past: OutboxCounts = { taken: 0, refused: 0, failures: 0 };
@@ -55,7 +54,7 @@ export class Notifier {
   constructor(options: NotifierOptions) {
     this.#options = options;
     const { store, log, lease = usualLease, alone = false } = options;
-    this.#lease = new Lease({
+    this.#lease = new Election({
       store,
       key: keys.novaLease(),
       holder: `${hostname()} ${process.pid} ${randomUUID()}`,
@@ -113,15 +112,14 @@ export class Notifier {
 class Term {
   readonly outbox: Outbox;
   readonly #options: NotifierOptions;
-  readonly #lease: Lease;
+  readonly #lease: Election;
   readonly #states: PortStates;
-  readonly #stop = new AbortController();
-  readonly #following: Promise<void>;
+  readonly #subscription: Subscription;
   #begun = false;
   /** True while the states from before the first event are only recorded, without events. */
   #baseline = false;
 
-  constructor(options: NotifierOptions, lease: Lease) {
+  constructor(options: NotifierOptions, lease: Election) {
     this.#options = options;
     this.#lease = lease;
     const { store, log, client, interval, backoff = usualBackoff } = options;
@@ -138,12 +136,10 @@ class Term {
       if (events.length === 0 && before === null && after !== null && isUntold(after)) return;
       this.outbox.add(port, events, after);
     });
-    this.#following = follow(
-      store,
+    this.#subscription = store.subscribe(
       [keys.port.prefix, keys.binding.prefix, keys.novaBegan(), keys.novaTold.prefix],
       {
-        signal: this.#stop.signal,
-        onReset: (snapshot) => this.#reset(snapshot),
+        onSnapshot: (snapshot) => this.#reset(snapshot),
         onBatch: (batch) => this.#states.apply(batch),
         onTrouble: (error) => log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again'),
       },
@@ -151,9 +147,8 @@ class Term {
   }
 
   async end(): Promise<void> {
-    this.#stop.abort();
+    this.#subscription.close();
     await this.outbox.close();
-    await this.#following;
   }
 
   #reset(snapshot: Snapshot): void {

@@ -75,7 +75,7 @@ const reasons: Readonly<Record<string, string>> = {
   404: 'What the request names is not there, or not for the caller to know of.',
   409: 'It contradicts what is there.',
   412: 'It has another revision than `If-Match` says.',
-  413: 'The body is too large.',
+  413: 'The body is too large, or changes more than the store can write at once.',
   415: 'The body is not JSON.',
   500: 'A mistake of the server.',
   503: 'Something that the server needs is away; trying again later is right.',

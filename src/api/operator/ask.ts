@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
-import type { Store } from '../../store/contract.ts';
+import type { Entry, Store } from '../../store/contract.ts';
 import type { View } from '../state/view.ts';
 
 export interface HostAnswers {
@@ -52,7 +52,7 @@ export class Asker {
     const revision = put.ok ? put.revision : this.#view.revision;
     const answers = new Map<string, unknown>();
     try {
-      await this.#collect(id, revision, hosts, timeout, answers);
+      await this.#collect(id, hosts, timeout, answers);
     } finally {
       await this.#forget(id);
     }
@@ -69,17 +69,16 @@ export class Asker {
 
   async #collect(
     id: string,
-    revision: number,
     hosts: readonly string[],
     timeout: number,
     answers: Map<string, unknown>,
   ): Promise<void> {
     if (hosts.length === 0) return;
     const prefix = keys.answer(id, '');
-    await new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve) => {
       const finish = (): void => {
         stop();
-        watch.close();
+        subscription.close();
         resolve();
       };
       const stop = (): void => {
@@ -93,24 +92,23 @@ export class Asker {
       };
       const look = setInterval(check, heartbeatCheck);
       const deadline = setTimeout(finish, timeout);
-      const watch = this.#store.watch(prefix, revision, {
-        onBatch: ({ events }) => {
-          for (const event of events) {
-            if (event.type !== 'put') continue;
-            answers.set(event.entry.key.slice(prefix.length), JSON.parse(event.entry.value));
-          }
+      const take = ({ key, value }: Entry): void =>
+        void answers.set(key.slice(prefix.length), JSON.parse(value) as unknown);
+      const subscription = this.#store.subscribe([prefix], {
+        onSnapshot: ({ entries }) => {
+          for (const entry of entries) take(entry);
           check();
         },
-        onLost: (fault) => {
-          stop();
-          reject(fault);
+        onBatch: ({ events }) => {
+          for (const event of events) if (event.type === 'put') take(event.entry);
+          check();
         },
       });
     });
   }
 
   async #forget(id: string): Promise<void> {
-    const { entries } = await this.#store.range(keys.answer(id, ''));
+    const { entries } = await this.#store.snapshot([keys.answer(id, '')]);
     const gone = [keys.ask(id), ...entries.map((entry) => entry.key)];
     await this.#store.txn(
       [],

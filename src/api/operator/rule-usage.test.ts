@@ -51,7 +51,8 @@ async function ruleOf(attributes: Json): Promise<string> {
 
 /** An agent that answers a question for hits with given records. */
 function agent(name: string, look: () => Promise<unknown>): void {
-  const watching = under.store.watch(keys.ask.prefix, 1, {
+  const subscription = under.store.subscribe([keys.ask.prefix], {
+    onSnapshot() {},
     onBatch({ events }) {
       for (const event of events) {
         if (event.type !== 'put') continue;
@@ -60,9 +61,8 @@ function agent(name: string, look: () => Promise<unknown>): void {
         if (kind === 'hits') void look().then(() => put(keys.answer(id, name), {}));
       }
     },
-    onLost() {},
   });
-  stops.push(() => watching.close());
+  stops.push(() => subscription.close());
 }
 
 async function counters(rule: string, query = ''): Promise<Json> {

@@ -29,7 +29,7 @@ const checkOperation: ApiOperation = {
 
 export function registerStoreCheck(app: FastifyInstance, store: Store): void {
   app.get('/v1/check', describes(checkOperation), async () => {
-    const { revision, entries } = await store.range('');
+    const { revision, entries } = await store.snapshot(['']);
     const violations = violationsOf(entries);
     return {
       revision,

@@ -22,7 +22,7 @@ beforeEach(async () => {
   guest = as(server.api, 'guest');
 });
 afterEach(async () => {
-  const { entries } = await under.store.range('');
+  const { entries } = await under.store.snapshot(['']);
   await under.close();
   expect(violationsOf(entries)).toEqual([]);
 });

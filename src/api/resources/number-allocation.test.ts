@@ -95,10 +95,10 @@ describe('networks and ports of the API', () => {
   afterEach(() => under.close());
 
   const recordsUnder = async <R>(prefix: string): Promise<R[]> =>
-    (await under.store.range(prefix)).entries.map(({ value }) => JSON.parse(value) as R);
+    (await under.store.snapshot([prefix])).entries.map(({ value }) => JSON.parse(value) as R);
   const ports = () => recordsUnder<PortRecord>('ports/');
   const networks = () => recordsUnder<NetworkRecord>('networks/');
-  const whole = async () => expect(violationsOf((await under.store.range('')).entries)).toEqual([]);
+  const whole = async () => expect(violationsOf((await under.store.snapshot([''])).entries)).toEqual([]);
 
   /** A server that gives these ids to what it makes, then others of its own. */
   function serverOf(n: number, ...ids: readonly string[]): Promise<TestClient> {

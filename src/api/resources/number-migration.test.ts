@@ -43,14 +43,14 @@ async function start(on: Store = store): Promise<void> {
 }
 
 async function content(): Promise<Record<string, string>> {
-  const { entries } = await store.range('');
+  const { entries } = await store.snapshot(['']);
   return Object.fromEntries(entries.map(({ key, value }) => [key, value]));
 }
 
-const violations = async () => violationsOf((await store.range('')).entries);
+const violations = async () => violationsOf((await store.snapshot([''])).entries);
 
 async function recordsUnder<R>(prefix: string): Promise<R[]> {
-  const { entries } = await store.range(prefix);
+  const { entries } = await store.snapshot([prefix]);
   return entries.map(({ value }) => JSON.parse(value) as R);
 }
 
@@ -59,9 +59,11 @@ function failingAfter(count: number): Store {
   let left = count;
   return {
     get: (key) => store.get(key),
-    range: (prefix) => store.range(prefix),
-    watch: (prefix, revision, handlers) => store.watch(prefix, revision, handlers),
-    compact: (revision) => store.compact(revision),
+    snapshot: (prefixes) => store.snapshot(prefixes),
+    subscribe: (prefixes, reader) => store.subscribe(prefixes, reader),
+    lease: (ttl) => store.lease(ttl),
+    revision: () => store.revision(),
+    limits: store.limits,
     close: async () => undefined,
     txn: async (conditions, writes) => {
       if (left-- === 0) throw new Error('crashed');

@@ -16,7 +16,7 @@ const maxMarks = 50;
 
 /** Resolves when every port has its mark. Rejects when the store does. */
 export async function migratePortNetworks({ committer, view }: Context, store: Store): Promise<void> {
-  const { entries } = await store.range(keys.portNetwork.prefix);
+  const { entries } = await store.snapshot([keys.portNetwork.prefix]);
   const marks = new Map(entries.map(({ key, value }) => [keys.portNetwork.parse(key)?.port ?? '', value]));
   const wrong = new Map<string, string>();
   for (const { record } of view.state.ports.all()) {

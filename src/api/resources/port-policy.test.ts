@@ -308,14 +308,16 @@ describe('what is referred to', () => {
     });
     const slow: Store = {
       get: (key) => store.get(key),
-      range: (prefix) => store.range(prefix),
+      snapshot: (prefixes) => store.snapshot(prefixes),
       txn: async (conditions, writes) => {
         begun();
         await gate;
         return store.txn(conditions, writes);
       },
-      watch: (prefix, from, handlers) => store.watch(prefix, from, handlers),
-      compact: (revision) => store.compact(revision),
+      subscribe: (prefixes, reader) => store.subscribe(prefixes, reader),
+      lease: (ttl) => store.lease(ttl),
+      revision: () => store.revision(),
+      limits: store.limits,
       close: () => store.close(),
     };
     const other = await under.server({ store: slow, authenticator: byName });

@@ -199,7 +199,7 @@ describe('a port or network', () => {
   it('of before QoS has none', async () => {
     const made = await client.make('networks', { name: 'old' });
     const key = keys.network(String(made['id']));
-    const [entry] = (await under.store.range(key)).entries;
+    const [entry] = (await under.store.snapshot([key])).entries;
     const { qos_policy_id: _, ...old } = JSON.parse(entry?.value ?? '{}') as Json;
     await under.store.txn([], [{ op: 'put', key, value: JSON.stringify(old) }]);
     const fresh = await under.server();

@@ -205,7 +205,7 @@ describe('rules of a policy', () => {
 
   it('are what the switches are told', async () => {
     const held = async () => {
-      const [entry] = (await under.store.range('qos/')).entries;
+      const [entry] = (await under.store.snapshot(['qos/'])).entries;
       return qosPolicyOf(JSON.parse(entry?.value ?? '') as QosPolicyRecord);
     };
     const none = { bandwidth: null, packets: null };

@@ -2,13 +2,13 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
-import type { Store, StoreFault, WatchHandlers } from '../../store/contract.ts';
+import type { Store, Subscriber } from '../../store/contract.ts';
 import { openStore } from '../../store/index.ts';
 import { View } from './view.ts';
 
 let store: Store;
 let view: View;
-let watches: WatchHandlers[];
+let readers: Subscriber[];
 
 const network = (id: string, name: string) => ({
   op: 'put' as const,
@@ -16,23 +16,25 @@ const network = (id: string, name: string) => ({
   value: JSON.stringify({ id, name, project_id: 'p' }),
 });
 
-/** The real store, but its watches can be cut. */
+/** The real store, but its readers can be told that history is lost. */
 function cuttable(inner: Store): Store {
   return {
+    limits: inner.limits,
+    revision: () => inner.revision(),
     get: (key) => inner.get(key),
-    range: (prefix) => inner.range(prefix),
+    snapshot: (prefixes) => inner.snapshot(prefixes),
     txn: (conditions, writes) => inner.txn(conditions, writes),
-    compact: (revision) => inner.compact(revision),
+    lease: (ttl) => inner.lease(ttl),
     close: () => inner.close(),
-    watch(prefix, from, handlers) {
-      watches.push(handlers);
-      return inner.watch(prefix, from, handlers);
+    subscribe(prefixes, reader) {
+      readers.push(reader);
+      return inner.subscribe(prefixes, reader);
     },
   };
 }
 
 beforeEach(async () => {
-  watches = [];
+  readers = [];
   store = await openStore({ kind: 'memory' });
   view = new View(cuttable(store), pino({ level: 'silent' }));
 });
@@ -61,14 +63,22 @@ describe('the view', () => {
     expect(view.state.networks.by('name', 'renamed').size).toBe(1);
   });
 
-  it('lists again after its watch was lost', async () => {
+  it('takes a snapshot that comes after a loss', async () => {
     await view.start();
     await store.txn([], [network('a', 'x')]);
     await view.catchUp();
-    watches[0]?.onLost(new Fault<StoreFault>({ code: 'Compacted', revision: 1 }, 'compacted'));
-    await store.txn([], [{ op: 'delete', key: keys.network('a') }, network('b', 'y')]);
-    await expect.poll(() => watches.length).toBe(2);
-    await expect.poll(() => [...view.state.networks.all()].map((row) => row.record.id)).toEqual(['b']);
+    const { revision } = await store.snapshot(['']);
+    const later = { op: 'put', key: keys.network('b'), value: network('b', 'y').value } as const;
+    const entry = {
+      key: later.key,
+      value: later.value,
+      modRevision: revision + 1,
+      createRevision: revision + 1,
+    };
+    readers[0]?.onTrouble?.(new Fault({ code: 'StoreUnavailable' }, 'compacted'));
+    readers[0]?.onSnapshot({ revision: revision + 1, entries: [entry] }, ['']);
+    expect([...view.state.networks.all()].map((row) => row.record.id)).toEqual(['b']);
+    expect(view.revision).toBe(revision + 1);
   });
 
   it('gives up waiting when it is closed', async () => {

@@ -5,8 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
-import type { Batch, Snapshot, Store } from '../../store/contract.ts';
-import { follow } from '../../store/feed.ts';
+import type { Batch, Snapshot, Store, Subscription } from '../../store/contract.ts';
 import { HostLiveness } from './host-liveness.ts';
 import { type OnReleased, State } from './state.ts';
 
@@ -25,7 +24,7 @@ const revisionTimeout = 10_000;
 export class View {
   readonly #store: Store;
   readonly #log: Logger;
-  readonly #stop = new AbortController();
+  #subscription: Subscription | null = null;
   /** Outlives a new listing of the store, which is no sign of life. */
   readonly #liveness = new HostLiveness();
   #state: State;
@@ -53,12 +52,10 @@ export class View {
 
   /** Resolves once the view holds what the store held at the call; rejects when the store cannot be listed then. */
   async start(): Promise<void> {
-    const { signal } = this.#stop;
     await new Promise<void>((resolve, reject) => {
       let started = false;
-      const followed = follow(this.#store, [''], {
-        signal,
-        onReset: (snapshot) => {
+      this.#subscription = this.#store.subscribe([''], {
+        onSnapshot: (snapshot) => {
           this.#reset(snapshot);
           started = true;
           resolve();
@@ -66,19 +63,18 @@ export class View {
         onBatch: (batch) => this.#take(batch),
         onTrouble: (error) => {
           if (!started) {
-            this.#stop.abort();
+            this.#subscription?.close();
             reject(error);
             return;
           }
           this.#log.warn({ reason: reasonOf(error) }, 'lost the store, listing it again');
         },
       });
-      void followed.then(resolve);
     });
   }
 
   close(): void {
-    this.#stop.abort();
+    this.#subscription?.close();
     for (const waiter of this.#waiters.splice(0)) {
       clearTimeout(waiter.timer);
       waiter.reject(behind(waiter.revision));
@@ -100,8 +96,7 @@ export class View {
   /** Resolves when everything that any server wrote before the call is applied; true when the view changed by that. */
   async catchUp(): Promise<boolean> {
     const before = this.#revision;
-    const { revision } = await this.#store.range('none/');
-    await this.reached(revision);
+    await this.reached(await this.#store.revision());
     return this.#revision > before;
   }
 

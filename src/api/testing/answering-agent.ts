@@ -1,7 +1,7 @@
 /** An agent for tests of what the API asks agents: it answers each question at once. Must not be used outside tests. */
 import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
-import type { Store } from '../../store/contract.ts';
+import type { Entry, Store } from '../../store/contract.ts';
 import type { Json } from './api-under-test.ts';
 
 /** Answers as the host of this name until the returned function is called. */
@@ -10,17 +10,19 @@ export function startAnsweringAgent(
   host: string,
   answer: (question: AskRecord) => Json,
 ): () => void {
-  const watch = store.watch(keys.ask.prefix, 1, {
-    onBatch({ events }) {
-      for (const event of events) {
-        if (event.type !== 'put') continue;
-        const id = event.entry.key.slice(keys.ask.prefix.length);
-        const value = JSON.stringify(answer(JSON.parse(event.entry.value) as AskRecord));
-        const key = keys.answer(id, host);
-        void store.txn([{ key: event.entry.key, is: 'present' }], [{ op: 'put', key, value }]);
-      }
+  const reply = (question: Entry): void => {
+    const id = question.key.slice(keys.ask.prefix.length);
+    const value = JSON.stringify(answer(JSON.parse(question.value) as AskRecord));
+    const key = keys.answer(id, host);
+    void store.txn([{ key: question.key, is: 'present' }], [{ op: 'put', key, value }]);
+  };
+  const subscription = store.subscribe([keys.ask.prefix], {
+    onSnapshot({ entries }) {
+      for (const entry of entries) reply(entry);
     },
-    onLost() {},
+    onBatch({ events }) {
+      for (const event of events) if (event.type === 'put') reply(event.entry);
+    },
   });
-  return () => watch.close();
+  return () => subscription.close();
 }

@@ -159,7 +159,7 @@ export async function openUnderTest(kind: StoreKind): Promise<UnderTest> {
       return clientOf(api);
     },
     async content() {
-      const { entries } = await store.range('');
+      const { entries } = await store.snapshot(['']);
       return entries.map((entry) => [entry.key, entry.value] as const);
     },
     async close() {

@@ -49,6 +49,6 @@ export const setGateway = (client: TestClient, router: Json, wanted: Json | null
 
 /** Whatever was asked of it, the store is whole. */
 export async function expectWhole(under: UnderTest): Promise<void> {
-  const { entries } = await under.store.range('');
+  const { entries } = await under.store.snapshot(['']);
   expect(violationsOf(entries)).toEqual([]);
 }

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => under.close());
 
-const snapshot = async (): Promise<readonly StoredEntry[]> => (await under.store.range('')).entries;
+const snapshot = async (): Promise<readonly StoredEntry[]> => (await under.store.snapshot([''])).entries;
 
 /** One of everything, each with all that can hang on it. */
 async function furnish(): Promise<void> {

@@ -1,49 +1,71 @@
-/** A watch that records its batches, so that tests can wait for a revision. */
+/** A subscription that records what it hears, so that tests can wait for a revision. */
 import { vi } from 'vitest';
-import type { Fault } from '../../base/errors.ts';
-import type { Batch, Store, StoreFault, Watch } from '../contract.ts';
+import type { Batch, Entry, Snapshot, Store, Subscription } from '../contract.ts';
+import { isUnder } from '../prefixes.ts';
 
-export interface Recorder extends Watch {
+export interface Recorder extends Subscription {
+  readonly snapshots: readonly (Snapshot & { readonly prefixes: readonly string[] })[];
   readonly batches: readonly Batch[];
-  readonly lost: readonly Fault<StoreFault>[];
-  /** Resolves when a batch of this or a later revision has come. */
+  readonly troubles: readonly unknown[];
+  /** What a reader holds that keeps all that it hears. */
+  readonly view: ReadonlyMap<string, Entry>;
+  /** Resolves once everything up to the revision has come. */
   reached(revision: number): Promise<void>;
-  /** Resolves with the fault that ended the watch. */
-  ended(): Promise<Fault<StoreFault>>;
+  /** Resolves once the first snapshot has come. */
+  listed(): Promise<Recorder>;
 }
 
 export function record(
   store: Store,
-  prefix: string,
-  fromRevision: number,
-  onBatch?: (batch: Batch) => void,
+  prefixes: readonly string[],
+  handle: { readonly onSnapshot?: () => void; readonly onBatch?: (batch: Batch) => void } = {},
 ): Recorder {
+  const snapshots: (Snapshot & { readonly prefixes: readonly string[] })[] = [];
   const batches: Batch[] = [];
-  const lost: Fault<StoreFault>[] = [];
-  const watch = store.watch(prefix, fromRevision, {
+  const troubles: unknown[] = [];
+  const view = new Map<string, Entry>();
+  const subscription = store.subscribe(prefixes, {
+    onSnapshot: (snapshot, listed) => {
+      snapshots.push({ ...snapshot, prefixes: listed });
+      for (const key of view.keys()) if (listed.some((prefix) => isUnder(prefix, key))) view.delete(key);
+      for (const entry of snapshot.entries) view.set(entry.key, entry);
+      handle.onSnapshot?.();
+    },
     onBatch: (batch) => {
       batches.push(batch);
-      onBatch?.(batch);
+      for (const event of batch.events) {
+        if (event.type === 'put') view.set(event.entry.key, event.entry);
+        else view.delete(event.key);
+      }
+      handle.onBatch?.(batch);
     },
-    onLost: (fault) => lost.push(fault),
+    onTrouble: (error) => troubles.push(error),
   });
-  return {
+  const recorder: Recorder = {
+    snapshots,
     batches,
-    lost,
-    close: () => watch.close(),
+    troubles,
+    view,
+    get revision() {
+      return subscription.revision;
+    },
+    add: (more) => subscription.add(more),
+    remove: (fewer) => subscription.remove(fewer),
+    caughtUp: () => subscription.caughtUp(),
+    close: () => subscription.close(),
     reached: (revision) =>
       eventually(() => {
-        if ((batches.at(-1)?.revision ?? 0) < revision) {
-          throw new Error(`revision ${revision} has not come; the last is ${batches.at(-1)?.revision}`);
-        }
+        if (subscription.revision < revision)
+          throw new Error(`revision ${revision} has not come; the last is ${subscription.revision}`);
       }),
-    ended: () =>
-      eventually(() => {
-        const fault = lost[0];
-        if (fault === undefined) throw new Error('the watch has not ended');
-        return fault;
-      }),
+    listed: async () => {
+      await eventually(() => {
+        if (snapshots.length === 0) throw new Error('no snapshot has come');
+      });
+      return recorder;
+    },
   };
+  return recorder;
 }
 
 /** Tries until the assertion holds, and returns its result. */

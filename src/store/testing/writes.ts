@@ -23,7 +23,7 @@ export async function commitWrites(store: Store, writes: readonly Write[]): Prom
 }
 
 export async function keysUnder(store: Store, prefix: string): Promise<string[]> {
-  return (await store.range(prefix)).entries.map((e) => e.key);
+  return (await store.snapshot([prefix])).entries.map((e) => e.key);
 }
 
 export function slices<T>(items: readonly T[], size: number): T[][] {

@@ -66,7 +66,7 @@ export class Cloud {
       }),
     );
     for (const api of servers) await api.ready();
-    await mirror.catchUp(store);
+    await mirror.catchUp();
     mirror.takeChanges();
     const told = await servers[0]?.app.inject({ url: '/openapi.json', headers: { host: '127.0.0.1' } });
     return new Cloud(store, mirror, servers, JSON.parse(told?.body ?? ''), dir);
@@ -81,7 +81,7 @@ export class Cloud {
       ...(body === undefined ? {} : { payload: body }),
     });
     if (response === undefined) throw new Error('there are no servers');
-    await this.mirror.catchUp(this.store);
+    await this.mirror.catchUp();
     return { status: response.statusCode, text: response.body };
   }
 
@@ -142,13 +142,13 @@ export class Cloud {
         },
       ],
     );
-    await this.mirror.catchUp(this.store);
+    await this.mirror.catchUp();
     this.mirror.takeChanges();
   }
 
   /** Violations of the store's invariants. */
   async violations(): Promise<readonly string[]> {
-    const { entries } = await this.store.range('');
+    const { entries } = await this.store.snapshot(['']);
     return violationsOf(entries).map(({ key, problem }) => `${key}: ${problem}`);
   }
 

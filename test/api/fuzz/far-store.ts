@@ -4,14 +4,15 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type {
-  Batch,
   Condition,
   Entry,
+  Lease,
+  Limits,
   Snapshot,
   Store,
+  Subscriber,
+  Subscription,
   TxnResult,
-  Watch,
-  WatchHandlers,
   Write,
 } from '../../../src/store/contract.ts';
 import type { Random } from './random.ts';
@@ -40,25 +41,51 @@ export class FarStore implements Store {
     return this.#asked(() => this.#near.get(key));
   }
 
-  range(prefix: string): Promise<Snapshot> {
-    return this.#asked(() => this.#near.range(prefix));
+  get limits(): Limits {
+    return this.#near.limits;
+  }
+
+  revision(): Promise<number> {
+    return this.#asked(() => this.#near.revision());
+  }
+
+  snapshot(prefixes: readonly string[]): Promise<Snapshot> {
+    return this.#asked(() => this.#near.snapshot(prefixes));
   }
 
   txn(conditions: readonly Condition[], writes: readonly Write[]): Promise<TxnResult> {
     return this.#asked(() => this.#near.txn(conditions, writes));
   }
 
-  watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Watch {
+  subscribe(prefixes: readonly string[], reader: Subscriber): Subscription {
     let before = Promise.resolve();
     let open = true;
-    const deliver = (batch: Batch): void => {
-      before = before.then(() => this.#travel()).then(() => (open ? handlers.onBatch(batch) : undefined));
+    let revision = 0;
+    const deliver = (at: number, hand: () => void): void => {
+      const arrive = async (earlier: Promise<void>): Promise<void> => {
+        await earlier;
+        await this.#travel();
+        if (!open) return;
+        hand();
+        revision = at;
+      };
+      before = arrive(before);
     };
-    const near = this.#near.watch(prefix, fromRevision, {
-      onBatch: deliver,
-      onLost: (fault) => void before.then(() => (open ? handlers.onLost(fault) : undefined)),
+    const near = this.#near.subscribe(prefixes, {
+      onSnapshot: (snapshot, listed) => deliver(snapshot.revision, () => reader.onSnapshot(snapshot, listed)),
+      onBatch: (batch) => deliver(batch.revision, () => reader.onBatch(batch)),
     });
     return {
+      get revision() {
+        return revision;
+      },
+      add: (more) => near.add(more),
+      remove: (fewer) => near.remove(fewer),
+      caughtUp: async () => {
+        const reached = await near.caughtUp();
+        await before;
+        return reached;
+      },
       close: () => {
         open = false;
         near.close();
@@ -66,8 +93,8 @@ export class FarStore implements Store {
     };
   }
 
-  compact(revision: number): Promise<void> {
-    return this.#near.compact(revision);
+  lease(ttl: number): Promise<Lease> {
+    return this.#near.lease(ttl);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,5 @@
 /** The store's records, and the last request's changes of them, read without the server under test. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Store, StoreEvent, Watch } from '../../../src/store/contract.ts';
+import type { Store, StoreEvent, Subscription } from '../../../src/store/contract.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -33,35 +32,35 @@ export class Mirror {
   readonly #byId = new Map<string, string>();
   readonly #rules = new Map<string, string>();
   #changes = new Map<string, Held | null>();
-  #lastRevision = 0;
-  readonly #watch: Watch;
+  readonly #subscription: Subscription;
 
-  private constructor(store: Store, revision: number) {
-    this.#lastRevision = revision;
-    this.#watch = store.watch('', revision + 1, {
+  private constructor(store: Store, onListed: () => void) {
+    this.#subscription = store.subscribe([''], {
+      onSnapshot: ({ entries }) => {
+        for (const entry of entries) this.#apply({ type: 'put', entry });
+        onListed();
+      },
       onBatch: (batch) => {
         for (const event of batch.events) this.#apply(event);
-        this.#lastRevision = batch.revision;
       },
-      onLost: (fault) => {
-        throw fault;
+      onTrouble: (error) => {
+        throw error;
       },
     });
   }
 
-  /** Created before any server watches the store, so that it receives every change first. */
+  /** Created before any server subscribes to the store, so that it receives every change first. */
   static async of(store: Store): Promise<Mirror> {
-    const { revision, entries } = await store.range('');
-    const mirror = new Mirror(store, revision);
-    for (const entry of entries) mirror.#apply({ type: 'put', entry });
+    const mirror = await new Promise<Mirror>((resolve) => {
+      const made: Mirror = new Mirror(store, () => resolve(made));
+    });
     mirror.takeChanges();
     return mirror;
   }
 
   /** Resolves when it has everything that the store has. */
-  async catchUp(store: Store): Promise<void> {
-    const { revision } = await store.range('none/');
-    while (this.#lastRevision < revision) await nextTurn();
+  async catchUp(): Promise<void> {
+    await this.#subscription.caughtUp();
   }
 
   #apply(event: StoreEvent): void {
@@ -120,7 +119,7 @@ export class Mirror {
   }
 
   close(): void {
-    this.#watch.close();
+    this.#subscription.close();
   }
 }
 

@@ -104,7 +104,7 @@ test("sees changes of another project's things, and any by those who may only re
     revision += 1;
     const value = JSON.stringify({ ...record, revision_number: revision, ...patch });
     await cloud.store.txn([], [{ op: 'put', key, value }]);
-    await cloud.mirror.catchUp(cloud.store);
+    await cloud.mirror.catchUp();
     return oracle.complaints(request, { status, text: '' });
   };
   const put = (name: string) => asked(name, 'PUT', `/v2.0/networks/${String(network['id'])}`, {});
@@ -132,7 +132,7 @@ test("sees references to another project's things", async () => {
   const record = JSON.parse(cloud.mirror.held.get(key)?.text ?? '') as Json;
   const value = JSON.stringify({ ...record, security_groups: [group['id']], revision_number: 2 });
   await cloud.store.txn([], [{ op: 'put', key, value }]);
-  await cloud.mirror.catchUp(cloud.store);
+  await cloud.mirror.catchUp();
   const request = asked('member-0', 'PUT', `/v2.0/ports/${String(port['id'])}`, { group: group['id'] });
   expect(oracle.complaints(request, { status: 200, text: '' })).toEqual([
     expect.stringContaining('refer to'),

@@ -171,7 +171,7 @@ test('clients that leave in the middle of a request leave nothing behind and del
       await once(socket, 'close');
     }),
   );
-  await cloud.mirror.catchUp(cloud.store);
+  await cloud.mirror.catchUp();
   expect(cloud.mirror.under('networks/')).toEqual([]);
   expect(statusesOf(await exchange([whole]))).toEqual([201]);
 });
@@ -195,7 +195,7 @@ test(`${count} generated requests as they travel (seed ${seed})`, async () => {
   for (let at = 0; at < count; at++) {
     const request = requests.next();
     const text = await exchange([bytesOf(request).join('\r\n')]);
-    await cloud.mirror.catchUp(cloud.store);
+    await cloud.mirror.catchUp();
     const [status = 0] = statusesOf(text);
     const answer = { status, text: text.slice(text.indexOf('\r\n\r\n') + 4) };
     seen.add(status);

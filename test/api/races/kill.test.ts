@@ -131,7 +131,7 @@ async function storm(endpoint: string, ledger: Ledger, kill: () => Promise<unkno
 async function inspect(ledger: Ledger): Promise<void> {
   const store = await openStore({ kind: 'embedded', dir: join(dir, 'data') });
   try {
-    const { entries } = await store.range('');
+    const { entries } = await store.snapshot(['']);
     expect(violationsOf(entries)).toEqual([]);
     const held = new Map<string, Json>();
     for (const { key, value } of entries)

@@ -28,7 +28,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const wire of wires) wire.close();
   try {
-    expect(violationsOf((await store.range('')).entries)).toEqual([]);
+    expect(violationsOf((await store.snapshot([''])).entries)).toEqual([]);
   } finally {
     for (const api of servers) await api.close();
     await store.close();

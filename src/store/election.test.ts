@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from './contract.ts';
-import { Lease, type LeaseOptions } from './lease.ts';
+import { Election, type ElectionOptions } from './election.ts';
 import { MemoryStore } from './memory.ts';
 
 const key = 'lease';
 const ttl = 1000;
 
 let store: MemoryStore;
-let leases: Lease[];
+let leases: Election[];
 let log: string[];
 beforeEach(() => {
   store = new MemoryStore();
@@ -19,8 +19,8 @@ afterEach(async () => {
   await store.close();
 });
 
-function lease(holder: string, on: Store = store, changes: Partial<LeaseOptions> = {}): Lease {
-  const made = new Lease({
+function lease(holder: string, on: Store = store, changes: Partial<ElectionOptions> = {}): Election {
+  const made = new Election({
     store: on,
     key,
     holder,

@@ -1,12 +1,12 @@
 /**
- * A lease elects one of several processes on a store. The holder rewrites a key at intervals. Another process
+ * An election chooses one of several processes on a store. The holder rewrites a key at intervals. Another process
  * takes the key over when it has not changed for `ttl` by that process's own clock. Clocks of two processes
  * are never compared.
  */
 import { reasonOf } from '../base/errors.ts';
 import type { Condition, Store } from './contract.ts';
 
-export interface LeaseOptions {
+export interface ElectionOptions {
   readonly store: Store;
   readonly key: string;
   /** Written into the key, for people. */
@@ -22,8 +22,8 @@ export interface LeaseOptions {
   readonly onTrouble: (reason: string) => void;
 }
 
-export class Lease {
-  readonly #options: LeaseOptions;
+export class Election {
+  readonly #options: ElectionOptions;
   /** This process's last write; null while it does not hold the lease. */
   #own: { readonly revision: number; readonly at: number } | null = null;
   #seen: { readonly revision: number; readonly at: number } | null = null;
@@ -31,7 +31,7 @@ export class Lease {
   #turn: Promise<void> | null = null;
   #stopped = false;
 
-  constructor(options: LeaseOptions) {
+  constructor(options: ElectionOptions) {
     this.#options = options;
   }
 
