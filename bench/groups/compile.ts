@@ -1,12 +1,13 @@
 /**
  * The pipeline's own share, without store or switch: the topology and the pipeline in this process, with the
  * world's records as input. It times the agent's work between a batch of the store and the bundle to the
- * switch: records are read, relations derived, changed flows looked up.
+ * switch: records are read, relations derived, changed flows looked up, tightened networks marked.
  */
 
 import { Topology } from '../../src/agent/interest/topology.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { maxMeterSpread } from '../../src/pipeline/shared-meters.ts';
+import type { ChangedFlow } from '../../src/pipeline/tightening/losses.ts';
 import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId } from '../../src/policy/world.ts';
 import type { Entry, Write } from '../../src/store/contract.ts';
@@ -44,6 +45,7 @@ export class Compiler {
   fromScratch(): Compiled {
     const entries = worldWrites(this.#world).flatMap(entryOf);
     return this.#timed(() => {
+      this.#pipeline.tightening.markAll();
       this.#topology.reset({ revision: 1, entries });
       this.#pipeline.facts.zones.set(network as NetworkId, 1 as Zone);
       for (const [n, { id }] of this.#world.locals.entries())
@@ -57,13 +59,16 @@ export class Compiler {
   }
 
   #timed(feed: () => void): Compiled {
-    const { desired } = this.#pipeline;
+    const { desired, tightening } = this.#pipeline;
+    tightening.take();
     const before = this.#derivations();
     const begin = performance.now();
     feed();
     this.#pipeline.run();
     const changed = desired.takeChanged();
-    for (const key of changed.keys()) desired.get(key);
+    const changes: ChangedFlow[] = [];
+    for (const [key, before] of changed) changes.push({ key, before, after: desired.get(key) ?? null });
+    tightening.note(changes);
     const milliseconds = performance.now() - begin;
     return { milliseconds, flows: changed.size, derivations: this.#derivations() - before };
   }

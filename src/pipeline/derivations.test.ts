@@ -156,8 +156,6 @@ const joined = {
   'ingress-member-flows': 2,
   'ingress-member-flows-installed': 2,
   'reserved-by-port': 1,
-  'wide-ports': 1,
-  'port-tightening': 1,
 };
 
 /** An address that goes and one that comes are two, in each family. */
@@ -177,7 +175,6 @@ const entered = {
   'ingress-address-classes': 1,
   'ingress-address-flows': 1,
   'ingress-address-flows-installed': 1,
-  'address-group-tightening': 1,
 };
 
 const ruled = {
@@ -198,7 +195,6 @@ const ruled = {
   'ingress-members-clauses': 1,
   'ingress-members-clauses-installed': 1,
   'rule-ids': 1,
-  'rule-tightening': 1,
 };
 
 /** While the group is counted by port, each of its ports has verdicts of its own. */
@@ -236,9 +232,6 @@ const plugged = {
   'port-verdicts-installed': 1,
   'prefixed-locals': 1,
   'reserved-by-port': 1,
-  'wide-ports': 1,
-  'port-tightening': 1,
-  'local-tightening': 1,
 };
 
 const sizes: readonly Size[] = [
@@ -299,7 +292,6 @@ test('beside a port with wide pairs, another port costs three flows for each add
   const reserved = {
     'reserved-by-port-flows': 1,
     'reserved-by-port-flows-installed': 1,
-    'reserved-by-port-tightening': 1,
   };
   // Its two fixed addresses and the link-local one that its MAC makes.
   expect(some).toEqual({ derivations: { ...joined, ...reserved }, put: 5 + 3 * 3, removed: 0 });

@@ -11,7 +11,6 @@ import { features } from './pipeline.ts';
 import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
 import { missDefaults } from './table-miss.ts';
 import { Tightening } from './tightening/tightening.ts';
-import { ListedTightening } from './tightening.ts';
 
 export interface PipelineOptions {
   /** What the switch can do, where that is known from the start; `facts.abilities` says it later. */
@@ -26,9 +25,7 @@ export class Pipeline {
   readonly desired = new DesiredFlows();
   readonly ids: Ids = newIds();
   /** Where live connections may have become forbidden. */
-  readonly tightening: ListedTightening;
-  /** The same, from the difference of flows; compared with it. */
-  readonly flowTightening: Tightening;
+  readonly tightening: Tightening;
   readonly #graph = new Dataflow();
 
   constructor({ abilities = noAbilities, maxCountedApart }: PipelineOptions = {}) {
@@ -44,8 +41,7 @@ export class Pipeline {
     this.#installCommon();
     const install = <K extends string>(flows: Relation<K, readonly Draft[]>): void => this.#install(flows);
     for (const { declare } of features) declare?.({ graph, facts, relations, ids, install });
-    this.tightening = new ListedTightening(graph, facts, relations);
-    this.flowTightening = new Tightening(graph, facts, relations, ids, this.desired);
+    this.tightening = new Tightening(graph, facts, relations, ids, this.desired);
   }
 
   /** One derivation a port, or a network, for all features: each more would cost a start its time. */

@@ -53,7 +53,7 @@ export class InstalledWorld {
       desired: this.pipeline.desired,
       log: this.#log,
       drift: new Drift(this.#log),
-      tightening: this.pipeline.flowTightening,
+      tightening: this.pipeline.tightening,
     });
     this.#metering = new Metering(this.#log);
     this.session = Session.connect({ target });

@@ -26,7 +26,8 @@ export function pipelineInstall(options: Pick<PipelineOptions, 'maxCountedApart'
   };
   return {
     install: async (installation) => {
-      await install(installation);
+      // No connection of an earlier world is left to be judged.
+      (await install(installation)).pipeline.tightening.take();
       await installation.at.appctl('revalidator/wait');
     },
     change: async (installation) => {

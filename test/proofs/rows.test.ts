@@ -5,7 +5,7 @@ import type { Flow } from '../../src/openflow/index.ts';
 import type { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { entryTables } from '../../src/pipeline/positions.ts';
 import type { TableRow } from '../../src/pipeline/rows.ts';
-import { type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';
+import { isNeutral, type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { pipelineOf } from './pipeline-of.ts';
 import { rowFaults } from './row-faults.ts';
@@ -79,6 +79,20 @@ test('bands go down from the highest, each by itself', () => {
       expect(below).toBeGreaterThanOrEqual(0);
     });
   }
+});
+
+test('neutral bands are bands of their table, and drop nothing but what a table misses', () => {
+  for (const [name, { bands, neutral = [] }] of Object.entries<TableRow>(tables))
+    if (neutral !== 'all') expect(Object.keys(bands), name).toEqual(expect.arrayContaining([...neutral]));
+  let checked = 0;
+  for (const world of fc.sample(worldArbitrary, { numRuns: 40, seed: 1 }))
+    for (const { table, priority, actions, goto, match } of flowsOf(pipelineOf(world, 5))) {
+      if (!isNeutral(table, priority) || Object.keys(match).length === 0) continue;
+      const acts = actions.some(({ type }) => type !== 'move');
+      expect(acts || goto !== undefined, `${tableNames.get(table)} ${priority}`).toBe(true);
+      checked++;
+    }
+  expect(checked).toBeGreaterThan(1000);
 });
 
 test("tables have numbers of their own, and positions are entered in a packet's order", () => {

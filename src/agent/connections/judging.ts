@@ -68,7 +68,7 @@ export function judge(
         ),
       });
     for (const port of [...still.originators, ...still.responders])
-      if (pipeline.relations.locals.get(port) === undefined) pipeline.tightening.isAway(port);
+      if (pipeline.relations.locals.get(port) === undefined) pipeline.tightening.isAway(port, network);
   }
   return { network, zone, looked: entries.length, forbidden, narrowings };
 }

@@ -245,6 +245,7 @@ export class Applier {
 
   /** Before anything is sent: a change that fails may have been made. */
   #tighten({ puts, removals }: Difference, former: Former | null): void {
+    // Rules may have gone while no agent watched this switch.
     if (former === null) return this.#tightening?.markAll();
     const before = (key: string): Flow | null => former.get(key) ?? null;
     const changes = [

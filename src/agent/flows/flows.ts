@@ -53,7 +53,7 @@ export class Flows {
       log,
       drift,
       watch,
-      tightening: pipeline.flowTightening,
+      tightening: pipeline.tightening,
     });
     this.#metering = new Metering(log);
     this.#looks = new Looks(options.lookInterval ?? defaultLookInterval, onChange);
@@ -129,8 +129,6 @@ export class Flows {
       answersNd: answersNd ?? known?.answersNd ?? false,
       meterSpread: support.spread,
     });
-    // Rules may have gone while no agent watched this switch.
-    pipeline.tightening.markAll();
     this.#tablesNamed = false;
   }
 

@@ -71,10 +71,11 @@ export function effectOf({ actions, goto }: Pick<FlowBody, 'actions' | 'goto'>):
 
 export const effectOrNull = (flow: Flow | null): Effect | null => (flow === null ? null : effectOf(flow));
 
-/** Short text that two effects share only if they do the same; null where that would be long. */
-export function signatureOf(effect: Effect): string | null {
-  if (effect.kind !== 'pass') return effect.kind;
-  const [way, ...others] = effect.ways;
-  if (way === undefined || others.length > 0 || way.loads.size > 0 || effect.rest !== '') return null;
-  return `goto ${way.table}`;
+/** Short text that two flows share only if they do the same; null where that would be long. */
+export function signatureOf({ actions, goto }: Pick<FlowBody, 'actions' | 'goto'>): string | null {
+  for (const action of actions) {
+    if (action.type === 'conjunction') return 'clauses';
+    if (!isUnwildcard(action)) return null;
+  }
+  return goto === undefined ? 'drop' : `goto ${goto}`;
 }

@@ -5,7 +5,7 @@
  * Invariant: a shape that occurred once stays, so a shape may be empty, but none is missed.
  */
 import { canonicalKey, type FieldBits, type Flow, type Masked, type Match } from '../../openflow/index.ts';
-import { effectOf, signatureOf } from './effect.ts';
+import { signatureOf } from './effect.ts';
 
 type Field = keyof Match;
 
@@ -91,9 +91,13 @@ export class FlowsBelow {
 
   #add(shapes: Map<string, Shape>, flow: Flow): void {
     const { table, priority, match } = flow;
+    // In steps without copies: a table has thousands of flows, and a handful of shapes.
     let text = `${priority}`;
-    for (const [field, value] of entriesOf(match))
-      if (value !== undefined) text += isMasked(value) ? ` ${field}/${value.mask}` : ` ${field}`;
+    for (const name in match) {
+      const value = match[name as Field];
+      if (value === undefined) continue;
+      text += isMasked(value) ? ` ${name}/${value.mask}` : ` ${name}`;
+    }
     for (const field of pinned) text += ` ${textOf(match[field])}`;
     let shape = shapes.get(text);
     if (shape === undefined) {
@@ -107,7 +111,7 @@ export class FlowsBelow {
       shapes.set(text, shape);
       this.#sorted.delete(table);
     }
-    shape.does.add(signatureOf(effectOf(flow)));
+    shape.does.add(signatureOf(flow));
   }
 
   #shapesOf(table: number): readonly Shape[] {

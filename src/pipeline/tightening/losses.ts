@@ -86,11 +86,10 @@ export class Losses {
     if (place === null || isIrrelevant(place)) return nothing;
     const [old, now] = [effectOrNull(before), effectOrNull(after)];
     const left = old?.kind === 'clauses' ? sharesLost(old, now) : nothing;
-    const added = now !== null && now.kind !== 'clauses';
-    if (old === null || old.kind === 'clauses')
-      return added ? joined(left, this.#byAdding(place, now)) : left;
-    if (old.kind === 'drop') return nothing;
-    return added ? this.#byReplacing(old, now, place.match) : this.#byRemoving(place, old);
+    if (before === null || old === null || old.kind === 'clauses')
+      return after === null || now?.kind === 'clauses' ? left : joined(left, this.#byAdding(place, after));
+    if (now === null || now.kind === 'clauses') return this.#byRemoving(place, before);
+    return this.#byReplacing(old, now, place.match);
   }
 
   /** Whether a conjunction leads anywhere now. */
@@ -114,8 +113,8 @@ export class Losses {
   }
 
   /** A flow that was not there takes packets from those below it. */
-  #byAdding(place: Place, now: Effect): Loss {
-    const signature = signatureOf(now);
+  #byAdding(place: Place, added: Flow): Loss {
+    const [now, signature] = [effectOf(added), signatureOf(added)];
     for (const below of this.#below.below(place)) {
       if ('does' in below) {
         for (const does of below.does)
@@ -129,8 +128,9 @@ export class Losses {
   }
 
   /** The packets of a flow that goes meet those below it. */
-  #byRemoving(place: Place, old: Effect): Loss {
-    const signature = signatureOf(old);
+  #byRemoving(place: Place, removed: Flow): Loss {
+    const [old, signature] = [effectOf(removed), signatureOf(removed)];
+    if (old.kind === 'drop') return nothing;
     for (const below of this.#below.below(place)) {
       if ('does' in below) {
         for (const does of below.does)
@@ -202,7 +202,7 @@ export class Losses {
         loss = joined(
           loss,
           now === null || now.kind === 'clauses'
-            ? this.#byRemoving(place, old)
+            ? this.#byRemoving(place, flow)
             : this.#byReplacing(old, now, place.match),
         );
     }
@@ -213,7 +213,7 @@ export class Losses {
       const place = placeWith(flow, from);
       const old = effectOrNull(this.#before(keyOf(place)));
       if (now.kind !== 'clauses' && (old === null || old.kind === 'clauses'))
-        loss = joined(loss, this.#byAdding(place, now));
+        loss = joined(loss, this.#byAdding(place, flow));
     }
     this.#ofValues.set(text, loss);
     return loss;

@@ -35,13 +35,18 @@ function add<K>(map: Map<K, Set<NetworkId>>, key: K, network: NetworkId): void {
   else networks.add(network);
 }
 
+interface Present {
+  readonly sets: Map<number, Set<NetworkId>>;
+  readonly groups: Map<GroupId, Set<NetworkId>>;
+}
+
 export class Scopes {
   readonly #context: ScopeContext;
   readonly #losses: Losses;
-  /** Networks with ports of a set of groups: before the difference, and after it. */
+  /** Networks with ports of a set of groups that have changed. */
   readonly #before = new Map<number, Set<NetworkId>>();
-  readonly #after = new Map<number, Set<NetworkId>>();
-  readonly #ofGroups = new Map<GroupId, Set<NetworkId>>();
+  /** Networks with ports of a set, and of a group: gathered when first asked for. */
+  #now: Present | null = null;
   /** `network|port`, by key: ports that sent nothing before. */
   readonly #came = new Set<string>();
   readonly #cameNetworks = new Set<number>();
@@ -51,12 +56,7 @@ export class Scopes {
   constructor(context: ScopeContext, losses: Losses, changes: readonly ChangedFlow[]) {
     this.#context = context;
     this.#losses = losses;
-    const { relations } = context;
-    for (const [, { port, set, networkKey }] of relations.locals.entries()) {
-      add(this.#after, set, port.network);
-      this.#cameNetworks.add(networkKey);
-      for (const group of port.groups) add(this.#ofGroups, group, port.network);
-    }
+    const { locals } = context.relations;
     const gone = new Set<string>();
     for (const { before, after } of changes) {
       for (const { loads } of waysOf(before)) {
@@ -72,8 +72,22 @@ export class Scopes {
         for (const id of old.shares.values()) this.#lostBySets.add(id);
     }
     for (const subject of gone) this.#came.delete(subject);
-    for (const [, { networkKey, key }] of relations.locals.entries())
+    this.#came.delete('');
+    if (this.#came.size === 0) return;
+    for (const [, { networkKey }] of locals.entries()) this.#cameNetworks.add(networkKey);
+    for (const [, { networkKey, key }] of locals.entries())
       if (!this.#came.has(this.#subject(networkKey, key))) this.#cameNetworks.delete(networkKey);
+  }
+
+  get #present(): Present {
+    if (this.#now === null) {
+      this.#now = { sets: new Map(), groups: new Map() };
+      for (const [, { port, set }] of this.#context.relations.locals.entries()) {
+        add(this.#now.sets, set, port.network);
+        for (const group of port.groups) add(this.#now.groups, group, port.network);
+      }
+    }
+    return this.#now;
   }
 
   #subject(network: unknown, port: unknown): string {
@@ -130,7 +144,7 @@ export class Scopes {
 
   /** Of a set that no port has any more, only rules that have ended are lost here: all else is said by the ports. */
   #ofSet(set: number, loss: Loss): Networks {
-    const after = this.#after.get(set);
+    const after = this.#present.sets.get(set);
     if (after === undefined && (loss === 'all' || [...loss].every((id) => this.#losses.isAlive(id))))
       return nowhere;
     return new Set([...(after ?? []), ...(this.#before.get(set) ?? [])]);
@@ -150,7 +164,7 @@ export class Scopes {
       if (!this.#losses.isAlive(id) && this.#lostBySets.has(id)) continue;
       const rule = facts.rules.get((names.rules.nameOf(id) ?? '') as RuleId);
       if (rule === undefined) return null;
-      for (const network of this.#ofGroups.get(rule.group) ?? []) networks.add(network);
+      for (const network of this.#present.groups.get(rule.group) ?? []) networks.add(network);
     }
     return networks;
   }

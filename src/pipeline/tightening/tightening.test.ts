@@ -66,11 +66,11 @@ const changesOf = (desired: Pipeline['desired']): ChangedFlow[] =>
 
 /** The networks that a change makes suspect. */
 function suspects(change: (facts: Pipeline['facts']) => void): string[] {
-  pipeline.flowTightening.take();
+  pipeline.tightening.take();
   change(pipeline.facts);
   pipeline.run();
-  pipeline.flowTightening.note(changesOf(pipeline.desired));
-  return [...pipeline.flowTightening.take()].sort();
+  pipeline.tightening.note(changesOf(pipeline.desired));
+  return [...pipeline.tightening.take()].sort();
 }
 const put = (port: Port) => suspects(({ ports }) => ports.set(port.id, port));
 const rule = (at: number, changes: object = {}) =>
@@ -87,12 +87,12 @@ const few = (group: string, ...addresses: string[]) =>
   );
 
 test('the first run raises none, an unknown switch all', () => {
-  expect([...pipeline.flowTightening.take()]).toEqual([]);
-  pipeline.flowTightening.markAll();
-  expect([...pipeline.flowTightening.take()].sort()).toEqual([n1, n2]);
-  expect([...pipeline.flowTightening.take()]).toEqual([]);
-  pipeline.flowTightening.mark([n2, 'gone' as NetworkId]);
-  expect([...pipeline.flowTightening.take()]).toEqual([n2]);
+  expect([...pipeline.tightening.take()]).toEqual([]);
+  pipeline.tightening.markAll();
+  expect([...pipeline.tightening.take()].sort()).toEqual([n1, n2]);
+  expect([...pipeline.tightening.take()]).toEqual([]);
+  pipeline.tightening.mark([n2, 'gone' as NetworkId]);
+  expect([...pipeline.tightening.take()]).toEqual([n2]);
 });
 
 describe('suspect is', () => {
@@ -123,14 +123,14 @@ describe('suspect is', () => {
     expect(suspects(({ ofports }) => ofports.delete('next' as PortId))).toEqual([n2]);
     expect(admin(n2, false)).toEqual([]);
     expect(admin(n2, true)).toEqual([]);
-    pipeline.flowTightening.isAway('next' as PortId, n2);
+    pipeline.tightening.isAway('next' as PortId, n2);
     expect(admin(n2, false)).toEqual([n2]);
   });
 
   test('where a port of this host goes, and comes back', () => {
     const here = 'here' as PortId;
     expect(suspects(({ ofports }) => ofports.delete(here))).toEqual([n1]);
-    pipeline.flowTightening.isAway(here, n1);
+    pipeline.tightening.isAway(here, n1);
     expect(suspects(({ ofports }) => ofports.set(here, 9))).toEqual([n1]);
     expect(suspects(({ ofports }) => ofports.delete(here))).toEqual([n1]);
     expect(suspects(({ ofports }) => ofports.set(here, 9))).toEqual([]);
@@ -138,7 +138,7 @@ describe('suspect is', () => {
     expect(suspects(({ ports }) => ports.delete(here))).toEqual([n1]);
     expect(put(named('here'))).toEqual([]);
     expect(suspects(({ ofports }) => ofports.delete(here))).toEqual([n1]);
-    pipeline.flowTightening.isAway(here, n1);
+    pipeline.tightening.isAway(here, n1);
     expect(suspects(({ ports }) => ports.delete(here))).toEqual([n1]);
   });
 
@@ -198,11 +198,11 @@ describe('suspect is', () => {
   });
 
   test('every network, where flows are not known', () => {
-    pipeline.flowTightening.markAll();
+    pipeline.tightening.markAll();
     pipeline.facts.ports.set('here' as PortId, named('here', { groups: [] }));
     pipeline.run();
-    pipeline.flowTightening.note(changesOf(pipeline.desired));
-    expect([...pipeline.flowTightening.take()].sort()).toEqual([n1, n2]);
+    pipeline.tightening.note(changesOf(pipeline.desired));
+    expect([...pipeline.tightening.take()].sort()).toEqual([n1, n2]);
     expect(put(named('here'))).toEqual([]);
     expect(put(named('here', { groups: [] }))).toEqual([n1]);
   });
