@@ -138,6 +138,11 @@ export class Agent {
     void this.#report.answer(asks, cut);
   }
 
+  /** Whether the switch and its database answer. */
+  get hasSwitch(): boolean {
+    return this.#links.ready;
+  }
+
   get status(): AgentStatus {
     const { connections, seconds } = this.#connections.counts;
     return {

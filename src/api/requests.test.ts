@@ -166,6 +166,32 @@ describe('the listener', () => {
     expect(await response.json()).toMatchObject({ status: 'ok' });
   });
 
+  it('refuses a request that does not arrive in time, and ends its connection', async () => {
+    const hasty = await under.server({ requestTimeout: 300 });
+    await hasty.api.listen();
+    const { hostname, port } = new URL(hasty.api.address);
+    const head = 'POST /v2.0/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    const answer = await new Promise<string>((resolve) => {
+      let text = '';
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(`${head}Content-Length: 1000\r\n\r\n{"network":`),
+      );
+      // A byte now and then keeps the connection busy, but the body never ends.
+      const drip = setInterval(() => socket.write(' '), 50);
+      socket.on('data', (data) => {
+        text += data.toString();
+      });
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        clearInterval(drip);
+        resolve(text);
+      });
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 408/);
+    expect(answer).toContain('HTTPRequestTimeout');
+    expect((await hasty.call('GET', '/v2.0/networks')).body['networks']).toEqual([]);
+  });
+
   it('ends in a few seconds, whoever stops in the midst of a request', async () => {
     await client.api.listen();
     const { hostname, port } = new URL(client.api.address);

@@ -58,6 +58,8 @@ export interface ApiOptions {
   readonly mtu?: number;
   /** What projects may have that were given no limits of their own; absent: any number. */
   readonly quotas?: QuotaLimits;
+  /** Milliseconds in which a request has to arrive whole; absent: a minute. */
+  readonly requestTimeout?: number;
   /** Makes the ids of records; absent: random UUIDs. */
   readonly newId?: () => string;
   /** Prometheus text for `GET /metrics`; without it the path is unknown. */
@@ -79,6 +81,9 @@ export interface Api {
 
 /** Bulk requests of a few thousand ports fit. */
 const bodyLimit = 8 * 1024 * 1024;
+
+/** Milliseconds. Without a limit, a client that sends half a request holds its connection and its memory for ever. */
+const usualRequestTimeout = 60_000;
 
 /** Milliseconds that requests under way get at the end. Without a limit, a client that sends half a request blocks the end. */
 const drainTimeout = 2000;
@@ -109,7 +114,7 @@ export function createApi(options: ApiOptions): Api {
     // No route has a schema of Fastify's. Its own compilers take 10 ms to load.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     genReqId: newRequestId,
-    ...rawRefusals(newRequestId),
+    ...rawRefusals(newRequestId, options.requestTimeout ?? usualRequestTimeout),
     // Hooks do not see these.
     frameworkErrors: (error, request, reply) => {
       const { status, body } = answerFor(translated(error)) ?? internalError;

@@ -67,9 +67,9 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     setFlagsFromString(heapGrowth);
     setInterruptBudget(interruptBudget.usual);
     if (first !== 'signal') {
-      if (first === 'late') log.warn({ ovsdb: settings.ovsdb }, 'no switch answers yet; the agent retries');
+      if (first === 'late') logLate(log, settings, agent?.hasSwitch === true);
       process.stdout.write(`portcullis ready: ${address ?? `agent of ${settings.host}`}\n`);
-      log.info({ version: version(), address, host: settings.host }, 'ready');
+      log.info({ version: version(), address, ...(agent === null ? {} : { host: settings.host }) }, 'ready');
       await stopped;
     }
     log.info('stopping; flows stay in the switch');
@@ -104,6 +104,12 @@ function firstOf(agent: Agent): Promise<'applied' | 'late'> {
   const applied = agent.firstApplied.then(() => 'applied' as const);
   // Does not keep the process alive: a signal in its first seconds ends it at once.
   return Promise.race([applied, delay(switchTimeout, 'late' as const, { ref: false })]);
+}
+
+/** A switch that answers is late where the agent waits for a server to number the records of an older store. */
+function logLate(log: Logger, { ovsdb, host }: Settings, hasSwitch: boolean): void {
+  if (hasSwitch) log.warn({ host }, 'the switch does not equal the store yet; the agent goes on');
+  else log.warn({ ovsdb }, 'no switch answers yet; the agent retries');
 }
 
 function stopSignal(): Promise<'signal'> {

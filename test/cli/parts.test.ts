@@ -1,7 +1,7 @@
 /** `portcullis server` and `portcullis agent` as processes of their own, each alone on the embedded store. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -14,14 +14,16 @@ import { portcullis } from './portcullis.ts';
 class PartProcess {
   readonly #child: ChildProcess;
   #stdout = '';
+  #stderr = '';
 
   constructor(args: readonly string[]) {
     const [interpreter, ...words] = program;
     this.#child = spawn(interpreter, [...words, ...args], {
       env: cleanEnvironment(),
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
   }
 
   /** What follows `portcullis ready: `. */
@@ -29,6 +31,21 @@ class PartProcess {
     return until(() => /^portcullis ready: (.*)$/m.exec(this.#stdout)?.[1] ?? false, {
       what: 'the ready line',
     });
+  }
+
+  get log(): string {
+    return this.#stderr;
+  }
+
+  /** The line of the log with this message. */
+  logged(message: string): Promise<Readonly<Record<string, unknown>>> {
+    return until(
+      () => {
+        const line = this.#stderr.split('\n').find((one) => one.includes(`"msg":"${message}`));
+        return line === undefined ? false : (JSON.parse(line) as Readonly<Record<string, unknown>>);
+      },
+      { what: `the line ${message}`, timeout: 15_000 },
+    );
   }
 
   async stop(): Promise<number | null> {
@@ -41,6 +58,8 @@ class PartProcess {
   }
 }
 
+/** With a port of this id; see src/api/resources/number-migration.test.ts. */
+const formerStore = new URL('../../src/api/testing/store-of-9213907.mdb', import.meta.url);
 const bridge = 'br-parts';
 let dir: string;
 let running: PartProcess[];
@@ -68,6 +87,7 @@ test('the server needs no Open vSwitch, and nobody else gets its store', async (
     body: JSON.stringify({ network: { name: 'n' } }),
   });
   expect(response.status).toBe(201);
+  expect(await server.logged('ready')).not.toHaveProperty('host');
   const agent = await portcullis(['agent', '--data-dir', dir]);
   expect(agent).toMatchObject({ code: 1, stdout: '' });
   expect(agent.stderr).toMatch(
@@ -93,21 +113,25 @@ describeRoot('portcullis agent', () => {
     made = await startSwitch({ isolated: true });
   });
   afterEach(() => made.stop());
+  const startAgent = (): PartProcess =>
+    start('agent', '--ovsdb', made.dbTarget, '--bridge', bridge, '--datapath-type', 'netdev', '--host', 'h');
+
+  test('that waits for a server to number the store of release 0.1 does not blame the switch', async () => {
+    await copyFile(formerStore, join(dir, 'data.mdb'));
+    await made.addBridge(bridge);
+    await made.addDummyPorts(bridge, [
+      { name: 'guest', externalIds: { 'iface-id': '14926680-0be6-4994-aaa3-3e1677a85fc1' } },
+    ]);
+    const agent = startAgent();
+    expect(await agent.logged('the switch does not equal the store yet')).toMatchObject({ host: 'h' });
+    expect(agent.log).not.toContain('no switch answers');
+  });
 
   test('keeps the switch without an API, and leaves the flows behind', async () => {
     const flows = async () => (await made.ofctl('dump-flows', made.mgmt(bridge))).split('\n').length;
-    const agent = start(
-      'agent',
-      '--ovsdb',
-      made.dbTarget,
-      '--bridge',
-      bridge,
-      '--datapath-type',
-      'netdev',
-      '--host',
-      'h',
-    );
+    const agent = startAgent();
     expect(await agent.ready()).toBe('agent of h');
+    expect(await agent.logged('ready')).toMatchObject({ host: 'h' });
     const installed = await flows();
     expect(installed).toBeGreaterThan(5);
     expect(await agent.stop()).toBe(0);

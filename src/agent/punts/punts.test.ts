@@ -141,6 +141,26 @@ test('refused packets are counted by port, but not all of them are logged', asyn
   expect(lines.filter((line) => line.includes('claims an address'))).toHaveLength(10);
 });
 
+test('a port that has left this host is forgotten when another is refused', async () => {
+  const punts = puntsWith(() => ({ kind: 'refused', address: 'fe80::1', owner: 'q' }));
+  const others = Array.from({ length: 5 }, (_, at) =>
+    portFrom({ id: `r${at}`, network, mac: `02:00:00:00:01:0${at}` }),
+  );
+  for (const each of others) {
+    pipeline.facts.ports.set(each.id, each);
+    pipeline.facts.portKeys.set(each.id, preferredPortKey(each.id));
+    pipeline.facts.ofports.set(each.id, 2);
+    pipeline.run();
+    const key = preferredPortKey(each.id);
+    const named = writePuntData({ kind: 'link-local', networkKey: preferredNetworkKey(network), key });
+    await punts.onPacketIn(packet({ userdata: named }));
+    expect(punts.refusals(each.id).packets).toBe(1);
+    expect(punts.refusedPorts).toBe(1);
+    pipeline.facts.ofports.delete(each.id);
+    pipeline.run();
+  }
+});
+
 test('nothing is handled after the stop', async () => {
   const punts = puntsWith(() => recordAt('a'));
   punts.stop();

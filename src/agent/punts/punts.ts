@@ -44,6 +44,12 @@ export interface Refusals {
   readonly bytes: number;
 }
 
+interface PortRefusals extends Refusals {
+  /** Start of the present interval of the log, and the packets in it. */
+  readonly since: number;
+  readonly inInterval: number;
+}
+
 interface Queue {
   readonly sequencer: Sequencer;
   /** How many packets wait, by port. */
@@ -53,9 +59,8 @@ interface Queue {
 export class Punts {
   readonly #options: PuntsOptions;
   readonly #queues = new Map<PuntKind, Queue>();
-  readonly #refusals = new Map<PortId, Refusals>();
-  /** Refused packets of a port in the present interval, for the log. */
-  readonly #refusalsLogged = new Map<PortId, { readonly since: number; readonly refused: number }>();
+  /** Ports that have left this host are forgotten when a port is refused for the first time. */
+  readonly #refusals = new Map<PortId, PortRefusals>();
   #onward: Onward[] = [];
   #stopped = false;
 
@@ -119,9 +124,13 @@ export class Punts {
     if (outcome.kind === 'refused') {
       const { id: port } = local.port;
       const { address, owner } = outcome;
-      const { packets, bytes } = this.refusals(port);
-      this.#refusals.set(port, { packets: packets + 1, bytes: bytes + data.length });
-      this.#logRefusal({ port, address, owner, packets: packets + 1 });
+      const { packets, inInterval } = this.#countRefusal(port, data.length);
+      // A hostile guest claims addresses all the time: without a limit it would fill the disk with log lines.
+      if (inInterval <= maxRefusalLines)
+        this.#options.log.warn(
+          { port, address, owner, packets },
+          'port claims an address that is not its own',
+        );
       return false;
     }
     const { put, replaces, conditions, deletes } = outcome;
@@ -140,20 +149,41 @@ export class Punts {
     return (await store.txn([condition, ...conditions], writes)).ok;
   }
 
-  /** A hostile guest claims addresses all the time: without a limit it would fill the disk with log lines. */
-  #logRefusal(refusal: { readonly port: PortId; readonly [name: string]: unknown }): void {
-    const { port } = refusal;
+  #countRefusal(port: PortId, length: number): PortRefusals {
     const now = performance.now();
-    let logged = this.#refusalsLogged.get(port);
-    if (logged === undefined || now - logged.since >= refusalLogInterval) logged = { since: now, refused: 0 };
-    this.#refusalsLogged.set(port, { ...logged, refused: logged.refused + 1 });
-    if (logged.refused >= maxRefusalLines) return;
-    this.#options.log.warn(refusal, 'port claims an address that is not its own');
+    const known = this.#refusals.get(port);
+    if (known === undefined) this.#forgetGonePorts();
+    const { packets, bytes, since, inInterval } = known ?? {
+      packets: 0,
+      bytes: 0,
+      since: now,
+      inInterval: 0,
+    };
+    const isOver = now - since >= refusalLogInterval;
+    const counted = {
+      packets: packets + 1,
+      bytes: bytes + length,
+      since: isOver ? now : since,
+      inInterval: isOver ? 1 : inInterval + 1,
+    };
+    this.#refusals.set(port, counted);
+    return counted;
   }
 
-  /** Packets of a port that were refused since this agent started. */
+  #forgetGonePorts(): void {
+    const { locals } = this.#options.pipeline.relations;
+    for (const port of this.#refusals.keys()) if (locals.get(port) === undefined) this.#refusals.delete(port);
+  }
+
+  /** Refused packets of a port since it came to this host, as far as this agent saw them. */
   refusals(port: PortId): Refusals {
-    return this.#refusals.get(port) ?? { packets: 0, bytes: 0 };
+    const { packets, bytes } = this.#refusals.get(port) ?? { packets: 0, bytes: 0 };
+    return { packets, bytes };
+  }
+
+  /** Ports with refused packets. */
+  get refusedPorts(): number {
+    return this.#refusals.size;
   }
 
   /** The packets that wait now. What they wait for is in the facts that a round derives from at this moment. */

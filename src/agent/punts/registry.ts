@@ -1,4 +1,8 @@
-/** The handler of each kind of punted packet. Its meter class is in the kind's row (`pipeline/punt-data.ts`). */
+/**
+ * The handler of each kind of punted packet. Its meter class is in the kind's row (`pipeline/punt-data.ts`).
+ * A handler returns writes and whether the packet goes on. It returns no flows, because no kind needs flows before the store
+ * has its writes, and no table has `owner: 'switch'`. Claims of addresses will need both first.
+ */
 import type { PuntKind } from '../../pipeline/punt-data.ts';
 import type { PuntHandler } from './handler.ts';
 import { linkLocals } from './link-locals.ts';

@@ -59,10 +59,19 @@ function endWith(socket: Duplex, fault: RawFault, id: string): void {
   setTimeout(() => socket.destroy(), lingerTimeout).unref();
 }
 
+/** How often the server looks for requests whose time is over, while that time passes. */
+const timeoutChecks = 6;
+
 /** Options of the server; what is refused by them is answered by `registerRawRefusals`. */
-export const rawRefusals = (newId: () => string) =>
+export const rawRefusals = (newId: () => string, requestTimeout: number) =>
   ({
-    http: { requireHostHeader: false },
+    requestTimeout,
+    http: {
+      requireHostHeader: false,
+      // Node takes the longer of the two for the whole request.
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: requestTimeout / timeoutChecks,
+    },
     return503OnClosing: false,
     clientErrorHandler: (error: ConnectionError, socket: Duplex) => {
       if (error.code === 'ECONNRESET') socket.destroy();
