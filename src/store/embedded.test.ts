@@ -29,6 +29,21 @@ afterEach(async () => {
 
 storeContract('embedded', async () => open(await directory()));
 
+test.each(['/proc/portcullis', '/proc/portcullis/data', '/dev/null/data'])(
+  'embedded: %s, where no directory can be made, is refused',
+  async (dir) => {
+    await expect(openStore({ kind: 'embedded', dir })).rejects.toMatchObject({
+      name: 'StoreUnavailable',
+      message: expect.stringContaining(`${dir} cannot be used`) as string,
+    });
+  },
+);
+
+test('embedded: missing parents of the directory are made', async () => {
+  const dir = join(await directory(), 'a', 'b', 'c');
+  await (await open(dir)).txn([], [{ op: 'put', key: 'k', value: 'v' }]);
+});
+
 describe('embedded: over a reopen', () => {
   test('entries and revisions are as they were, and the next revision is new', async () => {
     const dir = await directory();

@@ -8,7 +8,6 @@
  * Invariants: readers and callers see a group only after its flush. Refusals wait too, because a refusal
  * reveals the writes before it. Keys with a lease are never on disk, because no lease outlives the process.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Fault, reasonOf } from '../base/errors.ts';
@@ -24,6 +23,7 @@ import type {
   TxnResult,
   Write,
 } from './contract.ts';
+import { makeDirectory } from './data-directory.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { Engine, type Staged } from './engine.ts';
 import { Image } from './image.ts';
@@ -59,7 +59,7 @@ export class EmbeddedStore implements Store {
   static async open(directory: string): Promise<EmbeddedStore> {
     let lock: DirectoryLock;
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectory(directory);
       lock = await DirectoryLock.take(join(directory, 'owner.lock'));
     } catch (error) {
       if (error instanceof Fault) throw error;

@@ -1,7 +1,7 @@
 /** `portcullis server` and `portcullis agent` as processes of their own, each alone on the embedded store. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -33,10 +33,6 @@ class PartProcess {
     });
   }
 
-  get log(): string {
-    return this.#stderr;
-  }
-
   /** The line of the log with this message. */
   logged(message: string): Promise<Readonly<Record<string, unknown>>> {
     return until(
@@ -58,8 +54,6 @@ class PartProcess {
   }
 }
 
-/** With a port of this id; see src/api/resources/number-migration.test.ts. */
-const formerStore = new URL('../../src/api/testing/store-of-9213907.mdb', import.meta.url);
 const bridge = 'br-parts';
 let dir: string;
 let running: PartProcess[];
@@ -115,17 +109,6 @@ describeRoot('portcullis agent', () => {
   afterEach(() => made.stop());
   const startAgent = (): PartProcess =>
     start('agent', '--ovsdb', made.dbTarget, '--bridge', bridge, '--datapath-type', 'netdev', '--host', 'h');
-
-  test('that waits for a server to number the store of release 0.1 does not blame the switch', async () => {
-    await copyFile(formerStore, join(dir, 'data.mdb'));
-    await made.addBridge(bridge);
-    await made.addDummyPorts(bridge, [
-      { name: 'guest', externalIds: { 'iface-id': '14926680-0be6-4994-aaa3-3e1677a85fc1' } },
-    ]);
-    const agent = startAgent();
-    expect(await agent.logged('the switch does not equal the store yet')).toMatchObject({ host: 'h' });
-    expect(agent.log).not.toContain('no switch answers');
-  });
 
   test('keeps the switch without an API, and leaves the flows behind', async () => {
     const flows = async () => (await made.ofctl('dump-flows', made.mgmt(bridge))).split('\n').length;
