@@ -34,6 +34,8 @@ describe('where values come from', () => {
   test('nothing set gives the defaults', () => {
     expect(load({})).toEqual({
       listen: '127.0.0.1:9696',
+      store: 'embedded',
+      etcd: { ca: '', cert: '', key: '', user: '', password: '' },
       data_dir: '/data',
       ovsdb: 'unix:/var/run/openvswitch/db.sock',
       openflow: 'unix:/var/run/openvswitch/br-int.mgmt',

@@ -46,6 +46,40 @@ const rows = {
     default: '127.0.0.1:9696',
     text: { pattern: /./, says: 'ADDRESS:PORT' },
   },
+  store: {
+    description: 'where the cloud is kept: embedded, or etcd://HOST:PORT[,HOST:PORT...]',
+    default: 'embedded',
+    text: {
+      pattern: /^(embedded|etcd:\/\/[^\s,/]+:[0-9]+(,[^\s,/]+:[0-9]+)*)$/,
+      says: 'embedded or etcd://HOST:PORT[,HOST:PORT...]',
+    },
+  },
+  'etcd.ca': {
+    description: "file with the certificates that etcd's is checked by; with it etcd is reached by TLS",
+    default: '',
+    text: anything,
+  },
+  'etcd.cert': {
+    description: 'file with the certificate that this process shows to etcd',
+    default: '',
+    text: anything,
+  },
+  'etcd.key': {
+    description: "file with that certificate's key",
+    default: '',
+    text: anything,
+  },
+  'etcd.user': {
+    description: "etcd's user, where etcd asks for one",
+    default: '',
+    text: anything,
+  },
+  'etcd.password': {
+    description: "that user's password",
+    default: '',
+    text: anything,
+    secret: true,
+  },
   data_dir: {
     description: 'folder of the embedded store (default /var/lib/portcullis, or ~/.local/share/portcullis)',
     text: { pattern: /./, says: 'a path' },

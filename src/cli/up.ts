@@ -2,7 +2,6 @@
  * `portcullis up`, `server` and `agent`: opens the store, starts the parts on it, and stops them in reverse order at a
  * signal. Server and agent share nothing but the store.
  */
-import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
@@ -11,10 +10,10 @@ import { Fault, reasonOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { createMetrics } from '../base/metrics.ts';
 import type { Store, StoreFault } from '../store/contract.ts';
-import { openStore } from '../store/index.ts';
 import { startAgent } from './agent-part.ts';
 import { startServer } from './server-part.ts';
 import type { Part, Settings } from './settings.ts';
+import { openChosen } from './store-part.ts';
 import { version } from './version.ts';
 
 /** Milliseconds after which a switch that has not answered counts as absent: it may come later. */
@@ -87,11 +86,14 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
 
 /** The embedded store belongs to one process; the error of a second part explains that. */
 async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<Store> {
-  const dir = resolve(settings.data_dir);
+  const isShared = settings.store !== 'embedded';
   const hint = 'the embedded store serves one process: `portcullis up` runs server and agent on it together';
-  if (parts !== 'both') log.warn({ data_dir: dir, part: parts }, hint);
+  if (parts !== 'both' && !isShared) log.warn({ data_dir: settings.data_dir, part: parts }, hint);
   try {
-    return await openStore({ kind: 'embedded', dir });
+    const store = await openChosen(settings, parts === 'server' ? 'servers' : `agents/${settings.host}`);
+    const { operations, bytes } = store.limits;
+    if (isShared) log.info({ store: settings.store, operations, bytes }, 'store is open');
+    return store;
   } catch (error) {
     if (parts === 'both' || !(error instanceof Fault) || error.name !== 'StoreLocked') throw error;
     const { data } = error as Fault<StoreFault>;

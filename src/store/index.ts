@@ -1,12 +1,19 @@
 /** The entry of this floor: opens the store that the configuration names. */
 import type { Store } from './contract.ts';
 import { EmbeddedStore } from './embedded.ts';
+import type { EtcdOptions } from './etcd/etcd-store.ts';
 import { MemoryStore } from './memory.ts';
 
-export type StoreChoice = { readonly kind: 'embedded'; readonly dir: string } | { readonly kind: 'memory' };
+export type StoreChoice =
+  | { readonly kind: 'embedded'; readonly dir: string }
+  | { readonly kind: 'memory' }
+  | ({ readonly kind: 'etcd' } & EtcdOptions);
 
 /** Throws `StoreLocked`, `StoreCorrupt` or `StoreUnavailable`. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
   if (choice.kind === 'memory') return new MemoryStore();
-  return EmbeddedStore.open(choice.dir);
+  if (choice.kind === 'embedded') return EmbeddedStore.open(choice.dir);
+  // gRPC takes time and memory to load, which the embedded store has no need of.
+  const { EtcdStore } = await import('./etcd/etcd-store.ts');
+  return EtcdStore.open(choice);
 }

@@ -1,0 +1,18 @@
+/**
+ * What readers can follow by itself in a store of many hosts: records by their kind and first id (a network's ports, a
+ * group's rules, one network), or a whole kind that every host follows. Marks and notes are followed by servers only,
+ * with everything.
+ */
+import { allKinds, keys } from './keys.ts';
+
+const followedWhole: ReadonlySet<string> = new Set([keys.host.layout, keys.ask.layout]);
+
+const depths = new Map(
+  allKinds.map(({ layout, holds }) => {
+    const depth = holds === 'record' ? (followedWhole.has(layout) ? 1 : 2) : 0;
+    return [layout.split('/', 1)[0] ?? '', depth] as const;
+  }),
+);
+
+/** How many parts of a key with this first part name what is followed by itself; 0 for none. */
+export const scopeDepth = (firstPart: string): number => depths.get(firstPart) ?? 0;

@@ -1,0 +1,62 @@
+/** A TCP line to a server that a test can cut, or on which it can lose the server's answers. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpLine {
+  /** `HOST:PORT` of this end. */
+  readonly address: string;
+  /** Ends the connections and refuses new ones until `mend`. */
+  cut(): void;
+  mend(): void;
+  /** From now on requests arrive and answers do not, until `cut`. */
+  loseAnswers(): void;
+  close(): void;
+}
+
+export async function lineTo(target: string): Promise<TcpLine> {
+  const [host, port] = target.split(':');
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  let losesAnswers = false;
+  const server = createServer((near) => {
+    if (isCut) {
+      near.destroy();
+      return;
+    }
+    const far = connect(Number(port), host);
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.on('data', (bytes) => {
+        if (socket === near || !losesAnswers) other.write(bytes);
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => {
+      isCut = true;
+      losesAnswers = false;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend: () => {
+      isCut = false;
+    },
+    loseAnswers: () => {
+      losesAnswers = true;
+    },
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** What becomes of transactions and subscriptions when members die, lines are cut, answers are lost, history goes. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { type EtcdOptions, EtcdStore } from '../../src/store/etcd/etcd-store.ts';
+import { type Recorder, record } from '../../src/store/testing/recorder.ts';
+import { commitWrites, put, remove } from '../../src/store/testing/writes.ts';
+import { type Etcd, hasEtcd, startEtcd } from '../lib/etcd.ts';
+import { lineTo, type TcpLine } from '../lib/line.ts';
+import { until } from '../lib/wait.ts';
+
+let etcd: Etcd;
+const stores: EtcdStore[] = [];
+const lines: TcpLine[] = [];
+
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+  for (const line of lines.splice(0)) line.close();
+  await etcd.stop();
+});
+
+async function open(options: EtcdOptions): Promise<EtcdStore> {
+  const store = await EtcdStore.open(options);
+  stores.push(store);
+  return store;
+}
+
+/** A store behind a line of its own. */
+async function far(): Promise<{ readonly store: EtcdStore; readonly line: TcpLine }> {
+  const line = await lineTo(etcd.addresses[0] ?? '');
+  lines.push(line);
+  return { line, store: await open({ addresses: [line.address] }) };
+}
+
+/** Both equal the store, and every revision of `written` came once to the one that lost nothing. */
+async function agrees(store: EtcdStore, reader: Recorder, prefixes: readonly string[]): Promise<void> {
+  await reader.caughtUp();
+  const { entries } = await store.snapshot(prefixes);
+  expect(new Map([...reader.view].toSorted())).toEqual(new Map(entries.map((e) => [e.key, e] as const)));
+}
+
+describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
+  test('a member is killed under load: each transaction is made once or not at all, and readers miss none', async () => {
+    etcd = await startEtcd(3);
+    const [first, second] = [
+      await open({ addresses: etcd.addresses }),
+      await open({ addresses: etcd.addresses.toReversed() }),
+    ];
+    const prefixes = ['n/1/', 'n/2/'];
+    const readers = [
+      await record(first, prefixes).listed(),
+      await record(second, prefixes).listed(),
+      await record(first, ['']).listed(),
+    ];
+    const acknowledged: number[] = [];
+    const stop = new AbortController();
+    const refused: string[] = [];
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      const store = writer % 2 === 0 ? first : second;
+      for (let i = 0; !stop.signal.aborted; i++) {
+        const key = `n/${1 + (i % 2)}/${writer}-${i}`;
+        // A transaction that was made twice would fail its own condition.
+        const result = await store
+          .txn([{ key, is: 'absent' }], [put(key, String(i)), put(`n/2/last-${writer}`, String(i))])
+          .catch((error: unknown) => String(error));
+        if (typeof result === 'string') refused.push(result);
+        else {
+          expect(result.ok).toBe(true);
+          if (result.ok) acknowledged.push(result.revision);
+        }
+      }
+    });
+    const grown = async (by: number): Promise<void> => {
+      const before = acknowledged.length;
+      await until(() => acknowledged.length >= before + by, { timeout: 20_000 });
+    };
+    await grown(50);
+    await etcd.members[0]?.kill();
+    await grown(50);
+    etcd.members[0]?.restart();
+    await grown(20);
+    await etcd.members[2]?.kill();
+    await grown(50);
+    stop.abort();
+    await Promise.all(writers);
+    for (const reader of readers) {
+      await agrees(second, reader, reader === readers[2] ? [''] : prefixes);
+      if (reader.snapshots.length > 1) continue;
+      const seen = new Set(reader.batches.map(({ revision }) => revision));
+      expect(acknowledged.filter((revision) => !seen.has(revision))).toEqual([]);
+    }
+    expect(new Set(acknowledged).size).toBe(acknowledged.length);
+    expect(refused).toEqual([]);
+  }, 90_000);
+
+  test('a transaction whose answer was lost is answered by what became of it', async () => {
+    etcd = await startEtcd();
+    const { store, line } = await far();
+    await commitWrites(store, [put('a', '0')]);
+    // Lost on the way back: it was made.
+    line.loseAnswers();
+    const made = store.txn([{ key: 'a', is: 'present' }], [put('a', '1')]);
+    const other = await open({ addresses: etcd.addresses });
+    await until(async () => (await other.get('a'))?.value === '1');
+    line.cut();
+    line.mend();
+    const result = await made;
+    expect(result).toEqual({ ok: true, revision: (await other.get('a'))?.modRevision });
+    // Lost on the way there: it was not made, so it is made now, once.
+    line.cut();
+    const late = store.txn([], [put('b', '1')]);
+    line.mend();
+    const again = await late;
+    expect(again).toEqual({ ok: true, revision: (await other.get('b'))?.modRevision });
+    // Never answered: the caller hears that.
+    line.cut();
+    await expect(store.txn([], [put('c', '1')])).rejects.toMatchObject({
+      data: { code: 'StoreUnavailable' },
+    });
+    await expect(store.get('c')).rejects.toMatchObject({ data: { code: 'StoreUnavailable' } });
+  }, 60_000);
+
+  test('a reader that was away goes on, or lists again where history was compacted meanwhile', async () => {
+    etcd = await startEtcd();
+    const { store: near, line } = await far();
+    const other = await open({ addresses: etcd.addresses });
+    await commitWrites(other, [put('n/1/a', ''), put('n/2/a', '')]);
+    const prefixes = ['n/1/', 'n/2/'];
+    const reader = await record(near, prefixes).listed();
+    line.cut();
+    const missed = await commitWrites(other, [put('n/1/b', ''), put('n/2/b', '')]);
+    line.mend();
+    await reader.reached(missed);
+    expect(reader.batches.map(({ revision, events }) => [revision, events.length])).toEqual([[missed, 2]]);
+    expect(reader.snapshots).toHaveLength(1);
+
+    line.cut();
+    await commitWrites(other, [remove('n/1/a'), put('n/2/c', '')]);
+    await commitWrites(other, [put('n/1/d', '')]);
+    const last = await commitWrites(other, [put('n/2/d', '')]);
+    await other.compact(last);
+    line.mend();
+    await until(() => reader.snapshots.length > 1);
+    await agrees(other, reader, prefixes);
+    await commitWrites(other, [remove('n/2/a'), put('n/1/e', '')]);
+    await agrees(other, reader, prefixes);
+    expect(reader.troubles.length).toBeGreaterThan(0);
+  }, 60_000);
+
+  test('limits of etcd are found at the start, and a transaction over them is refused', async () => {
+    etcd = await startEtcd(1, []);
+    const store = await open({ addresses: etcd.addresses });
+    expect(store.limits.operations).toBeLessThan(128);
+    const writes = Array.from({ length: store.limits.operations }, (_, i) => put(`k/${i}/x`, ''));
+    expect((await store.txn([], writes)).ok).toBe(true);
+    await expect(store.txn([], [...writes, put('more', '')])).rejects.toMatchObject({
+      data: { code: 'TransactionTooLarge' },
+    });
+    expect(await store.get('more')).toBeNull();
+  }, 30_000);
+});
