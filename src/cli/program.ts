@@ -11,6 +11,7 @@ import { Client } from './client.ts';
 import { loadConfig, withoutSecrets } from './config.ts';
 import { counters } from './counters.ts';
 import { parseDuration } from './durations.ts';
+import { agentRoleCommands } from './etcd-role.ts';
 import { explain } from './explain.ts';
 import type { GuestTools } from './guest.ts';
 import { addGuest, deleteGuest, listGuests } from './guest.ts';
@@ -147,6 +148,25 @@ function addGuestCommands(program: Command): void {
     });
 }
 
+function addStoreCommands(program: Command): void {
+  const store = program.command('store').description('the store of a cloud');
+  withSettings(
+    store.command('copy <from> <to>'),
+    settings.filter(({ key }) => key.startsWith('etcd.')).map(({ key }) => key),
+  )
+    .description(
+      'move a cloud between stores: etcd://HOST:PORT[,HOST:PORT...], or the folder of an embedded one',
+    )
+    .action(async (from: string, to: string, _options: unknown, command: Command) => {
+      const { copyBetween } = await import('./store-copy.ts');
+      print(await copyBetween(settingsOf(command, 'server'), from, to));
+    });
+  store
+    .command('role <host>')
+    .description("print the etcdctl commands that make the role of a host's agent")
+    .action((host: string) => print(agentRoleCommands(host)));
+}
+
 async function start(settings: Settings, part?: Part): Promise<void> {
   // Loaded here: the other commands should not wait for a server that they do not start.
   const { up } = await import('./up.ts');
@@ -239,6 +259,7 @@ export function buildProgram(): Command {
     });
 
   addGuestCommands(program);
+  addStoreCommands(program);
 
   withSettings(program.command('config'))
     .description('print the effective configuration')

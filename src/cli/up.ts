@@ -9,7 +9,9 @@ import { Agent } from '../agent/agent.ts';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { createMetrics } from '../base/metrics.ts';
+import { keys } from '../model/keys.ts';
 import type { Store, StoreFault } from '../store/contract.ts';
+import { refuseUnfinished } from '../store/copy.ts';
 import { startAgent } from './agent-part.ts';
 import { startServer } from './server-part.ts';
 import type { Part, Settings } from './settings.ts';
@@ -91,6 +93,10 @@ async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<S
   if (parts !== 'both' && !isShared) log.warn({ data_dir: settings.data_dir, part: parts }, hint);
   try {
     const store = await openChosen(settings, parts === 'server' ? 'servers' : `agents/${settings.host}`);
+    await refuseUnfinished(store, keys.copyUnderWay()).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
     const { operations, bytes } = store.limits;
     if (isShared) log.info({ store: settings.store, operations, bytes }, 'store is open');
     return store;

@@ -104,6 +104,8 @@ export const keys = {
   /** Which server tells the compute service, and since when that is done at all. */
   novaLease: notesAt('nova/lease'),
   novaBegan: notesAt('nova/began'),
+  /** Exists while `portcullis store copy` writes to the store: nobody else may use it. */
+  copyUnderWay: notesAt('copy-under-way'),
 } as const;
 
 export const allKinds: readonly Kind<unknown>[] = Object.values(keys);
