@@ -1,7 +1,7 @@
 /**
  * The registry of key kinds: what each key in the store looks like and what its record is. Ports, subnets, bindings and
- * link-locals lie under their network, rules under their group, so that an agent can follow just the prefixes that its
- * ports need. No other file knows a layout.
+ * link-locals lie under their network, and rules under their group. So an agent can follow just the prefixes that its ports
+ * need. No other file knows a layout.
  */
 import type { DefaultStatefulnessRecord } from './default-statefulness.ts';
 import { jsonOf, type Kind, marksAt, notesAt, recordsAt } from './key-kind.ts';

@@ -262,8 +262,8 @@ export class Session {
   }
 
   /**
-   * All or nothing, atomic and ordered. Rejects with `Unencodable` or `Refused` and the member's index, with
-   * `Disconnected` when nothing was committed, or with `OutcomeUnknown` when the answer to the commit was
+   * All or nothing, atomic and ordered. Rejects with `Unencodable` or `Refused` and the member's index. Rejects with
+   * `Disconnected` when nothing was committed, and with `OutcomeUnknown` when the answer to the commit was
    * lost. Meters cannot be in a bundle: apply additions before it, deletions after it.
    */
   async bundle(members: readonly BundleMember[]): Promise<void> {

@@ -74,8 +74,8 @@ export const laterFragment: Masked = { value: ipFrag.later, mask: ipFrag.later }
 export const unicastAddress: Masked = { value: 0n, mask: groupBit };
 
 /**
- * The register of copies: 0 for a packet to one port. Otherwise bit 0 is set, and the next bits count the earlier
- * copies of the packet, as far as a connection's record has places for their receivers.
+ * The register of copies: 0 for a packet to one port. Otherwise bit 0 is set. The next bits count the
+ * packet's earlier copies, as far as a connection's record has places for their receivers.
  */
 const maxCopyTable = 2;
 export const copyAt = (before: number): number => 1 | (Math.min(before, maxCopyTable) << 1);

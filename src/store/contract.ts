@@ -87,9 +87,9 @@ export interface Subscription {
   /** No change under these prefixes is delivered after the call, unless another followed prefix covers them. */
   remove(prefixes: readonly string[]): void;
   /**
-   * A barrier. Resolves with a revision that is not below the store's at the call, after everything up to it has been
-   * delivered, also when reader or network are slow. It waits while the store is away; rejects when the subscription
-   * or the store is closed.
+   * A barrier. Resolves with a revision that is not below the store's at the call, once everything up to it is delivered.
+   * A slow reader or network only delays it. It waits while the store is away; rejects when the subscription or the store
+   * is closed.
    */
   caughtUp(): Promise<number>;
   close(): void;

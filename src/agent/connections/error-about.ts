@@ -1,6 +1,6 @@
 /**
- * An ICMP error that quotes a live connection: to the switch it belongs to that connection and is no part of it, so it
- * changes neither the connection's state nor, as a segment would, what it expects next.
+ * An ICMP error that quotes a live connection. The switch finds it related to that connection. Unlike a segment, it changes
+ * neither the connection's state nor what the connection expects next.
  */
 import type { Cidr } from '../../net/cidr.ts';
 import { macFromBits } from '../../net/mac.ts';

@@ -1,6 +1,6 @@
 /**
- * Packets that the switch sends to the agent: takes each to the handler of its kind, carries out what the handler
- * says, and sends a packet back to the switch once the flows that let it pass are there. Changes no flow.
+ * Packets that the switch sends to the agent. Gives each to the handler of its kind and carries out the handler's outcome.
+ * Sends a packet back to the switch once the flows that let it pass are there. Changes no flow.
  *
  * Invariants: packets of a kind are handled one after another, so each sees what the one before it recorded. The number
  * of packets that wait is bounded for each port: guests cannot fill memory, whatever the switch's meters let through,

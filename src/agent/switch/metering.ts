@@ -1,7 +1,7 @@
 /**
- * Which meters the switch is to have: one that bounds what a port can make the agent read, one that bounds how many
- * of its questions the switch answers, and one for each limit of a QoS policy. When there are fewer than that, limits
- * go unenforced, which is said loudly, and nothing else suffers: their flows are derived without them.
+ * Which meters the switch is to have. A port has one for packets to the agent, one for answers of the switch, and one for
+ * each limit of its QoS policy. When the switch has fewer meters, some limits are not enforced, and the log warns. Flows are
+ * then derived without those limits.
  *
  * Two ports may share the first two kinds, so these meters' numbers are the ports' keys folded; limits never share,
  * and their numbers are apart (see pipeline/qos.ts).

@@ -1,6 +1,6 @@
 /**
- * The switch's meters, kept equal to a wanted set: what is missing is added, what differs is changed in place, and
- * what nobody wants any more is removed once no flow names it, since deleting a meter takes its flows along.
+ * Keeps the switch's meters equal to a desired set. Adds missing meters and changes differing ones in place. Removes others
+ * once no flow names them, since the switch deletes a meter's flows with it.
  * Meters cannot go into bundles, so `put` comes before one and `prune` after it. Meters that nobody here made are
  * removed too: the bridge is ours. Knows nothing of what a meter is for.
  */

@@ -11,9 +11,9 @@ const mended: readonly (readonly [major: number, minor: number, patch: number])[
 const rightSince = [3, 2] as const;
 
 /**
- * Whether the switch may put a new decision into another cached one than it means. The userspace datapath found the
- * one to change by a packet instead of by its name; where two overlap, the wrong one is found, and the right one
- * lets through, or drops, what flows say no longer, for as long as packets meet it.
+ * Whether the switch may change another megaflow than it means. The userspace datapath of some versions finds a megaflow
+ * by a packet instead of by its id. Where two overlap it finds the wrong one. The right one then keeps its outdated
+ * decision for as long as packets meet it.
  * `version` is the switch's answer to `version`; one that cannot be read counts as faulty.
  */
 export function mixesUpDecisions(version: string, datapathType: string | undefined): boolean {

@@ -1,6 +1,6 @@
 /**
- * Gives networks and ports their keys. The mark of a key must be absent when the transaction goes through, so of two
- * servers that choose the same key one loses the race and chooses again.
+ * Gives networks and ports their keys. Each transaction requires that the key's mark is absent. When two servers choose the
+ * same key, one loses the race and chooses again.
  */
 import { bug } from '../../base/errors.ts';
 import { refuse } from '../../model/faults.ts';

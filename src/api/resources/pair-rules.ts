@@ -1,7 +1,7 @@
 /**
- * The addresses that a port's allowed pairs may name. A pair that names a reserved address (gateway, service, metadata) or a
- * subnet's broadcast is refused at the request, because the switch would drop its packets. A prefix may cover such
- * addresses; the switch excludes them. Operators may restrict pairs to single addresses of the port's own subnets.
+ * The addresses that a port's allowed pairs may name. The API refuses a pair with a reserved address (gateway, service,
+ * metadata) or a subnet's broadcast, because the switch would drop its packets. A prefix may cover such addresses; the
+ * switch excludes them. Operators may restrict pairs to single addresses of the port's own subnets.
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
 import { isTrustedOwner } from '../../model/port.ts';

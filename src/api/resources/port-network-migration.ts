@@ -1,6 +1,6 @@
 /**
- * Gives ports of earlier releases the mark that names their network, when a server starts, and removes marks of ports
- * that such a release has deleted meanwhile.
+ * At the start of a server, gives ports of earlier releases the mark that names their network. Removes marks of ports that
+ * such a release has deleted meanwhile.
  *
  * Invariants:
  * - A mark is written only while its port exists, and removed only while it does not.

@@ -32,8 +32,8 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
 }
 
 /**
- * Binding fails where no agent has ever met its bridge. It also fails at a host without an agent, or one that has been
- * silent since the port was to be bound there, unless the host holds the port: then its agent is only restarting.
+ * Binding fails where no agent has ever met its bridge. It also fails at a host whose agent is missing, or silent since the
+ * port was to be bound there. A host that holds the port is an exception: its agent is only restarting.
  */
 export function plugAt(state: State, port: string, wish: Wish): VifPlug {
   const { host, silent } = wish;

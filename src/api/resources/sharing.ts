@@ -13,8 +13,7 @@ export const policiesOf = (state: State, object: string): readonly RbacPolicyRec
   [...state.rbacPolicies.by('object', object)].map((row) => row.record);
 
 /**
- * Whether the object is open to a project by its own attribute or by a policy, and so what the project's members see as
- * `shared`.
+ * Whether the object is open to a project by its own attribute or by a policy. The project's members see this as `shared`.
  */
 export function isOpenTo(state: State, object: Owned, project: string): boolean {
   if ('shared' in object && object.shared === true) return true;

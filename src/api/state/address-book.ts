@@ -1,6 +1,6 @@
 /**
- * Finds free addresses in a subnet's pools and free MACs. Keeps, per subnet, the lowest address that may be free, so
- * that filling a subnet does not walk over the same taken addresses again and again.
+ * Finds free addresses in a subnet's pools and free MACs. Keeps the lowest address of each subnet that may be free. So
+ * filling a subnet does not walk over the same taken addresses again and again.
  */
 import { randomInt } from 'node:crypto';
 import { poolRange } from '../../model/address-pools.ts';

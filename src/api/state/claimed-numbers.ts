@@ -1,7 +1,7 @@
 /**
  * The marks of network keys and port keys in the store, and those that were removed a short time ago. A number that a
  * deleted record had rests: hosts may still have flows and connections that name it. After a restart of the server
- * nothing rests, but a new record prefers a hash of its own id, so that it hardly ever meets such a number.
+ * nothing rests. A new record prefers a hash of its own id, so it hardly ever meets such a number.
  */
 import { type KeyHandler, on } from '../../model/key-dispatch.ts';
 import { keys } from '../../model/keys.ts';

@@ -26,8 +26,8 @@ export class Committer {
   }
 
   /**
-   * As `commit`, for plans that all rewrite one record: those that arrive while a transaction of the lane is under
-   * way share the next one, since one after the other they would wait for a flush each.
+   * As `commit`, for plans that all rewrite one record. Plans that arrive while a transaction of the lane is under way share
+   * the next one. One after the other, each would wait for a flush of its own.
    */
   commitInLane<T>(lane: string, plan: Plan<T>): Promise<T> {
     return this.#lanes.enter(lane, plan);

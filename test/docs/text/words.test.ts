@@ -8,8 +8,8 @@ import { filesUnder, sourceFiles } from './pages.ts';
 
 const headings = /^ \* (?:# \w+|(?:Idea|Invariants?|Rejected|Result|Price|Example)\b[^:]*:)/m;
 const maxHeaderLines = 8;
-/** A sentence of a comment may have this many words; lists of names make some longer than the 25 of the rule. */
-const maxSentenceWords = 32;
+/** A sentence of a comment may have this many words. */
+const maxSentenceWords = 25;
 
 /** Identifiers of earlier releases, or with another meaning than the glossary's, and the present words. */
 const forbiddenNames: Readonly<Record<string, string>> = {

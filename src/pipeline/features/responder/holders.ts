@@ -12,7 +12,7 @@ export interface Holder {
 }
 
 /**
- * The addresses that a port holds. A prefix pair counts only as far as the network's subnets reach, so that a
+ * The addresses that a port holds. A prefix pair counts only inside the network's subnets. So a
  * wide one (0.0.0.0/0) never makes the whole world a member of the port's groups.
  */
 export function holdings(port: Port, subnets: readonly Subnet[]): Holder[] {

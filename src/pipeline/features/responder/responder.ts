@@ -1,7 +1,8 @@
 /**
  * Answers ARP requests and neighbour solicitations for known addresses, so that they need no flood.
  * Only for a fixed IP that no other port may claim, of a port that a host holds. Never answers a probe or a gratuitous
- * packet, the address's own holder (it would see a duplicate), or an unguarded sender, whose packets may claim anything.
+ * packet, nor the address's own holder, which would see a duplicate. Never answers an unguarded sender, whose packets may
+ * claim anything.
  */
 import type { NetworkKey } from '../../../model/numbers.ts';
 import { broadcastMac, macToBits } from '../../../net/mac.ts';

@@ -1,6 +1,6 @@
 /**
- * Clauses of security-group rules, the same on both sides. A local port is known by its *set* of groups and a peer's
- * address by its *classes* (the groups named by rules here that it belongs to): small integers, found once. A rule is a
+ * Clauses of security-group rules, the same on both sides. A small integer stands for a local port's *set* of groups.
+ * Others stand for a peer address's *classes*: its groups, as far as rules here name them. A rule is a
  * conjunction of set, peer and L4 match with an id of its own. So a port that joins a group, or a member that joins a
  * remote group, is one flow whatever the number of rules. The verdicts are in rule-verdicts.ts.
  */

@@ -12,7 +12,7 @@
  * shows no ports, not even its connection's. So rules judge the first fragment of a new connection. Later ones go on to
  * the commit, which holds them until the first has come there too: a refused datagram never becomes whole.
  * Fragments of a datagram that never completes are later released during an unrelated ct() and mixed into its
- * output. So a whole packet is committed as a copy, which ends there with everything mixed into it, and fragments are
+ * output. So a whole packet is committed as a copy, which ends there with everything mixed into it. Fragments are
  * checked after their commit against the record. Copies of fragments to several ports would be mixed up while they
  * are held: there each fragment is judged by itself, without ports, and nothing is committed.
  */
@@ -117,8 +117,8 @@ const alwaysHeard = [
 ];
 
 /**
- * Headers that the switch cannot read, such as an IPv6 chain that breaks off or a length that does not fit the frame,
- * look like protocol 0 without addresses or ports. Anything that the guards forbid may be behind them. The lookup calls
+ * Headers that the switch cannot read look like protocol 0 without addresses or ports. Examples are an IPv6 chain that
+ * breaks off, and a length that does not fit the frame. Anything that the guards forbid may be behind them. The lookup calls
  * them invalid, and finds nothing wrong with a real protocol 0.
  */
 const unreadable = [ipv4, ipv6].flatMap((family) => {
@@ -194,8 +194,8 @@ const unanswered = [ipv4, ipv6].flatMap((family) => {
 });
 
 /**
- * Matches no packet. Packets of new connections, established ones and later passes would otherwise each have masks of
- * their own, by the states and the places of the record that were compared. One record is still one megaflow.
+ * Matches no packet. Without it, packets of new connections, established ones and later passes would have different
+ * masks, by the compared states and places of the record. One record is still one megaflow.
  */
 const noConnection = {
   ...impossibleRecord,
