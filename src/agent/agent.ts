@@ -90,7 +90,7 @@ export class Agent {
     this.#flows.start();
     this.#punts.start();
     // Last, because rounds begin once the store is listed.
-    this.#interest.start([this.#report.answers], () => this.#rounds.wake());
+    this.#interest.start([this.#report.answers, this.#report.life], () => this.#rounds.wake());
   }
 
   /** Leaves the flows in place. */

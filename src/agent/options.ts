@@ -1,5 +1,6 @@
 /** What an agent is started with, and what it says about itself to the metrics page. */
 import type { Logger } from 'pino';
+import type { BridgeMappings } from '../model/bridge-mappings.ts';
 import type { Vtep } from '../model/vtep.ts';
 import type { Store } from '../store/contract.ts';
 import type { DriftCounts } from './switch/drift.ts';
@@ -23,6 +24,10 @@ export interface AgentOptions {
   readonly availabilityZone?: string;
   /** This host's tunnel endpoint; without one it has no tunnels. */
   readonly vtep?: Vtep;
+  /** The bridges to physical networks; none when left out. */
+  readonly bridgeMappings?: BridgeMappings;
+  /** Of Portcullis, for people. */
+  readonly version?: string;
   /** Milliseconds between two looks at the hit counts of rules; 15 seconds when left out. */
   readonly hitsInterval?: number;
   /** Milliseconds between two looks for what others changed on the switch; 5 seconds when left out. */

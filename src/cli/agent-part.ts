@@ -1,9 +1,11 @@
 /** The agent's part of a process. Needs no API. */
 import { dirname } from 'node:path';
 import type { Agent, AgentOptions } from '../agent/agent.ts';
+import { bridgeMappingsOf } from '../model/bridge-mappings.ts';
 import { tunnelTypesOf, type Vtep, vtepFrom } from '../model/vtep.ts';
 import { registerAgentMetrics } from './agent-metrics.ts';
 import type { PartContext } from './server-part.ts';
+import { version } from './version.ts';
 
 type MakeAgent = (options: AgentOptions) => Agent;
 
@@ -30,6 +32,8 @@ export async function startAgent(
     datapathType: settings.datapath_type,
     hitsInterval: settings.hits.interval * 1000,
     maxPerNetwork: settings.conntrack.max_per_network,
+    bridgeMappings: bridgeMappingsOf(settings.bridge_mappings) ?? {},
+    version: version(),
     ...(vtep === null ? {} : { vtep }),
   });
   registerAgentMetrics(

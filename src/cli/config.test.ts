@@ -44,6 +44,7 @@ describe('where values come from', () => {
       availability_zone: 'nova',
       tunnel_ip: '',
       tunnel_types: 'geneve',
+      bridge_mappings: '',
       datapath_type: 'netdev',
       log: { level: 'info' },
       auth: 'none',

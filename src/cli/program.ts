@@ -245,7 +245,7 @@ export function buildProgram(): Command {
     });
 
   withEndpoint(program.command('hosts'))
-    .description('hypervisors and their last heartbeats')
+    .description('hypervisors: whether they live, and what they have')
     .action(async (_options: unknown, command: Command) => {
       print(await hosts(clientOf(command), wantsJson(command)));
     });

@@ -4,6 +4,7 @@
  * schema library was rejected: it costs every command a quarter of a second and 20 MB to load.
  */
 import { isIP } from 'node:net';
+import { bridgeMappingsOf } from '../model/bridge-mappings.ts';
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
 import { tunnelTypesOf } from '../model/vtep.ts';
 
@@ -130,6 +131,15 @@ const rows = {
     text: {
       pattern: { test: (text) => tunnelTypesOf(text) !== null },
       says: 'geneve, vxlan or geneve,vxlan',
+    },
+  },
+  bridge_mappings: {
+    part: 'agent',
+    description: 'bridges to physical networks, such as physnet1:br-ex,physnet2:br-data (default: none)',
+    default: '',
+    text: {
+      pattern: { test: (text) => bridgeMappingsOf(text) !== null },
+      says: 'PHYSNET:BRIDGE,… with each network and each bridge once',
     },
   },
   'log.level': {

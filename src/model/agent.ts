@@ -1,4 +1,4 @@
-/** Neutron's agents: a view of a host's heartbeats, with notes of administrators. */
+/** Neutron's agents: a view of hosts and of whether they live, with notes of administrators. */
 import type { AttributeTable } from './attribute.ts';
 import { zoneOf } from './availability-zone.ts';
 import { orNull, text, toBoolean } from './checks.ts';
@@ -36,8 +36,12 @@ export const agentAttributes = {
   },
   created_at: { ...shown, type: time, about: 'When it started.' },
   started_at: { ...shown, type: time, about: 'When it started.' },
-  heartbeat_timestamp: { ...shown, type: time, about: 'Its last sign of life.' },
-  alive: { ...shown, filter: 'boolean', sort: true, about: 'Whether its heartbeats still come.' },
+  heartbeat_timestamp: {
+    ...shown,
+    type: time,
+    about: 'When the server last knew it alive, by its own clock.',
+  },
+  alive: { ...shown, filter: 'boolean', sort: true, about: 'Whether it lives.' },
   configurations: {
     ...shown,
     type: {
@@ -45,12 +49,13 @@ export const agentAttributes = {
       properties: {
         integration_bridge: stringSchema,
         datapath_type: stringSchema,
+        bridge_mappings: { type: 'object', additionalProperties: stringSchema },
         tunneling_ip: stringSchema,
         tunnel_types: { type: 'array', items: stringSchema },
         devices: integerSchema,
       },
     },
-    about: 'The bridge that it keeps, its tunnel endpoint, and how many ports it holds (`devices`).',
+    about: 'The bridges that it keeps, its tunnel endpoint, and how many ports it holds (`devices`).',
   },
   resource_versions: { ...shown, type: { type: 'object' }, about: 'Empty.' },
   description: {
@@ -76,14 +81,20 @@ export const blankNote: AgentNote = { admin_state_up: true, description: null };
 /** As Neutron prints times of agents: UTC, to the second. */
 const timeText = (time: number): string => new Date(time).toISOString().slice(0, 19).replace('T', ' ');
 
+interface Life {
+  readonly alive: boolean;
+  /** When it was last seen alive. */
+  readonly seen: number;
+}
+
 /** `bound` is the number of ports that the host holds. */
 export function showAgent(
   { id, host, note }: NeutronAgent,
   bound: number,
-  alive: boolean,
+  { alive, seen }: Life,
   bridge?: BridgeRecord,
 ): Record<string, unknown> {
-  const started = timeText(host.started ?? host.heartbeat);
+  const started = timeText(host.started ?? seen);
   return {
     id,
     agent_type: 'Open vSwitch agent',
@@ -94,13 +105,14 @@ export function showAgent(
     admin_state_up: note.admin_state_up,
     created_at: started,
     started_at: started,
-    heartbeat_timestamp: timeText(host.heartbeat),
+    heartbeat_timestamp: timeText(seen),
     alive,
     configurations: {
       integration_bridge: host.bridge ?? 'br-int',
       ...(host.datapath_type === undefined ? {} : { datapath_type: host.datapath_type }),
       ...(bridge?.tunnel_ip === undefined ? {} : { tunneling_ip: bridge.tunnel_ip }),
       tunnel_types: bridge?.tunnel_types ?? [],
+      bridge_mappings: host.bridge_mappings ?? {},
       devices: bound,
     },
     resource_versions: {},

@@ -49,7 +49,8 @@ export interface KeyKind<R, L extends string> extends Kind<R, Parts<L>> {
 export const recordsAt = <R, L extends string>(layout: L, read: Reader<R>, writer: KeyWriter) =>
   kindAt(layout, 'record', read, writer);
 export const marksAt = <L extends string>(layout: L) => kindAt(layout, 'mark', text, 'server');
-export const notesAt = <L extends string>(layout: L) => kindAt(layout, 'note', text, 'server');
+export const notesAt = <L extends string>(layout: L, writer: KeyWriter = 'server') =>
+  kindAt(layout, 'note', text, writer);
 
 type Reader<R> = (value: string) => R;
 

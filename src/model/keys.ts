@@ -56,6 +56,8 @@ export const keys = {
   linkLocal: recordsAt('link-locals/:network/:address', jsonOf<LinkLocalRecord>(), 'agent'),
   agentNote: recordsAt('agent-notes/:host', jsonOf<AgentNote>(), 'server'),
   host: recordsAt('hosts/:host', jsonOf<HostRecord>(), 'agent'),
+  /** Exists while the host lives: it is put with a lease. The value is the version of its agent. */
+  life: notesAt('lives/:host', 'agent'),
   /** The bridge of a host: known also while its agent is away or has not met its switch. */
   bridge: recordsAt('bridges/:host', jsonOf<BridgeRecord>(), 'agent'),
   /** What a rule let in on a host, and since when the host counts. */

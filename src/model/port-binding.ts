@@ -68,11 +68,11 @@ export interface PortBinding extends BindingDraft {
   readonly active: boolean;
   /** It was active before another one was: no host plugs the port by it until it is active again. */
   readonly left: boolean;
-  /** The last heartbeat of a host that was silent when it was to be bound. */
+  /** The revision of the record of a host that was dead when it was to be bound. */
   readonly silent: number | undefined;
 }
 
-/** The last heartbeat of a host that is silent now; undefined for live hosts. */
+/** The revision of the record of a host that is dead now; undefined for live and for unknown hosts. */
 export type SilentAt = (host: string) => number | undefined;
 
 type Placed = Pick<PortRecord, 'binding:host_id'>;
@@ -83,7 +83,7 @@ export function holderOf(port: Placed, held: BindingRecord | undefined): string 
   return held?.status === 'ACTIVE' ? held.host : '';
 }
 
-/** ACTIVE once the switch of the very host where the port is to be has acknowledged its flows. */
+/** What the host said last. ACTIVE once the switch of the very host where the port is to be has acknowledged its flows. */
 export function statusOf(port: Placed, held: BindingRecord | undefined): 'ACTIVE' | 'DOWN' {
   return held?.status === 'ACTIVE' && held.host === holderOf(port, held) ? 'ACTIVE' : 'DOWN';
 }
@@ -235,7 +235,7 @@ type BindingNote = 'inactive_bindings' | 'binding_removed' | 'silent_host';
 
 /**
  * What a new port, or an update of it, leaves of its other bindings: none at the host where it now is, and none at all
- * once it is no longer a compute service's. A host that it was brought to may be silent; one that was is asked again.
+ * once it is no longer a compute service's. A host that it was brought to may be dead; one that was is asked again.
  */
 export function withSettledBindings(
   before: PortRecord | null,

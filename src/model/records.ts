@@ -154,7 +154,7 @@ export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly inactive_bindings?: readonly InactiveBinding[];
   /** Set after its active binding was deleted: the next new binding is active. */
   readonly binding_removed?: true;
-  /** The last heartbeat of a host that was silent when the port was to be bound there: binding fails until the next one. */
+  /** The revision of the record of a host that was dead when the port was to be bound there: binding fails until its next life. */
   readonly silent_host?: number;
   readonly qos_policy_id: string | null;
   /** Absent while there are none. */
@@ -292,18 +292,21 @@ export interface AgentNote {
   readonly description: string | null;
 }
 
+/** What a host says of itself. It outlives the host; whether the host lives is said by its life (`keys.life`). */
 export interface HostRecord {
   readonly name: string;
-  /** Milliseconds since 1970 by the host's own clock, for people: a server counts `ttl` from when it sees the record. */
-  readonly heartbeat: number;
-  readonly ttl: number;
-  /** When its agent began, in the same measure. */
+  /** When its agent began, in milliseconds since 1970 by its own clock: for people, compared with nothing. */
   readonly started?: number;
+  /** Of its agent: of Portcullis, and of the records that it writes (schema-version.ts). */
+  readonly version?: string;
+  readonly schema_version?: number;
   /** `nova` where it says none. */
   readonly availability_zone?: string;
   /** The integration bridge and its `datapath_type`; the latter only after the agent has met the bridge. */
   readonly bridge?: string;
   readonly datapath_type?: string;
+  /** Physical network to the bridge that reaches it; absent while there are none. */
+  readonly bridge_mappings?: Readonly<Record<string, string>>;
 }
 
 /**

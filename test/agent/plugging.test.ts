@@ -1,6 +1,7 @@
 /** From an interface's iface-id to a port that is ACTIVE, and every way back. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/model/keys.ts';
+import { schemaVersion } from '../../src/model/schema-version.ts';
 import { deletePort, networkWrites, type PortText, putPort, putRule, ruleRecord } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
@@ -43,7 +44,7 @@ describe('plug and unplug', () => {
     const dummy = { bridge: lab.bridge, datapath_type: lab.switch.datapathType };
     expect(await bridge()).toEqual(dummy);
     await lab.agent.stop();
-    expect(await lab.store.get(keys.host('here'))).toBe(null);
+    expect(await lab.store.get(keys.life('here'))).toBe(null);
     expect(await bridge()).toEqual(dummy);
   });
 
@@ -237,19 +238,24 @@ describe('a port that changes while plugged', () => {
 });
 
 test('the host reports that it is live, its zone and how to plug into it, and signs off', async () => {
-  await lab.startAgent();
+  await lab.startAgent({ version: '1.2.3', bridgeMappings: { physnet1: 'br-ex' } });
+  const life = () => lab.store.get(keys.life('here'));
   const record = async () => JSON.parse((await lab.store.get(keys.host('here')))?.value ?? 'null') as unknown;
   const known = {
     name: 'here',
-    ttl: 30_000,
     bridge: lab.bridge,
     datapath_type: 'dummy',
     started: expect.any(Number) as number,
+    version: '1.2.3',
+    schema_version: schemaVersion,
+    bridge_mappings: { physnet1: 'br-ex' },
   };
   await until(async () => JSON.stringify(await record()).includes('dummy'));
-  expect(await record()).toEqual({ ...known, heartbeat: expect.any(Number) as number });
+  expect(await record()).toEqual(known);
+  expect(await life()).toMatchObject({ value: '1.2.3', lease: expect.any(String) as string });
   await lab.stopAgent();
-  expect(await record()).toBe(null);
+  expect(await life()).toBe(null);
+  expect(await record()).toEqual(known);
   await lab.makeAgent({ availabilityZone: 'east' }).start();
   expect(await record()).toMatchObject({ name: 'here', availability_zone: 'east' });
 });

@@ -1,5 +1,5 @@
 /**
- * What this host writes to the store: its heartbeat, the bindings of its ports, and answers to questions.
+ * What this host writes to the store: that it lives, the bindings of its ports, and answers to questions.
  *
  * Invariant: nothing is reported that the switch has not acknowledged. A store that is away undoes no round; it gets
  * the report later.
@@ -7,7 +7,6 @@
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import type { AskRecord } from '../../model/records.ts';
-import type { Vtep } from '../../model/vtep.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { Store } from '../../store/contract.ts';
 import type { Cutter } from '../connections/cutter.ts';
@@ -21,15 +20,12 @@ import { Answers } from './answers.ts';
 import { Bindings } from './bindings.ts';
 import { hostDrops, portDrops } from './counters.ts';
 import { explainPacket } from './explaining.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { HostLife } from './host-life.ts';
+import { bridgeRecordOf, type HostFacts, hostRecordOf } from './host-records.ts';
 
-export interface ReportOptions {
+export interface ReportOptions extends HostFacts {
   readonly store: Store;
   readonly log: Logger;
-  readonly host: string;
-  readonly bridge: string;
-  readonly availabilityZone?: string;
-  readonly vtep?: Vtep;
   readonly pipeline: Pipeline;
   readonly links: SwitchLinks;
   readonly interest: Interest;
@@ -42,14 +38,20 @@ export interface ReportOptions {
 
 export class Report {
   readonly answers: Answers;
+  readonly life: HostLife;
   readonly #options: ReportOptions;
   readonly #bindings: Bindings;
-  readonly #heartbeat: Heartbeat;
 
   constructor(options: ReportOptions) {
     this.#options = options;
     const { store, host, interest, pipeline, links, connections, hits, punts } = options;
-    this.#heartbeat = new Heartbeat({ ...options, datapathType: () => links.datapathType });
+    const started = Date.now();
+    this.life = new HostLife({
+      ...options,
+      hostRecord: () => hostRecordOf(options, started, links.datapathType),
+      bridgeRecord: () =>
+        links.datapathType === undefined ? undefined : bridgeRecordOf(options, links.datapathType),
+    });
     this.#bindings = new Bindings(store, interest.topology, host, (port) => interest.isPlugged(port));
     this.answers = new Answers({
       ...options,
@@ -64,18 +66,18 @@ export class Report {
 
   /** Rejects when the store does. */
   async start(): Promise<void> {
-    await this.#heartbeat.start();
+    await this.life.start();
   }
 
   /** Says that this host is gone. Rejects when the store does. */
   async stop(): Promise<void> {
-    await this.#heartbeat.stop();
+    await this.life.stop();
   }
 
   /** The switch has acknowledged a round. */
   async acknowledged(): Promise<void> {
     const { pipeline, interest, rounds } = this.#options;
-    this.#heartbeat.refresh();
+    this.life.refresh();
     const locals = [...pipeline.relations.locals.entries()];
     const up = locals.filter(([, { port }]) => port.adminUp).map(([id]) => id);
     try {

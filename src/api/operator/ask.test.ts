@@ -9,6 +9,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { death, livingHost } from '../testing/hosts.ts';
 import { as, byName, type Person } from '../testing/people.ts';
 
 let under: UnderTest;
@@ -26,8 +27,7 @@ afterEach(async () => {
 
 const put = (key: string, value: unknown) =>
   under.store.txn([], [{ op: 'put', key, value: JSON.stringify(value) }]);
-const host = (name: string, more: object = {}) =>
-  put(keys.host(name), { name, heartbeat: Date.now(), ttl: 60_000, ...more });
+const host = (name: string) => under.store.txn([], livingHost(name));
 
 const agent = (name: string, answer: (question: AskRecord) => Json): void => {
   stops.push(startAnsweringAgent(under.store, name, answer));
@@ -44,7 +44,8 @@ describe('sync', () => {
   it('waits for every live host', async () => {
     await host('h1');
     await host('h2');
-    await host('dead', { ttl: 0 });
+    await host('dead');
+    await under.store.txn([], [death('dead')]);
     agent('h1', () => ({}));
     agent('h2', () => ({}));
     const { status, body } = await client.call('GET', '/v1/sync?timeout=10');
@@ -54,10 +55,10 @@ describe('sync', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it.each([-40_000, 40_000])(
+  it.each([-3_600_000, 3_600_000])(
     'waits for a host whose clock is off by %d ms, and calls it alive',
     async (off) => {
-      await host('skewed', { heartbeat: Date.now() + off, ttl: 30_000 });
+      await under.store.txn([], livingHost('skewed', { started: Date.now() + off }));
       const hosts = async () => (await client.call('GET', '/v1/hosts')).body['hosts'];
       await expect.poll(hosts).toMatchObject([{ name: 'skewed', live: true }]);
       const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
@@ -81,7 +82,7 @@ describe('sync', () => {
     await host('h1');
     const reply = client.call('GET', '/v1/sync?timeout=30');
     await expect.poll(leftovers).toHaveLength(1);
-    await under.store.txn([], [{ op: 'delete', key: keys.host('h1') }]);
+    await under.store.txn([], [death('h1')]);
     expect((await reply).status).toBe(200);
   });
 

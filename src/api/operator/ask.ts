@@ -18,7 +18,7 @@ export interface HostAnswers {
 }
 
 /** Milliseconds between looks at who is still alive. */
-const heartbeatCheck = 250;
+const lifeCheckInterval = 250;
 
 export class Asker {
   readonly #store: Store;
@@ -37,8 +37,7 @@ export class Asker {
   }
 
   liveHosts(): readonly string[] {
-    const { hosts, liveness } = this.#view.state;
-    return [...hosts.values()].filter((host) => liveness.isLive(host)).map((host) => host.name);
+    return this.#view.state.liveHosts;
   }
 
   /** Asks `hosts` and waits at most `timeout` milliseconds. A host that dies meanwhile is not waited for. */
@@ -61,10 +60,7 @@ export class Asker {
 
   #missing(hosts: readonly string[], answers: ReadonlyMap<string, unknown>): readonly string[] {
     const { state } = this.#view;
-    return hosts.filter((name) => {
-      const host = state.hosts.get(name);
-      return !answers.has(name) && host !== undefined && state.liveness.isLive(host);
-    });
+    return hosts.filter((name) => !answers.has(name) && state.isLive(name));
   }
 
   async #collect(
@@ -90,7 +86,7 @@ export class Asker {
       const check = (): void => {
         if (this.#missing(hosts, answers).length === 0) finish();
       };
-      const look = setInterval(check, heartbeatCheck);
+      const look = setInterval(check, lifeCheckInterval);
       const deadline = setTimeout(finish, timeout);
       const take = ({ key, value }: Entry): void =>
         void answers.set(key.slice(prefix.length), JSON.parse(value) as unknown);

@@ -12,6 +12,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { livingHost } from '../testing/hosts.ts';
 import { as, byName, type Person } from '../testing/people.ts';
 
 let under: UnderTest;
@@ -52,7 +53,7 @@ interface Cloud {
 
 /** Two ports of a network with a router; a host has the first. `of` says whose ports they are. */
 async function plug(by: TestClient = client, of: Json = {}): Promise<Cloud> {
-  await put(keys.host('h1'), { name: 'h1', heartbeat: Date.now(), ttl: 60_000 });
+  await under.store.txn([], livingHost('h1'));
   const network = await by.make('networks', { shared: true });
   for (const [cidr, gateway_ip] of [
     ['10.0.0.0/24', '10.0.0.1'],

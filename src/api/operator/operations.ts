@@ -5,6 +5,7 @@ import {
   enumSchema,
   integerSchema,
   objectOf,
+  type Schema,
   stringSchema,
   timeSchema,
   uuidSchema,
@@ -20,6 +21,7 @@ export const timeoutParameter: QueryParameter = {
 };
 
 const names = arrayOf(stringSchema);
+const textOrNull = { type: ['string', 'null'] } as const satisfies Schema;
 
 export const healthOperation: ApiOperation = {
   group,
@@ -35,11 +37,22 @@ export const hostsOperation: ApiOperation = {
       hosts: arrayOf(
         objectOf({
           name: stringSchema,
-          live: booleanSchema,
-          heartbeat: timeSchema,
-          ttl: {
-            type: 'integer',
-            description: 'Milliseconds after a heartbeat in which the next must come.',
+          live: { ...booleanSchema, description: 'Whether its lease in the store lives.' },
+          last_seen: {
+            ...timeSchema,
+            description: 'When this server last knew it alive: now for a host that lives.',
+          },
+          version: { ...textOrNull, description: 'Of its agent.' },
+          schema_version: { type: ['integer', 'null'], description: 'Of the records that it writes.' },
+          availability_zone: stringSchema,
+          bridge: textOrNull,
+          datapath_type: textOrNull,
+          tunnel_ip: { ...textOrNull, description: 'Null on a host without tunnels.' },
+          tunnel_types: names,
+          bridge_mappings: {
+            type: 'object',
+            additionalProperties: stringSchema,
+            description: 'Physical network to bridge.',
           },
           ports: { type: 'integer', description: 'How many it holds.' },
         }),

@@ -7,6 +7,7 @@ import { type RequestFault, refuseRequest } from '../http/request-faults.ts';
 import { timeoutOf } from '../http/timeout.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { describes } from '../openapi/operation.ts';
+import { hostsShown } from './hosts.ts';
 import {
   countersOperation,
   healthOperation,
@@ -32,15 +33,7 @@ export function registerOperatorRoutes(app: FastifyInstance, parts: OperatorPart
   app.get('/healthz', describes(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
   app.get('/v1/hosts', describes(hostsOperation), async () => {
-    const bindings = [...view.state.bindings.values()];
-    const hosts = [...view.state.hosts.values()].map((host) => ({
-      name: host.name,
-      live: view.state.liveness.isLive(host),
-      heartbeat: new Date(host.heartbeat).toISOString(),
-      ttl: host.ttl,
-      ports: bindings.filter((binding) => binding.host === host.name).length,
-    }));
-    return { hosts };
+    return { hosts: hostsShown(view.state) };
   });
 
   app.get('/v1/sync', describes(syncOperation), async (request, reply) => {

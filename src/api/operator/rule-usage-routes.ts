@@ -96,11 +96,8 @@ export function registerRuleUsage(app: FastifyInstance, view: View, asker: Asker
     await view.catchUp();
     const { late } = await asker.ask({ kind: 'hits' }, asker.liveHosts(), timeout);
     await view.catchUp();
-    const { hosts, hits } = view.state;
-    const down = [...hits.watches.keys()].filter((name) => {
-      const host = hosts.get(name);
-      return host === undefined || !view.state.liveness.isLive(host);
-    });
+    const { state } = view;
+    const down = [...state.hits.watches.keys()].filter((name) => !state.isLive(name));
     return { late, down };
   };
 

@@ -8,6 +8,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { death, livingHost } from '../testing/hosts.ts';
 
 const hour = 3_600_000;
 let under: UnderTest;
@@ -31,7 +32,7 @@ afterEach(async () => {
 
 const put = (key: string, value: unknown) =>
   under.store.txn([], [{ op: 'put', key, value: JSON.stringify(value) }]);
-const host = (name: string, ttl = 60_000) => put(keys.host(name), { name, heartbeat: Date.now(), ttl });
+const host = (name: string) => under.store.txn([], livingHost(name));
 const watch = (name: string, record: HitWatchRecord) => put(keys.hitWatch(name), record);
 
 const count = (connections: number, first: number | null, last = first): HitCount => ({
@@ -85,7 +86,8 @@ describe('counters of a rule', () => {
     await host('h1');
     await watch('h1', { since: 1000, reset: null });
     agent('h1', () => hits('h1', rule, { p1: count(3, 5000, 9000), '': count(1, 2000) }));
-    await host('dead', 0);
+    await host('dead');
+    await under.store.txn([], [death('dead')]);
     await watch('dead', { since: 1000, reset: null });
     await hits('dead', rule, { p2: count(2, 8000) });
     const body = await counters(rule);

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keys } from '../../model/keys.ts';
 import type { HostRecord } from '../../model/records.ts';
 import {
   expectRefusal,
@@ -8,6 +7,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { death, livingHost } from '../testing/hosts.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
@@ -24,8 +24,7 @@ afterEach(() => under.close());
 
 async function host(name: string, more: Partial<HostRecord> = {}): Promise<void> {
   const started = Date.parse('2026-01-02T03:04:05Z');
-  const record: HostRecord = { name, heartbeat: Date.now(), ttl: 30_000, started, bridge: 'br-x', ...more };
-  await under.store.txn([], [{ op: 'put', key: keys.host(name), value: JSON.stringify(record) }]);
+  await under.store.txn([], livingHost(name, { started, bridge: 'br-x', ...more }));
 }
 
 /** The agents once there are so many: hosts speak to the store, not to the server. */
@@ -57,7 +56,8 @@ describe('agents', () => {
   });
 
   it('are found by what they are, and by whether they live', async () => {
-    await host('two', { ttl: 0 });
+    await host('two');
+    await under.store.txn([], [death('two')]);
     await agents(2);
     const names = async (query: string) => (await admin.list('agents', query)).map((agent) => agent['host']);
     expect(await names('host=two')).toEqual(['two']);

@@ -54,9 +54,11 @@ export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
 
   show(agent: NeutronAgent): Record<string, unknown> {
     let bound = 0;
-    const { bindings, bridges, liveness } = this.#context.view.state;
-    for (const { host } of bindings.values()) if (host === agent.host.name) bound += 1;
-    return showAgent(agent, bound, liveness.isLive(agent.host), bridges.get(agent.host.name));
+    const { state } = this.#context.view;
+    const { name } = agent.host;
+    for (const { host } of state.bindings.values()) if (host === name) bound += 1;
+    const life = { alive: state.isLive(name), seen: state.lastSeen.of(name) };
+    return showAgent(agent, bound, life, state.bridges.get(name));
   }
 
   create(): never {
@@ -67,14 +69,14 @@ export class Agents implements Resource<NeutronAgent, typeof agentAttributes> {
     change.put(keys.agentNote(after.host.name), after.note);
   }
 
-  /** A live agent registers again at its next heartbeat. */
+  /** A live agent registers again at once. */
   remove(change: Change, row: Row<NeutronAgent>): void {
     change.remove(row.key);
     change.remove(keys.agentNote(row.record.host.name));
     change.remove(keys.bridge(row.record.host.name));
   }
 
-  /** Made at each call, because it shows whether the host is live, which changes with time alone. */
+  /** Made at each call, because it shows when the host was last seen. */
   #rowOf(name: string): Row<NeutronAgent> | undefined {
     const { hosts, hostRevisions, agentNotes } = this.#context.view.state;
     const host = hosts.get(name);

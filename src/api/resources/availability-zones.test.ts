@@ -8,6 +8,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { death, livingHost } from '../testing/hosts.ts';
 import { as, byName } from '../testing/people.ts';
 
 let under: UnderTest;
@@ -24,8 +25,7 @@ beforeEach(async () => {
 afterEach(() => under.close());
 
 async function host(name: string, more: Partial<HostRecord> = {}): Promise<void> {
-  const record: HostRecord = { name, heartbeat: Date.now(), ttl: 30_000, ...more };
-  await under.store.txn([], [{ op: 'put', key: keys.host(name), value: JSON.stringify(record) }]);
+  await under.store.txn([], livingHost(name, more));
 }
 
 async function bind(port: Json, name: string | null): Promise<void> {
@@ -59,7 +59,7 @@ describe('availability zones', () => {
   });
 
   it('are available while one of their hosts lives and is not switched off', async () => {
-    await host('one', { availability_zone: 'east', ttl: 0 });
+    await under.store.txn([], [death('one')]);
     await expect.poll(() => zones('name=east')).toEqual([available('east', 'unavailable')]);
     await host('three', { availability_zone: 'east' });
     await expect.poll(() => zones('name=east')).toEqual([available('east')]);

@@ -27,13 +27,14 @@ export class AvailabilityZones implements Resource<AvailabilityZone> {
     return undefined;
   }
 
-  /** Made at each call, because they show whether hosts are live, which changes with time alone. */
+  /** Made at each call, because they show whether hosts are live. */
   candidates(): Iterable<Row<AvailabilityZone>> {
-    const { hosts, agentNotes, liveness } = this.#context.view.state;
+    const { state } = this.#context.view;
+    const { hosts, agentNotes } = state;
     return zonesOf(
       hosts.values(),
       (host) => agentNotes.get(host),
-      (host) => liveness.isLive(host),
+      ({ name }) => state.isLive(name),
     ).map((record) => ({
       key: '',
       record,

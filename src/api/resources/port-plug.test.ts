@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => under.close());
 
-const hostIs = (name: string, of: Json | null): Promise<void> => hosts.is(name, of);
+const hostIs = (name: string, of: Json): Promise<void> => hosts.is(name, of);
 const held = (port: string, host: string, status: 'ACTIVE' | 'DOWN'): Promise<void> =>
   hosts.hold(network, port, host, status);
 
@@ -64,23 +64,19 @@ describe('how a port is plugged', () => {
     expect(await plug()).toEqual(bound);
     // An agent that is started again is away for a moment, and its ports stay where they are.
     await held(port, 'late', 'ACTIVE');
-    await hostIs('late', null);
+    await hosts.dies('late');
     expect(await plug()).toMatchObject({ vif_type: 'ovs' });
     await client.change('ports', port, { 'binding:host_id': '' });
     await held(port, 'late', 'DOWN');
     expect(await plug()).toEqual(nowhere);
   });
 
-  it('fails at a host that is silent, until that is heard again', async () => {
-    const overdue = {
-      heartbeat: Date.now() - 60_000,
-      ttl: 0,
-      bridge: 'br-dead',
-      datapath_type: 'netdev',
-    };
+  it('fails at a host that is dead, until that returns', async () => {
+    const known = { bridge: 'br-dead', datapath_type: 'netdev' };
     const plug = async (port: string) => (await client.show('ports', port))['binding:vif_type'];
     const before = await computePort({ 'binding:host_id': 'one' });
-    await hostIs('dead', overdue);
+    await hostIs('dead', known);
+    await hosts.dies('dead');
     const made = await computePort({ 'binding:host_id': 'dead' });
     const moved = await computePort();
     await client.change('ports', moved, { 'binding:host_id': 'dead' });
@@ -92,12 +88,12 @@ describe('how a port is plugged', () => {
     // Each change is another try.
     await client.change('ports', made, { name: 'again' });
     expect(await plug(made)).toBe('binding_failed');
-    // What was bound before its host fell silent stays bound.
-    await hostIs('one', { ...overdue, bridge: 'br-one' });
+    // What was bound before its host died stays bound.
+    await hosts.dies('one');
     await client.change('ports', before, { name: 'still' });
     expect(await plug(before)).toBe('ovs');
 
-    await hostIs('dead', { ...overdue, heartbeat: Date.now(), ttl: 30_000 });
+    await hostIs('dead', known);
     for (const port of [made, moved]) expect(await plug(port)).toBe('ovs');
     expect((await bind(waits, { host: 'dead' })).body).toMatchObject({ binding: { vif_type: 'ovs' } });
     expect((await client.call('PUT', at(waits, '/dead/activate'))).body).toMatchObject({
@@ -125,10 +121,11 @@ describe('how a port is plugged', () => {
     expect(await plug()).toEqual(['ovs', 'netdev']);
     expect((await bind(waits, { host: 'new' })).status).toBe(201);
     await held(port, 'new', 'ACTIVE');
-    for (const away of [null, { bridge: 'br-new' }]) {
-      await hostIs('new', away);
-      expect(await plug()).toEqual(['ovs', 'netdev']);
-    }
+    await hosts.dies('new');
+    expect(await plug()).toEqual(['ovs', 'netdev']);
+    await hostIs('new', { bridge: 'br-new' });
+    expect(await plug()).toEqual(['ovs', 'netdev']);
+    await hosts.dies('new');
     const [agent] = await client.list('agents', 'host=new');
     expect(agent?.['configurations']).not.toHaveProperty('datapath_type');
     await client.remove('agents', agent?.['id']);
@@ -173,16 +170,18 @@ describe('how a port is plugged', () => {
     expect(await vifOf(port)).toBe('ovs');
   });
 
-  it('fails when a port is brought to a silent host by activation', async () => {
+  it('fails when a port is brought to a dead host by activation', async () => {
     const port = await computePort({ 'binding:host_id': 'one' });
     await bind(port, { host: 'two' });
     await client.call('PUT', at(port, '/two/activate'));
-    await hostIs('one', { heartbeat: Date.now() - 60_000, ttl: 0, bridge: 'br-one' });
+    await hosts.dies('one');
     expect((await client.call('PUT', at(port, '/one/activate'))).body).toMatchObject({
       vif_type: 'binding_failed',
     });
     expect(await client.show('ports', port)).toMatchObject({ 'binding:vif_type': 'binding_failed' });
     await held(port, 'one', 'ACTIVE');
+    expect(await client.show('ports', port)).toMatchObject({ 'binding:vif_type': 'ovs', status: 'DOWN' });
+    await hosts.live('one');
     expect(await client.show('ports', port)).toMatchObject({ 'binding:vif_type': 'ovs', status: 'ACTIVE' });
   });
 });

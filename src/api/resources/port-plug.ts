@@ -14,13 +14,11 @@ export interface VifPlug {
 const unbound: VifPlug = { vif_type: 'unbound', vif_details: {} };
 const failed: VifPlug = { vif_type: 'binding_failed', vif_details: {} };
 
-/** The last heartbeat of hosts whose next one is overdue. */
+/** The revisions of the records of dead hosts. */
 export const silentHosts =
   (state: State): SilentAt =>
-  (host) => {
-    const agent = state.hosts.get(host);
-    return agent === undefined || state.liveness.isLive(agent) ? undefined : agent.heartbeat;
-  };
+  (host) =>
+    state.isLive(host) ? undefined : state.hostRevisions.get(host);
 
 type Wish = Pick<PortBinding, 'host' | 'vnic_type' | 'profile' | 'silent'>;
 
@@ -32,15 +30,15 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
 }
 
 /**
- * Binding fails where no agent has ever met its bridge. It also fails at a host whose agent is missing, or silent since the
+ * Binding fails where no agent has ever met its bridge. It also fails at a host whose agent is missing, or dead since the
  * port was to be bound there. A host that holds the port is an exception: its agent is only restarting.
  */
 export function plugAt(state: State, port: string, wish: Wish): VifPlug {
   const { host, silent } = wish;
   if (host === '') return unbound;
-  const agent = state.hosts.get(host);
+  const revision = state.hostRevisions.get(host);
   const bridge = state.bridges.get(host);
-  const absent = agent === undefined || agent.heartbeat === silent;
+  const absent = revision === undefined || (!state.isLive(host) && revision === silent);
   if (bridge === undefined) return failed;
   if ((absent || !canPlug(wish)) && state.bindings.get(port)?.host !== host) return failed;
   return {

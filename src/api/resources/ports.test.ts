@@ -7,6 +7,7 @@ import {
   type TestClient,
   type UnderTest,
 } from '../testing/api-under-test.ts';
+import { livingHost } from '../testing/hosts.ts';
 
 let under: UnderTest;
 let client: TestClient;
@@ -196,16 +197,7 @@ describe('ports', () => {
     await under.store.txn(
       [],
       [
-        {
-          op: 'put',
-          key: keys.host('h1'),
-          value: JSON.stringify({ name: 'h1', heartbeat: Date.now(), ttl: 1e6 }),
-        },
-        {
-          op: 'put',
-          key: keys.bridge('h1'),
-          value: JSON.stringify({ bridge: 'br-int', datapath_type: 'netdev' }),
-        },
+        ...livingHost('h1', { bridge: 'br-int', datapath_type: 'netdev' }),
         {
           op: 'put',
           key: keys.binding(String(network['id']), id),

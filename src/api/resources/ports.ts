@@ -68,7 +68,8 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
       ip_allocation: allocationOf(port),
       tenant_id: port.project_id,
-      status: statusOf(port, held),
+      // Nobody can say what a dead host's switch has.
+      status: held !== undefined && state.isLive(held.host) ? statusOf(port, held) : 'DOWN',
       qos_policy_id: qosPolicyIdOf(port),
       qos_network_policy_id: qosPolicyIdOf(state.networks.get(port.network_id)?.record),
       'binding:host_id': holderOf(port, held),

@@ -31,7 +31,7 @@ import { addressGroupIdOf, ruleIdentity } from '../../model/security-group-rule.
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { StoreEvent } from '../../store/contract.ts';
 import { ClaimedNumbers } from './claimed-numbers.ts';
-import { HostLiveness } from './host-liveness.ts';
+import { LastSeen } from './last-seen.ts';
 import { NetworkHosts } from './network-hosts.ts';
 import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
@@ -130,9 +130,11 @@ export class State {
   /** Keys of a port's link-local addresses. */
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
+  /** All that are known, dead ones too. */
   readonly hosts = new Map<string, HostRecord>();
-  /** When each was last written. */
+  /** Of each host's record: another one in each life. */
   readonly hostRevisions = new Map<string, number>();
+  readonly #lives = new Set<string>();
   /** By host. */
   readonly agentNotes = new Map<string, AgentNote>();
   /** By host, also while its agent is away. */
@@ -152,11 +154,20 @@ export class State {
   readonly #dispatch = new KeyDispatch(this.#handlers());
   readonly #onReleased: OnReleased;
 
-  readonly liveness: HostLiveness;
+  readonly lastSeen: LastSeen;
 
-  constructor(onReleased: OnReleased, liveness = new HostLiveness()) {
+  constructor(onReleased: OnReleased, lastSeen = new LastSeen()) {
     this.#onReleased = onReleased;
-    this.liveness = liveness;
+    this.lastSeen = lastSeen;
+  }
+
+  /** Whether the store holds the host's life. No clock says more. */
+  isLive(host: string): boolean {
+    return this.#lives.has(host);
+  }
+
+  get liveHosts(): readonly string[] {
+    return [...this.#lives];
   }
 
   linkLocalKeys(port: string): ReadonlySet<string> {
@@ -192,7 +203,15 @@ export class State {
       on(keys.linkLocal, ({ key, record }) => this.#applyLinkLocal(key, record)),
       on(keys.host, ({ parts: { host }, record, modRevision }) => {
         keep(this.hostRevisions, host, record && modRevision);
-        this.#applyHost(host, record, modRevision);
+        this.#applyHost(host, record);
+      }),
+      on(keys.life, ({ parts: { host }, record }) => {
+        if (record === null) this.#lives.delete(host);
+        else this.#lives.add(host);
+        if (record === null) this.lastSeen.isGone(host);
+        else this.lastSeen.lives(host);
+        // Ports show whether their host lives.
+        this.ports.outdateAll();
       }),
       on(keys.agentNote, ({ parts, record }) => keep(this.agentNotes, parts.host, record)),
       on(keys.bridge, ({ parts, record }) => {
@@ -246,16 +265,12 @@ export class State {
     if (moved) this.networks.outdate(network);
   }
 
-  #applyHost(name: string, after: HostRecord | null, revision: number): void {
+  #applyHost(name: string, after: HostRecord | null): void {
     const before = this.hosts.get(name) ?? null;
-    const wasLive = before !== null && this.liveness.isLive(before);
     keep(this.hosts, name, after);
-    if (after === null) this.liveness.forget(name);
-    else this.liveness.hear(name, revision);
-    // Ports do not show heartbeats; they show that a host is back.
-    const appeared = (before === null) !== (after === null);
-    const revived = before !== null && after !== null && !wasLive;
-    if (appeared || revived) this.ports.outdateAll();
+    if (!this.isLive(name)) this.lastSeen.isGone(name);
+    // Ports do not show hosts; they show whether their host is known, and since when.
+    this.ports.outdateAll();
     if ((before && zoneOf(before)) !== (after && zoneOf(after))) this.networks.outdateAll();
   }
 

@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import type { Batch, Snapshot, Store, Subscription } from '../../store/contract.ts';
-import { HostLiveness } from './host-liveness.ts';
+import { LastSeen } from './last-seen.ts';
 import { type OnReleased, State } from './state.ts';
 
 export type ViewFault = { readonly code: 'ViewBehind'; readonly revision: number };
@@ -25,8 +25,8 @@ export class View {
   readonly #store: Store;
   readonly #log: Logger;
   #subscription: Subscription | null = null;
-  /** Outlives a new listing of the store, which is no sign of life. */
-  readonly #liveness = new HostLiveness();
+  /** Outlives a new listing of the store. */
+  readonly #lastSeen = new LastSeen();
   #state: State;
   #revision = 0;
   #waiters: Waiter[] = [];
@@ -101,7 +101,7 @@ export class View {
   }
 
   #emptyState(): State {
-    return new State((subnet, address) => this.#onReleased(subnet, address), this.#liveness);
+    return new State((subnet, address) => this.#onReleased(subnet, address), this.#lastSeen);
   }
 
   #reset({ revision, entries }: Snapshot): void {

@@ -1,5 +1,6 @@
 /** Hosts for tests, by what their agents say in the store. Must not be used outside tests. */
 import { keys } from '../../model/keys.ts';
+import type { Write } from '../../store/contract.ts';
 import type { Json, TestClient, UnderTest } from './api-under-test.ts';
 
 /** How ports are plugged at the hosts `one` and `two`, and at none. */
@@ -19,6 +20,19 @@ export const atTwo = {
 };
 export const nowhere = { vif_type: 'unbound', vif_details: {} };
 
+const put = (key: string, record: Json): Write => ({ op: 'put', key, value: JSON.stringify(record) });
+
+/** What an agent writes when it begins; of the bridge once it has met it. */
+export function livingHost(name: string, of: Json = {}): readonly Write[] {
+  const { bridge, datapath_type } = of;
+  const met = datapath_type === undefined ? [] : [put(keys.bridge(name), { bridge, datapath_type })];
+  const life = { op: 'put', key: keys.life(name), value: '' } as const;
+  return [put(keys.host(name), { name, ...of }), life, ...met];
+}
+
+/** The end of a lease. */
+export const death = (name: string): Write => ({ op: 'delete', key: keys.life(name) });
+
 export class Hosts {
   readonly #under: UnderTest;
   readonly #client: TestClient;
@@ -35,12 +49,13 @@ export class Hosts {
     return hosts;
   }
 
-  /** Null: its agent has stopped in good order. */
-  async is(name: string, of: Json | null): Promise<void> {
-    await this.#write(keys.host(name), of === null ? null : { name, heartbeat: Date.now(), ttl: 1e6, ...of });
-    if (of?.['datapath_type'] === undefined) return;
-    const { bridge, datapath_type } = of;
-    await this.#write(keys.bridge(name), { bridge, datapath_type });
+  /** The host begins a life. */
+  async is(name: string, of: Json): Promise<void> {
+    await this.#write(...livingHost(name, of));
+  }
+
+  async dies(name: string): Promise<void> {
+    await this.#write(death(name));
   }
 
   /** Hosts that live and have met their bridges. */
@@ -50,14 +65,11 @@ export class Hosts {
 
   /** What an agent says of the port. */
   async hold(network: string, port: string, host: string, status: 'ACTIVE' | 'DOWN'): Promise<void> {
-    await this.#write(keys.binding(network, port), { host, status });
+    await this.#write(put(keys.binding(network, port), { host, status }));
   }
 
-  async #write(key: string, record: Json | null): Promise<void> {
-    await this.#under.store.txn(
-      [],
-      [record === null ? { op: 'delete', key } : { op: 'put', key, value: JSON.stringify(record) }],
-    );
+  async #write(...writes: readonly Write[]): Promise<void> {
+    await this.#under.store.txn([], writes);
     // The server has heard of it.
     await this.#client.call('GET', '/v1/sync?timeout=0.01');
   }

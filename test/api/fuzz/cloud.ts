@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { TokenFile } from '../../../src/api/identity/tokens.ts';
 import { type Api, createApi } from '../../../src/api/server.ts';
+import { death } from '../../../src/api/testing/hosts.ts';
 import { violationsOf } from '../../../src/model/invariants/check.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { usualQuotas } from '../../../src/model/quota.ts';
@@ -114,13 +115,13 @@ export class Cloud {
 
   /** What an agent writes of a port that it holds. */
   async bindSome(random: Random): Promise<void> {
-    const now = Date.now();
-    const record = { name: host, heartbeat: now, ttl: 0, bridge: 'br-int' };
+    const record = { name: host, bridge: 'br-int' };
     const bridge = { bridge: 'br-int', datapath_type: random.pick(['netdev', 'system']) };
     await this.store.txn(
       [],
       [
         { op: 'put', key: keys.host(host), value: JSON.stringify(record) },
+        random.pick([{ op: 'put', key: keys.life(host), value: '' } as const, death(host)]),
         { op: 'put', key: keys.bridge(host), value: JSON.stringify(bridge) },
       ],
     );

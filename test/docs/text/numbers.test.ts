@@ -5,7 +5,6 @@ import { pageText, sources } from './pages.ts';
 const operations = 'docs/operations.md';
 const differences = 'docs/api-differences.md';
 const architecture = 'docs/architecture.md';
-const performance = 'docs/performance.md';
 
 /** One declaration in the sources, and all of the words that follow from it. */
 type Claim = readonly [declaration: string, page: string, words: string];
@@ -42,7 +41,7 @@ const claims: readonly Claim[] = [
   ['const bodyLimit = 8 * 1024 * 1024;', differences, 'above 8 MiB'],
   ['const maxDepth = 100;', differences, 'more than 100 deep'],
   ["'00000000000000000000000000000001'", differences, '`00000000000000000000000000000001`'],
-  ['const interval = 10_000;', performance, 'heartbeat (10 s)'],
+  ['const leaseTtl = 15_000;', operations, 'within 15 seconds without its keep-alive'],
 ];
 
 test.each(claims)('%s in %s: %s', (declaration, page, words) => {
