@@ -2,7 +2,7 @@
  * Transactions of the store as transactions of etcd. Each one writes the stamps of the scopes that it changes, and a slot.
  *
  * Invariants: none is repeated before it is known that it was not made (`slots.ts`). A stamp is written only together with
- * an event of its scope, so a deletion that alone speaks for a scope is made on the condition that its key is there.
+ * an event of its scope. So a deletion that is the only event of a scope requires that its key is present.
  */
 import { Fault } from '../../base/errors.ts';
 import type { Condition, Limits, StoreFault, TxnResult, Write } from '../contract.ts';
