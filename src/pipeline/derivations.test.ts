@@ -142,7 +142,7 @@ const changes = {
 /** Each relation ran so often; relations that are not named did not run at all. */
 const joined = {
   'link-local-names': 1,
-  'services-of': 1,
+  'cloud-ports-of': 1,
   holders: 1,
   'prefixes-of': 2,
   'egress-peer-members': 2,
@@ -202,7 +202,7 @@ const ruledByPort = { ...ruled, 'port-verdicts': 20, 'port-verdicts-installed': 
 
 const plugged = {
   'link-local-names': 1,
-  'services-of': 1,
+  'cloud-ports-of': 1,
   locals: 1,
   'locals-of': 1,
   'locals-by-key': 1,

@@ -24,14 +24,14 @@ export function declareGuards(
   const linkLocalsOf = graph.index('link-locals-of', linkLocals.granted, (_, item) => [
     [item.port, item] as const,
   ]);
-  const servicesOf = graph.index('services-of', facts.ports, (_, port) =>
+  const cloudPortsOf = graph.index('cloud-ports-of', facts.ports, (_, port) =>
     port.cloudOwned ? [[port.network, port] as const] : [],
   );
   const withheldIn = graph.map('withheld-in', facts.networks, (id, { allowsReservedPairs }, read) => {
     const subnets = [...(read(subnetsOf, id)?.values() ?? [])];
     const reserved = allowsReservedPairs
       ? []
-      : reservedAddresses(subnets, read(servicesOf, id)?.values() ?? []);
+      : reservedAddresses(subnets, read(cloudPortsOf, id)?.values() ?? []);
     return [...subnets.map(broadcastOf).filter((ip) => ip !== null), ...reserved];
   });
   return { linkLocals, linkLocalsOf, withheldIn };
