@@ -10,20 +10,27 @@ export interface TcpLine {
   mend(): void;
   /** From now on requests arrive and answers do not, until `cut`. */
   loseAnswers(): void;
+  /** Holds the server's answers back until `resume`, as a reader does that is too slow. */
+  pause(): void;
+  resume(): void;
   close(): void;
 }
 
 export async function lineTo(target: string): Promise<TcpLine> {
   const [host, port] = target.split(':');
   const sockets = new Set<Socket>();
+  const farEnds = new Set<Socket>();
   let isCut = false;
   let losesAnswers = false;
+  let isPaused = false;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
       return;
     }
     const far = connect(Number(port), host);
+    farEnds.add(far);
+    if (isPaused) far.pause();
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -35,6 +42,7 @@ export async function lineTo(target: string): Promise<TcpLine> {
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
+        farEnds.delete(socket);
         other.destroy();
       });
     }
@@ -53,6 +61,14 @@ export async function lineTo(target: string): Promise<TcpLine> {
     },
     loseAnswers: () => {
       losesAnswers = true;
+    },
+    pause: () => {
+      isPaused = true;
+      for (const far of farEnds) far.pause();
+    },
+    resume: () => {
+      isPaused = false;
+      for (const far of farEnds) far.resume();
     },
     close: () => {
       server.close();

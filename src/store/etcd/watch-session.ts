@@ -68,6 +68,7 @@ export class WatchSession {
   #lastId = 0;
   #additions: string[] = [];
   #listed: Listed[] = [];
+  #isStarted = false;
   #isListing = false;
   #isWorking = false;
   #over = false;
@@ -98,9 +99,9 @@ export class WatchSession {
     const snapshot = await list(prefixes);
     if (this.#over) return;
     const scopes = new Set(prefixes.map((prefix) => places.scopeOf(prefix)));
-    for (const scope of scopes.has('') || scopes.size === 0 ? [''] : scopes)
-      this.#watch(scope, snapshot.revision);
+    for (const scope of scopes.has('') ? [''] : scopes) this.#watch(scope, snapshot.revision);
     delivery.snapshot(snapshot, prefixes.filter(this.#options.wants));
+    this.#isStarted = true;
     this.work();
   }
 
@@ -115,9 +116,8 @@ export class WatchSession {
     this.#additions = this.#additions.filter((prefix) => !prefixes.includes(prefix));
     if (this.#isWhole) return;
     const needed = new Set(left.map((prefix) => places.scopeOf(prefix)));
-    // The last watch stays: it orders whatever is added next.
     for (const [scope, { id }] of this.#scopes) {
-      if (needed.has(scope) || this.#scopes.size === 1) continue;
+      if (needed.has(scope)) continue;
       this.#scopes.delete(scope);
       this.#scopeOf.delete(id);
       this.#stream.remove(id);
@@ -132,7 +132,7 @@ export class WatchSession {
 
   /** Does what there is to do: additions, barriers, events of several watches. */
   work(): void {
-    if (this.#isWorking || this.#over || this.#scopes.size === 0) return;
+    if (this.#isWorking || this.#over || !this.#isStarted) return;
     this.#isWorking = true;
     void this.#work().finally(() => {
       this.#isWorking = false;

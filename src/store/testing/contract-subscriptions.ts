@@ -123,6 +123,26 @@ export function subscriptions(fresh: Fresh): void {
     expect(reader.batches).toHaveLength(3);
   });
 
+  test('a reader of nothing gets nothing, and what it adds afterwards', async () => {
+    const store = await fresh();
+    await commitWrites(store, [put('a/b/1', '')]);
+    const reader = record(store, []);
+    const before = await commitWrites(store, [put('a/b/2', '')]);
+    expect(await reader.caughtUp()).toBeGreaterThanOrEqual(before);
+    reader.add(['a/b/']);
+    await reader.caughtUp();
+    expect(reader.snapshots.map(({ prefixes }) => prefixes)).toEqual([['a/b/']]);
+    const last = await commitWrites(store, [put('a/b/3', '')]);
+    await reader.reached(last);
+    reader.remove(['a/b/']);
+    const unseen = await commitWrites(store, [put('a/b/4', '')]);
+    expect(await reader.caughtUp()).toBeGreaterThanOrEqual(unseen);
+    reader.add(['a/b/', 'c/d/']);
+    await reader.caughtUp();
+    expect(reader.snapshots[1]?.entries).toHaveLength(4);
+    expect(reader.batches.map(({ revision }) => revision)).toEqual([last]);
+  });
+
   test('a barrier waits for all that was acknowledged, whoever wrote it and wherever', async () => {
     const store = await fresh();
     const reader = record(store, ['a/1/', 'a/2/', 'b/1']);
