@@ -19,7 +19,12 @@ beforeAll(async () => {
   if (!hasEtcd) return;
   etcd = await startEtcd();
   for (let server = 0; server < 2; server++) {
-    const store = await openStore({ kind: 'etcd', addresses: etcd.addresses, depthOf: scopeDepth });
+    const store = await openStore({
+      kind: 'etcd',
+      addresses: etcd.addresses,
+      depthOf: scopeDepth,
+      timeout: 2500,
+    });
     stores.push(store);
     const api = createApi({
       store,

@@ -24,10 +24,10 @@ async function open(options: EtcdOptions): Promise<EtcdStore> {
 }
 
 /** A store behind a line of its own. */
-async function far(): Promise<{ readonly store: EtcdStore; readonly line: TcpLine }> {
+async function far(timeout = 5000): Promise<{ readonly store: EtcdStore; readonly line: TcpLine }> {
   const line = await lineTo(etcd.addresses[0] ?? '');
   lines.push(line);
-  return { line, store: await open({ addresses: [line.address] }) };
+  return { line, store: await open({ addresses: [line.address], timeout }) };
 }
 
 /** Both equal the store, and every revision of `written` came once to the one that lost nothing. */
@@ -93,7 +93,7 @@ describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
 
   test('a transaction whose answer was lost is answered by what became of it', async () => {
     etcd = await startEtcd();
-    const { store, line } = await far();
+    const { store, line } = await far(2500);
     await commitWrites(store, [put('a', '0')]);
     // Lost on the way back: it was made.
     line.loseAnswers();

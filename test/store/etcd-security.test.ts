@@ -42,11 +42,16 @@ const tls = (): NonNullable<EtcdEndpoints['tls']> => ({
   key: readFileSync(file('client.key')),
 });
 
-async function open(options: Omit<EtcdEndpoints, 'addresses'>, client?: string): Promise<EtcdStore> {
+async function open(
+  options: Omit<EtcdEndpoints, 'addresses'>,
+  client?: string,
+  timeout = 5000,
+): Promise<EtcdStore> {
   const { addresses } = etcd;
   const store = await EtcdStore.open({
     addresses,
     depthOf: scopeDepth,
+    timeout,
     ...(client === undefined ? {} : { client }),
     ...options,
   });
@@ -152,7 +157,7 @@ describe.skipIf(!hasEtcd)('etcd with TLS and users (needs etcd-server)', () => {
     ];
     const outcomes = await Promise.allSettled(
       strangers.map(async (options) => {
-        const store = await open(options);
+        const store = await open(options, 'stranger', 1500);
         await store.txn([], [put(keys.binding('n', 'stranger'), '{}')]);
       }),
     );

@@ -15,5 +15,5 @@ afterAll(async () => etcd?.stop());
 const fresh = (): Promise<EtcdStore> => EtcdStore.open({ addresses: etcd.addresses, root: `/t${++roots}/` });
 
 describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
-  storeContract('etcd', fresh, 0.2);
+  storeContract('etcd', fresh, 0.1);
 });

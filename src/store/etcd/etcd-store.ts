@@ -49,10 +49,12 @@ export interface EtcdOptions extends EtcdEndpoints {
   readonly depthOf?: DepthOf;
   /** What etcd was started with, at least; it is asked at the start, and etcd's own defaults are tried next. */
   readonly capacity?: EtcdCapacity;
+  /** Milliseconds until a call gives up, whatever endpoints it has tried; 5 seconds when left out. */
+  readonly timeout?: number;
 }
 
-/** Milliseconds until a call gives up, whatever endpoints it has tried. */
-const callTimeout = 5000;
+/** Milliseconds. */
+const usualTimeout = 5000;
 /** Milliseconds that a client's slots outlive it. */
 const slotTtl = 60_000;
 const frameBytes = 128 * 1024;
@@ -62,13 +64,21 @@ export class EtcdStore implements Store {
   readonly #connection: EtcdConnection;
   readonly #places: Places;
   readonly #transactions: Transactions;
+  readonly #timeout: number;
   readonly #leases = new Set<EtcdLease>();
   readonly #subscriptions = new Set<EtcdSubscription>();
   /** Transactions under way. */
   readonly #open = new Set<Promise<TxnResult>>();
   #closing: Promise<void> | null = null;
 
-  private constructor(connection: EtcdConnection, places: Places, capacity: EtcdCapacity, client: string) {
+  private constructor(
+    connection: EtcdConnection,
+    places: Places,
+    capacity: EtcdCapacity,
+    client: string,
+    timeout: number,
+  ) {
+    this.#timeout = timeout;
     this.#connection = connection;
     this.#places = places;
     // Half of the operations are for stamps: every write may need one. Some bytes are for the frame of messages.
@@ -81,9 +91,9 @@ export class EtcdStore implements Store {
       places,
       capacity,
       limits: this.limits,
-      timeout: callTimeout,
+      timeout,
       newSlots: async () => {
-        const lease = await EtcdLease.grant(connection, slotTtl, callTimeout);
+        const lease = await EtcdLease.grant(connection, slotTtl, timeout);
         this.#leases.add(lease);
         return new Slots(lease.number, (number) => places.slot(`${client}/${lease.id}`, number));
       },
@@ -92,7 +102,7 @@ export class EtcdStore implements Store {
 
   /** Throws `StoreUnavailable`. */
   static async open(options: EtcdOptions): Promise<EtcdStore> {
-    const { root = '/portcullis/', client = 'client', depthOf = () => 2 } = options;
+    const { root = '/portcullis/', client = 'client', depthOf = () => 2, timeout = usualTimeout } = options;
     const connection = new EtcdConnection(options);
     const places = new Places(root, depthOf);
     try {
@@ -100,9 +110,9 @@ export class EtcdStore implements Store {
         connection,
         places.stamp(''),
         options.capacity ?? wantedCapacity,
-        callTimeout,
+        timeout,
       );
-      return new EtcdStore(connection, places, capacity, client);
+      return new EtcdStore(connection, places, capacity, client, timeout);
     } catch (error) {
       connection.close();
       throw unavailable(`etcd at ${options.addresses.join(',')} cannot be used: ${reasonOf(error)}`, error);
@@ -154,14 +164,14 @@ export class EtcdStore implements Store {
 
   async lease(ttl: number): Promise<Lease> {
     this.#refuseClosed();
-    const lease = await this.#called(EtcdLease.grant(this.#connection, ttl, callTimeout));
+    const lease = await this.#called(EtcdLease.grant(this.#connection, ttl, this.#timeout));
     this.#leases.add(lease);
     return lease;
   }
 
   /** Drops the history up to the revision: etcd keeps all of it otherwise. */
   async compact(revision: number): Promise<void> {
-    await this.#called(this.#connection.once(methods.compact, compactRequest(revision), callTimeout));
+    await this.#called(this.#connection.once(methods.compact, compactRequest(revision), this.#timeout));
   }
 
   close(): Promise<void> {
@@ -182,7 +192,7 @@ export class EtcdStore implements Store {
 
   async #ask(method: string, request: ProtoMessage): Promise<Fields> {
     this.#refuseClosed();
-    return this.#called(this.#connection.ask(method, request, callTimeout));
+    return this.#called(this.#connection.ask(method, request, this.#timeout));
   }
 
   /** Faults of calls as faults of the store. */
