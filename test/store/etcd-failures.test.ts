@@ -188,4 +188,12 @@ describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
     });
     expect(await store.get('more')).toBeNull();
   }, 30_000);
+
+  test('limits between those of etcd and the documented ones are found by halves', async () => {
+    etcd = await startEtcd(1, ['--max-txn-ops=5000', '--max-request-bytes=3000000']);
+    const store = await open({ addresses: etcd.addresses });
+    expect(store.limits.operations).toBe((4096 - 4) / 2);
+    expect(store.limits.bytes).toBeLessThan(3_000_000);
+    expect(store.limits.bytes).toBeGreaterThan(1.5 * 1024 * 1024);
+  }, 30_000);
 });

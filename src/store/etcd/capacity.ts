@@ -22,7 +22,7 @@ export const leastCapacity: EtcdCapacity = { operations: 128, bytes: 1.5 * 1024 
 
 const grpcOverhead = 512 * 1024;
 
-/** The wanted capacity, or the default one for what etcd refuses. `key` may be read. Throws `CallFault`. */
+/** The wanted capacity; for what etcd refuses, a half, a quarter and so on. `key` may be read. Throws `CallFault`. */
 export async function findCapacity(
   connection: EtcdConnection,
   key: Buffer,
@@ -42,13 +42,28 @@ export async function findCapacity(
       throw error;
     }
   };
-  const compares = Array.from({ length: wanted.operations }, () => keyIsAbsent(key));
-  const hasOperations = await accepts(txnRequest({ compares, success: [], failure: [] }));
-  const frame = 64 + key.length;
-  const large = valueIs(key, Buffer.alloc(wanted.bytes + grpcOverhead - frame));
-  const hasBytes = await accepts(txnRequest({ compares: [large], success: [], failure: [] }));
-  return {
-    operations: hasOperations ? wanted.operations : leastCapacity.operations,
-    bytes: hasBytes ? wanted.bytes : leastCapacity.bytes,
+  const acceptsOperations = (count: number): Promise<boolean> => {
+    const compares = Array.from({ length: count }, () => keyIsAbsent(key));
+    return accepts(txnRequest({ compares, success: [], failure: [] }));
   };
+  const frame = 64 + key.length;
+  const acceptsBytes = (bytes: number): Promise<boolean> => {
+    const large = valueIs(key, Buffer.alloc(bytes + grpcOverhead - frame));
+    return accepts(txnRequest({ compares: [large], success: [], failure: [] }));
+  };
+  return {
+    operations: await largest(wanted.operations, leastCapacity.operations, acceptsOperations),
+    bytes: await largest(wanted.bytes, leastCapacity.bytes, acceptsBytes),
+  };
+}
+
+/** The first accepted number of `wanted` and its halves; `least`, untried, where none above it is accepted. */
+async function largest(
+  wanted: number,
+  least: number,
+  isAccepted: (tried: number) => Promise<boolean>,
+): Promise<number> {
+  for (let tried = wanted; tried > least; tried = Math.floor(tried / 2))
+    if (await isAccepted(tried)) return tried;
+  return least;
 }
