@@ -11,6 +11,7 @@ import {
   putSubnet,
   ruleRecord,
   subnetRecord,
+  withPortMarks,
 } from '../../test/lib/records.ts';
 import { type GroupPort, type GroupRule, type GroupWorld, networkCidr } from './world.ts';
 
@@ -88,5 +89,6 @@ export function worldWrites({ locals, members, rules, remote }: GroupWorld): Wri
 }
 
 export async function writeAll(store: Store, writes: readonly Write[]): Promise<void> {
-  for (let at = 0; at < writes.length; at += bulk) await store.txn([], writes.slice(at, at + bulk));
+  for (let at = 0; at < writes.length; at += bulk)
+    await store.txn([], withPortMarks(writes.slice(at, at + bulk)));
 }

@@ -2,6 +2,7 @@
  * A hypervisor's agent: keeps its switch equal to what the store says, and reports to the store what the switch has.
  * Builds the rooms, starts and stops them, and names the steps of a round; the rooms do the work.
  */
+import type { AskRecord } from '../model/records.ts';
 import { type DatapathStats, isKernelDatapath } from '../ovsdb/index.ts';
 import { Pipeline } from '../pipeline/flow-derivation.ts';
 import { Cutter } from './connections/cutter.ts';
@@ -17,6 +18,8 @@ import { Drift } from './switch/drift.ts';
 import { SwitchLinks } from './switch/switch-links.ts';
 
 export type { AgentOptions, AgentStatus } from './options.ts';
+
+const noAsks: ReadonlyMap<string, AskRecord> = new Map();
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -90,7 +93,7 @@ export class Agent {
     this.#flows.start();
     this.#punts.start();
     // Last, because rounds begin once the store is listed.
-    this.#interest.start([this.#report.answers, this.#report.life], () => this.#rounds.wake());
+    this.#interest.start([this.#report.answers, this.#report.life]);
   }
 
   /** Leaves the flows in place. */
@@ -113,7 +116,7 @@ export class Agent {
 
     // From here to `run` nothing waits: the questions, the packets and the flows belong to one moment.
     this.#interest.readSwitch();
-    const asks = this.#report.answers.take();
+    const asks = this.#interest.isComplete ? this.#report.answers.take() : noAsks;
     const onward = this.#punts.takeOnward();
     this.#pipeline.run();
 

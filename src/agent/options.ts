@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly hitsInterval?: number;
   /** Milliseconds between two looks for what others changed on the switch; 5 seconds when left out. */
   readonly lookInterval?: number;
+  /** Milliseconds for which what no port needs any more is still followed; a minute when left out. */
+  readonly lingerTime?: number;
 }
 
 export interface AgentStatus {

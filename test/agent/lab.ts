@@ -9,6 +9,7 @@ import { keys } from '../../src/model/keys.ts';
 import type { AskRecord, BindingRecord, SyncAnswer } from '../../src/model/records.ts';
 import type { Store, Write } from '../../src/store/contract.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { withPortMarks } from '../lib/records.ts';
 import { type Switch, type SwitchOptions, startSwitch } from '../lib/switch.ts';
 import { until } from '../lib/wait.ts';
 
@@ -83,7 +84,7 @@ export class Lab {
   }
 
   async write(...writes: readonly Write[]): Promise<void> {
-    await this.store.txn([], writes);
+    await this.store.txn([], withPortMarks(writes));
   }
 
   /** Plugs dummy interfaces, with the names of their ports by default. */

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Write } from '../../src/store/contract.ts';
 import { openStore } from '../../src/store/index.ts';
 import { type Background, describeRoot, type Guest, startGuest } from '../lib/netns.ts';
-import { defaultRules, networkWrites, putPort, putRule, ruleRecord } from '../lib/records.ts';
+import { defaultRules, networkWrites, putPort, putRule, ruleRecord, withPortMarks } from '../lib/records.ts';
 import { until } from '../lib/wait.ts';
 import { type Lab, startLab } from './lab.ts';
 
@@ -227,7 +227,7 @@ describeRoot('traffic of guests', () => {
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'portcullis-agent-'));
     const store = await openStore({ kind: 'embedded', dir: dataDir });
-    await store.txn([], world);
+    await store.txn([], withPortMarks(world));
     await store.close();
     lab = await startLab();
     agent = new AgentProcess(lab, dataDir);

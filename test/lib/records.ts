@@ -135,6 +135,14 @@ export const putPort = (text: PortText): Write => {
   const record = portRecord(text);
   return put(keys.port(record.network_id, record.id), record);
 };
+/** With the mark of each port among them, as the API writes and deletes it. */
+export const withPortMarks = (writes: readonly Write[]): Write[] =>
+  writes.flatMap((write): readonly Write[] => {
+    const port = keys.port.parse(write.key);
+    if (port === null) return [write];
+    const key = keys.portNetwork(port.id);
+    return [write, write.op === 'delete' ? { op: 'delete', key } : { op: 'put', key, value: port.network }];
+  });
 /** A rule's `id` is its position. */
 export function putQosPolicy(id: string, rules: readonly DistributiveOmit<QosRuleRecord, 'id'>[]): Write {
   const record: QosPolicyRecord = {

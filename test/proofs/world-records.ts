@@ -67,6 +67,7 @@ export function recordsOf(world: World): Map<string, string> {
   }
   for (const port of world.ports.values()) {
     put(keys.port(port.network, port.id), portOf(port));
+    records.set(keys.portNetwork(port.id), port.network);
     if (port.host !== null) put(keys.binding(port.network, port.id), { host: port.host, status: 'ACTIVE' });
   }
   for (const { id, stateful } of world.groups.values()) put(keys.group(id), { id, name: id, stateful });

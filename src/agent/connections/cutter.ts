@@ -134,8 +134,8 @@ export class Cutter {
     const world = worldOf(pipeline.facts);
     const judged: Judged[] = [];
     for (const [network, zone] of zones) {
-      // A zone that has another network by now was emptied for it.
-      if (zoneOf(network) !== zone) continue;
+      // A zone that has another network by now was emptied for it, and one that is not followed any more is given back.
+      if (zoneOf(network) !== zone || !follows(keys.network(network))) continue;
       const entries = read?.get(zone) ?? null;
       if (read !== null && entries !== null) judged.push(judge(this.#options, world, network, zone, entries));
       else if (read === null || read.has(zone))

@@ -116,7 +116,12 @@ export function ownersIn({ pipeline, follows }: Judge, world: World, network: Ne
         if (port.network === network) others.set(facts.portKeys.get(port.id) ?? 0, port.id);
     }
     const other = others.get(key);
-    if (other !== undefined) return isKnown(other) ? other : null;
+    if (other !== undefined) {
+      if (isKnown(other)) return other;
+      // Its rules may change unseen: its connections are judged when it comes.
+      pipeline.tightening.isAway(other, network);
+      return null;
+    }
     return allPortsKnown ? (`gone-${key}` as PortId) : null;
   };
 }

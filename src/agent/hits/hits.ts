@@ -103,12 +103,12 @@ export class Hits implements CounterWatch {
 
   #prune(): void {
     const { topology } = this.#options.interest;
-    const isPortGone = (id: string) => topology.port(id as PortId).state === 'absent';
+    const isPortGone = (id: string) => topology.lookUpPort(id as PortId).state === 'absent';
     this.#accounts.prune((id) => this.#isRuleGone(id), isPortGone, Date.now());
   }
 
   #isRuleGone(id: string): boolean {
-    return this.#options.interest.topology.rule(id as RuleId).state === 'absent';
+    return this.#options.interest.topology.lookUpRule(id as RuleId).state === 'absent';
   }
 
   /** Gives the number of flows that were read: all, or those of some cookies. */

@@ -2,26 +2,21 @@
  * What this host is interested in: the ports that are plugged into its bridge, and what the store says about them.
  * Sets the pipeline's facts from both, and keeps the conntrack zones of their networks. Derives no flows.
  *
- * Invariants: a zone is recorded in the switch's database before its first use, and empty at its first use.
+ * Invariants: a zone is recorded in the switch's database before its first use, and empty at its first use. A port's
+ * facts are complete before it is local. A network with a recorded zone is followed.
  */
 import type { Logger } from 'pino';
-import { reasonOf } from '../../base/errors.ts';
 import { setBridgeExternalIds } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId, PortId } from '../../policy/world.ts';
-import type { Batch, Snapshot, Store, Subscription } from '../../store/contract.ts';
+import type { Store } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
+import type { StoreReader } from './following.ts';
 import { type PluggedInterface, PluggedInterfaces } from './interfaces.ts';
+import { Lingering } from './lingering.ts';
+import { PluggedNeeds } from './plugged-needs.ts';
 import { Topology } from './topology.ts';
 import { allocateZones, recordedZones, releasableZones, zoneRecord } from './zones.ts';
-
-/** A reader of some prefixes of the store. All readers get each revision as one batch. */
-export interface StoreReader {
-  readonly prefixes: readonly string[];
-  reset(snapshot: Snapshot): void;
-  /** False for a batch that calls for no round. */
-  apply(batch: Batch): boolean;
-}
 
 export interface InterestOptions {
   readonly store: Store;
@@ -30,25 +25,31 @@ export interface InterestOptions {
   readonly links: SwitchLinks;
   readonly pipeline: Pipeline;
   readonly log: Logger;
+  /** Milliseconds for which what no port needs any more is still followed; a minute when left out. */
+  readonly lingerTime?: number;
+  /** A round is needed. */
+  readonly onChange: () => void;
 }
 
 type OwnInterface = PluggedInterface & { readonly network: NetworkId };
+
+const defaultLingerTime = 60_000;
 
 export class Interest {
   readonly topology: Topology;
   readonly #options: InterestOptions;
   readonly #plugged: PluggedInterfaces;
-  #subscription: Subscription | null = null;
-  #listed = false;
-  /** A plugged port without a number; null when there is none. */
-  #awaited: PortId | null = null;
+  /** Networks with a zone that no port here needs any more. */
+  readonly #zones: Lingering<NetworkId>;
+  #needs: PluggedNeeds | null = null;
   /** What was plugged when the switch was last read. */
   #present: ReadonlyMap<PortId, PluggedInterface> = new Map();
 
   constructor(options: InterestOptions) {
     this.#options = options;
-    const { pipeline, log } = options;
+    const { pipeline, log, onChange } = options;
     this.topology = new Topology(pipeline.facts, (key) => log.warn({ key }, 'cannot read a record'));
+    this.#zones = new Lingering(this.#lingerTime, onChange);
     this.#plugged = new PluggedInterfaces(({ port, name, out }) =>
       log.warn(
         { port, interface: name, other: out },
@@ -57,47 +58,50 @@ export class Interest {
     );
   }
 
-  /** Follows the store for the topology and for `readers`. `onChange`: a round is needed. */
-  start(readers: readonly StoreReader[], onChange: () => void): void {
-    const { store, log } = this.#options;
-    const all: readonly StoreReader[] = [this.topology, ...readers];
-    this.#subscription = store.subscribe(
-      all.flatMap(({ prefixes }) => prefixes),
-      {
-        onSnapshot: (snapshot) => {
-          for (const reader of all) reader.reset(snapshot);
-          this.#listed = true;
-          onChange();
-        },
-        onBatch: (batch) => {
-          const needed = all.map((reader) => reader.apply(batch));
-          if (needed.includes(true)) onChange();
-        },
-        onTrouble: (error) => log.warn({ error: reasonOf(error) }, 'lost the store; listing it again'),
-      },
-    );
+  get #lingerTime(): number {
+    return this.#options.lingerTime ?? defaultLingerTime;
+  }
+
+  /** Follows the store for the topology and for `readers`. */
+  start(readers: readonly StoreReader[]): void {
+    const { store, log, onChange, pipeline } = this.#options;
+    const { topology } = this;
+    const { facts } = pipeline;
+    const lingerTime = this.#lingerTime;
+    this.#needs = new PluggedNeeds({ store, log, topology, facts, readers, lingerTime, onChange });
   }
 
   stop(): void {
-    this.#subscription?.close();
+    this.#needs?.close();
+    this.#zones.stop();
   }
 
-  /** Whether the store has been listed. Before that, a missing record means nothing. */
+  /** Whether the store has answered. Before that, a missing record means nothing. */
   get listed(): boolean {
-    return this.#listed;
+    return this.#needs?.isListed === true;
+  }
+
+  /** Whether the facts have all that plugged ports need, as of the last `readSwitch`. */
+  get isComplete(): boolean {
+    return this.#needs?.isComplete === true;
+  }
+
+  /** The facts have everything that plugged ports need, up to this revision of the store. */
+  get revision(): number {
+    return this.#needs?.revision ?? 0;
   }
 
   /**
-   * Gives zones to networks with plugged ports that have none. False while a plugged port is not followed yet, or waits
-   * for its number: a round would withdraw its flows.
+   * Follows what plugged ports need, and gives zones to their networks. False while a round would withdraw flows that
+   * an earlier agent installed.
    */
   async prepare(): Promise<boolean> {
     const { bridge, links, pipeline } = this.#options;
     const { ovsdb, session } = links;
     const recorded = recordedZones(ovsdb, bridge);
     const plugged = this.#plugged.read(ovsdb, bridge);
-    for (const id of plugged.keys()) if (this.topology.port(id).state === 'not-followed') return false;
-    if (this.#waitsForNumbers(plugged)) return false;
+    this.#needs?.follow([...plugged.keys()], recorded.keys());
+    if (this.#needs?.wasComplete !== true) return false;
     const needed = this.#neededNetworks(plugged);
     // A record that somebody removed is written again as it was: connections are in that zone.
     const lost = [...pipeline.facts.zones.entries()].filter(
@@ -114,29 +118,26 @@ export class Interest {
     return true;
   }
 
-  /** Logs each wait once. */
-  #waitsForNumbers(plugged: ReadonlyMap<PortId, PluggedInterface>): boolean {
-    const port = [...plugged.keys()].find((id) => this.topology.awaitsNumbers(id)) ?? null;
-    if (port !== null && this.#awaited === null)
-      this.#options.log.warn({ port }, 'waits for a server to number the records of release 0.1');
-    this.#awaited = port;
-    return port !== null;
-  }
-
   /** Whether an interface of the port was there when the switch was last read. */
   isPlugged(port: PortId): boolean {
     return this.#present.has(port);
   }
 
-  /** Gives back the zones of deleted networks. Call it once the switch has no flow of theirs. */
+  /**
+   * Gives back the zones of networks that were deleted, or have had no port here for a while. Call it once the switch
+   * has no flow of theirs.
+   */
   async releaseZones(): Promise<void> {
     const { bridge, links, pipeline } = this.#options;
     const { localsOf } = pipeline.relations;
     const needed = this.#neededNetworks(this.#plugged.read(links.ovsdb, bridge));
+    const recorded = recordedZones(links.ovsdb, bridge);
+    const isInUse = (id: NetworkId): boolean => localsOf.get(id) !== undefined || needed.has(id);
+    const over = new Set(this.#zones.over([...recorded.keys()].filter((id) => !isInUse(id))));
     const released = releasableZones(
-      recordedZones(links.ovsdb, bridge),
-      (network) => this.topology.network(network),
-      (network) => localsOf.get(network) !== undefined || needed.has(network),
+      recorded,
+      (id) => over.has(id) || this.topology.lookUpNetwork(id).state === 'absent',
+      isInUse,
     );
     const records = released.map((network) => [zoneRecord(network), null] as const);
     await links.ovsdb.transact(setBridgeExternalIds(links.ovsdb, bridge, Object.fromEntries(records)));
@@ -153,9 +154,12 @@ export class Interest {
     for (const [type] of facts.tunnels.entries()) if (!tunnels.has(type)) facts.tunnels.delete(type);
     for (const [type, ofport] of tunnels) facts.tunnels.set(type, ofport);
     this.#present = this.#plugged.read(ovsdb, this.#options.bridge);
+    // Ports may have been plugged since `prepare`.
+    this.#needs?.follow([...this.#present.keys()], zones.keys());
     const own = this.#ownInterfaces(this.#present);
     for (const [port] of facts.ofports.entries()) if (!own.has(port)) facts.ofports.delete(port);
-    for (const [port, { ofport }] of own) facts.ofports.set(port, ofport);
+    for (const [port, { ofport }] of own)
+      if (this.#needs?.isReady(port) === true) facts.ofports.set(port, ofport);
   }
 
   #neededNetworks(plugged: ReadonlyMap<PortId, PluggedInterface>): ReadonlySet<NetworkId> {

@@ -25,30 +25,30 @@ beforeEach(() => {
 });
 
 test('before anything is listed, nothing is absent', () => {
-  expect(topology.network(near)).toEqual({ state: 'not-followed' });
-  expect(topology.port('p' as PortId)).toEqual({ state: 'not-followed' });
-  expect(topology.rule('r' as RuleId)).toEqual({ state: 'not-followed' });
+  expect(topology.lookUpNetwork(near)).toEqual({ state: 'not-followed' });
+  expect(topology.lookUpPort('p' as PortId)).toEqual({ state: 'not-followed' });
+  expect(topology.lookUpRule('r' as RuleId)).toEqual({ state: 'not-followed' });
 });
 
 test('only what is under a followed prefix can be absent', () => {
   topology.reset({ revision: 1, entries: [network(near)] }, [keys.network(near), keys.network('gone')]);
-  expect(topology.network(near).state).toBe('present');
-  expect(topology.network('gone' as NetworkId).state).toBe('absent');
-  expect(topology.network(far).state).toBe('not-followed');
-  expect(topology.port('p' as PortId).state).toBe('not-followed');
+  expect(topology.lookUpNetwork(near).state).toBe('present');
+  expect(topology.lookUpNetwork('gone' as NetworkId).state).toBe('absent');
+  expect(topology.lookUpNetwork(far).state).toBe('not-followed');
+  expect(topology.lookUpPort('p' as PortId).state).toBe('not-followed');
   topology.reset({ revision: 2, entries: [network(near)] });
-  expect(topology.network(far).state).toBe('absent');
-  expect(topology.port('p' as PortId).state).toBe('absent');
+  expect(topology.lookUpNetwork(far).state).toBe('absent');
+  expect(topology.lookUpPort('p' as PortId).state).toBe('absent');
 });
 
 test('a list of some prefixes withdraws nothing that is under others', () => {
   topology.reset({ revision: 1, entries: [network(near)] }, [keys.network(near)]);
   topology.reset({ revision: 2, entries: [network(far)] }, [keys.network(far)]);
-  expect(topology.network(near).state).toBe('present');
-  expect(topology.network(far).state).toBe('present');
+  expect(topology.lookUpNetwork(near).state).toBe('present');
+  expect(topology.lookUpNetwork(far).state).toBe('present');
   topology.reset({ revision: 3, entries: [] }, [keys.network(far)]);
-  expect(topology.network(near).state).toBe('present');
-  expect(topology.network(far).state).toBe('absent');
+  expect(topology.lookUpNetwork(near).state).toBe('present');
+  expect(topology.lookUpNetwork(far).state).toBe('absent');
 });
 
 test('the zone of a deleted network is given back, of one that is not followed or in use not', () => {
@@ -60,7 +60,7 @@ test('the zone of a deleted network is given back, of one that is not followed o
   const recorded = new Map([near, far, 'gone', 'used'].map((id, at) => [id as NetworkId, zone(at + 1)]));
   const released = releasableZones(
     recorded,
-    (id) => topology.network(id),
+    (id) => topology.lookUpNetwork(id).state === 'absent',
     (id) => id === 'used',
   );
   expect(released).toEqual(['gone']);
@@ -85,7 +85,7 @@ test("a port waits for its number and for its network's, and is known meanwhile"
   const id = 'p' as PortId;
   const waitsWith = (...entries: Entry[]): boolean => {
     topology.reset({ revision: 1, entries });
-    expect(topology.port(id).state).toBe('present');
+    expect(topology.lookUpPort(id).state).toBe('present');
     return topology.awaitsNumbers(id);
   };
   expect(waitsWith(network(near), port({}))).toBe(true);

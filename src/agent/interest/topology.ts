@@ -34,21 +34,31 @@ import type {
   SubnetId,
 } from '../../policy/world.ts';
 import type { Batch, Entry, Snapshot } from '../../store/contract.ts';
-import { Followed, type Lookup } from './lookup.ts';
+import { PrefixSet } from '../../store/prefixes.ts';
+import { Deletions } from './deletions.ts';
+import { type Lookup, lookupOf } from './lookup.ts';
+import type { Known } from './needs.ts';
 
 interface PortParts {
   readonly record?: PortRecord;
   readonly binding?: BindingRecord;
 }
 
-export class Topology {
+export class Topology implements Known {
   readonly #facts: Facts;
   readonly #unreadable: (key: string) => void;
   /** What each key said, to skip what has not changed and to find what a re-list no longer holds. */
   readonly #seen = new Map<string, string>();
   readonly #ports = new Map<string, PortParts>();
+  /** The network of each port whose mark is followed. */
+  readonly #marks = new Map<PortId, NetworkId>();
+  /** The address group of each rule that names one, by the rule's group. */
+  readonly #addressGroups = new Map<GroupId, Map<RuleId, AddressGroupId>>();
   readonly #dispatch: KeyDispatch;
-  readonly #followed = new Followed();
+  readonly #followed = new PrefixSet();
+  /** Rules and ports. */
+  readonly #deletions = new Deletions();
+  #isForgetting = false;
 
   constructor(facts: Facts, unreadable: (key: string) => void) {
     this.#facts = facts;
@@ -70,32 +80,55 @@ export class Topology {
       factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
       factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
       factOf(keys.qosPolicy, facts.qosPolicies, ({ id }) => id as QosPolicyId, qosPolicyOf),
-      factOf(keys.rule, facts.rules, ({ id }) => id as RuleId, ruleOf),
+      on(keys.rule, ({ parts: { group, id }, record }) => {
+        this.#noteDeletion(id, record === null);
+        setFact(facts.rules, id as RuleId, record, ruleOf);
+        this.#noteAddressGroup(group as GroupId, id as RuleId);
+      }),
       factOf(
         keys.linkLocal,
         facts.linkLocals,
         ({ network, address }) => `${network}|${address}`,
         (record, { network, address }) => recordedLinkLocalOf(network, address, record),
       ),
-      on(keys.port, ({ parts, record }) => this.#setPort(parts.id, 'record', record)),
+      on(keys.port, ({ parts, record }) => {
+        this.#noteDeletion(parts.id, record === null);
+        this.#setPort(parts.id, 'record', record);
+      }),
       on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),
+      on(keys.portNetwork, ({ parts: { port }, record }) => {
+        if (record === null) this.#marks.delete(port as PortId);
+        else this.#marks.set(port as PortId, record as NetworkId);
+      }),
     ]);
   }
 
-  /** The prefixes of the store that it is made of. */
+  /** The prefixes under which everything is that it could be made of. */
   get prefixes(): readonly string[] {
     return this.#dispatch.prefixes;
   }
 
   /** `entries` are all keys under `prefixes`, which are followed from now on. Keys under others stay as they are. */
   reset({ entries }: Snapshot, prefixes: readonly string[] = this.prefixes): void {
+    // Nothing is known under a prefix that was not followed before.
+    const again = new PrefixSet(prefixes.filter((prefix) => this.#followed.has(prefix)));
     this.#followed.add(prefixes);
     const present = new Set<string>();
     for (const { key, value } of inOrderOfAge(entries)) {
       if (this.#put(key, value)) present.add(key);
     }
-    const isListed = (key: string): boolean => prefixes.some((prefix) => key.startsWith(prefix));
-    for (const key of this.#seen.keys()) if (!present.has(key) && isListed(key)) this.#delete(key);
+    if (again.all.length > 0)
+      for (const key of this.#seen.keys()) if (!present.has(key) && again.covers(key)) this.#delete(key);
+  }
+
+  /** Knows nothing any more under these prefixes, unless others that are followed cover them. */
+  forget(prefixes: readonly string[]): void {
+    const forgotten = new PrefixSet(prefixes);
+    this.#followed.delete(prefixes);
+    this.#isForgetting = true;
+    for (const key of this.#seen.keys())
+      if (forgotten.covers(key) && !this.#followed.covers(key)) this.#delete(key);
+    this.#isForgetting = false;
   }
 
   /** False when nothing here changed. */
@@ -111,16 +144,36 @@ export class Topology {
     return this.#followed.covers(prefix);
   }
 
-  network(id: NetworkId): Lookup<Network> {
-    return this.#followed.lookup(this.#facts.networks.get(id), keys.network(id));
+  network(id: NetworkId): Network | undefined {
+    return this.#facts.networks.get(id);
   }
 
-  port(id: PortId): Lookup<Port> {
-    return this.#followed.lookup(this.#facts.ports.get(id), keys.port.prefix);
+  port(id: PortId): Port | undefined {
+    return this.#facts.ports.get(id);
   }
 
-  rule(id: RuleId): Lookup<Rule> {
-    return this.#followed.lookup(this.#facts.rules.get(id), keys.rule.prefix);
+  markedNetwork(id: PortId): NetworkId | undefined {
+    return this.#marks.get(id);
+  }
+
+  addressGroupsOf(group: GroupId): Iterable<AddressGroupId> {
+    return new Set(this.#addressGroups.get(group)?.values());
+  }
+
+  lookUpNetwork(id: NetworkId): Lookup<Network> {
+    return lookupOf(this.network(id), this.follows(keys.network(id)));
+  }
+
+  /** A port that was never known is absent when its mark is, or when its network has no such port. */
+  lookUpPort(id: PortId): Lookup<Port> {
+    const network = this.#marks.get(id);
+    const place = network === undefined ? keys.portNetwork(id) : keys.port.under(network);
+    const isFollowed = this.follows(place) || this.follows(keys.port.prefix);
+    return lookupOf(this.port(id), isFollowed || this.#deletions.has(id));
+  }
+
+  lookUpRule(id: RuleId): Lookup<Rule> {
+    return lookupOf(this.#facts.rules.get(id), this.follows(keys.rule.prefix) || this.#deletions.has(id));
   }
 
   /** Whether a port or its network is a record of release 0.1 that no server has given a number yet. */
@@ -167,6 +220,20 @@ export class Topology {
 
   #delete(key: string): boolean {
     return this.#seen.delete(key) && this.#dispatch.take(key, null);
+  }
+
+  #noteDeletion(id: string, isGone: boolean): void {
+    if (!isGone) this.#deletions.delete(id);
+    else if (!this.#isForgetting) this.#deletions.add(id);
+  }
+
+  #noteAddressGroup(group: GroupId, rule: RuleId): void {
+    const remote = this.#facts.rules.get(rule)?.remote;
+    const named = this.#addressGroups.get(group) ?? new Map<RuleId, AddressGroupId>();
+    if (remote?.kind === 'addresses') named.set(rule, remote.group);
+    else named.delete(rule);
+    if (named.size > 0) this.#addressGroups.set(group, named);
+    else this.#addressGroups.delete(group);
   }
 
   #setPort<Part extends keyof PortParts>(id: string, part: Part, record: PortParts[Part] | null): void {

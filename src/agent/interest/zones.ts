@@ -6,7 +6,6 @@
 import { findByName, type RowSource } from '../../ovsdb/index.ts';
 import { isZone, type Zone } from '../../pipeline/zone.ts';
 import type { NetworkId } from '../../policy/world.ts';
-import type { Lookup } from './lookup.ts';
 
 const prefix = 'portcullis-zone-';
 
@@ -46,11 +45,11 @@ export function allocateZones(recorded: Zones, needed: Iterable<NetworkId>): Map
   return fresh;
 }
 
-/** Networks whose zones can be given back: the store has deleted them, and no port of theirs is here (`isInUse`). */
+/** Networks whose zones can be given back: they are gone (`isGone`), and no port of theirs is here (`isInUse`). */
 export function releasableZones(
   recorded: Zones,
-  network: (id: NetworkId) => Lookup<unknown>,
+  isGone: (id: NetworkId) => boolean,
   isInUse: (id: NetworkId) => boolean,
 ): NetworkId[] {
-  return [...recorded.keys()].filter((id) => network(id).state === 'absent' && !isInUse(id));
+  return [...recorded.keys()].filter((id) => isGone(id) && !isInUse(id));
 }

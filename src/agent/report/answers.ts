@@ -12,7 +12,7 @@ import { keys } from '../../model/keys.ts';
 import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../../model/records.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
-import type { StoreReader } from '../interest/interest.ts';
+import type { StoreReader } from '../interest/following.ts';
 
 export interface AnswersOptions {
   readonly store: Store;

@@ -24,7 +24,7 @@ async function afterLoss(followed: readonly string[]): Promise<Bindings> {
   const { entries, revision } = await store.snapshot(['']);
   topology.apply({ revision, events: entries.map((entry) => ({ type: 'put', entry })) });
   await bindings.report(new Set([port]));
-  topology.apply({ revision, events: [{ type: 'delete', key: keys.port('n', port) }] });
+  topology.forget([keys.port.prefix]);
   topology.reset({ revision, entries: [] }, followed);
   return bindings;
 }

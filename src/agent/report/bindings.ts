@@ -43,7 +43,7 @@ export class Bindings {
 
   /** Plugged but not followed: that says nothing about the port. */
   #isUnknown(port: PortId): boolean {
-    return this.#isPlugged(port) && this.#topology.port(port).state === 'not-followed';
+    return this.#isPlugged(port) && this.#topology.lookUpPort(port).state === 'not-followed';
   }
 
   /** Takes over what an earlier agent of this host left, so that ports which went meanwhile are marked. */

@@ -11,7 +11,7 @@ import { Fault, reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
 import type { BridgeRecord, HostRecord } from '../../model/records.ts';
 import type { Batch, Lease, Store, Write } from '../../store/contract.ts';
-import type { StoreReader } from '../interest/interest.ts';
+import type { StoreReader } from '../interest/following.ts';
 
 /** Milliseconds after which a host that is cut off counts as dead. */
 const leaseTtl = 15_000;
