@@ -222,7 +222,11 @@ export class Oracle {
     // A project gets its default group when any of its members lists groups.
     if (reading && after !== null && ['groups', 'rules'].includes(kind))
       return projectOf(after) === who.project;
-    if (/^(uses|taken|vni|port-key|stateless|default-groups|default-qos|default-statefulness-of)\//.test(key))
+    if (
+      /^(uses|taken|vni|port-key|port-networks|stateless|default-groups|default-qos|default-statefulness-of)\//.test(
+        key,
+      )
+    )
       return true;
     if (reading && (kind === 'asks' || kind === 'answers')) return true;
     if (!mayWrite(who)) return false;
