@@ -1,17 +1,23 @@
 /**
  * What readers can follow by itself in a store of many hosts: records by their kind and first id (a network's ports, a
- * group's rules, one network), or a whole kind that every host follows. Marks and notes are followed by servers only,
- * with everything.
+ * group's rules, one network), or a whole kind that every host follows. Of the marks, agents follow those of single ports'
+ * networks. All others, and notes, are followed by servers only, with everything.
  *
  * Invariant: all processes on a store agree on it, since a writer stamps what a reader waits for.
  */
 import { allKinds, keys } from './keys.ts';
 
-const followedWhole: ReadonlySet<string> = new Set([keys.host.layout, keys.life.layout, keys.ask.layout]);
+const followedWhole: ReadonlySet<string> = new Set([
+  keys.host.layout,
+  keys.life.layout,
+  keys.ask.layout,
+  keys.bridge.layout,
+]);
+const followedSingly: ReadonlySet<string> = new Set([keys.portNetwork.layout]);
 
 const depths = new Map(
   allKinds.map(({ layout, holds }) => {
-    const depth = followedWhole.has(layout) ? 1 : holds === 'record' ? 2 : 0;
+    const depth = followedWhole.has(layout) ? 1 : holds === 'record' || followedSingly.has(layout) ? 2 : 0;
     return [layout.split('/', 1)[0] ?? '', depth] as const;
   }),
 );

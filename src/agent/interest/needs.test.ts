@@ -7,9 +7,12 @@ import {
   putRule,
   ruleRecord,
 } from '../../../test/lib/records.ts';
+import { keys } from '../../model/keys.ts';
+import { scopeDepth } from '../../model/scopes.ts';
 import type { AddressGroupId, GroupId, NetworkId, PortId, QosPolicyId } from '../../policy/world.ts';
 import type { Write } from '../../store/contract.ts';
-import { type Known, prefixesAfter, prefixesFor } from './needs.ts';
+import { Places } from '../../store/etcd/scopes.ts';
+import { commonPrefixes, type Known, prefixesAfter, prefixesFor } from './needs.ts';
 
 const nothing: Known = {
   port: () => undefined,
@@ -63,6 +66,14 @@ test('of a port that is known, its network, groups with rules, their address gro
 test('of a network without ports, what belongs to it', () => {
   const network = 'm' as NetworkId;
   expect(sorted(prefixesFor([], [network], nothing))).toEqual(sorted(ofNetwork('m')));
+});
+
+test('a store of many hosts can deliver each of them by itself', () => {
+  const places = new Places('/', scopeDepth);
+  const needed = [...prefixesFor([port, 'q' as PortId], [], known), ...prefixesFor([port], [], nothing)];
+  const reports = [keys.ask.prefix, keys.host('h'), keys.life('h')];
+  for (const prefix of [...needed, ...commonPrefixes, ...reports])
+    expect(places.scopeOf(prefix)).not.toBe('');
 });
 
 const installed = {

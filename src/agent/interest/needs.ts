@@ -28,6 +28,9 @@ export interface Known {
   addressGroupsOf(group: GroupId): Iterable<AddressGroupId>;
 }
 
+/** What every host follows: the tunnel endpoints of all. */
+export const commonPrefixes: readonly string[] = [keys.bridge.prefix];
+
 /** The prefixes that ports need, and whole networks beside theirs. */
 export function prefixesFor(
   ports: Iterable<PortId>,

@@ -9,7 +9,7 @@ import type { NetworkId, PortId } from '../../policy/world.ts';
 import type { Store } from '../../store/contract.ts';
 import { Following, type StoreReader } from './following.ts';
 import { Lingering } from './lingering.ts';
-import { type Installed, prefixesFor } from './needs.ts';
+import { commonPrefixes, type Installed, prefixesFor } from './needs.ts';
 import type { Topology } from './topology.ts';
 
 export interface PluggedNeedsOptions {
@@ -24,9 +24,6 @@ export interface PluggedNeedsOptions {
   /** A round is needed. */
   readonly onChange: () => void;
 }
-
-/** The tunnel endpoints of all hosts. */
-const commonPrefixes = [keys.bridge.prefix] as const;
 
 export class PluggedNeeds {
   readonly #topology: Topology;
