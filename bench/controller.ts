@@ -17,7 +17,7 @@ const program = fileURLToPath(new URL('../dist/bin/portcullis.js', import.meta.u
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith('PORTCULLIS_')),
 );
-const killScript = `tr '\\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "--data-dir $2 " && kill -9 "$1"`;
+const killScript = `tr '\\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "$2" && kill -9 "$1"`;
 
 /** A userspace bridge is also a network device of the machine, so its name must be unique. */
 const own = randomBytes(4).toString('hex');
@@ -62,16 +62,20 @@ export class Controller {
   #stdout = '';
   #stderr = '';
 
-  constructor(at: Switch, data: DataDirectory, nodeFlags: readonly string[]) {
-    const flags = ['--listen', '127.0.0.1:0', '--data-dir', data.path, '--ovsdb', at.dbTarget];
-    const rest = ['--bridge', bridge, '--host', host, '--datapath-type', 'netdev'];
+  /** `own`: flags of this process alone. */
+  constructor(at: Switch, part: 'up' | 'agent', own: readonly string[]) {
+    const flags = [...own, '--ovsdb', at.dbTarget, '--bridge', bridge, '--host', host];
+    const rest = ['--datapath-type', 'netdev'];
+    const nodeFlags = (process.env['PORTCULLIS_BENCH_NODE_FLAGS'] ?? '')
+      .split(' ')
+      .filter((flag) => flag !== '');
     this.spawnedAt = Date.now();
-    this.#child = spawn(process.execPath, [...nodeFlags, program, 'up', ...flags, ...rest], {
+    this.#child = spawn(process.execPath, [...nodeFlags, program, part, ...flags, ...rest], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.pid = this.#child.pid ?? -1;
-    this.#reaper = new Reaper(killScript, [String(this.pid), data.path]);
+    this.#reaper = new Reaper(killScript, [String(this.pid), own.join(' ')]);
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#takeLog(chunk.toString()));
   }
@@ -91,11 +95,21 @@ export class Controller {
 
   /** The API's address, from the ready line. The switch has acknowledged the first round by then. */
   async ready(): Promise<string> {
-    const said = () => this.#stdout.includes('\n') || this.#child.exitCode !== null;
-    await until(said, { timeout: 120_000, what: 'the ready line' });
-    const [, endpoint] = /^portcullis ready: (http:\S+)\n$/.exec(this.#stdout) ?? [];
+    const endpoint = /^portcullis ready: (http:\S+)\n$/.exec(await this.#readyLine())?.[1];
     if (endpoint === undefined) throw new Error(`no ready line: ${this.#stdout}${JSON.stringify(this.#log)}`);
     return endpoint;
+  }
+
+  /** The agent has no address. */
+  async agentReady(): Promise<void> {
+    if (!(await this.#readyLine()).startsWith('portcullis ready: agent'))
+      throw new Error(`no ready line: ${this.#stdout}${JSON.stringify(this.#log)}`);
+  }
+
+  async #readyLine(): Promise<string> {
+    const said = () => this.#stdout.includes('\n') || this.#child.exitCode !== null;
+    await until(said, { timeout: 120_000, what: 'the ready line' });
+    return this.#stdout;
   }
 
   /** Log lines with that text so far. */
@@ -124,10 +138,12 @@ export class Controller {
 }
 
 /** PORTCULLIS_BENCH_NODE_FLAGS gives the interpreter flags, such as a profiler's. */
-export function startController(at: Switch, data: DataDirectory): Controller {
-  const flags = (process.env['PORTCULLIS_BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
-  return new Controller(at, data, flags);
-}
+export const startController = (at: Switch, data: DataDirectory): Controller =>
+  new Controller(at, 'up', ['--listen', '127.0.0.1:0', '--data-dir', data.path]);
+
+/** An agent alone, on etcd. */
+export const startAgentAlone = (at: Switch, addresses: readonly string[]): Controller =>
+  new Controller(at, 'agent', ['--store', `etcd://${addresses.join(',')}`]);
 
 /** A value of the metrics page: the first sample of that name. */
 export function metric(page: string, name: string): number {

@@ -4,6 +4,7 @@ import { benchApi } from './api.ts';
 import { benchDatapath } from './datapath.ts';
 import { benchGroups } from './groups.ts';
 import { benchIdle } from './idle.ts';
+import { benchInterest } from './interest.ts';
 import { emitMachine } from './machine.ts';
 import { benchMasks } from './masks.ts';
 import { benchQos } from './qos.ts';
@@ -21,6 +22,7 @@ const sections = {
   qos: benchQos,
   start: benchStart,
   idle: benchIdle,
+  interest: benchInterest,
   restart: benchRestart,
 } as const;
 type Section = keyof typeof sections;

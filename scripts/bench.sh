@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `npm run bench [-- api|scale|groups|datapath|masks|qos|start|idle… --quick]`: installs what a fresh machine lacks, runs bench/main.ts.
+# `npm run bench [-- api|scale|groups|datapath|masks|qos|start|idle|interest… --quick]`: installs what a fresh machine lacks, runs bench/main.ts.
 # Standard output carries JSON lines only (run with `npm run --silent bench`); progress goes to standard error.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
