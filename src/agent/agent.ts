@@ -93,7 +93,7 @@ export class Agent {
     this.#flows.start();
     this.#punts.start();
     // Last, because rounds begin once the store is listed.
-    this.#interest.start([this.#report.answers, this.#report.life]);
+    this.#interest.start([this.#report.answers, this.#report.targets, this.#report.life]);
   }
 
   /** Leaves the flows in place. */
@@ -116,18 +116,17 @@ export class Agent {
 
     // From here to `run` nothing waits: the questions, the packets and the flows belong to one moment.
     this.#interest.readSwitch();
-    const asks = this.#interest.isComplete ? this.#report.answers.take() : noAsks;
+    const questions = this.#interest.isComplete ? this.#report.takeQuestions() : noQuestions;
     const onward = this.#punts.takeOnward();
     this.#pipeline.run();
 
     this.#links.limitConnections([...this.#pipeline.facts.zones.entries()].map(([, zone]) => zone));
-    const isAwaited = [...asks.values()].some(({ kind }) => kind === 'sync');
     let acknowledged = false;
     try {
-      acknowledged = await this.#flows.apply(isAwaited);
+      acknowledged = await this.#flows.apply(questions.target !== null);
     } finally {
       if (!acknowledged) {
-        this.#report.answers.restore(asks);
+        this.#report.restore(questions);
         this.#punts.restoreOnward(onward);
         this.#rounds.wake();
       }
@@ -138,7 +137,7 @@ export class Agent {
     this.#resolveFirst();
     this.#punts.send(onward);
     await this.#report.acknowledged();
-    void this.#report.answer(asks, cut);
+    void this.#report.answer(questions, cut);
   }
 
   /** Whether the switch and its database answer. */

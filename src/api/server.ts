@@ -26,6 +26,7 @@ import { registerExplain } from './operator/explain-routes.ts';
 import { registerOperatorRoutes } from './operator/operator.ts';
 import { registerRuleUsage } from './operator/rule-usage-routes.ts';
 import { registerStoreCheck } from './operator/store-check.ts';
+import { SwitchSync } from './operator/switch-sync.ts';
 import { registerResources } from './resources/catalogue.ts';
 import { plantDefaultGroupRules } from './resources/default-group-rules.ts';
 import { registerEmptyLists } from './resources/empty-lists.ts';
@@ -159,10 +160,11 @@ export function createApi(options: ApiOptions): Api {
   registerQosRuleTypes(app);
   registerEmptyLists(app);
   const asker = new Asker(store, view);
+  const sync = new SwitchSync(store, view);
   registerRuleUsage(app, view, asker);
   registerStoreCheck(app, store);
   const access = new Access(new Ports(context), view);
-  registerOperatorRoutes(app, { view, ports: access, asker, metrics: options.metrics });
+  registerOperatorRoutes(app, { view, ports: access, asker, sync, metrics: options.metrics });
   registerExplain(app, { view, ports: access, asker });
 
   let started: Promise<void> | null = null;
@@ -189,6 +191,7 @@ export function createApi(options: ApiOptions): Api {
     },
     async close() {
       asker.close();
+      sync.close();
       authenticator.close();
       const cut = setTimeout(() => app.server.closeAllConnections(), drainTimeout);
       await app.close();

@@ -9,6 +9,9 @@ interface Host {
   readonly tunnel_ip: string | null;
   readonly bridge_mappings: Readonly<Record<string, string>>;
   readonly ports: number;
+  /** Revisions. */
+  readonly applied: number | null;
+  readonly lag: number | null;
   /** UTC text. */
   readonly last_seen: string;
 }
@@ -28,6 +31,8 @@ export const hostsTable = (hosts: readonly Host[]): string =>
       { title: 'VTEP', value: (host) => host.tunnel_ip ?? '-' },
       { title: 'BRIDGE MAPPINGS', value: (host) => mappingsText(host.bridge_mappings) },
       { title: 'PORTS', value: (host) => String(host.ports) },
+      { title: 'APPLIED', value: (host) => String(host.applied ?? '-') },
+      { title: 'LAG', value: (host) => String(host.lag ?? '-') },
     ],
     hosts,
   );

@@ -10,6 +10,7 @@ import type {
   AddressGroupRecord,
   AddressScopeRecord,
   AgentNote,
+  AppliedRecord,
   AskRecord,
   BindingRecord,
   BridgeRecord,
@@ -58,6 +59,8 @@ export const keys = {
   host: recordsAt('hosts/:host', jsonOf<HostRecord>(), 'agent'),
   /** Exists while the host lives: it is put with a lease. The value is the version of its agent. */
   life: notesAt('lives/:host', 'agent'),
+  /** What the host's switch has acknowledged; it vanishes with the host's life. */
+  applied: recordsAt('applied/:host', jsonOf<AppliedRecord>(), 'agent'),
   /** The bridge of a host: known also while its agent is away or has not met its switch. */
   bridge: recordsAt('bridges/:host', jsonOf<BridgeRecord>(), 'agent'),
   /** What a rule let in on a host, and since when the host counts. */
@@ -103,6 +106,8 @@ export const keys = {
   quotaUse: notesAt('uses/quotas/:resource/*project/'),
   /** Exists once the first templates of rules were made: without any, new groups begin without rules. */
   defaultGroupRulesPlanted: notesAt('planted/default-rules'),
+  /** Its revision is what servers wait for, until every live host's switch has everything before it. */
+  syncTarget: notesAt('sync-target'),
   /** Which server tells the compute service, and since when that is done at all. */
   novaLease: notesAt('nova/lease'),
   novaBegan: notesAt('nova/began'),

@@ -321,13 +321,19 @@ export interface BridgeRecord {
   readonly tunnel_types?: readonly TunnelType[];
 }
 
+/** How far a host's switch has come: written when a server waits for that (`keys.syncTarget`). */
+export interface AppliedRecord {
+  /** All that the store held before it is on the switch. */
+  readonly revision: number;
+  /** Connections that were cut since its agent began, because rules no longer allow them. */
+  readonly cut_total: number;
+}
+
 /**
  * A question that the API puts to agents through the store, so that it works whatever process they run in.
  * An agent that sees it at revision R answers only when all that the store held before R is on its switch.
  */
 export type AskRecord =
-  /** Every live host answers a SyncAnswer. */
-  | { readonly kind: 'sync' }
   /** Every live host writes its HitRecords up to this moment, then answers `{}`. */
   | { readonly kind: 'hits' }
   /** The host that holds the port answers a CountersAnswer; the others do not answer. */
@@ -346,12 +352,6 @@ export interface DropCounter {
   readonly protocol?: string;
   readonly packets: number;
   readonly bytes: number;
-}
-
-export interface SyncAnswer {
-  /** Connections that were cut because rules no longer allow them: since this host's last answer, and in all. */
-  readonly cut: number;
-  readonly cut_total: number;
 }
 
 /** What one security-group rule let in at one port (`''` where ports are not told apart). */

@@ -52,11 +52,11 @@ describe('sync', () => {
 
   test('is not answered while the switch is away, and is answered when it is back', async () => {
     await lab.switch.stopDaemon('ovs-vswitchd', 'kill');
-    const asked = await lab.ask({ kind: 'sync' });
+    const target = await lab.setTarget();
     await delay(300);
-    expect(await lab.answer(asked)).toBe(null);
+    expect(await lab.reached(target)).toBe(null);
     await lab.switch.startVswitchd();
-    await until(() => lab.answer(asked));
+    await until(() => lab.reached(target));
     expect(await lab.flows('table=0,in_port=11')).toHaveLength(1);
   });
 
@@ -64,11 +64,11 @@ describe('sync', () => {
     const pid = lab.switch.pidOf('ovs-vswitchd') ?? 0;
     process.kill(pid, 'SIGSTOP');
     try {
-      const asked = await lab.ask({ kind: 'sync' });
+      const target = await lab.setTarget();
       await delay(300);
-      expect(await lab.answer(asked)).toBe(null);
+      expect(await lab.reached(target)).toBe(null);
       process.kill(pid, 'SIGCONT');
-      await until(() => lab.answer(asked));
+      await until(() => lab.reached(target));
     } finally {
       process.kill(pid, 'SIGCONT');
     }
@@ -82,11 +82,11 @@ describe('sync', () => {
     await lab.write(putPort({ id: 'p2', mac: '02:00:00:00:00:02' }));
     await lab.plug('p2', 'tap2', 12);
     await until(() => lab.agent.status.failures > 0);
-    const asked = await lab.ask({ kind: 'sync' });
+    const target = await lab.setTarget();
     await delay(300);
-    expect(await lab.answer(asked)).toBe(null);
+    expect(await lab.reached(target)).toBe(null);
     await lab.switch.vsctl('clear', 'Bridge', lab.bridge, 'flow_tables');
-    await until(() => lab.answer(asked));
+    await until(() => lab.reached(target));
     expect((await lab.binding('p2'))?.status).toBe('ACTIVE');
   });
 });

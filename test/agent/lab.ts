@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
 import { keys } from '../../src/model/keys.ts';
-import type { AskRecord, BindingRecord, SyncAnswer } from '../../src/model/records.ts';
+import type { AppliedRecord, AskRecord, BindingRecord } from '../../src/model/records.ts';
 import type { Store, Write } from '../../src/store/contract.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { withPortMarks } from '../lib/records.ts';
@@ -36,6 +36,7 @@ export class Lab {
   readonly lines: LogLine[] = [];
   readonly #options: LabOptions;
   #agent: Agent | null = null;
+  #cutBefore = 0;
 
   constructor(made: Switch, options: LabOptions) {
     this.switch = made;
@@ -62,6 +63,7 @@ export class Lab {
   makeAgent(changes: Partial<AgentOptions> = {}): Agent {
     const { agentStore = (store: Store) => store } = this.#options;
     const sink = { write: (line: string) => void this.lines.push(JSON.parse(line) as LogLine) };
+    this.#cutBefore = 0;
     this.#agent = new Agent({
       store: agentStore(this.store),
       log: pino({ level: 'debug' }, sink),
@@ -120,12 +122,26 @@ export class Lab {
     return entry === null ? null : (JSON.parse(entry.value) as unknown);
   }
 
-  /** Resolves when the switch has everything that the store has now. */
-  async sync(): Promise<SyncAnswer> {
-    const id = await this.ask({ kind: 'sync' });
-    const answer = await until(() => this.answer(id), { what: 'the agent answers a sync' });
-    await this.write({ op: 'delete', key: keys.ask(id) }, { op: 'delete', key: keys.answer(id, this.host) });
-    return answer as SyncAnswer;
+  /** Sets a target for syncs and returns its revision. */
+  async setTarget(): Promise<number> {
+    const put = await this.store.txn([], [{ op: 'put', key: keys.syncTarget(), value: '' }]);
+    return put.ok ? put.revision : 0;
+  }
+
+  /** What the switch has acknowledged, once it has reached a target. */
+  async reached(target: number): Promise<AppliedRecord | null> {
+    const entry = await this.store.get(keys.applied(this.host));
+    const applied = entry && (JSON.parse(entry.value) as AppliedRecord);
+    return applied !== null && applied.revision >= target ? applied : null;
+  }
+
+  /** Resolves when the switch has everything that the store has now. `cut`: since the sync before. */
+  async sync(): Promise<{ readonly cut: number; readonly cut_total: number }> {
+    const target = await this.setTarget();
+    const { cut_total } = await until(() => this.reached(target), { what: 'the agent reaches a target' });
+    const cut = cut_total - this.#cutBefore;
+    this.#cutBefore = cut_total;
+    return { cut, cut_total };
   }
 
   /** Flows of the bridge without their counters and ages, sorted. */

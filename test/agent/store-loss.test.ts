@@ -173,9 +173,9 @@ describe('a store that is away', () => {
   test('a question that was asked meanwhile is answered afterwards', async () => {
     await start();
     line.cut();
-    const asked = await lab.ask({ kind: 'sync' });
+    const target = await lab.setTarget();
     line.mend();
-    await until(() => lab.answer(asked));
+    await until(() => lab.reached(target));
   });
 
   test('a port that is plugged meanwhile is reported when the store is back', async () => {

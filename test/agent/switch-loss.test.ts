@@ -121,11 +121,11 @@ describe('daemons', () => {
     await plugged();
     await lab.switch.stopDaemon('ovsdb-server');
     await lab.write(putPort({ id: 'p1', mac: '02:00:00:00:00:01', ips: ['10.0.0.77'] }));
-    const asked = await lab.ask({ kind: 'sync' });
+    const target = await lab.setTarget();
     await delay(300);
-    expect(await lab.answer(asked)).toBe(null);
+    expect(await lab.reached(target)).toBe(null);
     await lab.switch.startDatabase();
-    await until(() => lab.answer(asked));
+    await until(() => lab.reached(target));
     expect((await lab.flows()).join('\n')).toContain('10.0.0.77');
   });
 

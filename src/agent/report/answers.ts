@@ -9,7 +9,7 @@ import { reasonOf } from '../../base/errors.ts';
 import { isObject } from '../../model/checks.ts';
 import type { Explanation } from '../../model/explanation.ts';
 import { keys } from '../../model/keys.ts';
-import type { AskRecord, CountersAnswer, DropCounter, SyncAnswer } from '../../model/records.ts';
+import type { AskRecord, CountersAnswer, DropCounter } from '../../model/records.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
 import type { StoreReader } from '../interest/following.ts';
@@ -18,8 +18,6 @@ export interface AnswersOptions {
   readonly store: Store;
   readonly host: string;
   readonly log: Logger;
-  /** Connections that were cut since the agent began. */
-  readonly cut: () => number;
   /** Records what rules have let in up to now. */
   readonly hits: () => Promise<void>;
   /** Drops that belong to no port. */
@@ -34,8 +32,6 @@ export class Answers implements StoreReader {
   readonly prefixes = [keys.ask.prefix];
   readonly #options: AnswersOptions;
   readonly #open = new Map<string, AskRecord>();
-  /** How many of the cut connections an answer has reported. */
-  #cutReported = 0;
 
   constructor(options: AnswersOptions) {
     this.#options = options;
@@ -93,8 +89,7 @@ export class Answers implements StoreReader {
       if (answer === null) return null;
       const put = { op: 'put', key: keys.answer(id, host), value: JSON.stringify(answer) } as const;
       // Nobody waits any more when the question is gone.
-      const { ok } = await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
-      if (ok && 'cut_total' in answer) this.#cutReported = Math.max(this.#cutReported, answer.cut_total);
+      await store.txn([{ key: keys.ask(id), is: 'present' }], [put]);
       return null;
     } catch (error) {
       this.restore(new Map([[id, ask]]));
@@ -102,11 +97,7 @@ export class Answers implements StoreReader {
     }
   }
 
-  async #answerTo(ask: AskRecord): Promise<SyncAnswer | CountersAnswer | object | null> {
-    if (ask.kind === 'sync') {
-      const total = this.#options.cut();
-      return { cut: total - this.#cutReported, cut_total: total } satisfies SyncAnswer;
-    }
+  async #answerTo(ask: AskRecord): Promise<CountersAnswer | object | null> {
     if (ask.kind === 'hits') await this.#options.hits();
     if (ask.kind === 'explain')
       return this.#options.explain(ask.port as PortId, Buffer.from(ask.frame, 'hex'));

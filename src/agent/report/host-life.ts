@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.ts';
 import { Fault, reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
-import type { BridgeRecord, HostRecord } from '../../model/records.ts';
+import type { AppliedRecord, BridgeRecord, HostRecord } from '../../model/records.ts';
 import type { Batch, Lease, Store, Write } from '../../store/contract.ts';
 import type { StoreReader } from '../interest/following.ts';
 
@@ -33,6 +33,7 @@ export class HostLife implements StoreReader {
   /** The values that the store has, by key. */
   readonly #written = new Map<string, string>();
   #lease: Lease | null = null;
+  #applied: AppliedRecord | null = null;
   #wasAlive = false;
   #started = false;
   #isDue = false;
@@ -55,6 +56,12 @@ export class HostLife implements StoreReader {
     if (!this.#started || this.#ending.signal.aborted) return;
     this.#isDue = true;
     this.#working ??= this.#work();
+  }
+
+  /** What the switch has acknowledged. */
+  reached(applied: AppliedRecord): void {
+    if (applied.revision >= (this.#applied?.revision ?? 0)) this.#applied = applied;
+    this.refresh();
   }
 
   reset(): void {}
@@ -93,24 +100,30 @@ export class HostLife implements StoreReader {
   }
 
   async #write(): Promise<void> {
-    const { store } = this.#options;
+    const { store, host } = this.#options;
     const lease = this.#lease ?? (await this.#take());
-    const writes = this.#wanted(lease).filter(({ key, value }) => this.#written.get(key) !== value);
-    if (writes.length === 0) return;
-    await store.txn([], writes);
-    for (const { key, value } of writes) this.#written.set(key, value);
+    const puts = this.#wanted(lease).filter(({ key, value }) => this.#written.get(key) !== value);
+    // What an agent of this host wrote that ended without a word says nothing about this one.
+    const leftOver: Write[] = this.#started ? [] : [{ op: 'delete', key: keys.applied(host) }];
+    if (puts.length === 0) return;
+    await store.txn([], [...puts, ...leftOver]);
+    for (const { key, value } of puts) this.#written.set(key, value);
   }
 
   #wanted(lease: Lease): readonly Extract<Write, { op: 'put' }>[] {
     const { host, hostRecord, bridgeRecord } = this.#options;
     const record = hostRecord();
     const bridge = bridgeRecord();
+    const applied = this.#applied;
     return [
       { op: 'put', key: keys.host(host), value: JSON.stringify(record) },
       { op: 'put', key: keys.life(host), value: record.version ?? '', lease },
       ...(bridge === undefined
         ? []
         : [{ op: 'put', key: keys.bridge(host), value: JSON.stringify(bridge) } as const]),
+      ...(applied === null
+        ? []
+        : [{ op: 'put', key: keys.applied(host), value: JSON.stringify(applied), lease } as const]),
     ];
   }
 
@@ -120,6 +133,7 @@ export class HostLife implements StoreReader {
     this.#lease = lease;
     this.#written.delete(keys.host(host));
     this.#written.delete(keys.life(host));
+    this.#written.delete(keys.applied(host));
     void lease.lost.then(() => this.#lose(lease));
     if (this.#wasAlive) log.info({ host }, 'host has a lease again');
     this.#wasAlive = true;

@@ -22,6 +22,7 @@ import { hostDrops, portDrops } from './counters.ts';
 import { explainPacket } from './explaining.ts';
 import { HostLife } from './host-life.ts';
 import { bridgeRecordOf, type HostFacts, hostRecordOf } from './host-records.ts';
+import { SyncTargets } from './sync-targets.ts';
 
 export interface ReportOptions extends HostFacts {
   readonly store: Store;
@@ -36,15 +37,23 @@ export interface ReportOptions extends HostFacts {
   readonly punts: Punts;
 }
 
+/** What servers want to know at one moment. */
+export interface Questions {
+  readonly asks: ReadonlyMap<string, AskRecord>;
+  /** The revision that a sync waits for; null for none. */
+  readonly target: number | null;
+}
+
 export class Report {
   readonly answers: Answers;
   readonly life: HostLife;
+  readonly targets = new SyncTargets();
   readonly #options: ReportOptions;
   readonly #bindings: Bindings;
 
   constructor(options: ReportOptions) {
     this.#options = options;
-    const { store, host, interest, pipeline, links, connections, hits, punts } = options;
+    const { store, host, interest, pipeline, links, hits, punts } = options;
     const started = Date.now();
     this.life = new HostLife({
       ...options,
@@ -55,7 +64,6 @@ export class Report {
     this.#bindings = new Bindings(store, interest.topology, host, (port) => interest.isPlugged(port));
     this.answers = new Answers({
       ...options,
-      cut: () => connections.counts.connections,
       hits: () => hits.look(),
       hostDrops: () => hostDrops(links.session, pipeline),
       drops: (port) => portDrops(links.session, pipeline, port, punts.refusals(port)),
@@ -89,12 +97,23 @@ export class Report {
     }
   }
 
+  /** What is asked now; hand it to `answer` once what was known at this moment is applied, or to `restore`. */
+  takeQuestions(): Questions {
+    return { asks: this.answers.take(), target: this.targets.take() };
+  }
+
+  restore({ asks, target }: Questions): void {
+    this.answers.restore(asks);
+    this.targets.restore(target);
+  }
+
   /** Answers once packets meet the round's flows and no connection is left that they forbid. */
-  async answer(asks: ReadonlyMap<string, AskRecord>, cut: Promise<boolean>): Promise<void> {
-    const { links, flows } = this.#options;
+  async answer(questions: Questions, cut: Promise<boolean>): Promise<void> {
+    const { links, flows, connections } = this.#options;
+    const { asks, target } = questions;
     try {
       const revalidated = await cut;
-      if (asks.size === 0) return;
+      if (asks.size === 0 && target === null) return;
       const { session, ovsdb } = links;
       if (!revalidated) {
         await session.barrier();
@@ -103,15 +122,16 @@ export class Report {
       // The switch and its database have reported by then what others changed before the question.
       await Promise.all([session.barrier(), ovsdb.caughtUp()]);
     } catch (error) {
-      this.answers.restore(asks);
+      this.restore(questions);
       this.#retryLater(reasonOf(error));
       return;
     }
     // The round that corrects the switch takes the question again.
     if (!flows.undisturbed) {
-      this.answers.restore(asks);
+      this.restore(questions);
       return;
     }
+    if (target !== null) this.life.reached({ revision: target, cut_total: connections.counts.connections });
     const failure = await this.answers.settle(asks);
     if (failure !== null) this.#retryLater(failure);
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { AskRecord } from '../../model/records.ts';
-import { startAnsweringAgent } from '../testing/answering-agent.ts';
+import { startAnsweringAgent, startSyncingAgent } from '../testing/answering-agent.ts';
 import {
   expectRefusal,
   type Json,
@@ -33,6 +33,13 @@ const agent = (name: string, answer: (question: AskRecord) => Json): void => {
   stops.push(startAnsweringAgent(under.store, name, answer));
 };
 
+const syncing = (name: string, cutTotal?: () => number): void => {
+  stops.push(startSyncingAgent(under.store, name, cutTotal));
+};
+
+/** A sync has set its target, and hosts have not reached it. */
+const isWaiting = () => expect.poll(() => under.store.get(keys.syncTarget())).not.toBe(null);
+
 const leftovers = async () => (await under.content()).filter(([key]) => /^(asks|answers)\//.test(key));
 
 describe('sync', () => {
@@ -46,13 +53,12 @@ describe('sync', () => {
     await host('h2');
     await host('dead');
     await under.store.txn([], [death('dead')]);
-    agent('h1', () => ({}));
-    agent('h2', () => ({}));
+    syncing('h1');
+    syncing('h2');
     const { status, body } = await client.call('GET', '/v1/sync?timeout=10');
     expect(status).toBe(200);
     expect((body['hosts'] as string[]).toSorted()).toEqual(['h1', 'h2']);
     expect(body['revision']).toBeGreaterThan(2);
-    expect(await leftovers()).toEqual([]);
   });
 
   it.each([-3_600_000, 3_600_000])(
@@ -66,34 +72,67 @@ describe('sync', () => {
     },
   );
 
-  it('names those that are late, and cleans up', async () => {
+  it('names those that are late', async () => {
     await host('h1');
     await host('mute');
-    agent('h1', () => ({}));
+    syncing('h1');
     const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
     expect(expectRefusal({ status, body }, 504, 'HTTPGatewayTimeout')).toBe(
       'These hosts did not answer in time: mute.',
     );
     expect(body).toMatchObject({ late: ['mute'], hosts: ['h1'] });
-    expect(await leftovers()).toEqual([]);
   });
 
   it('does not wait for a host that goes', async () => {
     await host('h1');
     const reply = client.call('GET', '/v1/sync?timeout=30');
-    await expect.poll(leftovers).toHaveLength(1);
+    await isWaiting();
     await under.store.txn([], [death('h1')]);
     expect((await reply).status).toBe(200);
+  });
+
+  it('is not done by what a host reached before', async () => {
+    await host('h1');
+    await put(keys.applied('h1'), { revision: await under.store.revision(), cut_total: 0 });
+    const { status, body } = await client.call('GET', '/v1/sync?timeout=0.2');
+    expect({ status, late: body['late'] }).toEqual({ status: 504, late: ['h1'] });
+  });
+
+  it('counts the connections that were cut since the sync before', async () => {
+    await host('h1');
+    await host('h2');
+    let cut = 3;
+    syncing('h1', () => cut);
+    syncing('h2', () => 1);
+    const counts = async () => {
+      const { body } = await client.call('GET', '/v1/sync');
+      return [body['cut'], body['cut_total']];
+    };
+    expect(await counts()).toEqual([4, 4]);
+    expect(await counts()).toEqual([0, 4]);
+    cut = 5;
+    expect(await counts()).toEqual([2, 6]);
+    // Its agent has started again.
+    cut = 1;
+    expect(await counts()).toEqual([1, 2]);
+  });
+
+  it('costs each host one write, however many wait at once', async () => {
+    await host('h1');
+    let writes = 0;
+    syncing('h1', () => ++writes);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => client.call('GET', '/v1/sync')));
+    expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200));
+    expect(writes).toBeLessThanOrEqual(3);
   });
 
   it('does not hold up the end of the server', async () => {
     await host('mute');
     const closing = await under.server();
     const reply = closing.call('GET', '/v1/sync?timeout=3600');
-    await expect.poll(leftovers).toHaveLength(1);
+    await isWaiting();
     await closing.api.close();
     expect((await reply).status).toBe(504);
-    expect(await leftovers()).toEqual([]);
   });
 
   it('refuses times that are none', async () => {

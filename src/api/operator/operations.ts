@@ -55,6 +55,14 @@ export const hostsOperation: ApiOperation = {
             description: 'Physical network to bridge.',
           },
           ports: { type: 'integer', description: 'How many it holds.' },
+          applied: {
+            type: ['integer', 'null'],
+            description: 'The last revision that a sync waited for and its switch has; null without one.',
+          },
+          lag: {
+            type: ['integer', 'null'],
+            description: 'How far that is behind the last sync, in revisions; null for a dead host.',
+          },
         }),
       ),
     }),

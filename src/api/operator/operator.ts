@@ -17,8 +17,10 @@ import {
   syncOperation,
 } from './operations.ts';
 import { askHost, hostOf, type PortQuestionParts } from './port-question.ts';
+import type { SwitchSync } from './switch-sync.ts';
 
 export interface OperatorParts extends PortQuestionParts {
+  readonly sync: SwitchSync;
   readonly metrics: (() => Promise<string>) | undefined;
 }
 
@@ -29,7 +31,7 @@ const hasDrops = (answer: unknown): answer is { readonly drops: readonly unknown
   isObject(answer) && Array.isArray(answer['drops']);
 
 export function registerOperatorRoutes(app: FastifyInstance, parts: OperatorParts): void {
-  const { view, ports, asker, metrics } = parts;
+  const { view, ports, asker, sync, metrics } = parts;
   app.get('/healthz', describes(healthOperation), async () => ({ status: 'ok', revision: view.revision }));
 
   app.get('/v1/hosts', describes(hostsOperation), async () => {
@@ -38,22 +40,14 @@ export function registerOperatorRoutes(app: FastifyInstance, parts: OperatorPart
 
   app.get('/v1/sync', describes(syncOperation), async (request, reply) => {
     const timeout = timeoutOf(request.query, 30);
-    // A host that has just come up and written its record counts, even if this server has not heard of it yet.
-    await view.catchUp();
-    const hosts = asker.liveHosts();
-    const { revision, answers, late } = await asker.ask({ kind: 'sync' }, hosts, timeout);
+    const { revision, hosts, late, cut, cutTotal } = await sync.reach(timeout);
     if (late.length > 0) {
       const { status, body } =
         answerFor(new Fault<RequestFault>({ code: 'HostsLate', hosts: late }, 'hosts are late')) ??
         internalError;
-      return reply.code(status).send({ ...body, late, hosts: [...answers.keys()], revision });
+      return reply.code(status).send({ ...body, late, hosts, revision });
     }
-    const sum = (field: 'cut' | 'cut_total'): number =>
-      [...answers.values()].reduce<number>((total, answer) => {
-        const value = isObject(answer) ? answer[field] : undefined;
-        return total + (typeof value === 'number' ? value : 0);
-      }, 0);
-    return { hosts: [...answers.keys()], revision, cut: sum('cut'), cut_total: sum('cut_total') };
+    return { hosts, revision, cut, cut_total: cutTotal };
   });
 
   app.get<{ Params: { id: string } }>(

@@ -12,6 +12,7 @@ import type {
   AddressGroupRecord,
   AddressScopeRecord,
   AgentNote,
+  AppliedRecord,
   BindingRecord,
   BridgeRecord,
   DefaultGroupRuleRecord,
@@ -135,6 +136,10 @@ export class State {
   /** Of each host's record: another one in each life. */
   readonly hostRevisions = new Map<string, number>();
   readonly #lives = new Set<string>();
+  /** By live host, once a server has waited for it. */
+  readonly applied = new Map<string, AppliedRecord>();
+  /** The revision that a server last waited for. */
+  syncTarget = 0;
   /** By host. */
   readonly agentNotes = new Map<string, AgentNote>();
   /** By host, also while its agent is away. */
@@ -212,6 +217,10 @@ export class State {
         else this.lastSeen.lives(host);
         // Ports show whether their host lives.
         this.ports.outdateAll();
+      }),
+      on(keys.applied, ({ parts, record }) => keep(this.applied, parts.host, record)),
+      on(keys.syncTarget, ({ modRevision }) => {
+        this.syncTarget = modRevision;
       }),
       on(keys.agentNote, ({ parts, record }) => keep(this.agentNotes, parts.host, record)),
       on(keys.bridge, ({ parts, record }) => {

@@ -30,6 +30,7 @@ export class View {
   #state: State;
   #revision = 0;
   #waiters: Waiter[] = [];
+  readonly #listeners = new Set<() => void>();
   #onReleased: OnReleased = () => {};
 
   constructor(store: Store, log: Logger) {
@@ -81,6 +82,12 @@ export class View {
     }
   }
 
+  /** Calls `listener` after each change of the view, until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Resolves when the revision is applied; throws `ViewBehind` when that takes too long. */
   async reached(revision: number): Promise<void> {
     if (this.#revision >= revision) return;
@@ -119,6 +126,7 @@ export class View {
 
   #arrive(revision: number): void {
     if (revision > this.#revision) this.#revision = revision;
+    for (const listener of this.#listeners) listener();
     if (this.#waiters.length === 0) return;
     const waiting: Waiter[] = [];
     for (const waiter of this.#waiters) {

@@ -1,6 +1,6 @@
-/** An agent for tests of what the API asks agents: it answers each question at once. Must not be used outside tests. */
+/** Agents for tests of what the API asks agents: they answer each question at once. Must not be used outside tests. */
 import { keys } from '../../model/keys.ts';
-import type { AskRecord } from '../../model/records.ts';
+import type { AppliedRecord, AskRecord } from '../../model/records.ts';
 import type { Entry, Store } from '../../store/contract.ts';
 import type { Json } from './api-under-test.ts';
 
@@ -17,6 +17,23 @@ export function startAnsweringAgent(
     void store.txn([{ key: question.key, is: 'present' }], [{ op: 'put', key, value }]);
   };
   const subscription = store.subscribe([keys.ask.prefix], {
+    onSnapshot({ entries }) {
+      for (const entry of entries) reply(entry);
+    },
+    onBatch({ events }) {
+      for (const event of events) if (event.type === 'put') reply(event.entry);
+    },
+  });
+  return () => subscription.close();
+}
+
+/** Reaches each target at once, as the host of this name, until the returned function is called. */
+export function startSyncingAgent(store: Store, host: string, cutTotal = () => 0): () => void {
+  const reply = ({ modRevision: revision }: Entry): void => {
+    const value = JSON.stringify({ revision, cut_total: cutTotal() } satisfies AppliedRecord);
+    void store.txn([], [{ op: 'put', key: keys.applied(host), value }]);
+  };
+  const subscription = store.subscribe([keys.syncTarget()], {
     onSnapshot({ entries }) {
       for (const entry of entries) reply(entry);
     },
