@@ -12,6 +12,7 @@ import { progress } from './report.ts';
 import { benchRestart } from './restart.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
+import { benchSync } from './sync.ts';
 
 const sections = {
   api: benchApi,
@@ -24,6 +25,7 @@ const sections = {
   idle: benchIdle,
   interest: benchInterest,
   restart: benchRestart,
+  sync: benchSync,
 } as const;
 type Section = keyof typeof sections;
 const isSection = (name: string): name is Section => Object.hasOwn(sections, name);

@@ -8,6 +8,7 @@ import { authenticatorOf } from './authentication.ts';
 import { parseListen } from './listen.ts';
 import { notifierOf, registerNovaMetrics } from './nova.ts';
 import type { Settings } from './settings.ts';
+import { markNeeded } from './store-schema.ts';
 
 export interface PartContext {
   readonly settings: Settings;
@@ -20,6 +21,7 @@ export interface PartContext {
 
 /** Resolves with the API's address once it listens. */
 export async function startServer({ settings, store, log, metrics, onStop }: PartContext): Promise<string> {
+  await markNeeded(store);
   const apiLog = log.child({ component: 'api' });
   const api = createApi({
     store,

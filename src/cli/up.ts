@@ -16,6 +16,7 @@ import { startAgent } from './agent-part.ts';
 import { startServer } from './server-part.ts';
 import type { Part, Settings } from './settings.ts';
 import { openChosen } from './store-part.ts';
+import { refuseNewer } from './store-schema.ts';
 import { version } from './version.ts';
 
 /** Milliseconds after which a switch that has not answered counts as absent: it may come later. */
@@ -93,10 +94,12 @@ async function openFor(parts: Parts, settings: Settings, log: Logger): Promise<S
   if (parts !== 'both' && !isShared) log.warn({ data_dir: settings.data_dir, part: parts }, hint);
   try {
     const store = await openChosen(settings, parts === 'server' ? 'servers' : `agents/${settings.host}`);
-    await refuseUnfinished(store, keys.copyUnderWay()).catch(async (error: unknown) => {
-      await store.close();
-      throw error;
-    });
+    await Promise.all([refuseUnfinished(store, keys.copyUnderWay()), refuseNewer(store)]).catch(
+      async (error: unknown) => {
+        await store.close();
+        throw error;
+      },
+    );
     const { operations, bytes } = store.limits;
     if (isShared) log.info({ store: settings.store, operations, bytes }, 'store is open');
     return store;

@@ -4,6 +4,7 @@
  */
 
 import { isObject } from './checks.ts';
+import { refuseNewerRecord } from './schema-version.ts';
 
 /** `record`: JSON. `mark`: exists exactly while a record requires it. `note`: text that stands for itself. */
 type Holds = 'record' | 'mark' | 'note';
@@ -35,7 +36,7 @@ export interface Kind<R, P extends AnyParts = AnyParts> {
   readonly prefix: string;
   /** Null for a key of another kind. */
   readonly parse: (key: string) => P | null;
-  /** Throws where a record is no JSON object. That the object is such a record is the writer's promise. */
+  /** Throws where a record is no JSON object, and `NewerRecord`. That the object is such a record is the writer's promise. */
   readonly read: Reader<R>;
 }
 
@@ -58,7 +59,8 @@ export const jsonOf =
   <R>(): Reader<R> =>
   (value) => {
     const record: unknown = JSON.parse(value);
-    if (!isObject(record)) throw new TypeError('no JSON object');
+    if (!isObject(record)) throw new TypeError('the value is no JSON object');
+    refuseNewerRecord(record);
     return record as R;
   };
 

@@ -106,6 +106,8 @@ export const keys = {
   quotaUse: notesAt('uses/quotas/:resource/*project/'),
   /** Exists once the first templates of rules were made: without any, new groups begin without rules. */
   defaultGroupRulesPlanted: notesAt('planted/default-rules'),
+  /** The least schema version that a program must know to serve the store (schema-version.ts). */
+  neededSchema: notesAt('needed-schema'),
   /** Its revision is what servers wait for, until every live host's switch has everything before it. */
   syncTarget: notesAt('sync-target'),
   /** Which server tells the compute service, and since when that is done at all. */

@@ -48,7 +48,9 @@ export class Interest {
   constructor(options: InterestOptions) {
     this.#options = options;
     const { pipeline, log, onChange } = options;
-    this.topology = new Topology(pipeline.facts, (key) => log.warn({ key }, 'cannot read a record'));
+    this.topology = new Topology(pipeline.facts, (key, reason) =>
+      log.warn({ key, reason }, 'cannot read a record'),
+    );
     this.#zones = new Lingering(this.#lingerTime, onChange);
     this.#plugged = new PluggedInterfaces(({ port, name, out }) =>
       log.warn(

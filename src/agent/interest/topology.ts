@@ -3,7 +3,9 @@
  * A record that cannot be read counts as absent and is reported, so that it stops no other record.
  * Invariant: only a record under a followed prefix can be absent (`lookup.ts`).
  */
+
 import type { Input, Key } from '../../base/dataflow.ts';
+import { reasonOf } from '../../base/errors.ts';
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
 import type { AnyParts, Kind } from '../../model/key-kind.ts';
 import { keys } from '../../model/keys.ts';
@@ -46,7 +48,7 @@ interface PortParts {
 
 export class Topology implements Known {
   readonly #facts: Facts;
-  readonly #unreadable: (key: string) => void;
+  readonly #unreadable: (key: string, reason: string) => void;
   /** What each key said, to skip what has not changed and to find what a re-list no longer holds. */
   readonly #seen = new Map<string, string>();
   readonly #ports = new Map<string, PortParts>();
@@ -60,7 +62,7 @@ export class Topology implements Known {
   readonly #deletions = new Deletions();
   #isForgetting = false;
 
-  constructor(facts: Facts, unreadable: (key: string) => void) {
+  constructor(facts: Facts, unreadable: (key: string, reason: string) => void) {
     this.#facts = facts;
     this.#unreadable = unreadable;
     this.#dispatch = new KeyDispatch([
@@ -210,9 +212,9 @@ export class Topology implements Known {
     if (this.#seen.get(key) === value) return true;
     try {
       if (!this.#dispatch.take(key, value)) return false;
-    } catch {
+    } catch (error) {
       this.#dispatch.take(key, null);
-      this.#unreadable(key);
+      this.#unreadable(key, reasonOf(error));
     }
     this.#seen.set(key, value);
     return true;

@@ -1,6 +1,7 @@
 /**
  * The store's content as tables, and how one event changes it. Holds no connection to a store: the view feeds it.
  */
+import { reasonOf } from '../../base/errors.ts';
 import { zoneOf } from '../../model/availability-zone.ts';
 import type { DefaultStatefulnessRecord } from '../../model/default-statefulness.ts';
 import { KeyDispatch, type KeyHandler, on } from '../../model/key-dispatch.ts';
@@ -145,6 +146,8 @@ export class State {
   /** By host, also while its agent is away. */
   readonly bridges = new Map<string, BridgeRecord>();
   readonly hits = new RuleHits();
+  /** Keys of records that cannot be read, with the reason. */
+  readonly unreadable = new Map<string, string>();
   readonly claimedNumbers = new ClaimedNumbers();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
@@ -180,8 +183,20 @@ export class State {
   }
 
   apply(event: StoreEvent): void {
-    if (event.type === 'delete') this.#dispatch.take(event.key, null);
-    else this.#dispatch.take(event.entry.key, event.entry.value, event.entry.modRevision);
+    if (event.type === 'delete') {
+      this.#dispatch.take(event.key, null);
+      this.unreadable.delete(event.key);
+      return;
+    }
+    const { key, value, modRevision } = event.entry;
+    try {
+      this.#dispatch.take(key, value, modRevision);
+      this.unreadable.delete(key);
+    } catch (error) {
+      // It counts as absent, and stops no other record. Marks keep what it takes from being given away.
+      this.#dispatch.take(key, null);
+      this.unreadable.set(key, reasonOf(error));
+    }
   }
 
   #handlers(): readonly KeyHandler[] {

@@ -63,6 +63,20 @@ describe('the view', () => {
     expect(view.state.networks.by('name', 'renamed').size).toBe(1);
   });
 
+  it('leaves out a record of a newer release, by name, and nothing else', async () => {
+    const newer = { ...network('n', 'newer'), value: JSON.stringify({ id: 'n', needs_schema: 1e6 }) };
+    await store.txn([], [newer, network('a', 'old')]);
+    await view.start();
+    await store.txn([], [{ ...newer, key: keys.network('later') }]);
+    await view.catchUp();
+    expect([...view.state.networks.all()].map((row) => row.record.id)).toEqual(['a']);
+    expect([...view.state.unreadable.keys()].sort()).toEqual([keys.network('later'), keys.network('n')]);
+    await store.txn([], [network('n', 'read')]);
+    await view.catchUp();
+    expect([...view.state.unreadable.keys()]).toEqual([keys.network('later')]);
+    expect(view.state.networks.get('n')?.record.name).toBe('read');
+  });
+
   it('takes a snapshot that comes after a loss', async () => {
     await view.start();
     await store.txn([], [network('a', 'x')]);

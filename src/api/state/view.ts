@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { Fault, reasonOf } from '../../base/errors.ts';
-import type { Batch, Snapshot, Store, Subscription } from '../../store/contract.ts';
+import type { Batch, Snapshot, Store, StoreEvent, Subscription } from '../../store/contract.ts';
 import { LastSeen } from './last-seen.ts';
 import { type OnReleased, State } from './state.ts';
 
@@ -114,14 +114,22 @@ export class View {
   #reset({ revision, entries }: Snapshot): void {
     const state = this.#emptyState();
     for (const entry of entries.toSorted((a, b) => a.createRevision - b.createRevision))
-      state.apply({ type: 'put', entry });
+      this.#apply(state, { type: 'put', entry });
     this.#state = state;
     this.#arrive(revision);
   }
 
   #take(batch: Batch): void {
-    for (const event of batch.events) this.#state.apply(event);
+    for (const event of batch.events) this.#apply(this.#state, event);
     this.#arrive(batch.revision);
+  }
+
+  #apply(state: State, event: StoreEvent): void {
+    state.apply(event);
+    if (event.type === 'delete') return;
+    const { key } = event.entry;
+    const reason = state.unreadable.get(key);
+    if (reason !== undefined) this.#log.error({ key, reason }, 'cannot read a record');
   }
 
   #arrive(revision: number): void {

@@ -1,7 +1,7 @@
 /** Agents for tests of what the API asks agents: they answer each question at once. Must not be used outside tests. */
 import { keys } from '../../model/keys.ts';
 import type { AppliedRecord, AskRecord } from '../../model/records.ts';
-import type { Entry, Store } from '../../store/contract.ts';
+import type { Entry, Lease, Store } from '../../store/contract.ts';
 import type { Json } from './api-under-test.ts';
 
 /** Answers as the host of this name until the returned function is called. */
@@ -28,10 +28,11 @@ export function startAnsweringAgent(
 }
 
 /** Reaches each target at once, as the host of this name, until the returned function is called. */
-export function startSyncingAgent(store: Store, host: string, cutTotal = () => 0): () => void {
+export function startSyncingAgent(store: Store, host: string, cutTotal = () => 0, lease?: Lease): () => void {
   const reply = ({ modRevision: revision }: Entry): void => {
     const value = JSON.stringify({ revision, cut_total: cutTotal() } satisfies AppliedRecord);
-    void store.txn([], [{ op: 'put', key: keys.applied(host), value }]);
+    const put = { op: 'put', key: keys.applied(host), value } as const;
+    void store.txn([], [lease === undefined ? put : { ...put, lease }]);
   };
   const subscription = store.subscribe([keys.syncTarget()], {
     onSnapshot({ entries }) {

@@ -2,6 +2,7 @@
  * A snapshot of the store, sorted by key kinds. Only shapes are known here: what must hold of the records of a kind
  * stands in the files beside this one. Must not read a store.
  */
+import { Fault, reasonOf } from '../../base/errors.ts';
 import { KeyDispatch, on } from '../key-dispatch.ts';
 import type { AnyParts, Kind } from '../key-kind.ts';
 import { allKinds } from '../keys.ts';
@@ -21,7 +22,7 @@ export interface Found<R, P extends AnyParts = AnyParts> {
 export class SortedSnapshot {
   readonly #found = new Map<Kind<unknown>, readonly unknown[]>();
   readonly #byId = new Map<Kind<unknown>, Map<string, unknown>>();
-  /** Keys of no kind, and records that are no JSON objects. */
+  /** Keys of no kind, and records that cannot be read. */
   readonly strange: { readonly key: string; readonly problem: string }[] = [];
 
   constructor(entries: Iterable<StoredEntry>) {
@@ -40,8 +41,9 @@ export class SortedSnapshot {
     for (const { key, value } of entries) {
       try {
         if (!dispatch.take(key, value)) this.strange.push({ key, problem: 'no such kind of key is known' });
-      } catch {
-        this.strange.push({ key, problem: 'the value is no JSON object' });
+      } catch (error) {
+        const problem = error instanceof Fault ? reasonOf(error) : 'the value is no JSON object';
+        this.strange.push({ key, problem });
       }
     }
   }
