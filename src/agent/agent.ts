@@ -2,7 +2,6 @@
  * A hypervisor's agent: keeps its switch equal to what the store says, and reports to the store what the switch has.
  * Builds the rooms, starts and stops them, and names the steps of a round; the rooms do the work.
  */
-import type { AskRecord } from '../model/records.ts';
 import { type DatapathStats, isKernelDatapath } from '../ovsdb/index.ts';
 import { Pipeline } from '../pipeline/flow-derivation.ts';
 import { Cutter } from './connections/cutter.ts';
@@ -12,14 +11,14 @@ import { Hits } from './hits/hits.ts';
 import { Interest } from './interest/interest.ts';
 import type { AgentOptions, AgentStatus } from './options.ts';
 import { Punts } from './punts/punts.ts';
-import { Report } from './report/report.ts';
+import { type Questions, Report } from './report/report.ts';
 import type { Fullness } from './switch/conntrack-table.ts';
 import { Drift } from './switch/drift.ts';
 import { SwitchLinks } from './switch/switch-links.ts';
 
 export type { AgentOptions, AgentStatus } from './options.ts';
 
-const noAsks: ReadonlyMap<string, AskRecord> = new Map();
+const noQuestions: Questions = { asks: new Map(), target: null };
 
 export class Agent {
   readonly #options: AgentOptions;

@@ -1,19 +1,22 @@
 /**
  * What readers can follow by itself in a store of many hosts: records by their kind and first id (a network's ports, a
  * group's rules, one network), or a whole kind that every host follows. Of the marks, agents follow those of single ports'
- * networks. All others, and notes, are followed by servers only, with everything.
+ * networks; of the notes, their own life and the target of syncs. Servers alone follow all others, with everything.
  *
  * Invariant: all processes on a store agree on it, since a writer stamps what a reader waits for.
  */
 import { allKinds, keys } from './keys.ts';
 
 const followedWhole: ReadonlySet<string> = new Set([
-  keys.host.layout,
-  keys.life.layout,
   keys.ask.layout,
   keys.bridge.layout,
+  keys.syncTarget.layout,
 ]);
-const followedSingly: ReadonlySet<string> = new Set([keys.portNetwork.layout]);
+const followedSingly: ReadonlySet<string> = new Set([
+  keys.portNetwork.layout,
+  keys.host.layout,
+  keys.life.layout,
+]);
 
 const depths = new Map(
   allKinds.map(({ layout, holds }) => {

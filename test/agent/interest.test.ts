@@ -52,12 +52,12 @@ test('a port has no flow and is not ACTIVE before its rules are known; others go
   expect(await entry(12)).toEqual([]);
   expect(await lab.binding('p2')).toBe(null);
   // What is asked now counts on the port.
-  const asked = await lab.ask({ kind: 'sync' });
+  const target = await lab.setTarget();
   await lab.write(port(1, 'g', 8));
   await until(async () => (await lab.flows()).join().includes('10.0.0.8'), { what: 'a later round' });
-  expect(await lab.answer(asked)).toBe(null);
+  expect(await lab.reached(target)).toBe(null);
   slow.goOn();
-  await until(() => lab.answer(asked), { what: 'the sync is answered' });
+  await until(() => lab.reached(target), { what: 'the sync is answered' });
   expect(await entry(12)).toHaveLength(1);
   await lab.bound('p2', 'ACTIVE');
 });

@@ -6,7 +6,7 @@
  */
 import { keys } from '../../model/keys.ts';
 import type { Batch, Entry, Snapshot } from '../../store/contract.ts';
-import type { StoreReader } from '../interest/interest.ts';
+import type { StoreReader } from '../interest/following.ts';
 
 export class SyncTargets implements StoreReader {
   readonly prefixes = [keys.syncTarget()];
