@@ -108,7 +108,7 @@ export class Oracle {
     const real = changes.filter(({ before, after }) => before?.text !== after?.text);
     if (method === 'GET' || method === 'HEAD') {
       for (const { key, before } of real)
-        if (before !== null || !/^(default-groups|groups|rules|uses|asks|answers)\//.test(key))
+        if (before !== null || !/^(default-groups|groups|rules|uses|asks|answers)\/|^sync-target$/.test(key))
           yield `reading ${url} changed ${key}`;
     } else if (status >= 400) {
       for (const { key } of real) yield `a refused request changed ${key}`;
@@ -228,7 +228,7 @@ export class Oracle {
       )
     )
       return true;
-    if (reading && (kind === 'asks' || kind === 'answers')) return true;
+    if (reading && ['asks', 'answers', 'sync-target'].includes(kind)) return true;
     if (!mayWrite(who)) return false;
     const own = projectOf(before ?? after) === who.project;
     const parent = key.split('/')[1] ?? '';
