@@ -22,7 +22,7 @@ const noQuestions: Questions = { asks: new Map(), target: null };
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #pipeline = new Pipeline();
+  readonly #pipeline: Pipeline;
   readonly #rounds: Rounds;
   readonly #drift: Drift;
   readonly #links: SwitchLinks;
@@ -41,6 +41,7 @@ export class Agent {
     // Each line of the agent's log names its bridge.
     const options = { ...given, log: given.log.child({ bridge: given.bridge }) };
     this.#options = options;
+    this.#pipeline = new Pipeline({ host: options.host });
     this.firstApplied = new Promise((resolve) => {
       this.#resolveFirst = resolve;
     });

@@ -156,6 +156,7 @@ const joined = {
   'ingress-member-flows': 2,
   'ingress-member-flows-installed': 2,
   'reserved-by-port': 1,
+  remotes: 1,
 };
 
 /** An address that goes and one that comes are two, in each family. */
@@ -222,6 +223,8 @@ const plugged = {
   'port-flows-installed': 1,
   'mac-flows': 1,
   'mac-flows-installed': 1,
+  'flood-flows': 1,
+  'flood-flows-installed': 1,
   'network-flows': 1,
   'network-flows-installed': 1,
   'answer-flows': 2,
@@ -232,6 +235,7 @@ const plugged = {
   'port-verdicts-installed': 1,
   'prefixed-locals': 1,
   'reserved-by-port': 1,
+  remotes: 1,
 };
 
 const sizes: readonly Size[] = [

@@ -8,15 +8,13 @@ import { DesiredFlows } from './desired.ts';
 import type { Draft } from './draft.ts';
 import { declareFacts, type Facts } from './facts.ts';
 import { features } from './pipeline.ts';
-import { declareRelations, type Ids, newIds, type Relations } from './relations.ts';
+import { declareRelations, type Ids, newIds, type RelationOptions, type Relations } from './relations.ts';
 import { missDefaults } from './table-miss.ts';
 import { Tightening } from './tightening/tightening.ts';
 
-export interface PipelineOptions {
+export interface PipelineOptions extends RelationOptions {
   /** What the switch can do, where that is known from the start; `facts.abilities` says it later. */
   readonly abilities?: Abilities;
-  /** Max pairs of rule and port in a group whose hits are counted by port. */
-  readonly maxCountedApart?: number;
 }
 
 export class Pipeline {
@@ -28,11 +26,11 @@ export class Pipeline {
   readonly tightening: Tightening;
   readonly #graph = new Dataflow();
 
-  constructor({ abilities = noAbilities, maxCountedApart }: PipelineOptions = {}) {
+  constructor({ abilities = noAbilities, ...options }: PipelineOptions = {}) {
     const graph = this.#graph;
     const { ids } = this;
     const facts = declareFacts(graph);
-    const relations = declareRelations(graph, facts, ids, maxCountedApart);
+    const relations = declareRelations(graph, facts, ids, options);
     this.facts = facts;
     this.relations = relations;
     facts.abilities.set('switch', abilities);

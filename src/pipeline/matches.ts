@@ -84,3 +84,6 @@ export const noCopy = 0;
 
 /** The packet came in fragments, whatever it looks like behind the lookup. */
 export const piece = { [register.flags]: { value: flag.piece, mask: flag.piece } } as const;
+
+/** The receiver is on another host: numbers of hosts have this bit (features/tunnels/peers.ts). */
+export const onOtherHost = { [register.host]: { value: 0x8000_0000, mask: 0x8000_0000 } } as const;

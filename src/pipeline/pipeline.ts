@@ -10,6 +10,7 @@ import { records } from './features/records/feature.ts';
 import { responder } from './features/responder/feature.ts';
 import { securityGroups } from './features/security-groups/feature.ts';
 import { tracking } from './features/tracking/feature.ts';
+import { tunnels } from './features/tunnels/feature.ts';
 
 /** In a packet's order; tracking, rules and limits of the receiver come behind forwarding once more. */
 export const features: readonly Feature[] = [
@@ -19,6 +20,7 @@ export const features: readonly Feature[] = [
   securityGroups,
   responder,
   qos,
+  tunnels,
   forwarding,
   ingressGuards,
   records,

@@ -29,6 +29,8 @@ export const register = {
   dhcp: 'reg9',
   /** Which fields the rules of the set need to match, as bits of `need`. */
   needs: 'reg10',
+  /** Number of the other host: of the receiver's, or, in the tunnel tables, of the sender's. 0 is this host. */
+  host: 'reg14',
   /** Scratch. 1: no prefix pair gives the address that the packet is from; that it claims as a target. */
   sourceReserved: 'reg12',
   targetReserved: 'reg13',
@@ -48,6 +50,8 @@ export const flag = {
   receiverIsNew: 8,
   /** The packet came in fragments. A kernel datapath shows it as one whole packet behind the lookup. */
   piece: 16,
+  /** The packet came through a tunnel, so it goes into none. */
+  tunnelled: 32,
 } as const;
 
 /** The fields that rules may need beside the protocol. */

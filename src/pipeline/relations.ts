@@ -13,6 +13,7 @@ import { declareQos, newQosIds, type QosIds, type QosRelations } from './feature
 import { declareHolders, type ResponderRelations } from './features/responder/relations.ts';
 import { type GroupIds, newGroupIds } from './features/security-groups/ids.ts';
 import { declareGroups, type GroupRelations } from './features/security-groups/relations.ts';
+import { declareTunnels, type HostIds, newHostIds, type TunnelRelations } from './features/tunnels/peers.ts';
 
 export interface Relations
   extends NetworkRelations,
@@ -22,17 +23,25 @@ export interface Relations
     ResponderRelations,
     GroupRelations,
     ReservedRelations,
-    QosRelations {}
+    QosRelations,
+    TunnelRelations {}
 
-export interface Ids extends GroupIds, QosIds {}
+export interface Ids extends GroupIds, QosIds, HostIds {}
 
-export const newIds = (): Ids => ({ ...newGroupIds(), ...newQosIds() });
+export const newIds = (): Ids => ({ ...newGroupIds(), ...newQosIds(), ...newHostIds() });
+
+export interface RelationOptions {
+  /** The name of this host. */
+  readonly host?: string;
+  /** Max pairs of rule and port in a group whose hits are counted by port. */
+  readonly maxCountedApart?: number;
+}
 
 export function declareRelations(
   graph: Dataflow,
   facts: Facts,
   ids: Ids,
-  maxCountedApart?: number,
+  { host = '', maxCountedApart }: RelationOptions,
 ): Relations {
   const networks = declareNetworks(graph, facts);
   const guards = declareGuards(graph, facts, networks);
@@ -42,5 +51,6 @@ export function declareRelations(
   const groups = declareGroups(graph, facts, { ...ports, ...responder }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
-  return { ...guards, ...ports, ...forwarding, ...responder, ...groups, ...reserved, ...qos };
+  const tunnels = declareTunnels(graph, facts, ports, ids, host);
+  return { ...guards, ...ports, ...forwarding, ...responder, ...groups, ...reserved, ...qos, ...tunnels };
 }

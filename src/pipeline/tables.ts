@@ -12,6 +12,7 @@ import { type recordReasons, recordTables } from './features/records/tables.ts';
 import { type responderReasons, responderTables } from './features/responder/tables.ts';
 import { type securityGroupReasons, securityGroupTables } from './features/security-groups/tables.ts';
 import { type trackingReasons, trackingTables } from './features/tracking/tables.ts';
+import { type tunnelReasons, tunnelTables } from './features/tunnels/tables.ts';
 import type { Band, TableRow } from './rows.ts';
 
 export const tables = {
@@ -21,6 +22,7 @@ export const tables = {
   ...securityGroupTables,
   ...responderTables,
   ...qosTables,
+  ...tunnelTables,
   ...forwardingTables,
   ...ingressGuardTables,
   ...recordTables,
@@ -35,6 +37,7 @@ export type PassReason =
   | keyof typeof securityGroupReasons
   | keyof typeof responderReasons
   | keyof typeof qosReasons
+  | keyof typeof tunnelReasons
   | keyof typeof forwardingReasons
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons

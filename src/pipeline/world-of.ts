@@ -10,6 +10,5 @@ export const worldOf = (facts: Facts): World => ({
   rules: new Map(facts.rules.entries()),
   addressGroups: new Map(facts.addressGroups.entries()),
   linkLocals: [...facts.linkLocals.entries()].map(([, linkLocal]) => linkLocal),
-  // The pipeline builds no tunnels.
-  connectedHosts: new Set(),
+  vteps: new Map(facts.vteps.entries()),
 });

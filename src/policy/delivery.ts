@@ -2,6 +2,7 @@
  * Where a frame goes: to the ports that hold its destination, or back to the sender as an answer of the switch.
  */
 
+import { tunnelBetween } from '../model/vtep.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { contains, isHost } from '../net/cidr.ts';
 import { broadcastMac, isMulticastMac } from '../net/mac.ts';
@@ -32,6 +33,25 @@ export function addressees(
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   const up = held.filter(({ adminUp }) => adminUp);
   return up.length > 0 || flooded ? up : held.slice(0, 1);
+}
+
+/**
+ * The port that a host takes for the sender of what comes through a tunnel. Geneve names it. On VXLAN it is the first port
+ * of the sending host that has the source MAC, else the first without port security; null when there is neither.
+ */
+export function tunnelledSender(
+  world: World,
+  { from, to }: { readonly from: string; readonly to: string },
+  sender: Port,
+  { ethernet: { src } }: Frame,
+): Port | null {
+  const [there, here] = [world.vteps.get(from), world.vteps.get(to)];
+  if (there === undefined || here === undefined || tunnelBetween(there, here) === 'geneve') return sender;
+  const able = portsOf(world, sender.network)
+    .filter(({ host, adminUp }) => host === from && adminUp)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const holder = able.find((port) => identityOf(world, port).macs.has(src));
+  return holder ?? able.find(({ mode }) => mode === 'off') ?? null;
 }
 
 /**

@@ -37,6 +37,9 @@ export const dropReasons = {
   'punt-limit': 'packets for the agent beyond the rate that a port may send it',
   'unknown-port': 'from an interface that names no port of this host',
   'gone-port': 'for a port that has left this host',
+  'unknown-vtep': 'through a tunnel, from an address that is no tunnel endpoint of a host in the store',
+  'tunnel-network': 'through a tunnel, of a network that has no port here',
+  'tunnel-sender': 'through a tunnel, from a port that the store does not place on the sending host',
   'no-flow': 'no flow of a table matched: please report it',
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -4,13 +4,7 @@
 import type { Cidr } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Ip } from '../net/packet/frame.ts';
-import {
-  type ConntrackLookup,
-  isOnRecord,
-  lookUpConnection,
-  type Newcomers,
-  type Tracker,
-} from './conntrack.ts';
+import { type ConntrackLookup, lookUpConnection, type Newcomers, type Tracker } from './conntrack.ts';
 import type { DropReason } from './drop-reasons.ts';
 import type { Stage, Step, StepReason } from './verdict.ts';
 import type { NetworkId, PortId, RuleId } from './world.ts';
@@ -18,8 +12,6 @@ import type { NetworkId, PortId, RuleId } from './world.ts';
 export interface Passage {
   readonly host: string;
   readonly network: NetworkId;
-  /** The sender where the packet came through a tunnel: another host has judged it. */
-  readonly remoteSender: PortId | null;
   /** Shared by all copies of the packet, on all hosts. */
   readonly steps: Step[];
   tracker: Tracker;
@@ -40,9 +32,6 @@ export function track(passage: Passage, ip: Ip): ConntrackLookup {
   const { lookup, tracker } = lookUpConnection(passage.tracker, passage.network, ip);
   passage.lookup = lookup;
   passage.tracker = tracker;
-  const { remoteSender } = passage;
-  if (remoteSender !== null && !isOnRecord(lookup, remoteSender, 'egress', ip.protocol))
-    passage.newcomers = { ...passage.newcomers, sender: true };
   return lookup;
 }
 

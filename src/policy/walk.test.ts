@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { echoFrame, fragmentsOf, ip, ipFrame, mac, tcpFrame, udpFrame } from '../../test/lib/frames.ts';
 import { stepsArbitrary } from '../../test/proofs/arbitrary-steps.ts';
 import { worldArbitrary } from '../../test/proofs/arbitrary-worlds.ts';
-import { host, type PortText, type RuleText, worldFrom } from '../../test/proofs/worlds.ts';
+import { host, type PortText, type RuleText, vtepsOf, worldFrom } from '../../test/proofs/worlds.ts';
 import { buildUdp, tcpFlags } from '../net/packet/transport.ts';
 import { emptyTracker } from './conntrack.ts';
 import { evaluateDatagram } from './evaluator.ts';
@@ -212,7 +212,7 @@ describe('wherever the ports of a world are', () => {
   /** The local ports of a world on several hosts that are connected. */
   const spread = (world: World, places: readonly string[]): World => ({
     ...world,
-    connectedHosts: new Set(hosts.slice(0, 3)),
+    vteps: vtepsOf(hosts),
     ports: new Map(
       [...world.ports.values()]
         .filter((one) => one.host === host)

@@ -7,13 +7,14 @@
  * nothing of the connection, that answer is invalid there. On one host it would pass.
  * Invariants: no OpenFlow here, so that the pipeline's flows can be measured against it. Each decision is a step.
  */
+import { tunnelBetween } from '../model/vtep.ts';
 import { isMulticastMac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { type Frame, parseFrame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
-import { commitConnection, emptyTracker, isOnRecord, type Tracker } from './conntrack.ts';
+import { commitConnection, emptyTracker, type Tracker } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
-import { addressees, replyTo } from './delivery.ts';
+import { addressees, replyTo, tunnelledSender } from './delivery.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import {
@@ -136,7 +137,10 @@ function arrive(
   return null;
 }
 
-/** The sender's host records a remote receiver like a local one. The other host decides whether the packet arrives. */
+/**
+ * A record that is still empty gets a port of the other host too; later ports of other hosts are not put on record. The
+ * other host decides whether the packet arrives.
+ */
 function depart(
   sender: Port,
   [copy, receiver]: readonly [number, Port],
@@ -144,10 +148,6 @@ function depart(
   passage: Passage,
 ): DropReason | null {
   const own: Passage = { ...passage };
-  const { ip } = subject.frame;
-  const { lookup } = own;
-  if (lookup !== null && ip !== null && !isOnRecord(lookup, receiver.id, 'ingress', ip.protocol))
-    own.newcomers = { ...own.newcomers, receiver: true };
   const lost = remember([sender.id, receiver.id], copy, subject, own);
   passage.tracker = own.tracker;
   return lost;
@@ -174,7 +174,7 @@ class Walking {
   /** The sender's host, and from there each other host that has a receiver. */
   from(host: string, subject: Subject): Walk {
     const sender = this.#sender;
-    const passage = this.#passage(host, null, subject);
+    const passage = this.#passage(host, subject);
     const reason = leave(this.#world, sender, subject, passage);
     this.#keep(passage);
     if (reason !== null) return this.end(dropped(reason));
@@ -191,23 +191,28 @@ class Walking {
       return this.end(dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst)));
     const way = isMulticastMac(dst) ? 'flooded' : 'known-destination';
     pass(passage, sender.id, 'destination', way, { address: dst });
-    for (const other of this.#deliver(meant, subject, passage)) this.#on(other, subject);
+    for (const other of this.#deliver(sender, meant, subject, passage)) this.#on(other, host, subject);
     return this.end(passed);
   }
 
   /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
-  #on(host: string, subject: Subject): void {
-    const passage = this.#passage(host, this.#sender.id, subject);
-    pass(passage, this.#sender.id, 'tunnel', 'remote-host');
+  #on(host: string, from: string, subject: Subject): void {
+    const passage = this.#passage(host, subject);
     const meant = addressees(this.#world, new Set([host]), this.#sender, subject.frame);
-    this.#deliver(meant, subject, passage);
+    const sender = tunnelledSender(this.#world, { from, to: host }, this.#sender, subject.frame);
+    if (sender === null) {
+      for (const { id } of meant)
+        this.#receivers.set(id, dropped(drop(passage, id, 'tunnel', 'tunnel-sender')));
+      return;
+    }
+    pass(passage, sender.id, 'tunnel', 'remote-host');
+    this.#deliver(sender, meant, subject, passage);
   }
 
-  #passage(host: string, remoteSender: PortId | null, { frame, fragmented }: Subject): Passage {
+  #passage(host: string, { frame, fragmented }: Subject): Passage {
     return {
       host,
       network: this.#sender.network,
-      remoteSender,
       steps: this.#steps,
       tracker: this.#trackers.get(host) ?? emptyTracker,
       lookup: null,
@@ -221,20 +226,32 @@ class Walking {
   }
 
   #reachedFrom(host: string): ReadonlySet<string> {
-    const { connectedHosts } = this.#world;
-    return connectedHosts.has(host) ? connectedHosts : new Set([host]);
+    const { vteps } = this.#world;
+    const own = vteps.get(host);
+    const others = [...vteps].filter(
+      ([name, vtep]) => own !== undefined && name !== host && tunnelBetween(own, vtep) !== null,
+    );
+    return new Set([host, ...others.map(([name]) => name)]);
   }
 
-  /** Takes a copy to each port, and gives the other hosts that have some of them. */
-  #deliver(meant: readonly Port[], subject: Subject, passage: Passage): ReadonlySet<string> {
+  /**
+   * Takes a copy to each port of this host, then one to each other host, which has a copy for each of its own.
+   * Gives the other hosts.
+   */
+  #deliver(sender: Port, meant: readonly Port[], subject: Subject, passage: Passage): ReadonlySet<string> {
     const { fragmented, frame } = subject;
-    const sender = this.#sender;
     const others = new Set<string>();
-    const several = isMulticastMac(frame.ethernet.dst) || meant.length > 1;
+    const local = meant.filter(({ host }) => host === passage.host);
+    const first = new Map(meant.map((port) => [port.host, port] as const).reverse());
+    const remote = [...new Set(meant.map(({ host }) => host))].flatMap((host) =>
+      host === passage.host ? [] : (first.get(host) ?? []),
+    );
+    const copies = [...local, ...remote];
+    const several = isMulticastMac(frame.ethernet.dst) || copies.length > 1;
     if (fragmented && several) passage.detailed = false;
     // Where one lookup serves several ports, pieces that it finds invalid end with it: they may be anybody's.
     const stray = fragmented && several && frame.ip !== null && track(passage, frame.ip).state === 'invalid';
-    for (const [copy, port] of meant.entries()) {
+    for (const [copy, port] of copies.entries()) {
       if (port.id === sender.id) continue;
       const refused = stray
         ? drop(passage, port.id, 'ingress-connection', 'ct-invalid')

@@ -2,6 +2,7 @@
  * The world that policy judges by: Neutron's records with addresses parsed and defaults resolved.
  * Both the reference evaluator and the pipeline read it, so it holds facts, no verdicts and no OpenFlow.
  */
+import type { Vtep } from '../model/vtep.ts';
 import type { Cidr, Family } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 
@@ -138,6 +139,6 @@ export interface World {
   readonly rules: ReadonlyMap<RuleId, Rule>;
   readonly addressGroups: ReadonlyMap<AddressGroupId, AddressGroup>;
   readonly linkLocals: readonly LinkLocal[];
-  /** Hosts that have tunnels to each other. A host that is not here reaches its own ports only. */
-  readonly connectedHosts: ReadonlySet<string>;
+  /** The tunnel endpoints of hosts. A host that is not here reaches its own ports only. */
+  readonly vteps: ReadonlyMap<string, Vtep>;
 }

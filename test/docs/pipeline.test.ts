@@ -8,7 +8,7 @@ import { tableNames, tables } from '../../src/pipeline/tables.ts';
 import type { PortId, QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { startSwitch } from '../lib/switch.ts';
-import { openGroup, worldFrom } from '../proofs/worlds.ts';
+import { host, openGroup, worldFrom } from '../proofs/worlds.ts';
 
 const file = 'docs/pipeline.md';
 const limit = { rate: 10_000, burst: 8000 };
@@ -20,6 +20,7 @@ const gold: QosPolicy = {
 };
 
 const base = worldFrom({
+  connectedHosts: [host, 'elsewhere'],
   subnets: ['10.0.0.0/24', 'fd00::/64'],
   ports: [
     {
@@ -77,16 +78,22 @@ async function listing(): Promise<Map<string, string[]>> {
     'br0',
     [...plugged].map(([name, ofport]) => ({ name, ofport })),
   );
-  const installed = new InstalledWorld(at.mgmt('br0'));
+  const tunnel = ['type=geneve', 'ofport_request=9', 'options:remote_ip=flow', 'options:key=flow'];
+  await at.vsctl('add-port', 'br0', 'pc-geneve', '--', 'set', 'Interface', 'pc-geneve', ...tunnel);
+  const installed = new InstalledWorld(at.mgmt('br0'), 'fail', { host });
   try {
     installed.pipeline.facts.qosPolicies.set(gold.id, gold);
-    await installed.install(world, plugged);
+    await installed.install(world, plugged, new Map([['geneve', 9]]));
     await installed.session.setTableNames(tableNames);
     const { ids } = installed.pipeline;
     const names = new Map<string, string>();
     for (const [id, { key, networkKey }] of installed.pipeline.relations.locals.entries()) {
       names.set(`0x${key.toString(16)}`, `‹${id}›`);
       names.set(`0x${networkKey.toString(16)}`, '‹net›');
+    }
+    for (const [id, { key, peer }] of installed.pipeline.relations.remotes.entries()) {
+      names.set(`0x${key.toString(16)}`, `‹${id}›`);
+      names.set(`0x${peer.number.toString(16)}`, `‹${peer.name}›`);
     }
     for (const group of ['default', 'open']) names.set(`0x${ids.sets.of(group).toString(16)}`, `‹${group}›`);
     names.set(`0x${ids.addressClasses.of('offices').toString(16)}`, '‹offices›');

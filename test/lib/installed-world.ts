@@ -6,7 +6,9 @@ import { type Logger, pino } from 'pino';
 import { Cutter } from '../../src/agent/connections/cutter.ts';
 import { Applier } from '../../src/agent/flows/applier.ts';
 import { Drift } from '../../src/agent/switch/drift.ts';
+import { mapPortKeyOption } from '../../src/agent/switch/geneve-option.ts';
 import { Metering, meterSupport } from '../../src/agent/switch/metering.ts';
+import type { TunnelType } from '../../src/model/vtep.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
@@ -18,7 +20,7 @@ import { networkKeyOf, zone as newZone, portKeyOf } from './keys.ts';
 const mapped = <K, V, W>(map: ReadonlyMap<K, V>, to: (value: V, key: K) => W): Map<K, W> =>
   new Map([...map].map(([key, value]) => [key, to(value, key)]));
 
-export interface InstalledWorldOptions extends Pick<PipelineOptions, 'maxCountedApart'> {
+export interface InstalledWorldOptions extends Pick<PipelineOptions, 'maxCountedApart' | 'host'> {
   readonly answersNd?: boolean;
 }
 
@@ -43,10 +45,10 @@ export class InstalledWorld {
   constructor(
     target: string,
     refusals: 'fail' | 'leave out' = 'fail',
-    { maxCountedApart, answersNd = true }: InstalledWorldOptions = {},
+    { answersNd = true, ...options }: InstalledWorldOptions = {},
   ) {
     this.#refusals = refusals;
-    this.pipeline = new Pipeline(maxCountedApart === undefined ? {} : { maxCountedApart });
+    this.pipeline = new Pipeline(options);
     this.#answersNd = answersNd;
     this.#log = pino({ level: 'error' }, { write: (line: string) => this.#troubles.push(line) });
     this.#applier = new Applier({
@@ -70,12 +72,17 @@ export class InstalledWorld {
    * Makes the switch hold exactly this world. `ofports` says which of its ports are plugged, and where.
    * Rejects when the switch refused any flow of it.
    */
-  async install(world: World, ofports: ReadonlyMap<PortId, number>): Promise<void> {
+  async install(
+    world: World,
+    ofports: ReadonlyMap<PortId, number>,
+    tunnels: ReadonlyMap<TunnelType, number> = new Map(),
+  ): Promise<void> {
     await this.session.ready();
     const support = await meterSupport(this.session);
     const abilities = { answersNd: this.#answersNd, meterSpread: support.spread };
     this.pipeline.facts.abilities.set('switch', abilities);
-    this.set(world, ofports);
+    if (tunnels.size > 0) await mapPortKeyOption(this.session);
+    this.set(world, ofports, tunnels);
     this.pipeline.run();
     this.#metering.onConnected(support);
     await this.#metering.prepare(this.session, this.pipeline);
@@ -107,7 +114,12 @@ export class InstalledWorld {
       throw new Error(`the switch does not hold the world: ${troubles.join('')}`);
   }
 
-  set(world: World, ofports: ReadonlyMap<PortId, number>): void {
+  /** `tunnels`: OpenFlow port numbers of the tunnel ports. */
+  set(
+    world: World,
+    ofports: ReadonlyMap<PortId, number>,
+    tunnels: ReadonlyMap<TunnelType, number> = new Map(),
+  ): void {
     const { facts } = this.pipeline;
     const replace = <K extends string, V>(
       input: { set(key: K, value: V): void; delete(key: K): void; entries(): IterableIterator<[K, V]> },
@@ -134,6 +146,8 @@ export class InstalledWorld {
     const networks = new Set([...world.ports.values()].map(({ network }) => network));
     replace(facts.zones, new Map([...networks].map((network) => [network, this.zoneOf(network)])));
     replace(facts.ofports, ofports);
+    replace(facts.vteps, world.vteps);
+    replace(facts.tunnels, tunnels);
   }
 
   async close(): Promise<void> {

@@ -332,7 +332,7 @@ function assemble(
     ),
     rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
     linkLocals,
-    connectedHosts: new Set(),
+    vteps: new Map(),
   };
 }
 

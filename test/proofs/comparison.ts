@@ -80,7 +80,8 @@ function readAnswer(bytes: Buffer): string {
   return `unexpected frame ${bytes.toString('hex')}`;
 }
 
-function textOfVerdict({ sender, receivers, reply }: Verdict): string {
+/** Whom a verdict lets get the frame, or what the switch answers. */
+export function textOfVerdict({ sender, receivers, reply }: Omit<Verdict, 'tracker'>): string {
   if (sender.outcome === 'dropped') return '';
   if (reply !== null) return textOf(reply);
   return [...receivers]
@@ -91,7 +92,7 @@ function textOfVerdict({ sender, receivers, reply }: Verdict): string {
 }
 
 /** Pieces of a refused datagram must not arrive, so a part that arrives shows as a difference. */
-function textOfObservation({ delivered, partial, answers }: Observation): string {
+export function textOfObservation({ delivered, partial, answers }: Observation): string {
   const some = [...partial].sort().map((id) => `a part at ${id}`);
   return [...[...delivered].sort(), ...some, ...answers.map(readAnswer)].join(' ');
 }

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Vtep } from '../../src/model/vtep.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
@@ -87,7 +88,7 @@ test('removed ids and reasons of flows are forgotten', () => {
         rules: new Map(),
         addressGroups: new Map(),
         linkLocals: [],
-        connectedHosts: new Set<string>(),
+        vteps: new Map<string, Vtep>(),
       };
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
       pipeline.run();

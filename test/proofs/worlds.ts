@@ -1,6 +1,7 @@
 /**
  * Worlds from short descriptions, for tests that name their cases.
  */
+import type { TunnelType, Vtep } from '../../src/model/vtep.ts';
 import type {
   AddressGroup,
   AddressGroupId,
@@ -71,9 +72,16 @@ export interface WorldText {
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
   readonly allowsReservedPairs?: boolean;
+  /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
+  /** `geneve`. */
+  readonly tunnelType?: TunnelType;
   readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
 }
+
+/** Endpoints 192.0.2.1, 192.0.2.2 and so on. */
+export const vtepsOf = (hosts: readonly string[], type: TunnelType = 'geneve'): ReadonlyMap<string, Vtep> =>
+  new Map(hosts.map((name, at) => [name, { address: ip(`192.0.2.${at + 1}`), types: [type] }]));
 
 export function portFrom(text: PortText): Port {
   const own = mac(text.mac);
@@ -153,7 +161,7 @@ export function worldFrom(text: WorldText): World {
     ),
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
     linkLocals,
-    connectedHosts: new Set(text.connectedHosts ?? []),
+    vteps: vtepsOf(text.connectedHosts ?? [], text.tunnelType),
   };
 }
 

@@ -1,12 +1,13 @@
-/** The last table: output to the port that gets the packet. */
+/** The last table: output to the port that gets the packet, or into a tunnel to its host. */
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
 export const deliveryTables = {
   dispatch: {
     id: 54,
-    match: [register.destination, register.network],
-    bands: { port: 100, gone: 0 },
+    match: [register.destination, register.network, register.host],
+    bands: { tunnel: 200, port: 100, gone: 0 },
+    rewrite: ['tun_id', 'tun_dst', 'tun_ipv6_dst', 'tun_metadata0'],
     output: ['port'],
   },
 } as const satisfies Record<string, TableRow>;

@@ -1,73 +1,122 @@
 /**
- * Forwarding: destination MAC → the local port that holds it. Several holders of one MAC (a VRRP address) all get the
+ * Forwarding: destination MAC → the port that holds it. Several holders of one MAC (a VRRP address) all get the
  * frame; broadcast and multicast go to every port of the network. The sender's own copy ends at the ingress guard,
  * and the switch never outputs to the port of entry.
+ *
+ * A port of another host gets its packets through a tunnel, where each host gets one copy, whatever the number of its
+ * ports: it forwards to them itself. What came from a tunnel goes to ports of this host only, so nothing goes round.
  */
 import type { NetworkKey } from '../../../model/numbers.ts';
-import type { NetworkId } from '../../../policy/world.ts';
-import { type ActionOf, branch, lookUp } from '../../actions.ts';
+import type { NetworkId, PortId } from '../../../policy/world.ts';
+import { type ActionOf, branch, type Loads, lookUp } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
 import { type LocalPort, sentBy } from '../../local-port.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../../matches.ts';
-import { after } from '../../positions.ts';
+import { after, type EntryAfter } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
+import type { Peer, RemotePort } from '../tunnels/peers.ts';
+
+/** Which senders a flow is for, as bits of the flags register. */
+interface From {
+  readonly value: number;
+  readonly mask: number;
+}
+const anySender: From = { value: 0, mask: 0 };
+const sentHere: From = { value: 0, mask: flag.tunnelled };
+const fromTunnel: From = { value: flag.tunnelled, mask: flag.tunnelled };
+
+const ofSenders = ({ value, mask }: From, bit = 0) =>
+  mask === 0 && bit === 0 ? {} : { [register.flags]: { value: value | bit, mask: mask | bit } };
 
 /** No side has looked the packet up yet, and its receivers may track it: one lookup serves them all. */
-const untracked = [flag.unguarded, flag.untracked].flatMap((bit) =>
-  [ipv4, ipv6].map((family) => ({
-    ...family,
-    [register.flags]: { value: bit, mask: bit },
-    ct_state: ctState([], ['tracked']),
-  })),
-);
+const untracked = (from: From) =>
+  [flag.unguarded, flag.untracked].flatMap((bit) =>
+    [ipv4, ipv6].map((family) => ({
+      ...family,
+      ...ofSenders(from, bit),
+      ct_state: ctState([], ['tracked']),
+    })),
+  );
 
 /**
  * Later fragments passed the sender's rules without a verdict; the commit holds them until the first has come. Copies
  * are not committed, so another lookup before the copies are made holds them instead.
  */
-const pieces = [ipv4, ipv6].map((family) => ({
-  ...family,
-  [register.copy]: noCopy,
-  ip_frag: anyFragment,
-  ct_state: ctState(['tracked']),
-}));
+const pieces = (from: From) =>
+  [ipv4, ipv6].map((family) => ({
+    ...family,
+    ...ofSenders(from),
+    [register.copy]: noCopy,
+    ip_frag: anyFragment,
+    ct_state: ctState(['tracked']),
+  }));
 
-const loadsOf = ({ key, set }: LocalPort) => ({
-  [register.destination]: key,
-  [register.destinationSet]: set,
+/** Where one copy of a packet goes: to a port of this host, or to another host. */
+interface Receiver {
+  readonly port: PortId;
+  readonly load: Loads<'l2'>;
+  readonly next: EntryAfter<'forwarding'> | EntryAfter<'ingressRules'>;
+}
+
+const atPort = ({ port, key, set }: LocalPort): Receiver => ({
+  port: port.id,
+  load: { [register.destination]: key, [register.destinationSet]: set },
+  next: port.mode === 'off' ? after('ingressRules') : after('forwarding'),
 });
-const nextOf = ({ port }: LocalPort) => (port.mode === 'off' ? after('ingressRules') : after('forwarding'));
 
-const inOrder = (ports: Iterable<LocalPort>): LocalPort[] =>
+/** The connection's record names the first port that the packet is for there. */
+const atHost = ({ port, key, peer }: RemotePort): Receiver => ({
+  port: port.id,
+  load: { [register.destination]: key, [register.host]: peer.number },
+  next: after('ingressRules'),
+});
+
+const inOrder = <P extends LocalPort | RemotePort>(ports: Iterable<P>): P[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
 
+/** The first port of each host. */
+const oneOfEachHost = (remotes: Iterable<RemotePort>): RemotePort[] => {
+  const hosts = new Map<number, RemotePort>();
+  for (const remote of inOrder(remotes))
+    if (!hosts.has(remote.peer.number)) hosts.set(remote.peer.number, remote);
+  return [...hosts.values()];
+};
+
+const isUp = ({ up }: LocalPort | RemotePort): boolean => up;
+
+const receiversOf = (locals: Iterable<LocalPort>, remotes: Iterable<RemotePort>): Receiver[] => [
+  ...inOrder(locals).filter(isUp).map(atPort),
+  ...oneOfEachHost([...remotes].filter(isUp)).map(atHost),
+];
+
 const toEach = (
-  receivers: Iterable<LocalPort>,
+  receivers: readonly Receiver[],
   copyOf: (before: number) => { readonly [register.copy]?: number } = () => ({}),
 ): ActionOf<'l2'>[] =>
-  inOrder(receivers).map((local, before) =>
-    branch<'l2'>({ ...loadsOf(local), ...copyOf(before) }, nextOf(local)),
-  );
+  receivers.map(({ load, next }, before) => branch<'l2'>({ ...load, ...copyOf(before) }, next));
 
-/** A port that is down hides no other holder of its MAC. A frame for it alone is dropped, and counted at the port. */
-export function unicast(mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Draft[] {
-  const [any] = held.values();
-  if (any === undefined) return [];
-  const match = { [register.network]: any.networkKey, eth_dst: mac };
-  const holders = [...held.values()].filter(({ up }) => up);
-  const [first, ...others] = holders;
-  if (first === undefined) {
-    const [down] = inOrder(held.values());
-    return down === undefined
-      ? []
-      : [drop('l2', 'known', match, { reason: 'admin-down', drop: 'ingress', port: down.port.id })];
+type Held = readonly [locals: readonly LocalPort[], remotes: readonly RemotePort[]];
+
+/** A port that is down hides no other holder of its MAC. A frame for it alone is dropped by its host, and counted there. */
+function toHolders(of: KnownMac, from: From, [locals, remotes]: Held): Draft[] {
+  const { network, mac } = of;
+  const match = { [register.network]: network, eth_dst: mac };
+  const receivers = receiversOf(locals, remotes);
+  const known = { ...match, ...ofSenders(from) };
+  if (receivers.length === 0) {
+    const [down] = inOrder([...locals, ...remotes]);
+    if (down === undefined) return [];
+    if ('peer' in down) receivers.push(atHost(down));
+    else return [drop('l2', 'known', known, { reason: 'admin-down', drop: 'ingress', port: down.port.id })];
   }
+  const [first, ...others] = receivers;
+  if (first === undefined) return [];
   if (others.length > 0) {
     const why = { reason: 'shared-mac' } as const;
     const copyOf = (before: number) => ({ [register.copy]: copyAt(before) });
     return [
-      flow('l2', 'known', match, { actions: toEach(holders, copyOf) }, why),
-      ...pieces.map((state) =>
+      flow('l2', 'known', known, { actions: toEach(receivers, copyOf) }, why),
+      ...pieces(from).map((state) =>
         flow(
           'l2',
           'sharedPiece',
@@ -76,24 +125,51 @@ export function unicast(mac: bigint, held: ReadonlyMap<unknown, LocalPort>): Dra
           why,
         ),
       ),
-      ...untracked.map((state) =>
+      ...untracked(from).map((state) =>
         flow('l2', 'lookupForShared', { ...match, ...state }, { actions: [lookUp('l2')] }, why),
       ),
     ];
   }
-  const then = { load: loadsOf(first), goto: nextOf(first) } as const;
-  return [flow('l2', 'known', match, then, { reason: 'known-mac', port: first.port.id })];
+  const then = { load: first.load, goto: first.next } as const;
+  return [flow('l2', 'known', known, then, { reason: 'known-mac', port: first.port })];
 }
 
+interface KnownMac {
+  readonly network: NetworkKey;
+  readonly mac: bigint;
+}
+
+export function unicast(
+  mac: bigint,
+  held: ReadonlyMap<unknown, LocalPort>,
+  elsewhere: ReadonlyMap<unknown, RemotePort>,
+): Draft[] {
+  const locals = [...held.values()];
+  const remotes = [...elsewhere.values()];
+  const [any] = [...locals, ...remotes];
+  if (any === undefined) return [];
+  const of = { network: any.networkKey, mac };
+  if (remotes.length === 0) return toHolders(of, anySender, [locals, []]);
+  return [...toHolders(of, sentHere, [locals, remotes]), ...toHolders(of, fromTunnel, [locals, []])];
+}
+
+/** One flow a network and direction: the copies for other hosts are made here (head-end replication). */
 export function flood(
   network: NetworkId,
   key: NetworkKey,
   members: ReadonlyMap<unknown, LocalPort>,
+  peers: readonly Peer[],
 ): Draft[] {
-  const receivers = [...members.values()].filter(({ up }) => up);
-  if (receivers.length === 0) return [];
-  const match = { [register.network]: key, eth_dst: groupAddress };
-  return [flow('l2', 'group', match, { actions: toEach(receivers) }, { reason: 'flood', network })];
+  const here = receiversOf(members.values(), []);
+  const there = peers.map(({ number }) => branch<'l2'>({ [register.host]: number }, after('ingressRules')));
+  const to = (from: From, actions: readonly ActionOf<'l2'>[]): Draft[] => {
+    const match = { [register.network]: key, eth_dst: groupAddress, ...ofSenders(from) };
+    return actions.length === 0
+      ? []
+      : [flow('l2', 'group', match, { actions }, { reason: 'flood', network })];
+  };
+  if (there.length === 0) return to(anySender, toEach(here));
+  return [...to(sentHere, [...toEach(here), ...there]), ...to(fromTunnel, toEach(here))];
 }
 
 /**
@@ -111,7 +187,7 @@ const strays = [ipv4, ipv6].map((family) =>
 
 export const forwardingDefaults: readonly Draft[] = [
   ...strays,
-  ...untracked.map((state) =>
+  ...untracked(anySender).map((state) =>
     flow(
       'l2',
       'lookupForGroup',
@@ -120,6 +196,7 @@ export const forwardingDefaults: readonly Draft[] = [
       { reason: 'lookup' },
     ),
   ),
+  drop('l2', 'unknown', ofSenders(fromTunnel), { reason: 'unknown-destination', drop: 'ingress' }),
 ];
 
 export function unknownDestination(local: LocalPort): Draft[] {

@@ -1,9 +1,9 @@
-/** Forwarding: destination MAC → the port or ports that hold it. */
+/** Forwarding: destination MAC → the port or ports that hold it, and the hosts of those that are elsewhere. */
 import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, destination, destinationSet, flags, copy } = register;
+const { source, zone, network, destination, destinationSet, flags, copy, host } = register;
 
 export const forwardingTables = {
   l2: {
@@ -21,7 +21,7 @@ export const forwardingTables = {
       unknown: 1,
       miss: 0,
     },
-    load: [network, destination, destinationSet, copy],
+    load: [network, destination, destinationSet, copy, host],
     uses: ['clone'],
     lookup: ['l2'],
     resubmit: ['l2', after('forwarding'), after('ingressRules')],

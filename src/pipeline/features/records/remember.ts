@@ -14,8 +14,10 @@
  * - Whole packets are committed as copies; fragments are checked against the record after their commit
  *   (tracking/tracking.ts says why). Fragments of which the sender alone is new write the receiver too, for that check.
  */
+import type { NetworkKey } from '../../../model/numbers.ts';
 import type { Family } from '../../../net/cidr.ts';
 import type { Masked } from '../../../openflow/index.ts';
+import type { NetworkId } from '../../../policy/world.ts';
 import { type ActionOf, clone, commit } from '../../actions.ts';
 import { type Draft, drop, flow, type MatchIn } from '../../draft.ts';
 import { type LocalPort, sentTo } from '../../local-port.ts';
@@ -28,6 +30,7 @@ import {
   ipOf,
   ipv4,
   ipv6,
+  onOtherHost,
   original,
   reply,
   wholePacket,
@@ -44,6 +47,7 @@ import {
 } from '../../record.ts';
 import { flag, register } from '../../registers.ts';
 import type { LookupTable, PlainBand } from '../../tables.ts';
+import type { Zone } from '../../zone.ts';
 
 const [firstOriginator, laterOriginator] = originatorPlaces;
 const [firstResponder, laterResponder, lastResponder] = responderPlaces;
@@ -168,6 +172,20 @@ export function ownPieces(local: LocalPort): Draft[] {
   ];
 }
 
+/**
+ * Fragments for a port of another host. Its own host asks whether it admits their connection; here it has to be one that was
+ * admitted, of this network. A flow for each such port would be too many.
+ */
+export const piecesToOtherHosts = (network: NetworkId, key: NetworkKey, zone: Zone): Draft[] => [
+  flow(
+    'committed',
+    'otherHost',
+    { [register.network]: key, ...onOtherHost, ct_zone: zone, ct_state: ctState(['tracked'], ['invalid']) },
+    { goto: after('records') },
+    { reason: 'committed', network },
+  ),
+];
+
 const onward = { goto: after('records') } as const;
 
 export const recordDefaults: readonly Draft[] = [
@@ -190,5 +208,11 @@ export const recordDefaults: readonly Draft[] = [
   flow('commit', 'none', {}, onward, { reason: 'no-commit' }),
   ...([4, 6] as const).flatMap(recordsOf),
   flow('remember', 'none', {}, onward, { reason: 'no-commit' }),
+  drop(
+    'committed',
+    'unrecorded',
+    { ...onOtherHost, ...firstPass },
+    { reason: 'stray-fragment', drop: 'ingress' },
+  ),
   drop('committed', 'stray', {}, { reason: 'stray-fragment', drop: 'ingress' }),
 ];

@@ -3,7 +3,7 @@ import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { destination, zone, network, flags, copy } = register;
+const { destination, zone, network, flags, copy, host } = register;
 
 export const recordTables = {
   /** Whether there is anything to put on record. */
@@ -25,9 +25,9 @@ export const recordTables = {
   /** A commit that reassembles pieces may release others: only those of the connection go on. */
   committed: {
     id: 50,
-    match: [zone, network, destination, 'ct_state', 'ct_label', 'ct_mark'],
+    match: [zone, network, destination, host, 'ct_state', 'ct_zone', 'ct_label', 'ct_mark'],
     neutral: ['heldLookup'],
-    bands: { heldLookup: 1000, own: 100, stray: 0 },
+    bands: { heldLookup: 1000, unrecorded: 150, own: 100, otherHost: 50, stray: 0 },
     load: [network],
     resubmit: ['committed'],
     next: [after('records')],

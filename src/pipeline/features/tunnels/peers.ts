@@ -1,0 +1,127 @@
+/** Other hosts, and their ports in networks that this host carries. No flows here. */
+import type { Dataflow, Relation } from '../../../base/dataflow.ts';
+import type { NetworkKey, PortKey } from '../../../model/numbers.ts';
+import { type TunnelType, tunnelBetween } from '../../../model/vtep.ts';
+import type { Cidr } from '../../../net/cidr.ts';
+import type { Mac } from '../../../net/mac.ts';
+import { macsOf } from '../../../policy/address-owners.ts';
+import type { NetworkId, Port, PortId } from '../../../policy/world.ts';
+import { IdSpace } from '../../ids.ts';
+import type { Zone } from '../../zone.ts';
+import type { ClassifyFacts } from '../classify/facts.ts';
+import type { LocalPortRelations } from '../classify/relations.ts';
+import type { TunnelFacts } from './facts.ts';
+
+/** A host that this one has a tunnel to. */
+export interface Peer {
+  readonly name: string;
+  /** Stands for the host in a register. */
+  readonly number: number;
+  readonly address: Cidr;
+  readonly type: TunnelType;
+  /** OpenFlow port number of the tunnel port. */
+  readonly ofport: number;
+}
+
+/** A port of another host. */
+export interface RemotePort {
+  readonly port: Port;
+  readonly up: boolean;
+  readonly key: PortKey;
+  readonly networkKey: NetworkKey;
+  readonly zone: Zone;
+  readonly macs: readonly Mac[];
+  readonly peer: Peer;
+}
+
+export type RemotePorts = ReadonlyMap<PortId, RemotePort>;
+
+export interface TunnelRelations {
+  readonly peers: Relation<string, Peer>;
+  readonly remotes: Relation<PortId, RemotePort>;
+  readonly remotesOf: Relation<NetworkId, RemotePorts>;
+  /** The other hosts that carry a network, in the order of their names. */
+  readonly peersOf: Relation<NetworkId, readonly Peer[]>;
+  /** By `network|mac`. */
+  readonly remoteMacHolders: Relation<string, RemotePorts>;
+  /** Ports of hosts without Geneve, by `host|network|mac`: there the MAC says who sends. */
+  readonly vxlanSenders: Relation<string, RemotePorts>;
+  /** Ports of such hosts that may send with any MAC, by `host|network`. */
+  readonly vxlanUnguarded: Relation<string, RemotePorts>;
+}
+
+export interface HostIds {
+  readonly hosts: IdSpace;
+}
+
+/** The highest bit says that a receiver is on another host. */
+export const newHostIds = (): HostIds => ({
+  hosts: new IdSpace({ lowest: 0x8000_0000, highest: 0xffff_fffe }),
+});
+
+const isSamePeer = (a: Peer, b: Peer): boolean =>
+  a.number === b.number && a.address.bits === b.address.bits && a.type === b.type && a.ofport === b.ofport;
+
+/** `here` is the name of this host. */
+export function declareTunnels(
+  graph: Dataflow,
+  facts: ClassifyFacts & TunnelFacts,
+  { locals, networkKeyOf }: LocalPortRelations,
+  { hosts }: HostIds,
+  here: string,
+): TunnelRelations {
+  const peers = graph.map(
+    'peers',
+    facts.vteps,
+    (name, vtep, read): Peer | undefined => {
+      const own = name === here ? undefined : read(facts.vteps, here);
+      const type = own && tunnelBetween(own, vtep);
+      const ofport = type ? read(facts.tunnels, type) : undefined;
+      if (!type || ofport === undefined) return undefined;
+      return { name, number: hosts.of(name), address: vtep.address, type, ofport };
+    },
+    { equal: isSamePeer },
+  );
+  const remotes = graph.map('remotes', facts.ports, (id, port, read): RemotePort | undefined => {
+    const peer = port.host === null || port.host === here ? undefined : read(peers, port.host);
+    if (peer === undefined || read(locals, id) !== undefined) return undefined;
+    const networkKey = read(networkKeyOf, port.network);
+    const key = read(facts.portKeys, id);
+    const zone = read(facts.zones, port.network);
+    if (networkKey === undefined || key === undefined || zone === undefined) return undefined;
+    const up = port.adminUp && read(facts.networks, port.network)?.adminUp === true;
+    return { port, up, key, networkKey, zone, macs: macsOf(port), peer };
+  });
+  const remotesOf = graph.index('remotes-of', remotes, (_, remote) => [
+    [remote.port.network, remote] as const,
+  ]);
+  const peersOf = graph.map(
+    'peers-of',
+    remotesOf,
+    (_, ports) => {
+      const found = new Map([...ports.values()].map(({ peer }) => [peer.name, peer]));
+      return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    { equal: (a, b) => a.length === b.length && a.every((peer, at) => peer === b[at]) },
+  );
+  const named = (remote: RemotePort): boolean => remote.peer.type === 'geneve';
+  return {
+    peers,
+    remotes,
+    remotesOf,
+    peersOf,
+    remoteMacHolders: graph.index('remote-mac-holders', remotes, (_, remote) =>
+      remote.macs.map((mac) => [`${remote.port.network}|${mac}`, remote] as const),
+    ),
+    vxlanSenders: graph.index('vxlan-senders', remotes, (_, remote) =>
+      named(remote)
+        ? []
+        : remote.macs.map((mac) => [`${remote.peer.name}|${remote.port.network}|${mac}`, remote] as const),
+    ),
+    vxlanUnguarded: graph.index('vxlan-unguarded', remotes, (_, remote) =>
+      named(remote) || remote.port.mode !== 'off'
+        ? []
+        : [[`${remote.peer.name}|${remote.port.network}`, remote] as const],
+    ),
+  };
+}

@@ -1,0 +1,289 @@
+/**
+ * The proof of tunnels: for generated worlds whose ports are on two hosts, two real switches do what the reference
+ * evaluator says. And nothing that a stranger, or a host that lies, sends into a tunnel reaches a port.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TunnelType } from '../../src/model/vtep.ts';
+import type { Mac } from '../../src/net/mac.ts';
+import { tcpFlags } from '../../src/net/packet/transport.ts';
+import type { TableName } from '../../src/pipeline/tables.ts';
+import { type Trackers, walk } from '../../src/policy/walk.ts';
+import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
+import { inGeneve, inVxlan } from '../lib/encapsulation.ts';
+import { ip, mac, tcpFrame, udpFrame } from '../lib/frames.ts';
+import { networkKeyOf, portKeyOf } from '../lib/keys.ts';
+import { macOf } from '../lib/underlay.ts';
+import { stepsArbitrary } from './arbitrary-steps.ts';
+import { worldArbitrary } from './arbitrary-worlds.ts';
+import { textOfObservation, textOfVerdict } from './comparison.ts';
+import { arpMatrix } from './matrix/arp-matrix.ts';
+import { ipMatrix } from './matrix/ip-matrix.ts';
+import { type Entry, matrixWorld } from './matrix/matrix.ts';
+import { ndMatrix } from './matrix/nd-matrix.ts';
+import { stepText, worldText } from './telling.ts';
+import { hostNames, type Tunnelling, TwoHosts } from './two-hosts.ts';
+import { host, wideGroup, worldFrom } from './worlds.ts';
+
+const worlds = Number(process.env.PORTCULLIS_TUNNEL_WORLDS ?? 8);
+const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
+/** Of the spoof matrix each such entry: the guards are those of one host, which the whole matrix proves. */
+const everyNth = 23;
+
+const spread = (world: World, places: readonly boolean[]): World => ({
+  ...world,
+  ports: new Map(
+    [...world.ports.values()].map((port, at) => {
+      const there = port.host === host && places[at] === true;
+      return [port.id, there ? { ...port, host: 'there' } : port];
+    }),
+  ),
+});
+
+const worldAndSteps = worldArbitrary.chain((world) =>
+  fc.record({
+    steps: stepsArbitrary(world, 60),
+    world: fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }).map((places) => spread(world, places)),
+  }),
+);
+
+const tunnellings: readonly Tunnelling[] = [
+  { type: 'geneve', family: 4 },
+  { type: 'vxlan', family: 6 },
+];
+
+describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
+  let hosts: TwoHosts;
+  beforeAll(async () => {
+    hosts = await TwoHosts.start(tunnelling);
+  });
+  afterAll(() => hosts.stop());
+
+  test(`two switches do what the evaluator says (${worlds} worlds, seed ${seed})`, {
+    timeout: 300_000,
+  }, async () => {
+    let crossed = 0;
+    const result = await fc.check(
+      fc.asyncProperty(worldAndSteps, async ({ world: placed, steps }) => {
+        const world = await hosts.enter(placed);
+        let trackers: Trackers = new Map();
+        for (const step of steps) {
+          const [first, ...others] = step.frames;
+          const at = world.ports.get(step.sender)?.host;
+          if (first === undefined || at == null) continue;
+          const walked = walk(world, { host: at, port: step.sender }, trackers, [first, ...others]);
+          trackers = walked.trackers;
+          const [seen] = await hosts.run([step]);
+          if (seen === undefined) throw new Error('an observation of each step');
+          crossed += [...seen.delivered].filter((id) => world.ports.get(id)?.host !== at).length;
+          const [expected, observed] = [textOfVerdict(walked), textOfObservation(seen)];
+          if (expected === observed) continue;
+          const places = [...world.ports.values()].map(({ id, host: place }) => `${id}@${place}`).join(' ');
+          const way = walked.steps.map((one) => `${one.host} ${one.port} ${one.stage} ${one.reason}`);
+          throw new Error(
+            [
+              worldText(world),
+              places,
+              stepText(step),
+              `expected '${expected}', observed '${observed}'`,
+              ...way,
+            ].join('\n'),
+          );
+        }
+      }),
+      { numRuns: worlds, seed, endOnFailure: true },
+    );
+    if (result.failed)
+      expect.fail(`after ${result.numRuns} worlds of seed ${seed}:\n${String(result.errorInstance)}`);
+    expect(crossed).toBeGreaterThan(worlds);
+  });
+
+  test('the spoof matrix from the other host: zero escapes, zero losses', { timeout: 120_000 }, async () => {
+    const [self, peer] = ['self', 'peer'] as [PortId, PortId];
+    const whole = matrixWorld('tracked');
+    const world: World = {
+      ...whole,
+      ports: new Map(
+        [...whole.ports].map(([id, port]) => [id, id === self ? { ...port, host: 'there' } : port]),
+      ),
+    };
+    await hosts.enter(world);
+    const all: Entry[] = [arpMatrix(), ndMatrix(), ipMatrix()].flat();
+    const entries = all.filter((_, at) => at % everyNth === 0);
+    expect(entries.length).toBeGreaterThan(200);
+    const wrong: string[] = [];
+    for (const batch of batchesOf(entries)) {
+      const seen = await hosts.runTogether(batch.map(({ frames }) => ({ sender: self, frames })));
+      for (const [at, { name, expected }] of batch.entries()) {
+        const observation = seen[at];
+        const some = observation?.delivered.has(peer) === true || observation?.partial.has(peer) === true;
+        const passed = observation?.delivered.has(peer) === true || (observation?.answers.length ?? 0) > 0;
+        if (expected === 'pass' ? !passed : some) wrong.push(`${name}: expected ${expected}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** Rows in which no frame occurs twice; questions that a switch answers stand alone, since answers name no question. */
+function batchesOf(entries: readonly Entry[]): Entry[][] {
+  const batches: Entry[][] = [];
+  let seen = new Set<string>();
+  for (const entry of entries) {
+    const keys = entry.frames.map((frame) => frame.toString('latin1'));
+    const batch = batches.at(-1);
+    if (
+      batch === undefined ||
+      batch.length >= 60 ||
+      entry.expected === 'pass' ||
+      keys.some((key) => seen.has(key))
+    ) {
+      batches.push([entry]);
+      seen = new Set(keys);
+    } else {
+      batch.push(entry);
+      for (const key of keys) seen.add(key);
+    }
+    if (entry.expected === 'pass') {
+      batches.push([]);
+      seen = new Set();
+    }
+  }
+  return batches.filter((batch) => batch.length > 0);
+}
+
+describe.each(['geneve', 'vxlan'] as const)('forged into %s', (type: TunnelType) => {
+  const [a, b, c] = [mac('02:00:00:00:00:0a'), mac('02:00:00:00:00:0b'), mac('02:00:00:00:00:0c')];
+  const stranger = mac('02:00:00:00:00:ee');
+  const world = worldFrom({
+    ports: [
+      { id: 'a', mac: '02:00:00:00:00:0a', ips: ['10.0.0.10'], groups: ['open'] },
+      { id: 'b', mac: '02:00:00:00:00:0b', ips: ['10.0.0.11'], groups: ['open'], host: 'there' },
+      { id: 'c', mac: '02:00:00:00:00:0c', ips: ['10.0.0.12'], groups: ['open'], host: 'third' },
+      {
+        id: 'd',
+        network: 'n2',
+        mac: '02:00:00:00:00:0b',
+        ips: ['10.0.0.11'],
+        groups: ['open'],
+        host: 'there',
+      },
+    ],
+    rules: wideGroup('open'),
+  });
+  const keyOf = (id: string): number => {
+    const port = world.ports.get(id as PortId);
+    return port === undefined ? 0 : portKeyOf(port);
+  };
+  const vniOf = (network: string): number => networkKeyOf(network as NetworkId);
+  let hosts: TwoHosts;
+  let number = 0;
+  beforeAll(async () => {
+    hosts = await TwoHosts.start({ type, family: 4 });
+    await hosts.enter(world);
+  });
+  afterAll(() => hosts.stop());
+
+  interface Claim {
+    readonly vtep?: string;
+    readonly network?: string;
+    /** Null sends no option. */
+    readonly key?: number | null;
+    readonly from?: Mac;
+    readonly to?: Mac;
+  }
+
+  /** Whether a packet from host `there` (or whoever says so) to port `a` arrives. */
+  async function arrives({ vtep = '192.0.2.2', network = 'n1', key = keyOf('b'), from = b, to = a }: Claim) {
+    number += 1;
+    const inner = udpFrame({ from, to, src: ip('10.0.0.11'), dst: ip('10.0.0.10') }, 1000 + number, 2000);
+    const outer = {
+      from: mac(macOf(1)),
+      to: mac(macOf(0)),
+      src: ip(vtep),
+      dst: ip('192.0.2.1'),
+      vni: network === 'none' ? 0xabcdef : vniOf(network),
+    };
+    const frame = type === 'geneve' ? inGeneve(outer, key, inner) : inVxlan(outer, inner);
+    await hosts.forge(frame);
+    const [seen] = await hosts.settled([{ sender: 'b' as PortId, frames: [inner] }]);
+    return [...(seen?.delivered ?? [])];
+  }
+
+  const dropped = async (table: TableName, priority: number): Promise<number> => {
+    const lines = (await hosts.flows('here', table)).split('\n');
+    return lines
+      .filter((line) => line.includes(`priority=${priority}`) && line.endsWith('actions=drop'))
+      .reduce((sum, line) => sum + Number(/n_packets=(\d+)/.exec(line)?.[1] ?? 0), 0);
+  };
+
+  test('what a registered host may send arrives', async () => {
+    expect(await arrives({})).toEqual(['a']);
+  });
+
+  const forgeries: Readonly<Record<string, readonly [Claim, TableName, number]>> = {
+    'from an address that is no endpoint': [{ vtep: '192.0.2.77' }, 'tunnel_host', 0],
+    "from the receiver's own address": [{ vtep: '192.0.2.1' }, 'tunnel_host', 0],
+    'in a network that nobody has': [{ network: 'none' }, 'tunnel_sender', 0],
+    'in a network without a port here': [{ network: 'n2', key: keyOf('d') }, 'tunnel_sender', 0],
+    ...(type === 'geneve'
+      ? ({
+          'with a key of nobody': [{ key: 0x7777 }, 'tunnel_sender', 100],
+          'with the key 0': [{ key: 0 }, 'tunnel_sender', 100],
+          'without a key': [{ key: null }, 'tunnel_sender', 100],
+          'with the key of a port here': [{ key: keyOf('a') }, 'tunnel_sender', 100],
+          'with the key of a port of a third host': [{ key: keyOf('c') }, 'tunnel_sender', 100],
+          'with the key of a port of another network': [{ key: keyOf('d') }, 'tunnel_sender', 100],
+        } as const)
+      : ({
+          'with a MAC of nobody': [{ from: stranger }, 'tunnel_sender', 100],
+          'with the MAC of a port here': [{ from: a }, 'tunnel_sender', 100],
+          'with the MAC of a port of a third host': [{ from: c }, 'tunnel_sender', 100],
+        } as const)),
+  };
+  test('no forgery arrives, and each is counted', async () => {
+    const places = [
+      ...new Set(Object.values(forgeries).map(([, table, priority]) => `${table} ${priority}`)),
+    ];
+    const counts = async () => {
+      await hosts.switchAt('here').appctl('revalidator/wait');
+      const counted = new Map<string, number>();
+      for (const place of places) {
+        const [table = '', priority] = place.split(' ');
+        counted.set(place, await dropped(table as TableName, Number(priority)));
+      }
+      return counted;
+    };
+    const before = await counts();
+    for (const [name, [claim, table, priority]] of Object.entries(forgeries)) {
+      expect(await arrives(claim), name).toEqual([]);
+      const place = `${table} ${priority}`;
+      before.set(place, (before.get(place) ?? 0) + 1);
+    }
+    expect(await counts()).toEqual(before);
+  });
+
+  test('for a port of another host: no way from tunnel to tunnel', async () => {
+    expect(await arrives({ to: b })).toEqual([]);
+    expect(await arrives({ to: c })).toEqual([]);
+    expect(await arrives({ to: mac('ff:ff:ff:ff:ff:ff') })).toEqual(['a']);
+  });
+
+  test('the record of a connection names the port of the other host', async () => {
+    const layer = { from: b, to: a, src: ip('10.0.0.11'), dst: ip('10.0.0.10') };
+    const [seen] = await hosts.run([
+      { sender: 'b' as PortId, frames: [tcpFrame(layer, 1000, 80, tcpFlags.syn)] },
+    ]);
+    expect([...(seen?.delivered ?? [])]).toEqual(['a']);
+    const record = ((BigInt(keyOf('a')) << 32n) | BigInt(keyOf('b'))).toString(16);
+    for (const name of hostNames) {
+      const entries = await hosts.switchAt(name).appctl('dpctl/dump-conntrack');
+      expect(
+        entries
+          .split('\n')
+          .filter((line) => line.includes('dport=80'))
+          .join(),
+      ).toContain(`labels=0x${record}`);
+    }
+  });
+});
