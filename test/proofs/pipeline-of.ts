@@ -1,8 +1,10 @@
 /** A pipeline that has derived the flows of a generated world, without a switch. */
+import type { TunnelType } from '../../src/model/vtep.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { Driver } from './driver.ts';
+import { host, vtepsOf } from './worlds.ts';
 
 const limit = { rate: 1000, burst: 1000 };
 const policy: QosPolicy = {
@@ -12,9 +14,9 @@ const policy: QosPolicy = {
   dscp: 46,
 };
 
-/** The pipeline of a world; every other port here has a QoS policy. */
-export function pipelineOf(world: World, maxCountedApart: number): Pipeline {
-  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
+/** The pipeline of a world; every other port here has a QoS policy. `tunnel`: to the host `elsewhere`. */
+export function pipelineOf(world: World, maxCountedApart: number, tunnel?: TunnelType): Pipeline {
+  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, host, maxCountedApart });
   const { facts } = pipeline;
   facts.qosPolicies.set(policy.id, policy);
   for (const [id, value] of world.networks) facts.networks.set(id, value);
@@ -30,6 +32,10 @@ export function pipelineOf(world: World, maxCountedApart: number): Pipeline {
     facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),
   );
   Driver.localPorts(world).forEach((id, at) => facts.ofports.set(id, at + 1));
+  if (tunnel !== undefined) {
+    for (const [name, vtep] of vtepsOf([host, 'elsewhere'], tunnel)) facts.vteps.set(name, vtep);
+    facts.tunnels.set(tunnel, 900);
+  }
   pipeline.run();
   return pipeline;
 }
