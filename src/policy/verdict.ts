@@ -33,6 +33,7 @@ export const stepReasons = {
   'known-destination': 'ports have the destination MAC',
   flooded: 'the destination MAC is multicast or broadcast: every port of the network gets a copy',
   'remote-host': 'the packet came through a tunnel',
+  'sent-to-host': "the packet left for the receiver's host, which judges it by the receiver's rules",
   recorded: 'the connection record now names the port',
   delivered: 'the port gets the packet',
 } as const;

@@ -175,6 +175,18 @@ describe('on two hosts', () => {
     expect(told(walked).filter((step) => step.includes('tunnel'))).toEqual(['there a tunnel remote-host']);
   });
 
+  test('a walk of one host ends where the packet leaves it', () => {
+    const world = worldFrom({
+      ports: [port('a'), port('b', there)],
+      rules: [{ group: 'a', direction: 'egress' }],
+      connectedHosts: [host, 'there'],
+    });
+    const where = { host, port: 'a' as PortId, onlyHere: true };
+    const walked = walk(world, where, new Map(), [udp('a', 'b')]);
+    expect(told(walked).at(-1)).toBe('here b output sent-to-host');
+    expect(textOf(walked)).toBe('b');
+  });
+
   test('hosts that are not connected reach nobody', () => {
     const world = worldFrom({ ports: [port('a'), port('b', there)], rules: oneWay });
     expect(new Walker(world).send('a', udp('a', 'b'))).toBe('unknown-destination');

@@ -34,6 +34,8 @@ import type { Port, PortId, World } from './world.ts';
 export interface Where {
   readonly host: string;
   readonly port: PortId;
+  /** Other hosts are not judged: what leaves for them counts as passed. For who does not know their ports' rules. */
+  readonly onlyHere?: boolean;
 }
 
 /** The connections that each host knows; a host that is not here knows none. */
@@ -172,7 +174,7 @@ class Walking {
   }
 
   /** The sender's host, and from there each other host that has a receiver. */
-  from(host: string, subject: Subject): Walk {
+  from({ host, onlyHere = false }: Where, subject: Subject): Walk {
     const sender = this.#sender;
     const passage = this.#passage(host, subject);
     const reason = leave(this.#world, sender, subject, passage);
@@ -191,8 +193,17 @@ class Walking {
       return this.end(dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst)));
     const way = isMulticastMac(dst) ? 'flooded' : 'known-destination';
     pass(passage, sender.id, 'destination', way, { address: dst });
-    for (const other of this.#deliver(sender, meant, subject, passage)) this.#on(other, host, subject);
+    for (const other of this.#deliver(sender, meant, subject, passage))
+      if (onlyHere) this.#leaveTo(other, meant, passage);
+      else this.#on(other, host, subject);
     return this.end(passed);
+  }
+
+  #leaveTo(host: string, meant: readonly Port[], passage: Passage): void {
+    for (const { id } of meant.filter((port) => port.host === host)) {
+      pass(passage, id, 'output', 'sent-to-host');
+      this.#receivers.set(id, passed);
+    }
   }
 
   /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
@@ -306,5 +317,5 @@ export function walk(world: World, where: Where, trackers: Trackers, pieces: Pie
     const { reason } = guard;
     return walking.end(dropped(drop(here, where.port, 'egress-guard', reason, claimedBy(frame, reason))));
   }
-  return walking.from(where.host, subjectOf(first, readable));
+  return walking.from(where, subjectOf(first, readable));
 }

@@ -79,8 +79,16 @@ export class TwoHosts {
           `local_ip="${formatIp(address.family, address.bits)}"`,
         ];
         await at.vsctl(
-          ...['add-port', bridge, 'tunnel', '--', 'set', 'Interface', 'tunnel', `type=${tunnelling.type}`],
-          ...[`ofport_request=${tunnelOfport}`, ...options.map((option) => `options:${option}`)],
+          'add-port',
+          bridge,
+          'tunnel',
+          '--',
+          'set',
+          'Interface',
+          'tunnel',
+          `type=${tunnelling.type}`,
+          `ofport_request=${tunnelOfport}`,
+          ...options.map((option) => `options:${option}`),
         );
       }
       return new TwoHosts(tunnelling, sides, ends);

@@ -43,7 +43,7 @@ export async function explainPacket(
   const dump = zone === undefined ? '' : await connections(zone);
   const world = asPlugged(worldOf(facts), host, (id) => facts.ofports.get(id) !== undefined);
   const tracker = trackerOf(pipeline, world, known.network, zone, dump ?? '');
-  const where = { host, port };
+  const where = { host, port, onlyHere: true };
   const trackers = new Map([[host, tracker]]);
   const walked = walk(world, where, trackers, [frame]);
   const changes = suggest(world, where, trackers, [frame]);
