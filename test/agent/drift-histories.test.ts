@@ -32,8 +32,11 @@ const enter = (next: number): Promise<void> => {
 
 const ofctl = (...args: string[]) => lab.switch.ofctl(...args);
 const bridgeIs = (...args: string[]) => lab.switch.vsctl(...args);
-const dumpMeters = async (): Promise<string> =>
-  (await ofctl('dump-meters', lab.switch.mgmt(lab.bridge))).replace(/.*OFPST.*\n/g, '');
+/** Sorted: the switch lists meters in the order of a hash table, which depends on when they came. */
+const dumpMeters = async (): Promise<string> => {
+  const text = (await ofctl('dump-meters', lab.switch.mgmt(lab.bridge))).replace(/.*OFPST.*\n/g, '');
+  return text.trim().split(/\n\n+/).sort().join('\n\n');
+};
 
 /** A present flow as ovs-ofctl reads it: table, priority and match. */
 function flowAt(which: number): string {
