@@ -55,7 +55,10 @@ test('the host counts every drop of the bridge that belongs to no port', async (
     'no-flow egress',
     'no-flow ingress',
     'stray-fragment ingress',
+    'tunnel-network ingress',
+    'unknown-destination ingress',
     'unknown-port egress',
+    'unknown-vtep ingress',
   ]);
   for (const { reason } of [...(await hostDrops()), ...(await portDrops('p1'))])
     expect(Object.keys(dropReasons)).toContain(reason);
