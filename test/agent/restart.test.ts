@@ -176,8 +176,8 @@ const server = `
     .listen(5001, () => console.log('ready')));`;
 
 /**
- * 1000 datagrams a second, one long connection that echoes every 5 ms, and a new connection every 20 ms,
- * until a line on standard input. Then it waits for open exchanges and prints the losses.
+ * Sends 1000 datagrams a second, echoes on one long connection every 5 ms, and begins a connection every 20 ms.
+ * A line on standard input ends that. Then it waits for open exchanges and prints the losses.
  */
 const client = `
   const [peer] = process.argv.slice(1);

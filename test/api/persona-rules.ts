@@ -41,7 +41,7 @@ export const rules: Readonly<Record<string, Rules>> = {
     delete: ['admin', 'member', 'above member'],
   },
   ports: {
-    // Neutron lets whoever the network is shared with, a mere reader too; ours must be members.
+    // Neutron lets every role of a project that the network is shared with, also a reader. Here it must be a member.
     create: ['admin', 'service', 'above member', 'sharing member'],
     read: ['admin', 'service', 'reader', 'above reader'],
     update: ['admin', 'service', 'member'],

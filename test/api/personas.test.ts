@@ -96,7 +96,7 @@ function factsOfNew(path: string, on: keyof typeof networks, name: PersonaName):
   return { project, above, ...(shared === undefined ? {} : { shared }) };
 }
 
-/** Who may not do it is told so only where the place of the new thing is seen. */
+/** The answer to a forbidden creation: 403 only where the caller sees the parent of the new thing. */
 function refusal(path: string, on: keyof typeof networks, name: PersonaName): number {
   const place =
     path === 'subnets' || path === 'ports'

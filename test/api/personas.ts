@@ -61,8 +61,8 @@ export interface Facts {
 }
 
 /**
- * Words of which one must hold: `admin` and `service` are roles anywhere, `anybody` a reader anywhere, `member` a role
- * in the thing's project, `above member` one in that of what it hangs on, `sharing member` one where it is shared.
+ * Words of which one must hold: `admin` and `service` are roles anywhere; `anybody` is a reader anywhere. `member` is a role
+ * in the thing's project. `above member` is one in its parent's project, `sharing member` one where it is shared.
  */
 export type Words = readonly (
   | 'admin'

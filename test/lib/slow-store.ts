@@ -1,5 +1,5 @@
 /**
- * A store that takes its time for the snapshots of some prefixes, until it is told to go on. Batches of other prefixes
+ * A store that delays the snapshots of some prefixes until `goOn`. Batches of other prefixes
  * arrive meanwhile, as with a store on another machine. It keeps all promises of the contract, and notes what it
  * delivered.
  */
@@ -30,7 +30,7 @@ export class SlowStore implements Store {
     this.#near = near;
   }
 
-  /** From now on, whoever adds such a prefix waits for `goOn`. */
+  /** From now on, a reader that adds such a prefix waits for `goOn`. */
   hold(isSlow: (prefix: string) => boolean): void {
     this.#isSlow = isSlow;
   }

@@ -90,7 +90,7 @@ const nearly = <T>(honest: T, pool: readonly T[]): fc.Arbitrary<T> =>
 /** The identities of a port in one family; invented when it has none, because a forger needs one too. */
 function identities(world: World, port: Port, family: 4 | 6): Pair[] {
   const own = identityOf(world, port);
-  // It goes on using an address that it once had, whoever holds it now.
+  // It goes on using an address that it once had, also when another port holds it now.
   const given = world.linkLocals
     .filter((item) => item.port === port.id)
     .map(({ mac, address }) => ({ mac, ip: address }));

@@ -111,8 +111,8 @@ export class Driver {
   }
 
   /**
-   * Many steps of one sender at once, which is faster. What comes out is told apart by its bytes, so steps whose
-   * frames were seen in a batch already begin the next; answers are not told apart and go to the batch's first step.
+   * Many steps of one sender at once, which is faster. Bytes identify what comes out, so a step whose
+   * frame the batch has already begins the next batch. Answers cannot be identified and go to the batch's first step.
    */
   async runBatch(steps: readonly Step[]): Promise<Observation[]> {
     const observations: Observation[] = [];

@@ -130,7 +130,7 @@ async function trace(ofport: number, frame: Buffer, state: string, record: Recor
   const hex = frame.toString('hex');
   let text = await control.call('ofproto/trace', ['proof', `in_port=${ofport}`, ...options, hex]);
   if (record !== null) {
-    // With the bytes of a packet the switch forgets the record that it is told, with the flow that they make it does not.
+    // Given bytes, the switch ignores the record of the request. Given the flow of those bytes, it does not.
     const [, flow = ''] = /^Flow: (.*)$/m.exec(text) ?? [];
     const known = `${asTaken(flow)},ct_label=0x${record.label.toString(16)},ct_mark=${record.mark}`;
     text = await control.call('ofproto/trace', ['proof', known, ...options]);

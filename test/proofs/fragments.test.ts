@@ -1,6 +1,6 @@
 /**
- * Fragmented datagrams, case by case: a dropped datagram is dropped whole, wherever the drop happens and
- * whoever the other receivers are.
+ * Fragmented datagrams, case by case: a dropped datagram is dropped whole, in whatever table the drop
+ * happens and with whatever other receivers.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { broadcastMac } from '../../src/net/mac.ts';

@@ -1,6 +1,6 @@
 /**
  * Packets that a lookup of release 0.1 holds while this release's flows arrive: they go on at that release's tables, with
- * its registers. The switch is told to look up packets as that release did.
+ * its registers. A flow of the test looks up packets as that release did.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Action } from '../../src/openflow/index.ts';

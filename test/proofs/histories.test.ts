@@ -78,9 +78,8 @@ const isHere = (world: World, id: PortId): boolean => world.ports.get(id)?.host 
 
 /**
  * Whether it is left open when a connection ends, or is taken from a port, that does not stand. What only a port
- * refuses that is not here waits until that comes back, since nothing here can reach it. And who takes over an address
- * and speaks first, as if it answered, has a connection that its rules let it begin but would not let others begin
- * with it.
+ * refuses that is not here waits until that comes back, since nothing here can reach it. A port may take over
+ * an address and speak first, as if it answered. Its rules let it begin that connection, but would not let the peer begin it.
  */
 function isOpen(connection: ConnectionTuple & Admission, world: World, before: World): boolean {
   const { originators, responders } = connection;

@@ -1,6 +1,6 @@
 /**
- * A host that follows only what its plugged ports need has, after any history of plugs, unplugs and changes, the flows
- * of a host that has just started, and those of a host that follows everything. At each moment its flows are those of
+ * A host follows only what its plugged ports need. After any history of plugs, unplugs and changes it has the flows of a
+ * host that has just started. It also has those of a host that follows everything. At each moment its flows are those of
  * one revision of the store, however slowly the store lists what was added: never half of one and half of another.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';

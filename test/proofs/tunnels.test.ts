@@ -193,7 +193,7 @@ describe.each(['geneve', 'vxlan'] as const)('forged into %s', (type: TunnelType)
     readonly to?: Mac;
   }
 
-  /** Whether a packet from host `there` (or whoever says so) to port `a` arrives. */
+  /** Whether a packet from host `there` (or from a host that claims to be it) to port `a` arrives. */
   async function arrives({ vtep = '192.0.2.2', network = 'n1', key = keyOf('b'), from = b, to = a }: Claim) {
     number += 1;
     const inner = udpFrame({ from, to, src: ip('10.0.0.11'), dst: ip('10.0.0.10') }, 1000 + number, 2000);

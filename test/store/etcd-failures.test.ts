@@ -1,4 +1,4 @@
-/** What becomes of transactions and subscriptions when members die, lines are cut, answers are lost, history goes. */
+/** How transactions and subscriptions end when members die, connections break, answers are lost, and history is compacted. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { type EtcdOptions, EtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import { type Recorder, record } from '../../src/store/testing/recorder.ts';

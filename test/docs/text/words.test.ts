@@ -1,14 +1,14 @@
 /**
  * The words of docs/glossary.md hold in the sources: headers have headings, names have one meaning, numbers are named as
- * limits and times, and comments avoid the phrases below.
+ * limits and times, and comments avoid the phrases below. The sentences of comments and pages are short.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { filesUnder, sourceFiles } from './pages.ts';
+import { filesUnder, pages, sourceFiles } from './pages.ts';
 
 const headings = /^ \* (?:# \w+|(?:Idea|Invariants?|Rejected|Result|Price|Example)\b[^:]*:)/m;
 const maxHeaderLines = 8;
-/** A sentence of a comment may have this many words. */
+/** A sentence of a comment or a page may have this many words. */
 const maxSentenceWords = 25;
 
 /** Identifiers of earlier releases, or with another meaning than the glossary's, and the present words. */
@@ -55,10 +55,26 @@ const comments = (text: string): readonly string[] =>
 const prose = (comment: string): string =>
   comment.replaceAll(/^\s*(\/\*\*|\*\/|\*|\/\/) ?/gm, '').replaceAll('*/', '');
 
-const sentences = (comment: string): readonly string[] =>
-  prose(comment)
-    .split(/\n\s*\n|\n- /)
-    .flatMap((paragraph) => paragraph.replaceAll(/\s+/g, ' ').split(/(?<=[.:;?!)]) /));
+const sentencesOf = (paragraph: string): readonly string[] =>
+  paragraph
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .split(/(?<=[.:;?!)](?:\*\*)?) /);
+
+const longSentences = (paragraph: string): readonly string[] =>
+  sentencesOf(paragraph)
+    .filter((sentence) => sentence.split(' ').length > maxSentenceWords)
+    .map((sentence) => `a sentence of ${sentence.split(' ').length} words: ${sentence.slice(0, 60)}`);
+
+/** Each paragraph, list entry and cell of a table is text of its own; blocks of code are none. */
+const paragraphsOfPage = (text: string): readonly string[] =>
+  text
+    .replaceAll(/^(```|~~~)[^]*?^\1|^ {4}.*$/gm, '\n\n')
+    .replaceAll(/^\s*\|.*$/gm, (row) => `\n${row.replaceAll(/ ?\| ?/g, '\n\n')}\n`)
+    .replaceAll(/^\s*(?:#+|[-*]|\d+\.) /gm, '\n\n')
+    .split(/\n\s*\n/);
+
+const paragraphsOf = (comment: string): readonly string[] => prose(comment).split(/\n\s*\n|\n- /);
 
 /** Each violation as a line: file, rule, place. */
 function violationsOf(path: string): string[] {
@@ -75,10 +91,7 @@ function violationsOf(path: string): string[] {
   for (const comment of comments(text)) {
     const [riddle] = riddles.exec(prose(comment)) ?? [];
     if (riddle !== undefined) found.push(`'${riddle}' in ${prose(comment).slice(0, 60)}`);
-    for (const sentence of sentences(comment)) {
-      const size = sentence.split(' ').length;
-      if (size > maxSentenceWords) found.push(`a sentence of ${size} words: ${sentence.slice(0, 60)}`);
-    }
+    found.push(...paragraphsOf(comment).flatMap(longSentences));
   }
   return found.map((what) => `${path}: ${what}`);
 }
@@ -87,6 +100,23 @@ test.each(readdirSync('src'))('src/%s', (folder) => {
   const files = filesUnder(`src/${folder}`, /\.ts$/);
   expect(files.length).toBeGreaterThan(0);
   expect(files.flatMap(violationsOf)).toEqual([]);
+});
+
+/** In tests and benches names may be local habits; comments must read as well as elsewhere. */
+test.each(['bench', 'scripts', 'test'])('comments of %s', (folder) => {
+  const found = filesUnder(folder, /\.m?[jt]s$/).flatMap((path) =>
+    comments(readFileSync(path, 'utf8')).flatMap((comment) =>
+      [
+        ...(riddles.exec(prose(comment)) ?? []).slice(0, 1),
+        ...paragraphsOf(comment).flatMap(longSentences),
+      ].map((what) => `${path}: ${what}`),
+    ),
+  );
+  expect(found).toEqual([]);
+});
+
+test.each(pages)('sentences of $path', ({ text }) => {
+  expect(paragraphsOfPage(text).flatMap(longSentences)).toEqual([]);
 });
 
 test('a name that two files export has one meaning', () => {

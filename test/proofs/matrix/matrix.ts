@@ -1,7 +1,7 @@
 /**
  * The spoof matrix: every field that names an identity, own or foreign or absent, in every wrapping that has ever
- * walked a frame around a guard. What must happen to each frame is stated here from its field values, without the
- * evaluator and without flows, so that both can be measured against it.
+ * walked a frame around a guard. This file states the verdict on each frame from its field values, without the
+ * evaluator and without flows. So it is a measure for both.
  */
 import { type Cidr, linkLocalOf } from '../../../src/net/cidr.ts';
 import type { Mac } from '../../../src/net/mac.ts';

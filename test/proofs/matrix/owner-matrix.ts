@@ -154,7 +154,7 @@ function* claims6(from: Mac, address: Cidr, claim: Claim): Generator<Entry> {
   const known = isLinkLocal(address) ? claim === 'by name' : mine;
   const target = address.bits === 0n ? 'nd-spoof' : pending;
   yield entry(`probe ${text}`, [probe], known ? null : target);
-  // Whoever has no address yet may ask for routers and report groups.
+  // A guest that has no address yet may ask for routers and report groups.
   if (address.bits === 0n) return;
   const routers = icmpFrame({ ...to('ff02::2'), hopLimit: 255 }, routerSolicitation([]));
   yield entry(`RS ${text}`, [routers], spoof);
