@@ -52,8 +52,8 @@ const memberOf = (at: number): Port => portOf(`far-${at}`, 1000 + at, [far], fal
 
 function rule(at: number, direction: Direction, family: 4 | 6, remote: Remote) {
   const id = `rule-${at}-${direction}-${family}-${remote.kind}` as RuleId;
-  const service = { kind: 'ports', protocol: 6, min: 1000 + at, max: 1000 + at } as const;
-  return { id, group: local, direction, family, service, remote };
+  const l4 = { kind: 'ports', protocol: 6, min: 1000 + at, max: 1000 + at } as const;
+  return { id, group: local, direction, family, l4, remote };
 }
 
 /** 20 local ports whose rules name a group of far members and an address group, ingress in both families. */

@@ -23,6 +23,7 @@ import type { PortId, World } from './world.ts';
 const macs = { a: mac('02:00:00:00:00:0a'), b: mac('02:00:00:00:00:0b'), c: mac('02:00:00:00:00:0c') };
 const ips = { a: ip('10.0.0.10'), b: ip('10.0.0.11'), c: ip('10.0.0.12') };
 type Name = keyof typeof macs;
+const idOf = (name: string): PortId => name as PortId;
 
 const port = (name: Name, over: Partial<PortText> = {}): PortText => ({
   id: name,
@@ -60,11 +61,11 @@ class Talk {
   }
 
   send(from: Name, frame: Buffer): string {
-    return this.#tell(evaluate(this.world, host, this.tracker, from as unknown as PortId, frame));
+    return this.#tell(evaluate(this.world, host, this.tracker, idOf(from), frame));
   }
 
   sendPieces(from: Name, pieces: readonly [Buffer, ...Buffer[]]): string {
-    return this.#tell(evaluateDatagram(this.world, host, this.tracker, from as unknown as PortId, pieces));
+    return this.#tell(evaluateDatagram(this.world, host, this.tracker, idOf(from), pieces));
   }
 }
 const talk = (ports: readonly PortText[], rules: readonly RuleText[] = []) =>
@@ -86,13 +87,13 @@ describe('security groups', () => {
   });
 
   test('the rules of all groups of a port count together', () => {
-    const rules = [egress('x', { service: { kind: 'protocol', protocol: 17 } }), egress('a', { family: 6 })];
+    const rules = [egress('x', { l4: { kind: 'protocol', protocol: 17 } }), egress('a', { family: 6 })];
     const ports = [port('a', { groups: ['a', 'x'] }), port('b', { mode: 'off' })];
     expect(talk(ports, rules).send('a', udp('a', 'b'))).toBe('b');
     expect(talk(ports, rules).send('a', echoFrame(layer('a', 'b'), 'request'))).toBe('egress-rules');
   });
 
-  test.each<[string, RuleText['service'], Buffer, boolean]>([
+  test.each<[string, RuleText['l4'], Buffer, boolean]>([
     ['port range, low end', { kind: 'ports', protocol: 17, min: 2000, max: 2001 }, udp('a', 'b'), true],
     ['port range, below', { kind: 'ports', protocol: 17, min: 2001, max: 2002 }, udp('a', 'b'), false],
     ['ports of another protocol', { kind: 'ports', protocol: 6, min: 2000, max: 2000 }, udp('a', 'b'), false],
@@ -132,9 +133,9 @@ describe('security groups', () => {
       ipFrame(layer('a', 'b'), 112, Buffer.alloc(8)),
       false,
     ],
-  ])('%s', (_name, service, frame, admitted) => {
-    if (service === undefined) throw new Error('a service is part of every case');
-    const rules = [...wideGroup('a'), ingress('b', { service })];
+  ])('%s', (_name, l4, frame, admitted) => {
+    if (l4 === undefined) throw new Error('an L4 match is part of every case');
+    const rules = [...wideGroup('a'), ingress('b', { l4 })];
     expect(talk([port('a'), port('b')], rules).send('a', frame)).toBe(admitted ? 'b' : 'b:ingress-rules');
   });
 
@@ -284,12 +285,12 @@ describe('connections', () => {
 });
 
 describe('fragments are judged like their datagram', () => {
-  const service = { kind: 'ports', protocol: 17, min: 2000, max: 2000 } as const;
+  const l4 = { kind: 'ports', protocol: 17, min: 2000, max: 2000 } as const;
   const rules = [
     egress('a'),
     egress('a', { family: 6 }),
-    ingress('b', { service }),
-    ingress('b', { service, family: 6 }),
+    ingress('b', { l4 }),
+    ingress('b', { l4, family: 6 }),
   ];
   const ports = [port('a'), port('b')];
   const big = (dst: number, six = false) => {

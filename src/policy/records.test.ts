@@ -84,14 +84,14 @@ describe('ports', () => {
 });
 
 describe('rules', () => {
-  const service = (over: Partial<SecurityGroupRuleRecord>) => ruleOf(ruleRecord(over))?.service;
+  const l4 = (over: Partial<SecurityGroupRuleRecord>) => ruleOf(ruleRecord(over))?.l4;
 
   test('protocols by name and number', () => {
-    expect(service({})).toEqual({ kind: 'any' });
-    expect(service({ protocol: 'any' })).toEqual({ kind: 'any' });
-    expect(service({ protocol: 'vrrp' })).toEqual({ kind: 'protocol', protocol: 112 });
-    expect(service({ protocol: '0' })).toEqual({ kind: 'protocol', protocol: 0 });
-    expect(service({ protocol: 'tcp', port_range_min: 1, port_range_max: 2 })).toEqual({
+    expect(l4({})).toEqual({ kind: 'any' });
+    expect(l4({ protocol: 'any' })).toEqual({ kind: 'any' });
+    expect(l4({ protocol: 'vrrp' })).toEqual({ kind: 'protocol', protocol: 112 });
+    expect(l4({ protocol: '0' })).toEqual({ kind: 'protocol', protocol: 0 });
+    expect(l4({ protocol: 'tcp', port_range_min: 1, port_range_max: 2 })).toEqual({
       kind: 'ports',
       protocol: 6,
       min: 1,
@@ -115,14 +115,14 @@ describe('rules', () => {
   });
 
   test('ICMP: 0 is a value, IPv6 makes it ICMPv6', () => {
-    expect(service({ protocol: 'icmp' })).toEqual({ kind: 'protocol', protocol: 1 });
-    expect(service({ protocol: 'icmp', port_range_min: 0 })).toEqual({
+    expect(l4({ protocol: 'icmp' })).toEqual({ kind: 'protocol', protocol: 1 });
+    expect(l4({ protocol: 'icmp', port_range_min: 0 })).toEqual({
       kind: 'icmp',
       protocol: 1,
       type: 0,
       code: null,
     });
-    expect(service({ protocol: '1', ethertype: 'IPv6', port_range_min: 1, port_range_max: 0 })).toEqual({
+    expect(l4({ protocol: '1', ethertype: 'IPv6', port_range_min: 1, port_range_max: 0 })).toEqual({
       kind: 'icmp',
       protocol: 58,
       type: 1,

@@ -25,6 +25,7 @@ import type {
   Group,
   GroupId,
   GuardMode,
+  L4Match,
   Limit,
   LinkLocal,
   Network,
@@ -38,7 +39,6 @@ import type {
   Remote,
   Rule,
   RuleId,
-  Service,
   Subnet,
   SubnetId,
 } from './world.ts';
@@ -122,7 +122,7 @@ const fits = (value: number | null, most: number): boolean =>
   value === null || (Number.isInteger(value) && value >= 0 && value <= most);
 
 /** Null where the record matches no packet: the rule must not become a wider one. */
-function serviceOf(record: SecurityGroupRuleRecord, family: Family): Service | null {
+function l4MatchOf(record: SecurityGroupRuleRecord, family: Family): L4Match | null {
   if (record.protocol === null || record.protocol === 'any') return { kind: 'any' };
   const number = protocolNumber(record.protocol);
   if (number === null) return null;
@@ -153,15 +153,15 @@ function remoteOf(record: SecurityGroupRuleRecord, family: Family): Remote | nul
 
 export function ruleOf(record: SecurityGroupRuleRecord): Rule | null {
   const family: Family = record.ethertype === 'IPv4' ? 4 : 6;
-  const service = serviceOf(record, family);
+  const l4 = l4MatchOf(record, family);
   const remote = remoteOf(record, family);
-  if (service === null || remote === null) return null;
+  if (l4 === null || remote === null) return null;
   return {
     id: record.id as RuleId,
     group: record.security_group_id as GroupId,
     direction: record.direction,
     family,
-    service,
+    l4,
     remote,
   };
 }

@@ -5,22 +5,22 @@ import { type Cidr, contains, type Family } from '../net/cidr.ts';
 import type { Ip } from '../net/packet/frame.ts';
 import { protocols } from '../net/packet/transport.ts';
 import { holdersOf } from './identity.ts';
-import type { Direction, NetworkId, Port, Remote, Rule, Service, World } from './world.ts';
+import type { Direction, L4Match, NetworkId, Port, Remote, Rule, World } from './world.ts';
 import { isInAddressGroup, rulesOf } from './world-index.ts';
 
 const withPorts: ReadonlySet<number> = new Set([protocols.tcp, protocols.udp, protocols.sctp]);
 
-export function serves(service: Service, ip: Ip): boolean {
-  if (service.kind === 'any') return true;
-  if (service.protocol !== ip.protocol) return false;
+export function serves(l4: L4Match, ip: Ip): boolean {
+  if (l4.kind === 'any') return true;
+  if (l4.protocol !== ip.protocol) return false;
   const { upper } = ip;
-  if (service.kind === 'protocol') return true;
-  if (service.kind === 'icmp') {
-    if (upper?.kind !== 'icmp' || upper.type !== service.type) return false;
-    return service.code === null || upper.code === service.code;
+  if (l4.kind === 'protocol') return true;
+  if (l4.kind === 'icmp') {
+    if (upper?.kind !== 'icmp' || upper.type !== l4.type) return false;
+    return l4.code === null || upper.code === l4.code;
   }
-  if (upper?.kind !== 'segment' || !withPorts.has(service.protocol)) return false;
-  return upper.dstPort >= service.min && upper.dstPort <= service.max;
+  if (upper?.kind !== 'segment' || !withPorts.has(l4.protocol)) return false;
+  return upper.dstPort >= l4.min && upper.dstPort <= l4.max;
 }
 
 /** Whether a peer's address belongs to a rule's remote side, seen from `network`. */
@@ -44,12 +44,12 @@ export function isUntracked(world: World, port: Port, family: Family): boolean {
   if (groups.every((group) => world.groups.get(group)?.stateful === false)) return true;
   return (['egress', 'ingress'] as const).every((direction) =>
     rulesOf(world, port, direction, family).some(
-      ({ service, remote }) => service.kind === 'any' && remote.kind === 'any',
+      ({ l4, remote }) => l4.kind === 'any' && remote.kind === 'any',
     ),
   );
 }
 
-const detailedKinds: ReadonlySet<Service['kind']> = new Set(['ports', 'icmp']);
+const detailedKinds: ReadonlySet<L4Match['kind']> = new Set(['ports', 'icmp']);
 
 /**
  * The first rule that admits a packet, or null. `direction` is the port's view: the peer of an ingress packet is its
@@ -64,8 +64,8 @@ export function admittingRule(
 ): Rule | null {
   const peer = direction === 'egress' ? ip.dst : ip.src;
   for (const rule of rulesOf(world, port, direction, ip.family)) {
-    if (!detailed && detailedKinds.has(rule.service.kind)) continue;
-    if (serves(rule.service, ip) && isRemote(world, port.network, rule.remote, peer)) return rule;
+    if (!detailed && detailedKinds.has(rule.l4.kind)) continue;
+    if (serves(rule.l4, ip) && isRemote(world, port.network, rule.remote, peer)) return rule;
   }
   return null;
 }

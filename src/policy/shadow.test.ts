@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../net/cidr.ts';
 import { shadowedRules } from './shadow.ts';
-import type { AddressGroupId, GroupId, Remote, Rule, RuleId, Service } from './world.ts';
+import type { AddressGroupId, GroupId, L4Match, Remote, Rule, RuleId } from './world.ts';
 
 const any = { kind: 'any' } as const;
-const tcp: Service = { kind: 'protocol', protocol: 6 };
-const ports = (min: number, max = min, protocol = 6): Service => ({ kind: 'ports', protocol, min, max });
-const icmp = (type: number, code: number | null = null): Service => ({
+const tcp: L4Match = { kind: 'protocol', protocol: 6 };
+const ports = (min: number, max = min, protocol = 6): L4Match => ({ kind: 'ports', protocol, min, max });
+const icmp = (type: number, code: number | null = null): L4Match => ({
   kind: 'icmp',
   protocol: 1,
   type,
@@ -30,16 +30,16 @@ const addressGroups = new Map(
   ]),
 );
 
-type Said = readonly [id: string, service: Service, remote: Remote, more?: Partial<Rule>];
+type Said = readonly [id: string, l4: L4Match, remote: Remote, more?: Partial<Rule>];
 
 function shadowed(...said: readonly Said[]): Record<string, readonly string[]> {
   const rules = said.map(
-    ([id, service, remote, more]): Rule => ({
+    ([id, l4, remote, more]): Rule => ({
       id: id as RuleId,
       group: 'g' as GroupId,
       direction: 'ingress',
       family: 4,
-      service,
+      l4,
       remote,
       ...more,
     }),

@@ -4,10 +4,10 @@
  * that it names may be deleted at once.
  */
 import { type Cidr, cidr, contains, type Family } from '../net/cidr.ts';
-import type { AddressGroup, AddressGroupId, Remote, Rule, RuleId, Service } from './world.ts';
+import type { AddressGroup, AddressGroupId, L4Match, Remote, Rule, RuleId } from './world.ts';
 
 type AddressGroups = ReadonlyMap<AddressGroupId, AddressGroup>;
-type Ports = Extract<Service, { readonly kind: 'ports' }>;
+type Ports = Extract<L4Match, { readonly kind: 'ports' }>;
 
 /** The prefixes of a remote; null when the rules alone do not say them. */
 function prefixesOf(remote: Remote, family: Family, groups: AddressGroups) {
@@ -30,7 +30,7 @@ function remoteCovers(outer: Remote, inner: Remote, family: Family, groups: Addr
 }
 
 /** Whether one L4 match includes another. Ports never make up a whole protocol, because fragments show no ports. */
-function serviceCovers(outer: Service, inner: Service): boolean {
+function l4MatchCovers(outer: L4Match, inner: L4Match): boolean {
   if (outer.kind === 'any') return true;
   if (inner.kind === 'any' || outer.protocol !== inner.protocol) return false;
   if (outer.kind === 'protocol') return true;
@@ -42,8 +42,8 @@ function serviceCovers(outer: Service, inner: Service): boolean {
 /** Few of `rules` that together include a range of ports; null when they leave a gap. */
 function rangesOver({ protocol, min, max }: Ports, rules: readonly Rule[]): Rule[] | null {
   const ranges = rules.flatMap((rule) =>
-    rule.service.kind === 'ports' && rule.service.protocol === protocol
-      ? [{ rule, min: rule.service.min, max: rule.service.max }]
+    rule.l4.kind === 'ports' && rule.l4.protocol === protocol
+      ? [{ rule, min: rule.l4.min, max: rule.l4.max }]
       : [],
   );
   const chosen: Rule[] = [];
@@ -106,13 +106,13 @@ const keyOfPrefix = ({ bits, length }: Cidr): string => `prefix ${bits.toString(
 
 /** Other rules that together admit all that `rule` admits; null when that is not proven. */
 function coverOf(rule: Rule, all: ByRemote, groups: AddressGroups): readonly Rule[] | null {
-  const { service, remote, family } = rule;
+  const { l4, remote, family } = rule;
   const able = [...all.near(rule)].filter(
     (other) => other !== rule && remoteCovers(other.remote, remote, family, groups),
   );
-  const alone = able.find((other) => serviceCovers(other.service, service));
+  const alone = able.find((other) => l4MatchCovers(other.l4, l4));
   if (alone !== undefined) return [alone];
-  return service.kind === 'ports' ? rangesOver(service, able) : null;
+  return l4.kind === 'ports' ? rangesOver(l4, able) : null;
 }
 
 const sideOf = ({ group, direction, family }: Rule): string => `${group}|${direction}|${family}`;

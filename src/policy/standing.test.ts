@@ -96,20 +96,20 @@ describe('a connection stands', () => {
 
   test('by ports, types and codes', () => {
     const range = { kind: 'ports', protocol: 6, min: 80, max: 81 } as const;
-    const rules = [out, { ...into, service: range }];
+    const rules = [out, { ...into, l4: range }];
     expect(judge({ rules })).toBe(true);
     expect(judge({ rules }, { detail: ports(80, 82) })).toBe(false);
     expect(judge({ rules }, { protocol: protocols.udp })).toBe(false);
     const echo = { protocol: 1, detail: { kind: 'icmp', type: 8, code: 0 } } as const;
     const asked = (type: number, code: number | null): readonly RuleText[] => [
       out,
-      { ...into, service: { kind: 'icmp', protocol: 1, type, code } },
+      { ...into, l4: { kind: 'icmp', protocol: 1, type, code } },
     ];
     expect(judge({ rules: asked(8, null) }, echo)).toBe(true);
     expect(judge({ rules: asked(0, null) }, echo)).toBe(false);
     expect(judge({ rules: asked(8, 1) }, echo)).toBe(false);
     const gre = { protocol: protocols.gre, detail: null };
-    expect(judge({ rules: [out, { ...into, service: { kind: 'protocol', protocol: 47 } }] }, gre)).toBe(true);
+    expect(judge({ rules: [out, { ...into, l4: { kind: 'protocol', protocol: 47 } }] }, gre)).toBe(true);
     expect(judge({ rules }, gre)).toBe(false);
   });
 
@@ -138,14 +138,14 @@ describe('a connection stands', () => {
     const sctp = { protocol: protocols.sctp, detail: null };
     const range = (rule: RuleText, min: number, max: number): RuleText => ({
       ...rule,
-      service: { kind: 'ports', protocol: protocols.sctp, min, max },
+      l4: { kind: 'ports', protocol: protocols.sctp, min, max },
     });
     expect(judge({}, sctp)).toBe(true);
     expect(judge({ rules: [out, range(into, 5, 9)] }, sctp)).toBe(true);
     expect(judge({ rules: [range(out, 1, 7), range(into, 5, 9)] }, sctp)).toBe(true);
     expect(judge({ rules: [range(out, 1, 4), range(into, 5, 9)] }, sctp)).toBe(false);
     expect(judge({ rules: [out, range(into, 5, 9)] }, { ...sctp, detail: ports(1, 4) })).toBe(false);
-    const tcp = { ...into, service: { kind: 'ports', protocol: 6, min: 1, max: 9 } } as const;
+    const tcp = { ...into, l4: { kind: 'ports', protocol: 6, min: 1, max: 9 } } as const;
     expect(judge({ rules: [out, tcp] }, sctp)).toBe(false);
   });
 
@@ -213,7 +213,7 @@ describe('of several ports that admitted a connection', () => {
     const answers: RuleText = {
       group: 'c',
       direction: 'egress',
-      service: { ...ofTcp, min: 40000, max: 40000 },
+      l4: { ...ofTcp, min: 40000, max: 40000 },
     };
     expect(back('c', 'responders')).toBe(false);
     expect(back('c', 'responders', intoTwin)).toBe(false);
@@ -324,7 +324,7 @@ test('ten thousand connections of a world of ten thousand ports are judged quick
   const rules: RuleText[] = Array.from({ length: 200 }, (_, at) => ({
     group: 'even',
     direction: 'ingress',
-    service: { kind: 'ports', protocol: 6, min: at, max: at },
+    l4: { kind: 'ports', protocol: 6, min: at, max: at },
     remote: '@odd',
   }));
   rules.push({ group: 'odd', direction: 'egress' }, { group: 'even', direction: 'egress' });

@@ -90,8 +90,8 @@ function* candidates(
     ...(receiver === null ? [] : rulesOf(world, receiver, 'ingress', family)),
   ];
   // Where ranges overlap at all, they do so at the beginning of one of them.
-  const starts = rules.flatMap(({ service }) =>
-    service.kind === 'ports' && service.protocol === protocols.sctp ? [service.min] : [],
+  const starts = rules.flatMap(({ l4 }) =>
+    l4.kind === 'ports' && l4.protocol === protocols.sctp ? [l4.min] : [],
   );
   for (const dst of new Set(starts))
     yield firstPacket({ ...connection, detail: { kind: 'ports', src: 0, dst } });

@@ -36,7 +36,7 @@ describe('the smallest change', () => {
   });
 
   test('a rule for this port and peer, on each side that lacks one', () => {
-    const rule = { family: 4, service: { kind: 'ports', protocol: 6, min: 443, max: 443 } };
+    const rule = { family: 4, l4: { kind: 'ports', protocol: 6, min: 443, max: 443 } };
     expect(ask(tcpFrame(layer, 1, 443, tcpFlags.syn), {}, false)).toEqual([
       {
         kind: 'rule',

@@ -15,6 +15,7 @@ import { type Pieces, type Trackers, type Walk, type Where, walk } from './walk.
 import type {
   Direction,
   GroupId,
+  L4Match,
   NetworkId,
   Pair,
   Port,
@@ -22,7 +23,6 @@ import type {
   Remote,
   Rule,
   RuleId,
-  Service,
   World,
 } from './world.ts';
 import { portsOf } from './world-index.ts';
@@ -33,7 +33,7 @@ export type PolicyChange =
       readonly kind: 'rule';
       readonly port: PortId;
       readonly group: GroupId | null;
-      readonly rule: Pick<Rule, 'direction' | 'family' | 'service' | 'remote'>;
+      readonly rule: Pick<Rule, 'direction' | 'family' | 'l4' | 'remote'>;
     }
   /** An allowed address pair more. */
   | { readonly kind: 'pair'; readonly port: PortId; readonly pair: Pair }
@@ -61,8 +61,8 @@ function groupFor(world: World, port: Port): GroupId | null {
 }
 
 /** What a rule can say of a packet's layer above IP, the narrowest first. */
-function servicesOf({ protocol, upper }: Ip): Service[] {
-  const wide: Service = { kind: 'protocol', protocol };
+function l4MatchesFor({ protocol, upper }: Ip): L4Match[] {
+  const wide: L4Match = { kind: 'protocol', protocol };
   if (upper?.kind === 'segment')
     return [{ kind: 'ports', protocol, min: upper.dstPort, max: upper.dstPort }, wide];
   if (upper?.kind === 'icmp' && (protocol === protocols.icmp || protocol === protocols.icmpv6))
@@ -74,11 +74,11 @@ function ruleChanges(world: World, port: Port, direction: Direction, ip: Ip): Po
   const peer = direction === 'egress' ? ip.dst : ip.src;
   const remote: Remote = { kind: 'prefix', prefix: peer };
   const group = groupFor(world, port);
-  return servicesOf(ip).map((service) => ({
+  return l4MatchesFor(ip).map((l4) => ({
     kind: 'rule',
     port: port.id,
     group,
-    rule: { direction, family: ip.family, service, remote },
+    rule: { direction, family: ip.family, l4, remote },
   }));
 }
 

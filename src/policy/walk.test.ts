@@ -25,8 +25,8 @@ const port = (name: Name, over: Partial<PortText> = {}): PortText => ({
 });
 const udp17 = { kind: 'protocol', protocol: 17 } as const;
 const oneWay: readonly RuleText[] = [
-  { group: 'a', direction: 'egress', service: udp17 },
-  { group: 'b', direction: 'ingress', service: udp17 },
+  { group: 'a', direction: 'egress', l4: udp17 },
+  { group: 'b', direction: 'ingress', l4: udp17 },
 ];
 const layer = (from: Name, to: Name) => ({ from: macs[from], to: macs[to], src: ips[from], dst: ips[to] });
 const udp = (from: Name, to: Name, src = 1000, dst = 2000) => udpFrame(layer(from, to), src, dst);

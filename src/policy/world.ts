@@ -99,7 +99,7 @@ export interface QosPolicy {
 }
 
 /** A rule's L4 match: its protocol, and its ports or types and codes. ICMP type 0 is a value; code null is any. */
-export type Service =
+export type L4Match =
   | { readonly kind: 'any' }
   | { readonly kind: 'protocol'; readonly protocol: number }
   | { readonly kind: 'ports'; readonly protocol: number; readonly min: number; readonly max: number }
@@ -118,7 +118,7 @@ export interface Rule {
   readonly group: GroupId;
   readonly direction: Direction;
   readonly family: Family;
-  readonly service: Service;
+  readonly l4: L4Match;
   readonly remote: Remote;
 }
 

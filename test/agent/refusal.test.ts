@@ -48,14 +48,14 @@ test('left out a rule that the switch refuses, and applied all else', async () =
     group: 'g',
     direction: 'ingress',
     family: 4,
-    service: { kind: 'ports', protocol: 6, min: 81, max: 81 },
+    l4: { kind: 'ports', protocol: 6, min: 81, max: 81 },
   };
   // ICMPv6 in IPv4, which API and records do not allow.
   const odd = (direction: Direction): RuleText => ({
     group: 'g',
     direction,
     family: 4,
-    service: { kind: 'icmp', protocol: 58, type: 128, code: 0 },
+    l4: { kind: 'icmp', protocol: 58, type: 128, code: 0 },
   });
   const port = (id: string, at: number) => ({
     id,
@@ -116,7 +116,7 @@ test('rules beyond the size of a message are left out, and all others installed'
     group: group as GroupId,
     direction: 'ingress',
     family: 4,
-    service: { kind: 'ports', protocol: 6, min: port, max: port },
+    l4: { kind: 'ports', protocol: 6, min: port, max: port },
     remote: { kind: 'any' },
   });
   /** `crowded`: rules of only one of the eight levels. */

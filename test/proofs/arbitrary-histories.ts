@@ -229,10 +229,10 @@ interface Line {
   readonly heir: number | null;
 }
 
-const service = 2000;
+const servicePort = 2000;
 
 function framesOf({ speech, port }: Thread, layer: Network, line: Line): Buffer[] {
-  const [from, to] = line.back ? [service, port] : [port, service];
+  const [from, to] = line.back ? [servicePort, port] : [port, servicePort];
   switch (speech) {
     case 'udp':
       return [udpFrame(layer, from, to)];
@@ -330,7 +330,7 @@ const membershipArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc.array(
     group: fc.constantFrom(...groupNames),
     direction: fc.constant('ingress' as const),
     family: fc.constantFrom<(4 | 6)[]>(4, 6),
-    service: fc.constant({ kind: 'any' } as const),
+    l4: fc.constant({ kind: 'any' } as const),
     remote: fc.oneof(
       fc.constantFrom(...groupNames).map((group) => ({ kind: 'group', group }) as const),
       fc.constantFrom(...addressGroupNames).map((group) => ({ kind: 'addresses', group }) as const),
@@ -342,7 +342,7 @@ const membershipArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc.array(
 const outwards = groupNames.flatMap((group) =>
   ([4, 6] as const).map((family): Omit<Rule, 'id'> => {
     const any = { kind: 'any' } as const;
-    return { group, direction: 'egress', family, service: any, remote: any };
+    return { group, direction: 'egress', family, l4: any, remote: any };
   }),
 );
 

@@ -11,6 +11,7 @@ import type {
   Direction,
   Group,
   GroupId,
+  L4Match,
   LinkLocal,
   Network,
   NetworkId,
@@ -20,7 +21,6 @@ import type {
   Remote,
   Rule,
   RuleId,
-  Service,
   Subnet,
   SubnetId,
   World,
@@ -136,21 +136,21 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
 
 const portNumbers = [1, 22, 80, 443, 2000, 65535] as const;
 
-function serviceArbitrary(family: 4 | 6): fc.Arbitrary<Service> {
+function l4MatchArbitrary(family: 4 | 6): fc.Arbitrary<L4Match> {
   const icmp = family === 4 ? 1 : 58;
   const types = family === 4 ? [0, 3, 8] : [1, 128, 129];
   const range = fc.tuple(fc.constantFrom(...portNumbers), fc.constantFrom(...portNumbers));
   return fc.oneof(
-    { weight: 4, arbitrary: fc.constant<Service>({ kind: 'any' }) },
+    { weight: 4, arbitrary: fc.constant<L4Match>({ kind: 'any' }) },
     {
       weight: 3,
       arbitrary: fc
         .constantFrom(6, 17, icmp, 112, 47, 132, 0)
-        .map<Service>((protocol) => ({ kind: 'protocol', protocol })),
+        .map<L4Match>((protocol) => ({ kind: 'protocol', protocol })),
     },
     {
       weight: 6,
-      arbitrary: fc.tuple(fc.constantFrom(6, 17, 132), range).map<Service>(([protocol, [x, y]]) => ({
+      arbitrary: fc.tuple(fc.constantFrom(6, 17, 132), range).map<L4Match>(([protocol, [x, y]]) => ({
         kind: 'ports',
         protocol,
         min: Math.min(x, y),
@@ -161,7 +161,7 @@ function serviceArbitrary(family: 4 | 6): fc.Arbitrary<Service> {
       weight: 2,
       arbitrary: fc
         .tuple(fc.constantFrom(...types), fc.constantFrom(null, 0, 1))
-        .map<Service>(([type, code]) => ({ kind: 'icmp', protocol: icmp, type, code })),
+        .map<L4Match>(([type, code]) => ({ kind: 'icmp', protocol: icmp, type, code })),
     },
   );
 }
@@ -197,7 +197,7 @@ const ruleArbitrary: fc.Arbitrary<Omit<Rule, 'id'>> = fc.constantFrom<(4 | 6)[]>
     group: fc.constantFrom(...groups),
     direction: fc.constantFrom('ingress' as const, 'egress' as const),
     family: fc.constant(family),
-    service: serviceArbitrary(family),
+    l4: l4MatchArbitrary(family),
     remote: remoteArbitrary(family),
   }),
 );
@@ -247,7 +247,7 @@ const through = (group: GroupId, direction: Direction, family: 4 | 6): Omit<Rule
   group,
   direction,
   family,
-  service: { kind: 'any' },
+  l4: { kind: 'any' },
   remote: { kind: 'any' },
 });
 

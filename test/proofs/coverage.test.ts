@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { GuardMode, Remote, Service, World } from '../../src/policy/world.ts';
+import type { GuardMode, L4Match, Remote, World } from '../../src/policy/world.ts';
 import { historyArbitrary } from './arbitrary-histories.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 
@@ -62,7 +62,7 @@ test('optional values are present and absent, and every kind occurs', () => {
     group: true,
     addresses: true,
   };
-  const services: Readonly<Record<Service['kind'], true>> = {
+  const l4Matches: Readonly<Record<L4Match['kind'], true>> = {
     any: true,
     protocol: true,
     ports: true,
@@ -75,7 +75,7 @@ test('optional values are present and absent, and every kind occurs', () => {
       .sort(),
   );
   expect([...(attributes.get('rules.remote')?.faces ?? [])].sort()).toEqual(Object.keys(remotes).sort());
-  expect([...(attributes.get('rules.service')?.faces ?? [])].sort()).toEqual(Object.keys(services).sort());
+  expect([...(attributes.get('rules.l4')?.faces ?? [])].sort()).toEqual(Object.keys(l4Matches).sort());
   for (const nullable of ['networks.qosPolicy', 'ports.qosPolicy', 'ports.host', 'subnets.gateway'])
     expect([...(attributes.get(nullable)?.faces ?? [])].sort()).toEqual(['none', 'some']);
 });
@@ -96,7 +96,7 @@ const fixed: ReadonlySet<string> = new Set([
   'rules.group',
   'rules.direction',
   'rules.family',
-  'rules.service',
+  'rules.l4',
   'rules.remote',
 ]);
 

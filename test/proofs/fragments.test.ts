@@ -47,8 +47,8 @@ async function heard(text: WorldText, steps: readonly Step[]): Promise<string[]>
 }
 
 const udp2000 = { kind: 'ports', protocol: 17, min: 2000, max: 2000 } as const;
-const egress = (group: string): RuleText => ({ group, direction: 'egress', service: udp2000 });
-const ingress = (group: string): RuleText => ({ group, direction: 'ingress', service: udp2000 });
+const egress = (group: string): RuleText => ({ group, direction: 'egress', l4: udp2000 });
+const ingress = (group: string): RuleText => ({ group, direction: 'ingress', l4: udp2000 });
 
 test.each(['strict', 'off'] as const)(
   'a drop at the sender keeps all fragments from holders of a shared MAC (%s)',
@@ -89,7 +89,7 @@ test('fragments to a shared MAC are judged without ports, the first one too', as
     { ...port('c'), ...shared },
   ];
   const out: RuleText = { group: 'a', direction: 'egress' };
-  const whole: RuleText = { ...ingress('b'), service: { kind: 'protocol', protocol: 17 } };
+  const whole: RuleText = { ...ingress('b'), l4: { kind: 'protocol', protocol: 17 } };
   expect(await heard({ ports, rules: [out, ingress('b')] }, [pieces('a', 'vip', 2000)])).toEqual(['']);
   expect(await heard({ ports, rules: [out, whole] }, [pieces('a', 'vip', 2000)])).toEqual(['b c']);
   const stateless = { ports, rules: [out, ingress('b')], stateless: ['b'] };

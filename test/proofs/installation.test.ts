@@ -14,7 +14,7 @@ test('a world that the switch cannot hold whole is not installed silently', asyn
   const odd: RuleText = {
     group: 'g',
     direction: 'ingress',
-    service: { kind: 'icmp', protocol: 58, type: 128, code: 0 },
+    l4: { kind: 'icmp', protocol: 58, type: 128, code: 0 },
   };
   const ports = new Map([['a' as PortId, 1]]);
   const installed = new InstalledWorld(at.mgmt('br0'));

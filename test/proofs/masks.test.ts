@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatCidr } from '../../src/net/cidr.ts';
 import { protocols } from '../../src/net/packet/transport.ts';
 import { readMegaflowMasks } from '../../src/ovsdb/index.ts';
-import type { PortId, Service } from '../../src/policy/world.ts';
+import type { L4Match, PortId } from '../../src/policy/world.ts';
 import { attackFrames, attacks, siblings } from '../lib/attack.ts';
 import { ip, mac, net, udpFrame } from '../lib/frames.ts';
 import { type Driver, startDriver } from './driver.ts';
@@ -32,13 +32,13 @@ const lengths6 = range(1, 128, 5);
 const own = { 4: ip('10.0.0.11'), 6: ip('2001:db8::11') };
 const neighbour = { 4: ip('10.0.0.12'), 6: ip('2001:db8::12') };
 
-const services = (family: 4 | 6): Service[] => [
+const l4Matches = (family: 4 | 6): L4Match[] => [
   { kind: 'ports', protocol: protocols.tcp, min: 1, max: 65534 },
   { kind: 'ports', protocol: protocols.udp, min: 1, max: 65534 },
   { kind: 'ports', protocol: protocols.sctp, min: 3, max: 40001 },
   { kind: 'protocol', protocol: protocols.gre },
   ...[0, 3, 8, 17, 40, 128, 129, 200].map(
-    (type): Service => ({
+    (type): L4Match => ({
       kind: 'icmp',
       protocol: family === 4 ? protocols.icmp : protocols.icmpv6,
       type,
@@ -51,13 +51,13 @@ const nastyRules: RuleText[] = (['ingress', 'egress'] as const).flatMap((directi
     const peer = direction === 'ingress' ? own[family] : neighbour[family];
     const base = { group: 'nasty', direction, family };
     return [
-      ...services(family).map((service) => ({ ...base, service })),
+      ...l4Matches(family).map((l4) => ({ ...base, l4 })),
       { ...base, remote: '@nasty' },
-      { ...base, remote: '#wide', service: { kind: 'ports', protocol: 6, min: 7, max: 900 } as const },
+      { ...base, remote: '#wide', l4: { kind: 'ports', protocol: 6, min: 7, max: 900 } as const },
       ...siblings(peer, family === 4 ? lengths4 : lengths6).map((prefix) => ({
         ...base,
         remote: formatCidr(prefix),
-        service: { kind: 'ports', protocol: 17, min: 100, max: 61000 } as const,
+        l4: { kind: 'ports', protocol: 17, min: 100, max: 61000 } as const,
       })),
     ];
   }),
@@ -142,7 +142,7 @@ test.each(entries)('a guest causes few masks: %s, attacks %s', async (name, how)
 test('a scan of ports costs few decisions where few ports have rules', async () => {
   const [a, b] = basic.usual.ports;
   if (a === undefined || b === undefined) throw new Error('the world has two ports');
-  const service = (min: number, max: number): Service => ({
+  const l4 = (min: number, max: number): L4Match => ({
     kind: 'ports',
     protocol: protocols.udp,
     min,
@@ -154,8 +154,8 @@ test('a scan of ports costs few decisions where few ports have rules', async () 
       rules: [
         { group: 'default', direction: 'egress', family: 4 },
         // They split the blocks of 1024 ports that begin at 8192, 20480 and 29696.
-        { group: 'server', direction: 'ingress', family: 4, service: service(8200, 8200) },
-        { group: 'server', direction: 'ingress', family: 4, service: service(21000, 30000) },
+        { group: 'server', direction: 'ingress', family: 4, l4: l4(8200, 8200) },
+        { group: 'server', direction: 'ingress', family: 4, l4: l4(21000, 30000) },
       ],
     }),
   );

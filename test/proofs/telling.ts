@@ -1,19 +1,19 @@
 /** A world and a step in a few lines, to explain a failure. */
 import { formatCidr, formatIp } from '../../src/net/cidr.ts';
 import { parseFrame } from '../../src/net/packet/frame.ts';
-import type { Port, Remote, Service, World } from '../../src/policy/world.ts';
+import type { L4Match, Port, Remote, World } from '../../src/policy/world.ts';
 import type { Step } from './driver.ts';
 
-function serviceText(service: Service): string {
-  switch (service.kind) {
+function l4MatchText(l4: L4Match): string {
+  switch (l4.kind) {
     case 'any':
       return 'any';
     case 'protocol':
-      return `protocol ${service.protocol}`;
+      return `protocol ${l4.protocol}`;
     case 'ports':
-      return `protocol ${service.protocol} ports ${service.min}-${service.max}`;
+      return `protocol ${l4.protocol} ports ${l4.min}-${l4.max}`;
     case 'icmp':
-      return `icmp ${service.type}/${service.code ?? 'any'}`;
+      return `icmp ${l4.type}/${l4.code ?? 'any'}`;
   }
 }
 
@@ -59,8 +59,8 @@ export function worldText(world: World): string {
     );
   for (const { network, port, mac, address } of world.linkLocals)
     lines.push(`${port} ${network} has ${formatCidr(address)}@${mac} by probe`);
-  for (const { id, group, direction, family, service, remote } of world.rules.values())
-    lines.push(`${id} ${group} ${direction} ${family} ${serviceText(service)} remote ${remoteText(remote)}`);
+  for (const { id, group, direction, family, l4, remote } of world.rules.values())
+    lines.push(`${id} ${group} ${direction} ${family} ${l4MatchText(l4)} remote ${remoteText(remote)}`);
   for (const { id, stateful } of world.groups.values()) if (!stateful) lines.push(`${id} stateless`);
   for (const { id, addresses } of world.addressGroups.values())
     lines.push(`${id} ${addresses.map(formatCidr).join(' ')}`);

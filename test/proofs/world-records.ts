@@ -30,16 +30,12 @@ function portOf(port: Port): object {
   });
 }
 
-function ruleOf({ id, group, direction, family, service, remote }: Rule): object {
+function ruleOf({ id, group, direction, family, l4, remote }: Rule): object {
   const [min, max] =
-    service.kind === 'ports'
-      ? [service.min, service.max]
-      : service.kind === 'icmp'
-        ? [service.type, service.code]
-        : [null, null];
+    l4.kind === 'ports' ? [l4.min, l4.max] : l4.kind === 'icmp' ? [l4.type, l4.code] : [null, null];
   return ruleRecord(id, group, direction, {
     ethertype: family === 4 ? 'IPv4' : 'IPv6',
-    protocol: service.kind === 'any' ? null : String(service.protocol),
+    protocol: l4.kind === 'any' ? null : String(l4.protocol),
     port_range_min: min,
     port_range_max: max,
     remote_ip_prefix: remote.kind === 'prefix' ? formatCidr(remote.prefix) : null,

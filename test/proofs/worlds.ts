@@ -9,6 +9,7 @@ import type {
   Group,
   GroupId,
   GuardMode,
+  L4Match,
   LinkLocal,
   NetworkId,
   Pair,
@@ -19,7 +20,6 @@ import type {
   Remote,
   Rule,
   RuleId,
-  Service,
   SubnetId,
   World,
 } from '../../src/policy/world.ts';
@@ -56,7 +56,7 @@ export interface RuleText {
   readonly group: string;
   readonly direction: Direction;
   readonly family?: 4 | 6;
-  readonly service?: Service;
+  readonly l4?: L4Match;
   /** A prefix, a group's name behind `@`, or an address group's behind `#`; any when absent. */
   readonly remote?: string;
 }
@@ -118,7 +118,7 @@ export function ruleFrom(text: RuleText, at: number): Rule {
     group: text.group as GroupId,
     direction: text.direction,
     family: text.family ?? 4,
-    service: text.service ?? { kind: 'any' },
+    l4: text.l4 ?? { kind: 'any' },
     remote: remoteFrom(text.remote),
   };
 }

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { keys } from '../../model/keys.ts';
-import type { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId } from '../../policy/world.ts';
 import { Cutter, type CutterOptions } from './cutter.ts';
@@ -28,7 +27,7 @@ function cutterOf(
   const cutter = new Cutter({
     pipeline,
     follows: () => true,
-    session: () => session as unknown as Session,
+    session: () => session,
     log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
     connections: async () => rest.shift() ?? '',
     onKernel: () => false,
@@ -60,7 +59,12 @@ test('what becomes suspect while connections are being judged is judged together
     pipeline,
     follows: () => true,
     // There is nothing to be cut, so nothing else is said to the switch.
-    session: () => ({ barrier: async () => undefined }) as unknown as Session,
+    session: () => ({
+      barrier: async () => undefined,
+      packetOut: () => undefined,
+      flushConntrack: async () => undefined,
+      flushZone: async () => undefined,
+    }),
     log: pino({ level: 'silent' }),
     connections: async (zone) => {
       read.at(-1)?.push(zone);

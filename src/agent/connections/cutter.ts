@@ -9,7 +9,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import { keys } from '../../model/keys.ts';
-import type { Session } from '../../openflow/index.ts';
 import { type ConntrackDump, type ConntrackEntry, parseConntrack, zoneOfLine } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
@@ -17,13 +16,13 @@ import type { NetworkId } from '../../policy/world.ts';
 import type { Follows } from '../interest/lookup.ts';
 import { type Judged, judge } from './judging.ts';
 import { narrow } from './narrowing.ts';
-import { sever } from './severing.ts';
+import { type CuttingSession, sever } from './severing.ts';
 
 export interface CutterOptions {
   readonly pipeline: Pipeline;
   /** Whether this host knows all keys of the store under a prefix. */
   readonly follows: Follows;
-  readonly session: () => Session;
+  readonly session: () => CuttingSession;
   readonly log: Logger;
   /** The switch's live connections, of one zone or of all; null when it cannot be asked. */
   readonly connections: (zone?: number) => Promise<string> | null;

@@ -2,9 +2,10 @@
  * Takes ports out of the records of live connections, which go on for the others that admitted them. Whom, and whether
  * they are gone, others decide. A commit of an error about a connection writes its record and changes nothing else.
  */
-import type { Action, Session } from '../../openflow/index.ts';
+import type { Action } from '../../openflow/index.ts';
 import type { ConntrackEntry } from '../../ovsdb/index.ts';
 import { errorAbout } from './error-about.ts';
+import type { CuttingSession } from './severing.ts';
 
 export interface Narrowing {
   readonly entry: ConntrackEntry;
@@ -15,7 +16,7 @@ export interface Narrowing {
 }
 
 /** Resolves when the switch has been told all of it. */
-export async function narrow(session: Session, narrowings: readonly Narrowing[]): Promise<void> {
+export async function narrow(session: CuttingSession, narrowings: readonly Narrowing[]): Promise<void> {
   for (const { entry, writes } of narrowings)
     session.packetOut({
       data: errorAbout(entry),

@@ -4,7 +4,7 @@ import { formatIp, parseIp } from '../../net/cidr.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { parseIpv4 } from '../../net/packet/ipv4.ts';
 import { parseIpv6 } from '../../net/packet/ipv6.ts';
-import type { PacketOut, Session } from '../../openflow/index.ts';
+import type { PacketOut } from '../../openflow/index.ts';
 import { parseConntrackLine } from '../../ovsdb/conntrack-dump.ts';
 import { refute } from './refuting.ts';
 
@@ -17,7 +17,7 @@ function sent(text: string): Omit<PacketOut, 'type' | 'inPort'> {
   const session = { packetOut: (packet: Omit<PacketOut, 'type' | 'inPort'>) => void packets.push(packet) };
   const entry = parseConntrackLine(text);
   if (entry === null) throw new Error(`not a connection: ${text}`);
-  refute(session as unknown as Session, entry);
+  refute(session, entry);
   const [packet] = packets;
   if (packet === undefined) throw new Error('nothing was sent');
   return packet;

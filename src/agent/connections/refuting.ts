@@ -10,7 +10,7 @@ import type { ConntrackEntry } from '../../ovsdb/index.ts';
 import { errorAbout } from './error-about.ts';
 
 /** It has happened at the session's next barrier. */
-export function refute(session: Session, entry: ConntrackEntry): void {
+export function refute(session: Pick<Session, 'packetOut'>, entry: ConntrackEntry): void {
   const { zone } = entry;
   session.packetOut({
     data: errorAbout(entry),

@@ -59,10 +59,17 @@ function flushOf({ protocol, original: { src, dst, layer4 }, zone }: ConntrackEn
   return { protocol, zone, original: { src: address(src), dst: address(dst), ...ports } };
 }
 
+/** What cutting needs of the session with the switch. */
+export type CuttingSession = Pick<Session, 'barrier' | 'flushConntrack' | 'flushZone' | 'packetOut'>;
+
 const hasPorts = ({ original: { layer4 } }: ConntrackEntry): boolean =>
   layer4.kind === 'ports' && layer4.src !== 0 && layer4.dst !== 0;
 
-async function flush(session: Session, entries: readonly ConntrackEntry[], size: number): Promise<void> {
+async function flush(
+  session: CuttingSession,
+  entries: readonly ConntrackEntry[],
+  size: number,
+): Promise<void> {
   for (let at = 0; at < entries.length; at += size)
     await session.flushConntrack(...entries.slice(at, at + size).map(flushOf));
 }
@@ -72,7 +79,7 @@ async function flush(session: Session, entries: readonly ConntrackEntry[], size:
  * says. `onKernel`: its datapath is the kernel's.
  */
 export async function sever(
-  session: Session,
+  session: CuttingSession,
   entries: readonly ConntrackEntry[],
   onKernel: boolean,
 ): Promise<void> {

@@ -2,7 +2,6 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { keys } from '../../model/keys.ts';
 import type { HitRecord } from '../../model/records.ts';
-import type { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import { Topology } from '../interest/topology.ts';
@@ -19,7 +18,7 @@ async function recordAfterLook(followed: readonly string[]): Promise<HitRecord |
   const pipeline = new Pipeline();
   const topology = new Topology(pipeline.facts, () => undefined);
   topology.reset({ revision: 1, entries: [] }, followed);
-  const session = { state: 'up', dumpFlows: async () => [] } as unknown as Session;
+  const session = { state: 'up', dumpFlows: async () => [] } as const;
   const hits = new Hits({
     store,
     host: 'here',

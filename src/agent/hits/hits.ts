@@ -19,7 +19,7 @@ import type { SwitchLinks } from '../switch/switch-links.ts';
 import { HitAccounts, type Look } from './accounts.ts';
 import { HitEndings, type Rest } from './endings.ts';
 import { HitRecords } from './records.ts';
-import { HitFlows } from './verdict-flows.ts';
+import { type CountingSession, HitFlows } from './verdict-flows.ts';
 
 export interface HitsOptions {
   readonly store: Store;
@@ -27,7 +27,7 @@ export interface HitsOptions {
   readonly log: Logger;
   /** Milliseconds between looks; 15 seconds when left out. */
   readonly hitsInterval?: number;
-  readonly links: Pick<SwitchLinks, 'session' | 'counted'>;
+  readonly links: Pick<SwitchLinks, 'counted'> & { readonly session: CountingSession };
   readonly pipeline: Pipeline;
   readonly interest: Pick<Interest, 'listed' | 'topology'>;
 }

@@ -24,6 +24,9 @@ function knownBy(rule: string, flow: string): readonly [mark: string, known: Kno
   return [mark, { rule, port, opens: sign === '+', flow }];
 }
 
+/** What reading counters needs of the session with the switch. */
+export type CountingSession = Pick<Session, 'dumpFlows' | 'state'>;
+
 export interface FlowReadings {
   /** How many flows were looked at, those without a packet too. */
   readonly flows: number;
@@ -53,7 +56,11 @@ export class HitFlows {
    * Readings of the verdict flows that have had a packet: of all, or of those that have one of some cookies and
    * perhaps of others. Most rules have none most of the time, and to know which flow that is costs more than reading.
    */
-  async read(session: Session, desired: DesiredFlows, cookies?: ReadonlySet<bigint>): Promise<FlowReadings> {
+  async read(
+    session: CountingSession,
+    desired: DesiredFlows,
+    cookies?: ReadonlySet<bigint>,
+  ): Promise<FlowReadings> {
     const flows =
       cookies === undefined || cookies.size > maxCookies
         ? await session.dumpFlows(verdictCookies)

@@ -19,8 +19,16 @@ const userdata = writePuntData({
   networkKey: preferredNetworkKey(network),
   key: preferredPortKey(port.id),
 });
-const packet = (changes: object = {}): PacketIn =>
-  ({ userdata, metadata: { in_port: 7 }, data: Buffer.from('frame'), ...changes }) as unknown as PacketIn;
+const packet = (changes: Partial<PacketIn> = {}): PacketIn => ({
+  type: 'packet_in',
+  table: 0,
+  cookie: 0n,
+  reason: 0,
+  userdata,
+  metadata: { in_port: 7 },
+  data: Buffer.from('frame'),
+  ...changes,
+});
 
 const recordAt = (key: string): PuntOutcome => ({
   kind: 'recorded',
@@ -129,8 +137,9 @@ test('packets without userdata, of another version or of a port that is not here
     key: preferredPortKey('elsewhere'),
   });
   const older = Uint8Array.from(userdata, (byte, at) => (at === 1 ? byte + 1 : byte));
-  for (const changes of [{ userdata: undefined }, { userdata: older }, { userdata: other }, { metadata: {} }])
-    await punts.onPacketIn(packet(changes));
+  const { userdata: _, ...without } = packet();
+  const strange = [{ userdata: older }, { userdata: other }, { metadata: {} }].map(packet);
+  for (const one of [without, ...strange]) await punts.onPacketIn(one);
   expect(handled).toBe(0);
 });
 

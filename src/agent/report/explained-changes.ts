@@ -5,25 +5,25 @@ import type { ExplainedChange } from '../../model/explanation.ts';
 import { protocolName } from '../../model/protocols.ts';
 import { formatCidr } from '../../net/cidr.ts';
 import { changed, type PolicyChange } from '../../policy/suggestion.ts';
-import type { PortId, Rule, Service, World } from '../../policy/world.ts';
+import type { L4Match, PortId, Rule, World } from '../../policy/world.ts';
 
-function layer4Attributes(service: Service): Readonly<Record<string, unknown>> {
-  switch (service.kind) {
+function layer4Attributes(l4: L4Match): Readonly<Record<string, unknown>> {
+  switch (l4.kind) {
     case 'any':
       return {};
     case 'protocol':
-      return { protocol: protocolName(service.protocol) };
+      return { protocol: protocolName(l4.protocol) };
     case 'ports':
       return {
-        protocol: protocolName(service.protocol),
-        port_range_min: service.min,
-        port_range_max: service.max,
+        protocol: protocolName(l4.protocol),
+        port_range_min: l4.min,
+        port_range_max: l4.max,
       };
     case 'icmp':
       return {
-        protocol: protocolName(service.protocol),
-        port_range_min: service.type,
-        port_range_max: service.code,
+        protocol: protocolName(l4.protocol),
+        port_range_min: l4.type,
+        port_range_max: l4.code,
       };
   }
 }
@@ -54,7 +54,7 @@ function changeOf(world: World, change: PolicyChange): ExplainedChange {
           security_group_id: group,
           direction: rule.direction,
           ethertype: rule.family === 4 ? 'IPv4' : 'IPv6',
-          ...layer4Attributes(rule.service),
+          ...layer4Attributes(rule.l4),
           ...remoteAttributes(rule),
         },
       };

@@ -193,7 +193,7 @@ describe('suspect is', () => {
     const stateful = (id: string, value: boolean) =>
       suspects(({ groups }) => groups.set(id as GroupId, { id: id as GroupId, stateful: value }));
     expect(stateful('dns', false)).toEqual([]);
-    expect(rule(2, { service: { kind: 'protocol', protocol: 17 } })).toEqual([n2]);
+    expect(rule(2, { l4: { kind: 'protocol', protocol: 17 } })).toEqual([n2]);
     expect(stateful('dns', true)).toEqual([]);
   });
 

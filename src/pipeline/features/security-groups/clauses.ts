@@ -17,7 +17,7 @@ import { need, register } from '../../registers.ts';
 import type { Ids, Relations } from '../../relations.ts';
 import type { Band } from '../../rows.ts';
 import { bandOf } from '../../tables.ts';
-import { type L4Match, l4Matches } from './l4-matches.ts';
+import { type L4FlowMatch, l4Matches } from './l4-matches.ts';
 import type { PeerClass } from './peers.ts';
 import { isWholeBlocks } from './port-blocks.ts';
 import { isDirect } from './rule-verdicts.ts';
@@ -53,7 +53,7 @@ type Part = 'set' | 'peer' | 'l4';
 function partsOf(rule: Rule): readonly Part[] {
   const parts: Part[] = ['set'];
   if (rule.remote.kind !== 'any') parts.push('peer');
-  if (rule.service.kind !== 'any') parts.push('l4');
+  if (rule.l4.kind !== 'any') parts.push('l4');
   return parts;
 }
 
@@ -103,8 +103,8 @@ export function classClauses(
 const needing = (bit: number) => ({ [register.needs]: { value: bit, mask: bit } });
 
 /** Matches a bit of needs.ts, so that other packets keep their ports wildcarded. A protocol alone needs none. */
-function neededFor({ service }: Rule, { tcp_dst, udp_dst, sctp_dst }: L4Match) {
-  if (service.kind === 'protocol') return {};
+function neededFor({ l4 }: Rule, { tcp_dst, udp_dst, sctp_dst }: L4FlowMatch) {
+  if (l4.kind === 'protocol') return {};
   const port = tcp_dst ?? udp_dst ?? sctp_dst;
   return needing(port === undefined || isWholeBlocks(port) ? need.l4 : need.port);
 }
@@ -114,7 +114,7 @@ export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
   if (isDirect(rule)) return [];
   const side = sides[rule.direction];
   const band = bandFor(rule, ids);
-  const drafts = (l4Matches(rule.family, rule.service, stateful) ?? []).map((match) =>
+  const drafts = (l4Matches(rule.family, rule.l4, stateful) ?? []).map((match) =>
     clause(side.rules, band, { ...match, ...neededFor(rule, match) }, share(rule, 'l4', ids)),
   );
   if (rule.remote.kind === 'prefix') {

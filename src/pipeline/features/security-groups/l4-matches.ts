@@ -9,12 +9,12 @@ import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import { protocols } from '../../../net/packet/transport.ts';
 import { portMasks } from '../../../net/port-range.ts';
 import type { Masked } from '../../../openflow/index.ts';
-import type { Service } from '../../../policy/world.ts';
+import type { L4Match } from '../../../policy/world.ts';
 import type { MatchIn } from '../../draft.ts';
 import { anyFragment, ctState, ipOf, noCopy, unicastAddress, wholePacket } from '../../matches.ts';
 import { register } from '../../registers.ts';
 
-export type L4Match = Pick<
+export type L4FlowMatch = Pick<
   MatchIn<'egress_rules'>,
   | 'eth_type'
   | 'ip_proto'
@@ -68,38 +68,38 @@ const queryOf: { readonly [protocol: number]: { readonly [answer: number]: numbe
 };
 
 /** L4 matches of fragments in the reply direction. Only rules without state need them: else the first packet was judged. */
-function answers(family: Family, service: Service): L4Match[] {
-  if (service.kind === 'any' || service.kind === 'protocol') return [];
-  const pieces = answerFragment(family, service.protocol);
-  if (service.kind === 'ports')
-    return portMasks(service.min, service.max).map((range) => ({ ...pieces, ct_tp_src: portOf(range) }));
-  const { type, code } = service;
-  const query = queryOf[service.protocol]?.[type];
+function answers(family: Family, l4: L4Match): L4FlowMatch[] {
+  if (l4.kind === 'any' || l4.kind === 'protocol') return [];
+  const pieces = answerFragment(family, l4.protocol);
+  if (l4.kind === 'ports')
+    return portMasks(l4.min, l4.max).map((range) => ({ ...pieces, ct_tp_src: portOf(range) }));
+  const { type, code } = l4;
+  const query = queryOf[l4.protocol]?.[type];
   return query === undefined || (code ?? 0) !== 0 ? [] : [{ ...pieces, ct_tp_src: query }];
 }
 
 const portOf = (range: Masked): Masked | number => (range.mask === 0xffff ? Number(range.value) : range);
 
 /** The matches of a rule's L4 match; null when it allows every protocol. */
-export function l4Matches(family: Family, service: Service, stateful: boolean): L4Match[] | null {
-  const matches = matchesOf(family, service);
-  return matches === null || stateful ? matches : [...matches, ...answers(family, service)];
+export function l4Matches(family: Family, l4: L4Match, stateful: boolean): L4FlowMatch[] | null {
+  const matches = matchesOf(family, l4);
+  return matches === null || stateful ? matches : [...matches, ...answers(family, l4)];
 }
 
-function matchesOf(family: Family, service: Service): L4Match[] | null {
-  switch (service.kind) {
+function matchesOf(family: Family, l4: L4Match): L4FlowMatch[] | null {
+  switch (l4.kind) {
     case 'any':
       return null;
     case 'protocol': {
-      const { protocol } = service;
+      const { protocol } = l4;
       return [{ ...ipOf(family), ip_proto: protocol }, fragment(family, protocol)];
     }
     case 'ports': {
-      const { protocol } = service;
+      const { protocol } = l4;
       const field = destinationPort[protocol];
       // Ports of other protocols cannot be matched; the API refuses them rather than let a rule be widened.
       if (field === undefined) return [];
-      return portMasks(service.min, service.max).flatMap((range): L4Match[] => {
+      return portMasks(l4.min, l4.max).flatMap((range): L4FlowMatch[] => {
         const port = portOf(range);
         return [
           { ...ipOf(family), ip_proto: protocol, [field]: port },
@@ -108,7 +108,7 @@ function matchesOf(family: Family, service: Service): L4Match[] | null {
       });
     }
     case 'icmp': {
-      const { protocol, type, code } = service;
+      const { protocol, type, code } = l4;
       const [typeField, codeField] =
         protocol === protocols.icmp
           ? (['icmp_type', 'icmp_code'] as const)
@@ -123,4 +123,4 @@ function matchesOf(family: Family, service: Service): L4Match[] | null {
 }
 
 /** A fragment shows type 0 because it has no type; only for a whole packet is it the type. */
-const unfragmented = (match: L4Match): L4Match => ({ ...match, ip_frag: wholePacket });
+const unfragmented = (match: L4FlowMatch): L4FlowMatch => ({ ...match, ip_frag: wholePacket });

@@ -18,7 +18,7 @@ import { isDirect } from './rule-verdicts.ts';
 /** A rule that allows everything of a family needs no field. All bits of ports are a matter of blocks (port-blocks.ts). */
 function needsOf(rules: readonly Rule[]): number {
   if (rules.some(isDirect)) return 0;
-  const l4 = rules.some(({ service }) => service.kind === 'ports' || service.kind === 'icmp');
+  const l4 = rules.some(({ l4 }) => l4.kind === 'ports' || l4.kind === 'icmp');
   const peer = rules.some(({ remote }) => remote.kind !== 'any');
   return (l4 ? need.l4 : 0) | (peer ? need.peer : 0);
 }

@@ -18,7 +18,7 @@ const ruleOf = ({ min, max }: { min: number; max: number }): Rule => ({
   group: 'g' as GroupId,
   direction: 'ingress',
   family: 4,
-  service: { kind: 'ports', protocol: protocols.tcp, min, max },
+  l4: { kind: 'ports', protocol: protocols.tcp, min, max },
   remote: { kind: 'any' },
 });
 

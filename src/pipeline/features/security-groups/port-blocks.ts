@@ -18,8 +18,8 @@ const beginsBlock = (port: number): boolean => port % blockSize === 0;
 
 /** The blocks in which a rule begins or ends, each by its first port. */
 export function splitBlocks(rules: readonly Rule[], protocol: PortProtocol): readonly number[] {
-  const ranges = rules.flatMap(({ service }) =>
-    service.kind === 'ports' && service.protocol === protocols[protocol] ? [service] : [],
+  const ranges = rules.flatMap(({ l4 }) =>
+    l4.kind === 'ports' && l4.protocol === protocols[protocol] ? [l4] : [],
   );
   const edges = ranges.flatMap(({ min, max }) => [min, max + 1]).filter((port) => !beginsBlock(port));
   return [...new Set(edges.map((port) => port & blockMask))];

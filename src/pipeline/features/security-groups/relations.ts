@@ -86,8 +86,7 @@ export function declareGroups(
 /** Whether rules let everything of a family through, both ways. */
 function isOpen(rules: readonly Rule[], family: Family): boolean {
   const through = rules.filter(
-    ({ service, remote, ...rule }) =>
-      rule.family === family && service.kind === 'any' && remote.kind === 'any',
+    ({ l4, remote, ...rule }) => rule.family === family && l4.kind === 'any' && remote.kind === 'any',
   );
   return (['egress', 'ingress'] as const).every((way) => through.some(({ direction }) => direction === way));
 }

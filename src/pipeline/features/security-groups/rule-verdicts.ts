@@ -16,8 +16,7 @@ import { flag, register } from '../../registers.ts';
 import type { Ids, Relations } from '../../relations.ts';
 
 /** Needs neither a peer nor an L4 match. */
-export const isDirect = ({ service, remote }: Rule): boolean =>
-  service.kind === 'any' && remote.kind === 'any';
+export const isDirect = ({ l4, remote }: Rule): boolean => l4.kind === 'any' && remote.kind === 'any';
 
 /** No untracked packet begins a connection. */
 type Tracking = 'tracked' | 'untracked';
