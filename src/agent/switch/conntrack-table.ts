@@ -54,7 +54,7 @@ export class ConntrackTable {
 
   /** Begins to watch how full it is. */
   start(): void {
-    this.#looking = setInterval(() => void this.#look(), lookInterval);
+    this.#looking = setInterval(() => void this.look(), lookInterval);
     this.#looking.unref();
   }
 
@@ -77,7 +77,8 @@ export class ConntrackTable {
     }
   }
 
-  async #look(): Promise<void> {
+  /** Reads how full it is, and logs when it becomes nearly full or has room again. Never rejects. */
+  async look(): Promise<void> {
     const { log } = this.#options;
     const fullness = await this.fullness();
     if (fullness === null) return;
