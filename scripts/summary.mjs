@@ -1,6 +1,6 @@
 // The count at the end of `npm test`: checks and vitest's tests together. Names the skipped and the failed ones.
 // usage: summary.mjs DIRECTORY VITEST_EXIT_CODE. A step or file without a report counts as a failure.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const [directory = '.', vitestExit = '1'] = process.argv.slice(2);
@@ -16,9 +16,10 @@ for (const line of existsSync(steps) ? readFileSync(steps, 'utf8').trim().split(
   else failed.push(name);
 }
 
-const report = join(directory, 'vitest.json');
-const files = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
-for (const file of files) {
+const reports = readdirSync(directory)
+  .filter((name) => /^vitest-.*\.json$/.test(name))
+  .map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')).testResults);
+for (const file of reports.flat()) {
   const path = relative(process.cwd(), file.name);
   const before = failed.length;
   for (const test of file.assertionResults) {
@@ -30,7 +31,7 @@ for (const file of files) {
   // A file that did not load, or failed to clean up, has no failed test of its own.
   if (file.status === 'failed' && failed.length === before) failed.push(path);
 }
-if (files.length === 0) failed.push('vitest: no test ran');
+if (reports.length === 0 || reports.some((files) => files.length === 0)) failed.push('vitest: no test ran');
 else if (vitestExit !== '0' && failed.length === 0) failed.push(`vitest: exit code ${vitestExit}`);
 
 for (const name of skipped) console.log(`skipped: ${name}`);

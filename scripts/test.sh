@@ -46,5 +46,26 @@ if [ "${KERNEL:-}" = 1 ]; then
     test/proofs/cached-decisions.test.ts test/e2e/tightening.test.ts test/e2e/other-protocols.test.ts
 fi
 
-isolated npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$results/vitest.json" "$@"
-node scripts/summary.mjs "$results" $?
+run_vitest() { # run_vitest NAME ARGUMENT...: a report of its own, in a network namespace of its own
+  local name=$1
+  shift
+  isolated npx --no-install vitest run --reporter=default --reporter=json --outputFile.json="$results/vitest-$name.json" "$@"
+}
+
+# Tests with guests and switches mostly wait, and must run one by one. The others run beside them.
+if [ $# -gt 0 ]; then
+  run_vitest chosen "$@"
+  code=$?
+else
+  beside=(src/ test/api/ test/docs/ test/lib/ test/store/)
+  guests=()
+  for folder in test/*/; do
+    [[ " ${beside[*]} " == *" $folder "* ]] || guests+=("$folder")
+  done
+  run_vitest beside "${beside[@]}" >"$results/beside.log" 2>&1 &
+  run_vitest guests "${guests[@]}"
+  code=$?
+  wait $! || code=$?
+  cat "$results/beside.log"
+fi
+node scripts/summary.mjs "$results" $code
