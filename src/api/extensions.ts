@@ -23,6 +23,11 @@ const extensions: readonly Extension[] = [
   ['address-scope', 'Address scope', 'Groups of subnet pools that have no address in common'],
   ['agent', 'agent', 'The hosts and their signs of life'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Further addresses that a port may use'],
+  [
+    'allowed-address-pairs-atomic',
+    'Atomic allowed address pairs',
+    'Pairs of a port are added and removed without touching its other pairs',
+  ],
   ['availability_zone', 'Availability Zone', 'Names for groups of hosts'],
   [
     'availability_zone_filter',

@@ -9,6 +9,7 @@ import { ipAddress, ipSubnet, isObject, macAddress } from './checks.ts';
 import { badRequest, invalidInput, refuse } from './faults.ts';
 import { pythonText } from './python-text.ts';
 import type { AddressPair } from './records.ts';
+import { arrayOf, objectOf, type Schema } from './schema.ts';
 
 export const maxAddressPairs = 10;
 
@@ -17,6 +18,14 @@ export interface PairDraft {
   readonly ip_address: string;
   readonly mac_address?: string;
 }
+
+/** A list of pairs in a request. */
+export const pairsSchema: Schema = arrayOf(
+  objectOf(
+    { ip_address: { type: 'string', format: 'ip-or-cidr' }, mac_address: { type: ['string', 'null'] } },
+    ['mac_address'],
+  ),
+);
 
 const multicast: Record<4 | 6, Cidr> = { 4: cidr(4, 0xe0000000n, 4), 6: cidr(6, 0xffn << 120n, 8) };
 
@@ -92,4 +101,39 @@ export function resolvePairs(drafts: readonly PairDraft[], mac: string): readonl
   }));
   refuseTwins(pairs);
   return pairs;
+}
+
+/** The body of the actions that add and remove pairs. */
+export const pairsBody: Schema = objectOf({ allowed_address_pairs: pairsSchema });
+
+/** The pairs that a body of these actions names, checked by themselves. */
+export function pairsOfBody(body: unknown): readonly PairDraft[] {
+  const name = 'allowed_address_pairs';
+  if (!isObject(body) || !Object.hasOwn(body, name))
+    return badRequest(`Failed to parse request. Required attribute '${name}' not specified`);
+  const unknown = Object.keys(body).filter((key) => key !== name);
+  if (unknown.length > 0) badRequest(`Unrecognized attribute(s) '${unknown.join(', ')}'`);
+  return toPairDrafts(body[name]);
+}
+
+/** A pair that is there already stays as it is spelled. Refuses more than a port may have. */
+export function withPairs(
+  held: readonly AddressPair[],
+  drafts: readonly PairDraft[],
+  mac: string,
+): readonly AddressPair[] {
+  const known = new Set(held.map(identity));
+  const all = [...held, ...resolvePairs(drafts, mac).filter((pair) => !known.has(identity(pair)))];
+  if (all.length > maxAddressPairs) refuse({ code: 'AllowedAddressPairExhausted', quota: maxAddressPairs });
+  return all;
+}
+
+/** A pair that is not there needs no removal. */
+export function withoutPairs(
+  held: readonly AddressPair[],
+  drafts: readonly PairDraft[],
+  mac: string,
+): readonly AddressPair[] {
+  const gone = new Set(resolvePairs(drafts, mac).map(identity));
+  return held.filter((pair) => !gone.has(identity(pair)));
 }

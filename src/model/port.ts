@@ -3,7 +3,7 @@
  * the other ports and is the API's matter.
  */
 import type { AccessRule } from './access.ts';
-import { toPairDrafts } from './address-pairs.ts';
+import { pairsSchema, toPairDrafts } from './address-pairs.ts';
 import type { AttributeTable, Check, DraftOf, PatchOf } from './attribute.ts';
 import {
   dictionary,
@@ -164,12 +164,7 @@ export const portAttributes = {
     convert: toPairDrafts,
     filter: 'address-pairs',
     rights: ofNetworkOwner,
-    sent: arrayOf(
-      objectOf(
-        { ip_address: { type: 'string', format: 'ip-or-cidr' }, mac_address: { type: ['string', 'null'] } },
-        ['mac_address'],
-      ),
-    ),
+    sent: pairsSchema,
     about: "Addresses beside its own that it may send from; the MAC is the port's unless a pair says.",
   },
   port_security_enabled: {

@@ -74,7 +74,7 @@ export function registerRecord<R extends Owned, T extends AttributeTable>(routes
         answer = outcome.answer;
         return outcome.record;
       };
-      const record = await replace(request, served, {}, decide, verb);
+      const record = await replace(request, served, own.changes?.(body) ?? {}, decide, verb);
       const text =
         answer === undefined
           ? `{"${name}":${textOfWritten(served, record, callerOf(request))}}`

@@ -3,7 +3,7 @@
  * have. `resources/stored-resource.ts` implements most of the core for records of one table.
  */
 import type { AccessRule } from '../../model/access.ts';
-import type { AttributeTable, DraftOf, PatchOf } from '../../model/attribute.ts';
+import type { AttributeTable, DraftOf, PatchOf, RequestDraft } from '../../model/attribute.ts';
 import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
 import type { QuotaLimits, QuotaResource } from '../../model/quota.ts';
@@ -51,6 +51,8 @@ export interface ResourceAction<R> {
   readonly answer?: Schema;
   /** For the API document; absent: made of the verb. */
   readonly summary?: string;
+  /** The attributes that a body changes; acting needs the rights to update them. Absent: none has rights of its own. */
+  changes?(body: unknown): RequestDraft;
   /** The changed record, not yet written. That the row is unchanged is already a condition. */
   run(
     change: Change,

@@ -1,6 +1,6 @@
 /** Ports: addresses, groups and port security of a new or changed one, and what a reader sees of its binding. */
 
-import { resolvePairs } from '../../model/address-pairs.ts';
+import { pairsBody, pairsOfBody, resolvePairs, withoutPairs, withPairs } from '../../model/address-pairs.ts';
 import { type DhcpOptionDraft, withDhcpOptions } from '../../model/dhcp-options.ts';
 import { refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
@@ -13,7 +13,7 @@ import type { FixedIp, PortRecord } from '../../model/records.ts';
 import { type Birth, born } from '../../model/standard-attributes.ts';
 import { isAutoAddressed } from '../../model/subnet.ts';
 import { tagsOf, withTags } from '../../model/tags.ts';
-import { type Capabilities, ownerOf } from '../http/resource.ts';
+import { type Capabilities, ownerOf, type ResourceAction } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import { type Change, macClaim } from '../state/change.ts';
 import type { State } from '../state/state.ts';
@@ -47,6 +47,13 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
   protected override readonly ofParent = 'network';
   override readonly capabilities: Capabilities<PortRecord, typeof portAttributes> = {
     update: (change, { record }, patch, caller) => this.#updated(change, record, patch, caller),
+    actions: {
+      add_allowed_address_pairs: this.#pairAction('Adds allowed address pairs; others stay', withPairs),
+      remove_allowed_address_pairs: this.#pairAction(
+        'Removes allowed address pairs; others stay',
+        withoutPairs,
+      ),
+    },
     tags: {},
     parent: { type: 'network', attribute: 'network_id' },
     quota: { counts: 'port', batched: true },
@@ -178,6 +185,18 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);
     return port;
+  }
+
+  #pairAction(summary: string, joined: typeof withPairs): ResourceAction<PortRecord> {
+    return {
+      body: pairsBody,
+      summary,
+      changes: (body) => ({ allowed_address_pairs: pairsOfBody(body) }),
+      run: (change, { record }, body, caller) => {
+        const pairs = joined(record.allowed_address_pairs, pairsOfBody(body), record.mac_address);
+        return { record: this.#updated(change, record, { allowed_address_pairs: pairs }, caller) };
+      },
+    };
   }
 
   #checkPairs(port: PortRecord): void {
