@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { bug, Fault, reasonOf } from '../base/errors.ts';
 import { usualMtu } from '../model/network.ts';
 import { noQuotas, type QuotaLimits } from '../model/quota.ts';
+import { type SegmentRules, usualSegmentRules } from '../model/segments.ts';
 import type { Store } from '../store/contract.ts';
 import { registerExtensions } from './extensions.ts';
 import { registerBodyParser } from './http/body.ts';
@@ -55,8 +56,10 @@ export interface ApiOptions {
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
-  /** The largest packet of networks, in bytes; absent: 1500. */
+  /** The largest packet on the links between hypervisors, in bytes; absent: 1500. */
   readonly mtu?: number;
+  /** How networks may be carried; absent: `local` ones for tenants, and no VLANs. */
+  readonly segments?: SegmentRules;
   /** What projects may have that were given no limits of their own; absent: any number. */
   readonly quotas?: QuotaLimits;
   /** Milliseconds in which a request has to arrive whole; absent: a minute. */
@@ -107,6 +110,7 @@ export function createApi(options: ApiOptions): Api {
     newId: options.newId ?? randomUUID,
     strictPairs: options.strictPairs ?? false,
     mtu: options.mtu ?? usualMtu,
+    segments: options.segments ?? usualSegmentRules,
     quotas: options.quotas ?? noQuotas,
   };
   const app = fastify({

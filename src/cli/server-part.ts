@@ -6,6 +6,7 @@ import { bug } from '../base/errors.ts';
 import type { Store } from '../store/contract.ts';
 import { authenticatorOf } from './authentication.ts';
 import { parseListen } from './listen.ts';
+import { segmentRulesOf } from './network-settings.ts';
 import { notifierOf, registerNovaMetrics } from './nova.ts';
 import type { Settings } from './settings.ts';
 import { markNeeded } from './store-schema.ts';
@@ -31,6 +32,7 @@ export async function startServer({ settings, store, log, metrics, onStop }: Par
     allowRemoteWithoutAuth: settings.allow_remote_without_auth,
     strictPairs: settings.address_pairs.strict,
     mtu: settings.network.mtu,
+    segments: segmentRulesOf(settings.network),
     quotas: settings.quota,
     metrics: () => metrics.metrics(),
   });

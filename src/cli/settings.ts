@@ -6,6 +6,13 @@
 import { isIP } from 'node:net';
 import { bridgeMappingsOf } from '../model/bridge-mappings.ts';
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
+import {
+  flatNetworksOf,
+  physicalMtusOf,
+  tenantTypesOf,
+  vlanRangesOf,
+  vniRangesOf,
+} from '../model/segments.ts';
 import { tunnelTypesOf } from '../model/vtep.ts';
 
 /** A part of Portcullis that runs as a process of its own. */
@@ -154,9 +161,62 @@ const rows = {
   },
   'network.mtu': {
     part: 'server',
-    description: 'largest packet in bytes on the links between hypervisors, and so the MTU of networks',
+    description:
+      'largest packet in bytes on the links between hypervisors; the MTU of networks follows from it',
     default: 1500,
     number: { above: 1279, most: 65_535, whole: true },
+  },
+  'network.physical_mtus': {
+    part: 'server',
+    description:
+      'largest packets on physical networks that carry less, such as physnet1:1400 (default: none)',
+    default: '',
+    text: {
+      pattern: { test: (text) => physicalMtusOf(text) !== null },
+      says: 'PHYSNET:BYTES,… with each network once',
+    },
+  },
+  'network.tenant_types': {
+    part: 'server',
+    description: 'types of networks that name none, the first that is free: local, vlan, vxlan, geneve',
+    default: 'local',
+    text: {
+      pattern: { test: (text) => tenantTypesOf(text) !== null },
+      says: 'local, vlan, vxlan, geneve or several of them with commas',
+    },
+  },
+  'network.vlan_ranges': {
+    part: 'server',
+    description: 'physical networks with VLANs, and VLANs to allocate, such as physnet1:100:199,physnet2',
+    default: '',
+    text: {
+      pattern: { test: (text) => vlanRangesOf(text) !== null },
+      says: 'PHYSNET[:LOWEST:HIGHEST],… with VLANs from 1 to 4094',
+    },
+  },
+  'network.flat_networks': {
+    part: 'server',
+    description: 'physical networks that may have a flat network, * for all',
+    default: '*',
+    text: {
+      pattern: { test: (text) => flatNetworksOf(text) !== undefined },
+      says: 'PHYSNET,… or *',
+    },
+  },
+  'network.vni_ranges': {
+    part: 'server',
+    description: 'VNIs to allocate to vxlan and geneve networks',
+    default: '1:16777215',
+    text: {
+      pattern: { test: (text) => vniRangesOf(text) !== null },
+      says: 'LOWEST:HIGHEST,… from 1 to 16777215',
+    },
+  },
+  'network.overlay_ip_version': {
+    part: 'server',
+    description: 'version of IP between tunnel endpoints, for the MTU of vxlan and geneve networks',
+    default: '4',
+    oneOf: ['4', '6'],
   },
   'hits.interval': {
     part: 'agent',

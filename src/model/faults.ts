@@ -4,11 +4,13 @@
  */
 import { Fault } from '../base/errors.ts';
 import type { MissingFault } from './missing.ts';
+import type { ProviderFault } from './provider-faults.ts';
 import type { RouterFault } from './router-faults.ts';
 import type { SubnetPoolFault } from './subnet-pool-faults.ts';
 
 export type ModelFault =
   | MissingFault
+  | ProviderFault
   | RouterFault
   | SubnetPoolFault
   | { readonly code: 'BadRequest'; readonly message: string }
@@ -126,7 +128,7 @@ export type ModelFault =
   | { readonly code: 'DefaultExternalNetworkIsForAll'; readonly network: string }
   | { readonly code: 'ExternalNetworkInUse'; readonly network: string }
   | { readonly code: 'AvailabilityZoneNotFound'; readonly zone: string }
-  /** Every VNI is in use. */
+  /** Every segment of the types for tenants is in use. */
   | { readonly code: 'NoNetworkAvailable' }
   | { readonly code: 'OverQuota'; readonly overs: readonly string[] }
   | { readonly code: 'TenantQuotaNotFound'; readonly project: string }

@@ -88,6 +88,9 @@ export const keys = {
   /** Uniqueness of addresses and MACs in a network. The value is the port's id. */
   takenIp: marksAt('taken/ip/:network/:address'),
   takenMac: marksAt('taken/mac/:network/:mac'),
+  /** Uniqueness of flat networks and VLANs on a physical network. The value is the network's id. */
+  takenFlat: marksAt('taken/flat/:physical'),
+  takenVlan: marksAt('taken/vlan/:physical/:vlan'),
   /** Uniqueness of networks' and ports' keys (numbers.ts). The value is the record's id. */
   networkKey: marksAt('vni/:number'),
   portKey: marksAt('port-key/:network/:number'),

@@ -4,9 +4,8 @@ import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
-import type { NetworkKey } from './numbers.ts';
 import type { Verbs } from './policy.ts';
-import { checkProvider, providerAttributes } from './provider.ts';
+import { providerAttributes } from './provider.ts';
 import type { NetworkRecord } from './records.ts';
 import { arrayOf, schemaOf, uuidSchema } from './schema.ts';
 import { type Birth, born, nameAttribute, standardAttributes } from './standard-attributes.ts';
@@ -130,8 +129,11 @@ export function checkMtu(network: Pick<NetworkRecord, 'id' | 'mtu'>, family: 4 |
 export type NetworkDraft = DraftOf<typeof networkAttributes>;
 export type NetworkPatch = PatchOf<typeof networkAttributes>;
 
-export function newNetwork(birth: Birth, vni: NetworkKey, draft: NetworkDraft): NetworkRecord {
-  checkProvider(draft);
+export function newNetwork(
+  birth: Birth,
+  { vni, provider }: Pick<NetworkRecord, 'vni' | 'provider'>,
+  draft: NetworkDraft,
+): NetworkRecord {
   return {
     ...born(birth, draft.description),
     name: draft.name,
@@ -144,6 +146,7 @@ export function newNetwork(birth: Birth, vni: NetworkKey, draft: NetworkDraft): 
     dhcp_trusted: draft.dhcp_trusted,
     allow_reserved_pairs: draft.allow_reserved_pairs,
     qos_policy_id: draft.qos_policy_id,
+    ...(provider === undefined ? {} : { provider }),
     ...(draft[external] ? { [external]: true } : {}),
     // Means nothing for others.
     ...(draft[external] && draft.is_default ? { is_default: true } : {}),

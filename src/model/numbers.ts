@@ -18,8 +18,12 @@ const networkKeys: NumberRange = { lowest: 1, highest: 0xff_ffff };
 const portKeys: NumberRange = { lowest: 1, highest: 0xffff_fffe };
 
 /** The keys that a network may have, the best first. */
-export function* networkKeysFor(network: string): Generator<NetworkKey> {
-  for (const key of candidateNumbers(network, networkKeys)) yield key as NetworkKey;
+export const networkKeysFor = (network: string): Generator<NetworkKey> =>
+  networkKeysWithin(network, networkKeys);
+
+/** Those of a range of VNIs. */
+export function* networkKeysWithin(network: string, range: NumberRange): Generator<NetworkKey> {
+  for (const key of candidateNumbers(network, range)) if (isNetworkKey(key)) yield key;
 }
 
 /**

@@ -3,6 +3,7 @@
  * What the API adds on reading (status, vif details, rules inside their group) is not here.
  */
 import type { NetworkKey, PortKey } from './numbers.ts';
+import type { ProviderRecord } from './segments.ts';
 import type { TunnelType } from './vtep.ts';
 
 export interface StandardAttributes {
@@ -25,8 +26,10 @@ export type PortSecurityMode = 'strict' | 'mac-only';
 
 export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly name: string;
-  /** Its VNI in tunnels. Not shown by the API while no network has a tunnel. */
+  /** Its VNI in tunnels: the segmentation id where its type is a tunnel's, and not shown otherwise. */
   readonly vni: NetworkKey;
+  /** How it is carried. Absent for `local`: by each host's switch, and by the tunnels that hosts have. */
+  readonly provider?: ProviderRecord;
   readonly admin_state_up: boolean;
   readonly shared: boolean;
   readonly mtu: number;

@@ -21,9 +21,21 @@ describe.skipIf(!installed)(
         'provider:segmentation_id': null,
       });
       await cloud.run('network', 'create', '--provider-network-type', 'local', 'inner');
+      const flat = ['--provider-network-type', 'flat', '--provider-physical-network', 'physnet1'];
+      expect(await cloud.shown('network', 'create', ...flat, 'wire')).toMatchObject({
+        'provider:network_type': 'flat',
+        'provider:physical_network': 'physnet1',
+      });
+      await expect(cloud.run('network', 'create', ...flat, 'again')).rejects.toThrow(/physnet1 is in use/);
+      const tunnel = ['--provider-network-type', 'vxlan', '--provider-segment', '77'];
+      expect(await cloud.shown('network', 'create', ...tunnel, 'tunnel')).toMatchObject({
+        'provider:network_type': 'vxlan',
+        'provider:segmentation_id': 77,
+        mtu: 1450,
+      });
       await expect(
-        cloud.run('network', 'create', '--provider-network-type', 'vlan', 'tagged'),
-      ).rejects.toThrow(/network_type value 'vlan' not supported/);
+        cloud.run('network', 'create', '--provider-network-type', 'gre', 'tagged'),
+      ).rejects.toThrow(/network_type value 'gre' not supported/);
       const outer = await cloud.listed('network', 'list', '--external');
       expect(outer.map((network) => network['Name'])).toEqual(['public']);
       const policies = await cloud.listed('network', 'rbac', 'list', '--long');

@@ -11,6 +11,7 @@ import type { IdentityFault } from '../identity/authenticator.ts';
 import type { CommitFault } from '../state/committer.ts';
 import type { ViewFault } from '../state/view.ts';
 import type { AnswersTo } from './answers.ts';
+import { providerAnswers } from './provider-errors.ts';
 import type { RequestFault } from './request-faults.ts';
 import { routerAnswers } from './router-errors.ts';
 import { securityGroupAnswers } from './security-group-errors.ts';
@@ -293,6 +294,7 @@ const answers: AnswersTo<ApiFault> = {
     status: 412,
     text: (f) => `Constrained to ${f.expected}, but current revision is ${f.current}`,
   },
+  ...providerAnswers,
   ...routerAnswers,
   ...securityGroupAnswers,
   ...subnetPoolAnswers,

@@ -9,6 +9,7 @@ import type { Verbs } from '../../model/policy.ts';
 import type { QuotaLimits, QuotaResource } from '../../model/quota.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
 import type { Schema } from '../../model/schema.ts';
+import type { SegmentRules } from '../../model/segments.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { AddressBook } from '../state/address-book.ts';
@@ -27,8 +28,9 @@ export interface Context {
   readonly newId: () => string;
   /** Allowed pairs are single addresses of the port's own subnets. */
   readonly strictPairs: boolean;
-  /** The largest MTU in bytes that a network may have, and the MTU of networks that ask for none. */
+  /** The largest packet in bytes on the links between hypervisors; the MTU of networks follows from it. */
   readonly mtu: number;
+  readonly segments: SegmentRules;
   /** What projects may have that were given no limits of their own. */
   readonly quotas: QuotaLimits;
 }

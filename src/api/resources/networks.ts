@@ -14,9 +14,18 @@ import {
   networkVerbs,
   newNetwork,
 } from '../../model/network.ts';
-import { checkProviderUpdate, providerOfNetwork, withoutProvider } from '../../model/provider.ts';
+import {
+  askedSegment,
+  askedVlanChange,
+  networkType,
+  physicalNetwork,
+  segmentationId,
+  shownProvider,
+  withoutProvider,
+} from '../../model/provider.ts';
 import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import type { NetworkRecord } from '../../model/records.ts';
+import { maxMtuOf } from '../../model/segments.ts';
 import { isSharedWith } from '../../model/sharing.ts';
 import type { Birth } from '../../model/standard-attributes.ts';
 import type { Capabilities } from '../http/resource.ts';
@@ -34,9 +43,9 @@ import {
   withPolicies,
   writeDefault,
 } from './external-networks.ts';
-import { allocateNetworkKey } from './number-allocation.ts';
 import { isDisposable, removePortRecord } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
+import { allocateSegment, moveToVlan, releaseSegment } from './segment-allocation.ts';
 import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
 import { StoredResource } from './stored-resource.ts';
 import { removeSubnet } from './subnet-placing.ts';
@@ -59,17 +68,25 @@ export class Networks extends StoredResource<
     tags: {},
     sharing: this.byPolicies,
     quota: { counts: 'network', batched: true },
-    computed: { [external]: isExternal },
+    computed: {
+      [external]: isExternal,
+      ...Object.fromEntries(
+        ([networkType, physicalNetwork, segmentationId] as const).map((name) => [
+          name,
+          (network: NetworkRecord) => shownProvider(network)[name],
+        ]),
+      ),
+    },
   };
 
   override show(network: NetworkRecord, reader: Caller) {
     const { subnets } = this.state;
-    const { vni: _vni, ...shown } = super.show(network, reader);
+    const { vni: _vni, provider: _provider, ...shown } = super.show(network, reader);
     return {
       ...shown,
       [external]: isExternal(network),
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
-      ...providerOfNetwork,
+      ...shownProvider(network),
       status: 'ACTIVE',
       qos_policy_id: qosPolicyIdOf(network),
       subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
@@ -89,9 +106,11 @@ export class Networks extends StoredResource<
     admitNewQosPolicy(change, state, caller, null, draft);
     const policy = draft.qos_policy_id ?? defaultQosPolicy(state, birth.project);
     checkHints(draft.availability_zone_hints, state.hosts.values());
-    const mtu = mtuFor(draft.mtu, context.mtu);
-    const vni = allocateNetworkKey(change, state, birth.id);
-    const network = newNetwork(birth, vni, { ...draft, mtu, qos_policy_id: policy });
+    const rules = context.segments;
+    const asked = askedSegment(draft, rules);
+    const carriage = allocateSegment({ change, state, rules, id: birth.id }, asked);
+    const mtu = mtuFor(draft.mtu, maxMtuOf(carriage.provider, context.mtu, rules));
+    const network = newNetwork(birth, carriage, { ...draft, mtu, qos_policy_id: policy });
     ensureDefaultGroup(change, context, birth.project);
     this.#write(change, null, network);
     if (isExternal(network)) openToAll(change, context.newId, network);
@@ -100,10 +119,13 @@ export class Networks extends StoredResource<
   }
 
   #updated(change: Change, before: NetworkRecord, patch: NetworkPatch, caller: Caller): NetworkRecord {
-    checkProviderUpdate(patch);
+    const vlan = askedVlanChange(before, patch);
     const { [external]: leadsOut, is_default: preferred, ...plain } = withoutProvider(patch);
-    const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, this.context.mtu);
-    const after = { ...before, ...plain, mtu };
+    const { context, state } = this;
+    const maxMtu = maxMtuOf(before.provider, context.mtu, context.segments);
+    const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, maxMtu);
+    const moved = vlan === null ? before : moveToVlan(change, state, before, vlan);
+    const after = { ...moved, ...plain, mtu };
     admitNewQosPolicy(change, this.state, caller, before, after);
     if (plain.mtu !== undefined) {
       // A new subnet would be a revision of the network, and the change would lose the race.
@@ -139,6 +161,7 @@ export class Networks extends StoredResource<
     writeDefault(change, this.state, row.record, null);
     removePolicies(change, this.state, id);
     change.remove(keys.networkKey(String(row.record.vni)));
+    releaseSegment(change, row.record);
     change.remove(row.key);
   }
 

@@ -62,14 +62,15 @@ describe('a number', () => {
 
   it('is taken once by a change and once by a server', () => {
     const claimedNumbers = new ClaimedNumbers();
+    const isFree = (mark: string): boolean => claimedNumbers.isFree(mark);
     const claims = new Claims();
     const first = newChange(claims);
     const asked = { candidates, markOf, owner: 'a' };
-    expect(allocate(first, { claimedNumbers }, asked)).toBe(5);
-    expect(allocate(first, { claimedNumbers }, asked)).toBe(6);
+    expect(allocate(first, isFree, asked)).toBe(5);
+    expect(allocate(first, isFree, asked)).toBe(6);
     const second = newChange(claims);
-    expect(allocate(second, { claimedNumbers }, asked)).toBe(7);
-    expect(allocate(second, { claimedNumbers }, asked)).toBe(null);
+    expect(allocate(second, isFree, asked)).toBe(7);
+    expect(allocate(second, isFree, asked)).toBe(null);
     expect(first.conditions).toEqual([5, 6].map((n) => ({ key: `vni/${n}`, is: 'absent' })));
     expect(first.writes).toEqual([5, 6].map((n) => ({ op: 'put', key: `vni/${n}`, value: 'a' })));
   });
@@ -77,11 +78,12 @@ describe('a number', () => {
   it('rests after its record is gone, and is free again later', () => {
     let now = 0;
     const claimedNumbers = new ClaimedNumbers(() => now);
+    const isFree = (mark: string): boolean => claimedNumbers.isFree(mark);
     claimedNumbers.set('vni/5', 'a');
     expect(claimedNumbers.isFree('vni/5')).toBe(false);
     claimedNumbers.set('vni/5', null);
     expect(claimedNumbers.isFree('vni/5')).toBe(false);
-    expect(allocate(newChange(), { claimedNumbers }, { candidates, markOf, owner: 'b' })).toBe(6);
+    expect(allocate(newChange(), isFree, { candidates, markOf, owner: 'b' })).toBe(6);
     now += 3_600_000;
     expect(claimedNumbers.isFree('vni/5')).toBe(true);
   });

@@ -17,15 +17,15 @@ interface Allocation<N extends number> {
   readonly owner: string;
 }
 
-/** Null when every candidate is claimed. */
+/** Null when every candidate is claimed, by `isFree` or by another request. */
 export function allocate<N extends number>(
   change: Change,
-  { claimedNumbers }: Pick<State, 'claimedNumbers'>,
+  isFree: (mark: string) => boolean,
   { candidates, markOf, owner }: Allocation<N>,
 ): N | null {
   for (const number of candidates) {
     const mark = markOf(number);
-    if (!claimedNumbers.isFree(mark) || change.standing(mark) !== 'free') continue;
+    if (!isFree(mark) || change.standing(mark) !== 'free') continue;
     change.claim(mark);
     change.requireAbsent(mark);
     change.put(mark, owner);
@@ -37,7 +37,9 @@ export function allocate<N extends number>(
 /** Throws `NoNetworkAvailable` when all VNIs are in use. */
 export function allocateNetworkKey(change: Change, state: State, id: string): NetworkKey {
   const markOf = (key: NetworkKey): string => keys.networkKey(String(key));
-  const key = allocate(change, state, { candidates: networkKeysFor(id), markOf, owner: id });
+  const { claimedNumbers } = state;
+  const isFree = (mark: string): boolean => claimedNumbers.isFree(mark);
+  const key = allocate(change, isFree, { candidates: networkKeysFor(id), markOf, owner: id });
   return key ?? refuse({ code: 'NoNetworkAvailable' });
 }
 
@@ -47,6 +49,8 @@ export function allocatePortKey(
   port: { readonly id: string; readonly network_id: string },
 ): PortKey {
   const markOf = (key: PortKey): string => keys.portKey(port.network_id, String(key));
-  const key = allocate(change, state, { candidates: portKeysFor(port.id), markOf, owner: port.id });
+  const { claimedNumbers } = state;
+  const isFree = (mark: string): boolean => claimedNumbers.isFree(mark);
+  const key = allocate(change, isFree, { candidates: portKeysFor(port.id), markOf, owner: port.id });
   return key ?? bug('a network has four billion ports');
 }

@@ -13,6 +13,7 @@ import type { Context } from '../http/resource.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import { allocateNetworkKey, allocatePortKey } from './number-allocation.ts';
+import { segmentMark } from './segment-allocation.ts';
 
 /** Each takes two writes, and a store may bound what one transaction can hold. */
 const maxRecords = 50;
@@ -51,6 +52,12 @@ function* stepsFor(change: Change, state: State): Generator<() => void> {
       change.put(key, { ...record, key: allocatePortKey(change, state, record) });
     };
   }
+  for (const [mark, owner] of state.takenSegments.entries())
+    if (segmentMark(state.networks.get(owner)?.record.provider) !== mark)
+      yield () => {
+        change.requireQuiet(mark);
+        change.remove(mark);
+      };
   for (const [mark, owner] of state.claimedNumbers.entries())
     if (!isNamed(state, mark, owner))
       yield () => {

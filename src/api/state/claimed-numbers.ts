@@ -38,6 +38,11 @@ export class ClaimedNumbers {
     return !this.#owners.has(mark) && !this.#resting.has(mark);
   }
 
+  /** Whether a record has the number now. */
+  isClaimed(mark: string): boolean {
+    return this.#owners.has(mark);
+  }
+
   /** Marks with the ids of their records. */
   entries(): IterableIterator<[mark: string, owner: string]> {
     return this.#owners.entries();

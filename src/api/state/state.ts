@@ -37,6 +37,7 @@ import { LastSeen } from './last-seen.ts';
 import { NetworkHosts } from './network-hosts.ts';
 import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
+import { TakenSegments } from './taken-segments.ts';
 
 /** An address of a subnet that no port has any more. */
 export type OnReleased = (subnet: string, address: string) => void;
@@ -149,6 +150,7 @@ export class State {
   /** Keys of records that cannot be read, with the reason. */
   readonly unreadable = new Map<string, string>();
   readonly claimedNumbers = new ClaimedNumbers();
+  readonly takenSegments = new TakenSegments();
   /** Project to its default group. */
   readonly defaultGroups = new Map<string, string>();
   readonly defaultGroupRules = new Table<DefaultGroupRuleRecord, never>({});
@@ -254,6 +256,7 @@ export class State {
       on(keys.defaultGroup, ({ parts, record }) => keep(this.defaultGroups, parts.project, record)),
       ...this.hits.handlers,
       ...this.claimedNumbers.handlers,
+      ...this.takenSegments.handlers,
     ];
   }
 

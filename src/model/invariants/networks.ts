@@ -17,6 +17,9 @@ const networkInvariant = invariantOf(keys.network, {
     if (policy !== null && snapshot.byId(keys.qosPolicy, policy) === undefined)
       yield `its QoS policy ${policy} does not exist`;
     if (!isNetworkKey(record.vni)) yield `${String(record.vni)} is no VNI`;
+    const { provider } = record;
+    if (provider?.type === 'vlan' && !(provider.segmentation_id >= 1 && provider.segmentation_id <= 4094))
+      yield `${provider.segmentation_id} is no VLAN`;
   },
   *together(all, snapshot) {
     const openings = new Map<string, readonly RbacPolicyRecord[]>();
@@ -36,6 +39,10 @@ const networkInvariant = invariantOf(keys.network, {
   *marks(network) {
     const { id } = network;
     if (isNetworkKey(network.vni)) yield [keys.networkKey(String(network.vni)), id];
+    const { provider } = network;
+    if (provider?.type === 'flat') yield [keys.takenFlat(provider.physical_network), id];
+    if (provider?.type === 'vlan')
+      yield [keys.takenVlan(provider.physical_network, String(provider.segmentation_id)), id];
     const policy = qosPolicyIdOf(network);
     if (policy !== null) yield [keys.qosPolicyUse(policy, id), ''];
     if (network.is_default === true) yield [keys.defaultExternalNetwork(), id];

@@ -2,6 +2,7 @@
  * The system under test: two servers on one store, all callers' tokens, and a host that binds ports from time
  * to time.
  */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { death } from '../../../src/api/testing/hosts.ts';
 import { violationsOf } from '../../../src/model/invariants/check.ts';
 import { keys } from '../../../src/model/keys.ts';
 import { usualQuotas } from '../../../src/model/quota.ts';
+import { usualSegmentRules } from '../../../src/model/segments.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { type Route, routesOf } from './document.ts';
@@ -58,6 +60,12 @@ export class Cloud {
     await writeFile(file, tokensFile());
     const servers = [0, 1].map(() =>
       createApi({
+        // Few VLANs, so that requests meet.
+        segments: {
+          ...usualSegmentRules,
+          tenantTypes: ['vlan', 'local'],
+          vlanRanges: new Map([['physnet1', [{ lowest: 1, highest: 3 }]]]),
+        },
         store: far === undefined ? store : new FarStore(store, far),
         log: silent,
         listen: { host: '127.0.0.1', port: 0 },

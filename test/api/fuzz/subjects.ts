@@ -7,6 +7,7 @@ import { Committer } from '../../../src/api/state/committer.ts';
 import { View } from '../../../src/api/state/view.ts';
 import type { AttributeTable } from '../../../src/model/attribute.ts';
 import { noQuotas } from '../../../src/model/quota.ts';
+import { usualSegmentRules } from '../../../src/model/segments.ts';
 import type { Store } from '../../../src/store/contract.ts';
 
 export interface Subject {
@@ -29,6 +30,7 @@ export function subjectsOf(store: Store): readonly Subject[] {
       newId: randomUUID,
       strictPairs: false,
       mtu: 1500,
+      segments: usualSegmentRules,
       quotas: noQuotas,
     },
     ({ name, collection, path, table, capabilities: { actions = {}, tags } }) => {

@@ -233,7 +233,10 @@ const pools: Readonly<Record<string, Pool>> = {
   max_kbps: (random) => random.pick([0, 1, 1000, 2 ** 31 - 1]),
   max_burst_kbps: (random) => random.pick([0, 1, 1000]),
   dscp_mark: (random) => random.pick([0, 8, 10, 46, 56, 1]),
-  'provider:network_type': (random) => random.pick(['local', 'vxlan', 'flat', null]),
+  'provider:network_type': (random) =>
+    random.pick(['local', 'vxlan', 'geneve', 'flat', 'vlan', 'vlan', null]),
+  'provider:physical_network': (random) => random.pick(['physnet1', 'physnet2', 'physnet3', '', null]),
+  'provider:segmentation_id': (random) => random.pick([1, 2, 3, 4, '5', 0, 4095, null]),
 };
 
 /** `named` has values for the parts of objects, by their names. */
