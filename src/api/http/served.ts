@@ -1,7 +1,7 @@
 /** What the routes of a resource's collection and of its records have in common. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AttributeTable } from '../../model/attribute.ts';
-import type { Owned } from '../../model/standard-attributes.ts';
+import { differs, isStamped, type Owned } from '../../model/standard-attributes.ts';
 import type { Gate } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { tableOperations } from '../openapi/table-operations.ts';
@@ -44,12 +44,22 @@ export const serve = <R extends Owned, T extends AttributeTable>(
   request: Request,
 ): Served<R, T> => (typeof served === 'function' ? served(request.params) : served);
 
-/** The text of a record that was just written; the view has it unless another request changed it since. */
+/**
+ * The text of a record that was just written. The view's row is of use only while it is that record: another server may
+ * have changed it since, and this answer must not show the other's change as this request's.
+ */
 export function textOfWritten<R extends Owned, T extends AttributeTable>(
   { resource, gate }: Served<R, T>,
   record: R,
   caller: Caller,
 ): string {
-  const passed = { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
-  return new RowView(resource, resource.find(record.id) ?? passed, gate.visibilityOf(caller)).text(null);
+  const present = resource.find(record.id);
+  const row =
+    present !== undefined && isSameState(present.record, record)
+      ? present
+      : { key: '', record, modRevision: 0, shown: null, shownOtherwise: null };
+  return new RowView(resource, row, gate.visibilityOf(caller)).text(null);
 }
+
+const isSameState = <R extends Owned>(a: R, b: R): boolean =>
+  isStamped(a) && isStamped(b) ? a.revision_number === b.revision_number : !differs(a, b);
