@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import { Agent } from '../agent/agent.ts';
+import { Backoff } from '../base/backoff.ts';
 import { Fault, reasonOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { createMetrics } from '../base/metrics.ts';
@@ -49,12 +50,48 @@ const setInterruptBudget = (bytes: number): void => setFlagsFromString(`--interr
 /** Both parts, or one alone. */
 type Parts = Part | 'both';
 
-/** Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws the fault that kept a part from starting. */
+/**
+ * Resolves after SIGTERM, SIGINT or SIGHUP, when all is closed. Throws the fault that kept a part from starting. A shared
+ * store that does not answer keeps none from starting: the parts wait for it. When the store was replaced by an older
+ * copy, all parts begin again, because nothing that they know is true of it.
+ */
 export async function up(settings: Settings, parts: Parts = 'both'): Promise<void> {
   setFlagsFromString(youngAtFirst);
-  setInterruptBudget(interruptBudget.start);
   const stopped = stopSignal();
   const log = createLog(settings.log.level);
+  const backoff = new Backoff({ minDelay: 200, maxDelay: 5000 });
+  const announce = onceOnly((ready: string) => void process.stdout.write(`portcullis ready: ${ready}\n`));
+  for (;;) {
+    const end = await runParts({ settings, parts, log, stopped, announce }).catch((error: unknown) => {
+      if (!isAway(error, settings)) throw error;
+      log.warn({ store: settings.store, reason: reasonOf(error) }, 'the store does not answer; will retry');
+      return 'away' as const;
+    });
+    if (end === 'signal') return;
+    if (end === 'replaced') backoff.reset();
+    if ((await Promise.race([delay(backoff.next()), stopped])) === 'signal') return;
+  }
+}
+
+/** An embedded store that cannot be opened stays so. */
+const isAway = (error: unknown, { store }: Settings): boolean =>
+  store !== 'embedded' &&
+  error instanceof Fault &&
+  error.name === 'StoreUnavailable' &&
+  (error as Fault<Extract<StoreFault, { code: 'StoreUnavailable' }>>).data.isRefusal !== true;
+
+interface Run {
+  readonly settings: Settings;
+  readonly parts: Parts;
+  readonly log: Logger;
+  readonly stopped: Promise<'signal'>;
+  /** Says once that the process is ready. */
+  readonly announce: (ready: string) => void;
+}
+
+/** Opens the store, starts the parts and closes all of it at the end. */
+async function runParts({ settings, parts, log, stopped, announce }: Run): Promise<'signal' | 'replaced'> {
+  setInterruptBudget(interruptBudget.start);
   const closers: (() => Promise<void>)[] = [];
   const onStop = (close: () => Promise<void>): void => void closers.push(close);
   try {
@@ -64,17 +101,24 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     const context = { settings, store, log, metrics, onStop };
     const address = parts === 'agent' ? null : await startServer(context);
     const agent = parts === 'server' ? null : await startAgent(context, (options) => new Agent(options));
-    const first = agent === null ? 'applied' : await Promise.race([firstOf(agent), stopped]);
+    const ended = Promise.race([
+      stopped,
+      replacementOf(store),
+      ...(agent === null ? [] : [thrown(agent.taken)]),
+    ]);
+    const first = agent === null ? 'applied' : await Promise.race([firstOf(agent), ended]);
     // Not before: nearly all that a start makes lives on, so that collections during it free little.
     setFlagsFromString(heapGrowth);
     setInterruptBudget(interruptBudget.usual);
-    if (first !== 'signal') {
+    if (first !== 'signal' && first !== 'replaced') {
       if (first === 'late') logLate(log, settings, agent?.hasSwitch === true);
-      process.stdout.write(`portcullis ready: ${address ?? `agent of ${settings.host}`}\n`);
+      announce(address ?? `agent of ${settings.host}`);
       log.info({ version: version(), address, ...(agent === null ? {} : { host: settings.host }) }, 'ready');
-      await stopped;
     }
-    log.info('stopping; flows stay in the switch');
+    const end = await ended;
+    if (end === 'signal') log.info('stopping; flows stay in the switch');
+    else log.warn({ store: settings.store }, 'the store was replaced by another; all parts start again');
+    return end;
   } finally {
     const force = setTimeout(() => {
       log.error('could not stop in time');
@@ -85,6 +129,23 @@ export async function up(settings: Settings, parts: Parts = 'both'): Promise<voi
     }
     clearTimeout(force);
   }
+}
+
+async function replacementOf({ replaced }: Store): Promise<'replaced'> {
+  await (replaced ?? new Promise<never>(() => {}));
+  return 'replaced';
+}
+
+async function thrown(fault: Promise<Error>): Promise<never> {
+  throw await fault;
+}
+
+function onceOnly(call: (text: string) => void): (text: string) => void {
+  let isDone = false;
+  return (text) => {
+    if (!isDone) call(text);
+    isDone = true;
+  };
 }
 
 /** The embedded store belongs to one process; the error of a second part explains that. */

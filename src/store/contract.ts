@@ -122,6 +122,11 @@ export interface Limits {
 
 export interface Store {
   readonly limits: Limits;
+  /**
+   * Resolves when the store has another history than this process has seen, as after the restore of an older copy. The
+   * store then refuses all calls, and everything begins again with a new one. Absent where it cannot happen.
+   */
+  readonly replaced?: Promise<void>;
   /** The present revision: not below that of any transaction that was acknowledged, to anybody, before the call. */
   revision(): Promise<number>;
   get(key: string): Promise<Entry | null>;
@@ -140,7 +145,8 @@ export interface Store {
 export type StoreFault =
   | { readonly code: 'StoreLocked'; readonly path: string; readonly holder: string }
   | { readonly code: 'StoreCorrupt'; readonly path: string }
-  | { readonly code: 'StoreUnavailable' }
+  /** `isRefusal`: it answers and refuses this process, so trying again is of no use. */
+  | { readonly code: 'StoreUnavailable'; readonly isRefusal?: boolean }
   | { readonly code: 'StoreClosed' }
   | { readonly code: 'LeaseLost' }
   | { readonly code: 'TransactionTooLarge'; readonly limits: Limits };

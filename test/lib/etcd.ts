@@ -16,6 +16,8 @@ export interface EtcdMember {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on its data. */
   restart(): void;
+  /** Lets it stand still, or go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
 export interface Etcd {
@@ -36,7 +38,7 @@ export const hasEtcd = ((): boolean => {
 })();
 
 /** What docs/operations.md tells operators. */
-const documentedLimits = ['--max-txn-ops=16384', '--max-request-bytes=4194304'];
+export const documentedLimits = ['--max-txn-ops=16384', '--max-request-bytes=4194304'];
 
 /** `extra`: more arguments for each member. Resolves once the cluster answers. */
 export async function startEtcd(
@@ -99,16 +101,18 @@ function startMember(dataDir: string, address: string, options: readonly string[
   return {
     address,
     restart,
+    signal: (signal) => void child.kill(signal),
     kill: async (signal = 'SIGKILL') => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
+      child.kill('SIGCONT');
       child.kill(signal);
       await ended;
     },
   };
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   await Promise.all(
     servers.map(async (server) => {

@@ -1,4 +1,4 @@
-/** A TCP line to a server that a test can cut, or on which it can lose the server's answers. */
+/** A TCP line to a server that a test can cut or delay, or on which it can lose the server's answers. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -13,16 +13,21 @@ export interface TcpLine {
   /** Holds the server's answers back until `resume`, as a reader does that is too slow. */
   pause(): void;
   resume(): void;
+  /** From now on bytes of both directions take so many milliseconds. They stay in order. */
+  delay(milliseconds: number): void;
+  /** New connections go to another server. */
+  moveTo(target: string): void;
   close(): void;
 }
 
 export async function lineTo(target: string): Promise<TcpLine> {
-  const [host, port] = target.split(':');
+  let [host, port] = target.split(':');
   const sockets = new Set<Socket>();
   const farEnds = new Set<Socket>();
   let isCut = false;
   let losesAnswers = false;
   let isPaused = false;
+  let delay = 0;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -36,8 +41,14 @@ export async function lineTo(target: string): Promise<TcpLine> {
       [far, near],
     ] as const) {
       sockets.add(socket);
+      // The time from which bytes may leave: none overtakes those before it.
+      let free = 0;
       socket.on('data', (bytes) => {
-        if (socket === near || !losesAnswers) other.write(bytes);
+        if (socket !== near && losesAnswers) return;
+        const now = performance.now();
+        free = Math.max(free, now + delay);
+        if (free <= now) other.write(bytes);
+        else setTimeout(() => other.write(bytes), free - now);
       });
       socket.on('error', () => {});
       socket.on('close', () => {
@@ -69,6 +80,12 @@ export async function lineTo(target: string): Promise<TcpLine> {
     resume: () => {
       isPaused = false;
       for (const far of farEnds) far.resume();
+    },
+    delay: (milliseconds) => {
+      delay = milliseconds;
+    },
+    moveTo: (next) => {
+      [host, port] = next.split(':');
     },
     close: () => {
       server.close();

@@ -1,9 +1,11 @@
 /** How transactions and subscriptions end when members die, connections break, answers are lost, and history is compacted. */
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type EtcdOptions, EtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import { type Recorder, record } from '../../src/store/testing/recorder.ts';
 import { commitWrites, put, remove } from '../../src/store/testing/writes.ts';
-import { type Etcd, hasEtcd, startEtcd } from '../lib/etcd.ts';
+import { documentedLimits, type Etcd, hasEtcd, startEtcd } from '../lib/etcd.ts';
 import { lineTo, type TcpLine } from '../lib/line.ts';
 import { until } from '../lib/wait.ts';
 
@@ -195,5 +197,73 @@ describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
     expect(store.limits.operations).toBe((4096 - 4) / 2);
     expect(store.limits.bytes).toBeLessThan(3_000_000);
     expect(store.limits.bytes).toBeGreaterThan(1.5 * 1024 * 1024);
+  }, 30_000);
+});
+
+/** Puts an older copy of a member's data in the place of its data, as `etcdctl snapshot restore` does. */
+async function restoreCopy(copy: string): Promise<void> {
+  const data = join(etcd.dir, 'm0');
+  await etcd.members[0]?.kill();
+  await rm(data, { recursive: true });
+  await cp(copy, data, { recursive: true });
+  etcd.members[0]?.restart();
+}
+
+describe.skipIf(!hasEtcd)('etcd with another history (needs etcd-server)', () => {
+  test('an older copy is restored: stores that have seen more refuse all calls, and new ones begin with it', async () => {
+    etcd = await startEtcd();
+    const busy = await open({ addresses: etcd.addresses, timeout: 2500 });
+    const idle = await open({ addresses: etcd.addresses });
+    await commitWrites(busy, [put('n/1/a', 'old')]);
+    await record(idle, ['n/1/']).listed();
+    await etcd.members[0]?.kill('SIGTERM');
+    const copy = join(etcd.dir, 'copy');
+    await cp(join(etcd.dir, 'm0'), copy, { recursive: true });
+    etcd.members[0]?.restart();
+    await until(() => commitWrites(busy, [put('n/1/a', 'new')]), { timeout: 20_000 });
+    await commitWrites(busy, [put('n/1/b', 'new')]);
+    expect(await idle.get('n/1/b')).toMatchObject({ value: 'new' });
+    const noticed: EtcdStore[] = [];
+    for (const store of [busy, idle]) void store.replaced.then(() => noticed.push(store));
+
+    await restoreCopy(copy);
+    await until(() => noticed.includes(idle), { timeout: 20_000, what: 'a store that only watches notices' });
+    await expect(busy.txn([], [put('n/1/c', '')])).rejects.toMatchObject({
+      data: { code: 'StoreUnavailable' },
+    });
+    expect(noticed).toEqual([idle, busy]);
+    await expect(idle.get('n/1/a')).rejects.toMatchObject({ data: { code: 'StoreUnavailable' } });
+    const fresh = await open({ addresses: etcd.addresses });
+    const { entries } = await fresh.snapshot(['n/']);
+    expect(entries.map(({ key, value }) => [key, value])).toEqual([['n/1/a', 'old']]);
+    expect((await fresh.txn([], [put('n/1/c', '')])).ok).toBe(true);
+  }, 60_000);
+
+  test('a new cluster that has passed the old revision is known by its name', async () => {
+    etcd = await startEtcd();
+    const { store, line } = await far();
+    let isReplaced = false;
+    void store.replaced.then(() => (isReplaced = true));
+    await record(store, ['n/1/']).listed();
+    line.cut();
+    const dir = etcd.dir;
+    await etcd.stop();
+    etcd = await startEtcd(1, [...documentedLimits, '--initial-cluster-token=other']);
+    expect(etcd.dir).not.toBe(dir);
+    const other = await open({ addresses: etcd.addresses });
+    for (let n = 0; n < 20; n++) await commitWrites(other, [put(`n/1/${n}`, '')]);
+    line.moveTo(etcd.addresses[0] ?? '');
+    line.mend();
+    await until(() => isReplaced, { timeout: 20_000 });
+  }, 60_000);
+
+  test('a lease is asked for at intervals while etcd is away, not without a pause', async () => {
+    etcd = await startEtcd();
+    const store = await open({ addresses: etcd.addresses, timeout: 1500 });
+    await etcd.members[0]?.kill();
+    const before = process.cpuUsage();
+    await expect(store.lease(1000)).rejects.toMatchObject({ data: { code: 'StoreUnavailable' } });
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(700);
   }, 30_000);
 });

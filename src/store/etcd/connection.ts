@@ -15,6 +15,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { Fault, reasonOf } from '../../base/errors.ts';
+import { History } from './history.ts';
 import { authenticateRequest, methods, tokenIn } from './messages.ts';
 import { Fields, type ProtoMessage } from './protobuf.ts';
 
@@ -63,6 +64,7 @@ const channelOptions = {
 export class EtcdConnection {
   readonly #endpoints: EtcdEndpoints;
   readonly #clients: Client[];
+  readonly history = new History();
   #current = 0;
   #token: string | null = null;
   #closed = false;
@@ -88,7 +90,7 @@ export class EtcdConnection {
         return await this.once(method, request, Math.min(attemptTimeout, deadline - performance.now()));
       } catch (error) {
         const isUnknown = error instanceof Fault && error.name === 'CallUnknown';
-        if (!isUnknown || this.#closed || performance.now() + retryInterval > deadline) throw error;
+        if (!isUnknown || this.#isOver || performance.now() + retryInterval > deadline) throw error;
         await delay(retryInterval);
       }
     }
@@ -110,7 +112,7 @@ export class EtcdConnection {
   /** A stream at the endpoint in use. Its errors say `failed` to the connection. */
   async stream(method: string): Promise<Stream> {
     const metadata = await this.#metadata(attemptTimeout);
-    if (this.#closed) throw new Fault<CallFault>({ code: 'CallUnknown' }, 'closed');
+    this.#refuseOver();
     // A member that has lost its leader ends the stream instead of keeping silent.
     metadata.set('hasleader', 'true');
     const at = this.#current;
@@ -127,10 +129,20 @@ export class EtcdConnection {
     for (const client of this.#clients) client.close();
   }
 
+  #refuseOver(): void {
+    if (this.#closed) throw new Fault<CallFault>({ code: 'CallUnknown' }, 'closed');
+    if (this.history.isReplaced)
+      throw new Fault<CallFault>({ code: 'CallUnknown' }, 'etcd has another history than before');
+  }
+
   #client(at: number): Client {
     const client = this.#clients[at];
     if (client === undefined) throw new Fault<CallFault>({ code: 'CallUnknown' }, 'no endpoints');
     return client;
+  }
+
+  get #isOver(): boolean {
+    return this.#closed || this.history.isReplaced;
   }
 
   #failed(at: number): void {
@@ -154,10 +166,11 @@ export class EtcdConnection {
   }
 
   #unary(method: string, bytes: Buffer, metadata: Metadata, timeout: number): Promise<Fields> {
-    if (this.#closed) return Promise.reject(new Fault<CallFault>({ code: 'CallUnknown' }, 'closed'));
     const at = this.#current;
+    const floor = this.history.revision;
     const deadline = Date.now() + Math.max(1, timeout);
     return new Promise((resolve, reject) => {
+      this.#refuseOver();
       this.#client(at).makeUnaryRequest(
         method,
         identity,
@@ -168,7 +181,10 @@ export class EtcdConnection {
         (error, answer) => {
           if (error === null && answer !== undefined) {
             try {
-              resolve(new Fields(answer));
+              const fields = new Fields(answer);
+              this.history.take(fields, floor);
+              this.#refuseOver();
+              resolve(fields);
             } catch (cause) {
               reject(new Fault<CallFault>({ code: 'CallUnknown' }, reasonOf(cause), cause));
             }

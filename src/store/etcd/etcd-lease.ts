@@ -1,5 +1,6 @@
 /** A lease of etcd. It is kept alive by a short stream at each interval, so that a member that dies takes none along. */
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Lease } from '../contract.ts';
 import type { EtcdConnection } from './connection.ts';
 import { asStoreFault, isLeaseGone } from './faults.ts';
@@ -9,6 +10,7 @@ import { Fields } from './protobuf.ts';
 const maxLeaseId = 2 ** 47;
 /** Milliseconds. */
 const callTimeout = 5000;
+const retryInterval = 100;
 
 export class EtcdLease implements Lease {
   readonly number: number;
@@ -41,7 +43,8 @@ export class EtcdLease implements Lease {
         await connection.once(methods.leaseGrant, leaseGrantRequest(number, seconds), timeout);
         return new EtcdLease(connection, number, seconds);
       } catch (error) {
-        if (performance.now() + 100 > deadline) throw error;
+        if (performance.now() + retryInterval > deadline) throw error;
+        await delay(retryInterval);
       }
     }
   }

@@ -23,7 +23,7 @@ import { closed } from '../memory.ts';
 import { type EtcdCapacity, findCapacity, wantedCapacity } from './capacity.ts';
 import { EtcdConnection, type EtcdEndpoints } from './connection.ts';
 import { EtcdLease } from './etcd-lease.ts';
-import { asStoreFault, unavailable } from './faults.ts';
+import { asStoreFault, isCallFault, unavailable } from './faults.ts';
 import { entryOf, listAt } from './listing.ts';
 import {
   compactRequest,
@@ -61,6 +61,7 @@ const frameBytes = 128 * 1024;
 
 export class EtcdStore implements Store {
   readonly limits: Limits;
+  readonly replaced: Promise<void>;
   readonly #connection: EtcdConnection;
   readonly #places: Places;
   readonly #transactions: Transactions;
@@ -80,6 +81,7 @@ export class EtcdStore implements Store {
   ) {
     this.#timeout = timeout;
     this.#connection = connection;
+    this.replaced = connection.history.replaced;
     this.#places = places;
     // Half of the operations are for stamps: every write may need one. Some bytes are for the frame of messages.
     this.limits = {
@@ -115,7 +117,9 @@ export class EtcdStore implements Store {
       return new EtcdStore(connection, places, capacity, client, timeout);
     } catch (error) {
       connection.close();
-      throw unavailable(`etcd at ${options.addresses.join(',')} cannot be used: ${reasonOf(error)}`, error);
+      const message = `etcd at ${options.addresses.join(',')} cannot be used: ${reasonOf(error)}`;
+      const isRefusal = isCallFault(error) && error.data.code === 'CallRefused';
+      throw unavailable(message, error, isRefusal);
     }
   }
 

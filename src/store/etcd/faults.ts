@@ -4,8 +4,9 @@ import { Fault } from '../../base/errors.ts';
 import type { StoreFault } from '../contract.ts';
 import type { CallFault } from './connection.ts';
 
-export function unavailable(message: string, cause?: unknown): Fault<StoreFault> {
-  return new Fault<StoreFault>({ code: 'StoreUnavailable' }, message, cause);
+export function unavailable(message: string, cause?: unknown, isRefusal = false): Fault<StoreFault> {
+  const data = { code: 'StoreUnavailable', ...(isRefusal ? { isRefusal } : {}) } as const;
+  return new Fault<StoreFault>(data, message, cause);
 }
 
 export function isCallFault(error: unknown): error is Fault<CallFault> {

@@ -78,6 +78,7 @@ export class WatchSession {
   constructor(options: WatchSessionOptions) {
     this.#options = options;
     this.#stream = new WatchStream(options.connection, {
+      probe: () => options.readStamps(['']),
       onEvents: (id, events) => this.#take(id, events),
       onTrouble: options.onTrouble,
       onLost: (error) => this.#lose(error),

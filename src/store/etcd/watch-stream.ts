@@ -25,6 +25,8 @@ import { Fields, type ProtoMessage } from './protobuf.ts';
 export type WatchEvents = WatchResponse['events'];
 
 export interface WatchHandlers {
+  /** Asks etcd for its revision: the connection notices another history, which a watch would wait for in silence. */
+  probe(): Promise<unknown>;
   /** Whole revisions of one watch, in order. */
   onEvents(id: number, events: WatchEvents): void;
   /** The stream ended and is opened again. */
@@ -83,6 +85,7 @@ export class WatchStream {
     this.#reopening = null;
     let stream: Stream;
     try {
+      if ([...this.#watches.values()].some(({ isResumed }) => isResumed)) await this.#handlers.probe();
       stream = await this.#connection.stream(methods.watch);
     } catch (error) {
       this.#reopen(error);
@@ -127,6 +130,7 @@ export class WatchStream {
   }
 
   #answer(response: WatchResponse): void {
+    this.#connection.history.saw(response.revision);
     const watch = this.#watches.get(response.id);
     // Events of a watch that was removed meanwhile.
     if (watch === undefined) return;
