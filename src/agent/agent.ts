@@ -36,6 +36,8 @@ export class Agent {
   #resolveFirst: () => void = () => undefined;
   /** Resolves when the switch has equalled the store for the first time. */
   readonly firstApplied: Promise<void>;
+  /** Resolves with a fault when another agent lives as this host. */
+  readonly taken: Promise<Error>;
 
   constructor(given: AgentOptions) {
     // Each line of the agent's log names its bridge.
@@ -74,9 +76,10 @@ export class Agent {
       hits: this.#hits,
       punts: this.#punts,
     });
+    this.taken = this.#report.life.taken;
   }
 
-  /** Rejects when the store does. The switch may come later. */
+  /** Rejects when the store does, and when another agent lives as this host. The switch may come later. */
   async start(): Promise<void> {
     this.#options.log.info({ host: this.#options.host }, 'agent started');
     this.#links.start({

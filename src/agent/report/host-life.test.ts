@@ -4,7 +4,8 @@ import { keys } from '../../model/keys.ts';
 import type { HostRecord } from '../../model/records.ts';
 import type { Lease, Store, Subscription } from '../../store/contract.ts';
 import { MemoryStore } from '../../store/memory.ts';
-import { HostLife } from './host-life.ts';
+import { HostLife, type HostLifeOptions } from './host-life.ts';
+import { ownIdentity } from './process-identity.ts';
 
 let store: MemoryStore;
 let leases: Lease[];
@@ -58,7 +59,7 @@ const revision = async () => (await at(keys.host('h')))?.modRevision ?? 0;
 
 test('a host lives with its lease and dies with it; its record stays', async () => {
   await life.start();
-  expect(await at(keys.life('h'))).toMatchObject({ value: '1', lease: leases[0]?.id });
+  expect(await at(keys.life('h'))).toMatchObject({ value: ownIdentity(), lease: leases[0]?.id });
   expect((await at(keys.host('h')))?.lease).toBe(undefined);
   await life.stop();
   expect(await at(keys.life('h'))).toBe(null);
@@ -107,4 +108,59 @@ test('a record that an administrator deleted is written again', async () => {
 test('a start rejects when the store does', async () => {
   isAway = true;
   await expect(life.start()).rejects.toThrow('away');
+});
+
+const other = 'elsewhere 1 77 5';
+const asOther = (given: Partial<HostLifeOptions> = {}) =>
+  new HostLife({
+    store,
+    host: 'h',
+    log: pino({ level: 'silent' }),
+    hostRecord: () => ({ name: 'h', version: '2' }),
+    bridgeRecord: () => undefined,
+    identity: other,
+    takeoverTimeout: 0,
+    ...given,
+  });
+
+test('a second process with the name of a host that lives is refused and changes nothing', async () => {
+  await life.start();
+  const before = await store.revision();
+  const second = asOther();
+  await expect(second.start()).rejects.toMatchObject({ data: { code: 'HostTaken', host: 'h' } });
+  expect(await store.revision()).toBe(before);
+  await second.stop();
+  expect(await at(keys.life('h'))).not.toBe(null);
+});
+
+test('a process waits until the lease of a former one on another machine has ended', async () => {
+  const former = await store.lease(60_000);
+  await store.txn([], [{ op: 'put', key: keys.life('h'), value: other, lease: former }]);
+  const started = life.start();
+  await vi.waitFor(() => expect(lines).toContain('host is taken; waits for the lease to end'));
+  await former.revoke();
+  await started;
+  expect(await at(keys.life('h'))).toMatchObject({ lease: leases[0]?.id });
+});
+
+test('a process takes over at once from one of its machine that has ended', async () => {
+  const former = await store.lease(60_000);
+  const ended = ownIdentity().replace(/\d+ \d+$/, '4194305 1');
+  await store.txn([], [{ op: 'put', key: keys.life('h'), value: ended, lease: former }]);
+  await life.start();
+  expect(lines).toEqual([]);
+  expect(await at(keys.life('h'))).toMatchObject({ lease: leases[0]?.id });
+});
+
+test('a process that stood still for longer than its lease gives way to the one that took over', async () => {
+  await life.start();
+  isAway = true;
+  leases[0]?.abandon();
+  await vi.waitFor(async () => expect(await at(keys.life('h'))).toBe(null));
+  const second = asOther();
+  await second.start();
+  isAway = false;
+  expect(await life.taken).toMatchObject({ data: { code: 'HostTaken' } });
+  expect(await at(keys.life('h'))).toMatchObject({ value: other });
+  await second.stop();
 });

@@ -72,7 +72,7 @@ export class Report {
     });
   }
 
-  /** Rejects when the store does. */
+  /** Rejects when the store does, and with `HostTaken`. */
   async start(): Promise<void> {
     await this.life.start();
   }
