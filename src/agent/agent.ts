@@ -10,7 +10,9 @@ import { Rounds } from './flows/rounds.ts';
 import { Hits } from './hits/hits.ts';
 import { Interest } from './interest/interest.ts';
 import type { AgentOptions, AgentStatus } from './options.ts';
+import { defaultDhcpSettings } from './punts/dhcp4-configuration.ts';
 import { Punts } from './punts/punts.ts';
+import { puntHandlers } from './punts/registry.ts';
 import { type Questions, Report } from './report/report.ts';
 import type { Fullness } from './switch/conntrack-table.ts';
 import { Drift } from './switch/drift.ts';
@@ -65,7 +67,11 @@ export class Agent {
       onKernel: () => isKernelDatapath(links.datapathType),
       revalidated: () => links.revalidated(),
     });
-    this.#punts = new Punts({ ...common, links });
+    this.#punts = new Punts({
+      ...common,
+      links,
+      handlers: puntHandlers(options.dhcp ?? defaultDhcpSettings),
+    });
     this.#report = new Report({
       ...common,
       links,

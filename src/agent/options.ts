@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { BridgeMappings } from '../model/bridge-mappings.ts';
 import type { Vtep } from '../model/vtep.ts';
 import type { Store } from '../store/contract.ts';
+import type { DhcpSettings } from './punts/dhcp4-configuration.ts';
 import type { DriftCounts } from './switch/drift.ts';
 
 export interface AgentOptions {
@@ -26,6 +27,8 @@ export interface AgentOptions {
   readonly vtep?: Vtep;
   /** The bridges to physical networks; none when left out. */
   readonly bridgeMappings?: BridgeMappings;
+  /** Of the built-in DHCP server; the defaults of the settings when left out. */
+  readonly dhcp?: DhcpSettings;
   /** Of Portcullis, for people. */
   readonly version?: string;
   /** Milliseconds between two looks at the hit counts of rules; 15 seconds when left out. */

@@ -30,6 +30,7 @@ export async function startAgent(
     rundir: ovsdb.startsWith('unix:') ? dirname(ovsdb.slice('unix:'.length)) : null,
     bridge: settings.bridge,
     datapathType: settings.datapath_type,
+    dhcp: { leaseTime: settings.dhcp.lease_time, domain: settings.dhcp.domain },
     hitsInterval: settings.hits.interval * 1000,
     maxPerNetwork: settings.conntrack.max_per_network,
     bridgeMappings: bridgeMappingsOf(settings.bridge_mappings) ?? {},

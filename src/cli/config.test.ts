@@ -68,6 +68,7 @@ describe('where values come from', () => {
         vni_ranges: '1:16777215',
         overlay_ip_version: '4',
       },
+      dhcp: { lease_time: 86_400, domain: '' },
       hits: { interval: 15 },
       conntrack: { max_per_network: 0 },
       quota: noQuotas,

@@ -218,6 +218,18 @@ const rows = {
     default: '4',
     oneOf: ['4', '6'],
   },
+  'dhcp.lease_time': {
+    part: 'agent',
+    description: 'seconds for which the built-in DHCP server gives addresses',
+    default: 86_400,
+    number: { above: 59, most: 2 ** 31 - 1, whole: true },
+  },
+  'dhcp.domain': {
+    part: 'agent',
+    description: 'domain name that the built-in DHCP server gives to guests (default: none)',
+    default: '',
+    text: { pattern: /^[A-Za-z0-9.-]{0,253}$/, says: 'a domain name' },
+  },
   'hits.interval': {
     part: 'agent',
     description: "seconds between readings of the rules' hit counters",

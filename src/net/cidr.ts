@@ -103,6 +103,9 @@ export function contains(outer: Cidr, inner: Cidr): boolean {
 
 export const overlaps = (a: Cidr, b: Cidr): boolean => contains(a, b) || contains(b, a);
 
+/** RFC 919. */
+export const broadcast4: Cidr = { family: 4, bits: 0xffffffffn, length: 32 };
+
 /** The last address of a prefix; for IPv4 the subnet's broadcast. */
 export const lastOf = (prefix: Cidr): bigint => prefix.bits | ones(widthOf(prefix.family) - prefix.length);
 

@@ -143,6 +143,7 @@ const changes = {
 const joined = {
   'link-local-names': 1,
   'cloud-ports-of': 1,
+  'dhcp-servers': 1,
   holders: 1,
   'prefixes-of': 2,
   'egress-peer-members': 2,
@@ -204,6 +205,8 @@ const ruledByPort = { ...ruled, 'port-verdicts': 20, 'port-verdicts-installed': 
 const plugged = {
   'link-local-names': 1,
   'cloud-ports-of': 1,
+  'dhcp-servers': 1,
+  'dhcp-served': 1,
   locals: 1,
   'locals-of': 1,
   'locals-by-key': 1,

@@ -2,12 +2,20 @@
 import type { Dataflow } from '../base/dataflow.ts';
 import { declareSwitchFacts, type SwitchFacts } from './abilities.ts';
 import { type ClassifyFacts, declareClassifyFacts } from './features/classify/facts.ts';
+import { type DhcpFacts, declareDhcpFacts } from './features/dhcp/facts.ts';
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
 import { declareGroupFacts, type GroupFacts } from './features/security-groups/facts.ts';
 import { declareTunnelFacts, type TunnelFacts } from './features/tunnels/facts.ts';
 
-export interface Facts extends SwitchFacts, ClassifyFacts, GuardFacts, GroupFacts, QosFacts, TunnelFacts {}
+export interface Facts
+  extends SwitchFacts,
+    ClassifyFacts,
+    GuardFacts,
+    GroupFacts,
+    QosFacts,
+    TunnelFacts,
+    DhcpFacts {}
 
 export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
@@ -16,4 +24,5 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareGroupFacts(graph),
   ...declareQosFacts(graph),
   ...declareTunnelFacts(graph),
+  ...declareDhcpFacts(graph),
 });

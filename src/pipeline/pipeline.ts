@@ -2,6 +2,7 @@
 import type { Feature } from './feature.ts';
 import { classification } from './features/classify/feature.ts';
 import { delivery } from './features/delivery/feature.ts';
+import { dhcpService } from './features/dhcp/feature.ts';
 import { forwarding } from './features/forwarding/feature.ts';
 import { guards } from './features/guards/feature.ts';
 import { ingressGuards } from './features/ingress-guard/feature.ts';
@@ -18,6 +19,7 @@ export const features: readonly Feature[] = [
   guards,
   tracking,
   securityGroups,
+  dhcpService,
   responder,
   qos,
   tunnels,

@@ -8,6 +8,7 @@ const positions = [
   ['egressGuard', 'guard_mac'],
   ['egressTracking', 'egress_ct'],
   ['egressRules', 'egress_needs'],
+  ['dhcp', 'dhcp'],
   ['responder', 'responder'],
   ['egressQos', 'egress_qos'],
   ['forwarding', 'l2'],

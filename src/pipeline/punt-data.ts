@@ -3,15 +3,15 @@
  * Layout: kind and version, 1 byte each, then the network's key and the port's key, 4 bytes each.
  */
 import type { NetworkKey, PortKey } from '../model/numbers.ts';
-
-/** The rate to which a port's punts of a class are limited. */
-export type MeterClass = 'probe';
+import type { SharedMeterKind } from './shared-meters.ts';
 
 /** Codes are never used again for another kind: a switch may have flows of an earlier version. */
 export const puntKinds = {
   /** A duplicate-address probe for a link-local address that is not the port's yet. */
-  'link-local': { code: 1, meterClass: 'probe' },
-} as const satisfies Record<string, { readonly code: number; readonly meterClass: MeterClass }>;
+  'link-local': { code: 1, meter: 'probe' },
+  /** A DHCPv4 request that the agent answers. */
+  dhcp4: { code: 3, meter: 'dhcp' },
+} as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
 
 const version = 1;

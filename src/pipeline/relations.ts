@@ -6,6 +6,7 @@ import type { Dataflow } from '../base/dataflow.ts';
 import type { Facts } from './facts.ts';
 import { declareNetworks, type NetworkRelations } from './features/classify/networks.ts';
 import { declareLocalPorts, type LocalPortRelations } from './features/classify/relations.ts';
+import { type DhcpRelations, declareDhcp } from './features/dhcp/relations.ts';
 import { declareForwarding, type ForwardingRelations } from './features/forwarding/relations.ts';
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
@@ -20,6 +21,7 @@ export interface Relations
     GuardRelations,
     LocalPortRelations,
     ForwardingRelations,
+    DhcpRelations,
     ResponderRelations,
     GroupRelations,
     ReservedRelations,
@@ -47,10 +49,21 @@ export function declareRelations(
   const guards = declareGuards(graph, facts, networks);
   const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids.sets) };
   const forwarding = declareForwarding(graph, ports);
+  const dhcp = declareDhcp(graph, facts, ports, guards.linkLocals.subnetsOf);
   const responder = declareHolders(graph, facts, ports);
   const groups = declareGroups(graph, facts, { ...ports, ...responder }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
   const tunnels = declareTunnels(graph, facts, ports, ids, host);
-  return { ...guards, ...ports, ...forwarding, ...responder, ...groups, ...reserved, ...qos, ...tunnels };
+  return {
+    ...guards,
+    ...ports,
+    ...forwarding,
+    ...dhcp,
+    ...responder,
+    ...groups,
+    ...reserved,
+    ...qos,
+    ...tunnels,
+  };
 }

@@ -1,17 +1,25 @@
 /**
  * Numbers of the meters that bound what one port makes the agent or the switch do. There are fewer meters than ports, so
- * two ports may share one: the number is the port's key, folded. Numbers of QoS limits are apart (`qos.ts`).
+ * two ports may share one: the number is the port's key, folded. Each kind has a range of its own; numbers of QoS limits
+ * are apart from all of them (`qos.ts`).
  */
 
 import type { PortKey } from '../model/numbers.ts';
 
-/** Max meters of each kind. */
-export const maxMeterSpread = 30_000;
+/** In the order of their ranges. */
+export const sharedMeterKinds = [
+  /** Duplicate-address probes to the agent. */
+  'probe',
+  /** ARP and ND requests that the switch answers. */
+  'answer',
+  /** DHCP requests to the agent. */
+  'dhcp',
+] as const;
+export type SharedMeterKind = (typeof sharedMeterKinds)[number];
 
-/** Of a port's packets to the agent: in [1, spread]. Null where the switch has no meters. */
-export const puntMeterOf = (portKey: PortKey, spread: number): number | null =>
-  spread === 0 ? null : 1 + (portKey % spread);
+/** Max meters of each kind. Six kinds fit below the numbers of QoS limits. */
+export const maxMeterSpread = 10_000;
 
-/** Of a port's ARP and ND requests that the switch answers: in [spread + 1, 2 * spread]. Null where it has no meters. */
-export const answerMeterOf = (portKey: PortKey, spread: number): number | null =>
-  spread === 0 ? null : spread + 1 + (portKey % spread);
+/** In the kind's range of `spread` numbers; the ranges begin at 1. Null where the switch has no meters. */
+export const sharedMeterOf = (kind: SharedMeterKind, portKey: PortKey, spread: number): number | null =>
+  spread === 0 ? null : sharedMeterKinds.indexOf(kind) * spread + 1 + (portKey % spread);

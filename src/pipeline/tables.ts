@@ -4,6 +4,7 @@
  */
 import { type classifyReasons, classifyTables } from './features/classify/tables.ts';
 import { type deliveryReasons, deliveryTables } from './features/delivery/tables.ts';
+import { type dhcpReasons, dhcpTables } from './features/dhcp/tables.ts';
 import { type forwardingReasons, forwardingTables } from './features/forwarding/tables.ts';
 import { type guardReasons, guardTables } from './features/guards/tables.ts';
 import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
@@ -20,6 +21,7 @@ export const tables = {
   ...guardTables,
   ...trackingTables,
   ...securityGroupTables,
+  ...dhcpTables,
   ...responderTables,
   ...qosTables,
   ...tunnelTables,
@@ -35,6 +37,7 @@ export type PassReason =
   | keyof typeof guardReasons
   | keyof typeof trackingReasons
   | keyof typeof securityGroupReasons
+  | keyof typeof dhcpReasons
   | keyof typeof responderReasons
   | keyof typeof qosReasons
   | keyof typeof tunnelReasons

@@ -3,14 +3,14 @@
  * metadata), or the port that names it. A port names its fixed IPs, its pairs of one address, and the EUI-64
  * link-local addresses of its MACs. These are facts of single records; frequent callers keep an index.
  */
-import { type Cidr, cidr, isHost, lastOf, linkLocalOf, parseIp } from '../net/cidr.ts';
+import { type Cidr, cidr, isHost, lastOf, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import type { Port, Subnet } from './world.ts';
 
-/** The addresses at which guests of every cloud ask for their metadata. */
-export const metadataAddresses: readonly Cidr[] = ['169.254.169.254', 'fe80::a9fe:a9fe']
-  .map(parseIp)
-  .filter((ip): ip is Cidr => ip !== null);
+/** 169.254.169.254 and fe80::a9fe:a9fe, at which guests of every cloud ask for their metadata. */
+export const metadata4: Cidr = cidr(4, 0xa9fea9fen);
+export const metadata6: Cidr = cidr(6, (0xfe80n << 112n) | 0xa9fea9fen);
+export const metadataAddresses: readonly Cidr[] = [metadata4, metadata6];
 
 /** The directed broadcast of a subnet. IPv6, /31 and /32 have none. */
 export function broadcastOf({ cidr: subnet }: Subnet): Cidr | null {

@@ -67,7 +67,13 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
   const cidr = parseCidr(record.cidr);
   if (cidr === null) return null;
   const gateway = record.gateway_ip === null ? null : parseIp(record.gateway_ip);
-  return { id: record.id as SubnetId, network: record.network_id as NetworkId, cidr, gateway };
+  return {
+    id: record.id as SubnetId,
+    network: record.network_id as NetworkId,
+    cidr,
+    gateway,
+    dhcp: record.enable_dhcp,
+  };
 }
 
 /** A project may attach its own port to a router. The port is as guarded as before. */
@@ -110,7 +116,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     fixedIps,
     pairs,
     mode: modeOf(record),
-    dhcpServer: record.dhcp_trusted,
+    dhcpServer: record.dhcp_trusted || record.device_owner === 'network:dhcp',
     cloudOwned: isCloudOwned(record),
     groups: record.security_groups.map((group) => group as GroupId),
     qosPolicy: qosPolicyIdOf(record),

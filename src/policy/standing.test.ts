@@ -303,6 +303,8 @@ test('a connection stands exactly when its first packet would pass', () => {
             originator: from.id,
             responder: to.id,
           };
+          // A request that the host answers is looked up nowhere, so no record of it can do anything.
+          if (what === 'dhcp' && [...given.subnets.values()].some((subnet) => subnet.dhcp)) continue;
           const expected = begins(given, connection, from, to);
           expect(stands(given, connection)).toBe(expected);
           if (expected) stood++;

@@ -29,6 +29,7 @@ export const stepReasons = {
   established: 'the connection is one of this port: rules are not asked',
   related: 'an ICMP error about a connection of this port',
   rule: 'a security-group rule admits it',
+  'dhcp-answered': 'the host answers the DHCP request for the port',
   answered: 'the switch knows the address and answers',
   'known-destination': 'ports have the destination MAC',
   flooded: 'the destination MAC is multicast or broadcast: every port of the network gets a copy',

@@ -15,6 +15,7 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { commitConnection, emptyTracker, type Tracker } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
 import { addressees, replyTo, tunnelledSender } from './delivery.ts';
+import { isAnsweredDhcp } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import {
@@ -180,6 +181,10 @@ class Walking {
     const reason = leave(this.#world, sender, subject, passage);
     this.#keep(passage);
     if (reason !== null) return this.end(dropped(reason));
+    if (isAnsweredDhcp(this.#world, sender, subject)) {
+      pass(passage, sender.id, 'responder', 'dhcp-answered');
+      return this.end(passed);
+    }
     const reply = subject.fragmented ? null : replyTo(this.#world, sender, subject.frame);
     if (reply !== null) {
       pass(passage, sender.id, 'responder', 'answered', { address: reply.address });

@@ -35,6 +35,8 @@ export interface Subnet {
   readonly network: NetworkId;
   readonly cidr: Cidr;
   readonly gateway: Cidr | null;
+  /** The host of each port answers its DHCP requests, unless the network has a port that may serve. */
+  readonly dhcp: boolean;
 }
 
 /** An address or prefix that a port may use with one MAC. */
@@ -55,6 +57,7 @@ export interface Port {
   /** Allowed address pairs; fixed IPs are not among them. */
   readonly pairs: readonly Pair[];
   readonly mode: GuardMode;
+  /** It may answer DHCP clients. */
   readonly dhcpServer: boolean;
   /** It belongs to a service of the cloud, such as a router or DHCP: its fixed IPs are reserved. */
   readonly cloudOwned: boolean;

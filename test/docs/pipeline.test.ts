@@ -35,6 +35,7 @@ const base = worldFrom({
     { id: 'router', mac: '02:00:00:00:00:03', ips: ['10.0.0.1'], mode: 'off' },
     { id: 'far', mac: '02:00:00:00:00:04', ips: ['10.0.0.14'], groups: ['default'], host: 'elsewhere' },
   ],
+  dhcp: true,
   addressGroups: { offices: ['198.51.100.0/24', '198.51.100.64/26', '203.0.113.9'] },
   rules: [
     { group: 'default', direction: 'egress', family: 4 },

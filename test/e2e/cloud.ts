@@ -234,10 +234,16 @@ export class Cloud {
     return body;
   }
 
-  async network(attributes: Attributes = {}, ...cidrs: readonly string[]): Promise<string> {
+  /** With a subnet for each prefix, or for each set of attributes with a `cidr`. */
+  async network(
+    attributes: Attributes = {},
+    ...subnets: readonly (string | (Attributes & { readonly cidr: string }))[]
+  ): Promise<string> {
     const { id: network_id } = await this.create('network', { name: 'net', ...attributes });
-    for (const cidr of cidrs)
-      await this.create('subnet', { network_id, cidr, ip_version: cidr.includes(':') ? 6 : 4 });
+    for (const subnet of subnets) {
+      const more = typeof subnet === 'string' ? { cidr: subnet } : subnet;
+      await this.create('subnet', { network_id, ip_version: more.cidr.includes(':') ? 6 : 4, ...more });
+    }
     return network_id;
   }
 

@@ -1,4 +1,8 @@
-/** DHCP with dnsmasq and udhcpc: a trusted port may serve. A strict port may be a client and never a server. */
+/**
+ * DHCP with dnsmasq and real clients: a trusted port may serve. A strict port may be a client and never a server. Where the
+ * subnet has DHCP, the host answers.
+ */
+import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
@@ -10,6 +14,7 @@ let trusted: Member;
 let vouched: Member;
 let rogue: Member;
 let asking: Member;
+let served: Member;
 
 async function serve(server: Member): Promise<LeaseServer> {
   const made = new LeaseServer(cloud, server);
@@ -20,7 +25,7 @@ async function serve(server: Member): Promise<LeaseServer> {
 describeRoot('DHCP', () => {
   beforeAll(async () => {
     cloud = await startCloud();
-    const net = await cloud.network({}, '192.0.2.0/24');
+    const net = await cloud.network({}, { cidr: '192.0.2.0/24', enable_dhcp: false });
     // A request comes from 0.0.0.0, so a server needs a rule for it.
     const rules = [{ protocol: 'udp', port_range_min: 67, port_range_max: 67 }];
     const security_groups = [await cloud.group('servers', { out: true, rules })];
@@ -30,6 +35,20 @@ describeRoot('DHCP', () => {
       rogue: { security_groups },
     })) as [Member, Member, Member];
     [asking] = (await cloud.guests(net, { asking: { security_groups: [] } }, '--no-addresses')) as [Member];
+    const own = await cloud.network(
+      { mtu: 1400 },
+      {
+        cidr: '198.51.100.0/24',
+        dns_nameservers: ['192.0.2.53'],
+        host_routes: [{ destination: '203.0.113.0/24', nexthop: '198.51.100.9' }],
+      },
+    );
+    const extra_dhcp_opts = [{ opt_name: 'ntp-server', opt_value: '192.0.2.123' }];
+    [served] = (await cloud.guests(
+      own,
+      { served: { security_groups: [], extra_dhcp_opts } },
+      '--no-addresses',
+    )) as [Member];
   });
   afterAll(() => cloud?.stop());
 
@@ -43,6 +62,31 @@ describeRoot('DHCP', () => {
     const server = await serve(vouched);
     expect(await lease(cloud, asking)).toBe(`${asking.ip} by ${vouched.ip}`);
     await server.stop();
+  });
+
+  test('the host gives udhcpc the address of the port, and all that belongs to it', async () => {
+    const script = `${cloud.dataDir}/show`;
+    const show =
+      '[ "$1" = bound ] && echo "$ip/$mask $router $dns $mtu $ntpsrv $staticroutes by $serverid for $lease"';
+    await writeFile(script, `#!/bin/sh\n${show}\nexit 0\n`, { mode: 0o755 });
+    const asked = ['26', '42', '121'].flatMap((option) => ['-O', option]);
+    const options = ['-i', 'eth0', '-f', '-q', '-n', '-t', '5', '-T', '1', ...asked, '-s', script];
+    const { stdout } = await served.runAnyway('udhcpc', options);
+    const routes = '203.0.113.0/24 198.51.100.9 0.0.0.0/0 198.51.100.1';
+    expect(stdout).toContain(
+      `${served.ip}/24 198.51.100.1 192.0.2.53 1400 192.0.2.123 ${routes} by 198.51.100.1 for 86400`,
+    );
+  });
+
+  test('the host gives dhclient an address, which it renews and gives back', async () => {
+    const files = `${cloud.dataDir}/dhclient`;
+    const common = ['-4', '-v', '-lf', `${files}.leases`, '-pf', `${files}.pid`, '-sf', '/bin/true', 'eth0'];
+    const first = await served.runAnyway('dhclient', ['-1', ...common]);
+    expect(first.stderr).toContain(`bound to ${served.ip}`);
+    const again = await served.runAnyway('dhclient', ['-1', ...common]);
+    expect(again.stderr).toContain(`DHCPACK of ${served.ip} from 198.51.100.1`);
+    const released = await served.runAnyway('dhclient', ['-r', ...common]);
+    expect(released.stderr).toContain(`DHCPRELEASE of ${served.ip}`);
   });
 
   test('a rogue server is cut off and counted', async () => {

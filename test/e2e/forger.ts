@@ -5,7 +5,7 @@
  */
 import { type Cidr, linkLocalOf } from '../../src/net/cidr.ts';
 import { broadcastMac } from '../../src/net/mac.ts';
-import { buildDhcp, parseDhcp } from '../../src/net/packet/dhcp.ts';
+import { buildDhcp, emptyDhcp, parseDhcp } from '../../src/net/packet/dhcp.ts';
 import { buildEthernet, etherTypes } from '../../src/net/packet/ethernet.ts';
 import { type Frame, parseFrame } from '../../src/net/packet/frame.ts';
 import { routerAdvertisement, sourceOption } from '../../src/net/packet/icmpv6.ts';
@@ -37,9 +37,9 @@ function answers4(self: Member, { ethernet, ip: asked }: Frame): Buffer[] {
   const number = (value: number): Buffer => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value]);
   const own = ip(self.ip);
   const message = buildDhcp({
+    ...emptyDhcp,
     op: 2,
     xid: payload.xid,
-    ciaddr: ip('0.0.0.0'),
     yiaddr: ip(forged.address4),
     chaddr: payload.chaddr,
     options: [

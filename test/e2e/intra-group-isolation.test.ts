@@ -29,7 +29,7 @@ const metadata = (from: Member, port = 80) => ({
 describeRoot('isolation within a group', () => {
   beforeAll(async () => {
     cloud = await startCloud();
-    net = await cloud.network({}, '192.0.2.0/24');
+    net = await cloud.network({}, { cidr: '192.0.2.0/24', enable_dhcp: false });
     const egress = { direction: 'egress' };
     const rules = [
       {

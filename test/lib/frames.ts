@@ -5,7 +5,7 @@
 import { type Cidr, cidr, parseCidr, parseIp } from '../../src/net/cidr.ts';
 import { broadcastMac, type Mac, macFromBits, parseMac } from '../../src/net/mac.ts';
 import { buildArp } from '../../src/net/packet/arp.ts';
-import { buildDhcp } from '../../src/net/packet/dhcp.ts';
+import { buildDhcp, emptyDhcp } from '../../src/net/packet/dhcp.ts';
 import { buildEthernet, etherTypes, parseEthernet } from '../../src/net/packet/ethernet.ts';
 import { groupMacOf } from '../../src/net/packet/group-mac.ts';
 import { buildIcmp, type Icmp } from '../../src/net/packet/icmp.ts';
@@ -128,9 +128,9 @@ export function arpRequest(from: Mac, spa: Cidr, tpa: Cidr): Buffer {
 export function dhcpFrame(layer: Network, side: 'client' | 'server', chaddr: Mac, size = 0): Buffer {
   const client = side === 'client';
   const payload = buildDhcp({
+    ...emptyDhcp,
     op: client ? 1 : 2,
     xid: 0x1234,
-    ciaddr: cidr(4, 0n),
     yiaddr: client ? cidr(4, 0n) : layer.dst,
     chaddr,
     options: [{ code: 53, data: Buffer.from([client ? 1 : 2]) }],

@@ -54,6 +54,7 @@ const kinds = [
   'what a network lends',
   'gateway',
   'who answers DHCP',
+  'DHCP of a subnet',
   'QoS policy',
   'host',
   'port is deleted',
@@ -171,6 +172,11 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       const same = addresses.filter(({ family }) => family === subnet.cidr.family);
       const gateway = subnet.gateway === null ? (pick(same, how) ?? null) : null;
       return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, gateway }) };
+    }
+    case 'DHCP of a subnet': {
+      const subnet = pick([...world.subnets.values()], which);
+      if (subnet === undefined) return world;
+      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, dhcp: !subnet.dhcp }) };
     }
     case 'who answers DHCP':
       return local === undefined ? world : withPort(world, { ...local, dhcpServer: !local.dhcpServer });

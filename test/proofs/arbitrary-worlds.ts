@@ -275,6 +275,7 @@ const openArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc
 interface Surroundings {
   readonly network: Omit<Network, 'id'>;
   readonly subnets: readonly Cidr[];
+  readonly dhcp: boolean;
 }
 
 const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
@@ -287,6 +288,7 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
     qosPolicy: qosArbitrary,
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
+  dhcp: fc.boolean(),
 });
 
 function gatewayOf(family: 4 | 6, claimed: number): Cidr | null {
@@ -312,6 +314,7 @@ function assemble(
       cidr: prefix,
       // An address that pairs cover by prefix and by name, and that a port may have detected.
       gateway: gatewayOf(prefix.family, claimed),
+      dhcp: around.dhcp,
     })),
   );
   const all = open ? [...openEgress, ...rules] : rules;

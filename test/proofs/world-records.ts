@@ -57,9 +57,13 @@ export function recordsOf(world: World): Map<string, string> {
         qos_policy_id: qosPolicy,
       }),
     );
-  for (const { id, network, cidr, gateway } of world.subnets.values()) {
+  for (const { id, network, cidr, gateway, dhcp } of world.subnets.values()) {
     const gateway_ip = gateway === null ? null : formatIp(gateway.family, gateway.bits);
-    put(keys.subnet(network, id), { ...subnetRecord(id, network, formatCidr(cidr)), gateway_ip });
+    put(keys.subnet(network, id), {
+      ...subnetRecord(id, network, formatCidr(cidr)),
+      gateway_ip,
+      enable_dhcp: dhcp,
+    });
   }
   for (const port of world.ports.values()) {
     put(keys.port(port.network, port.id), portOf(port));

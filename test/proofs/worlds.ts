@@ -71,6 +71,8 @@ export interface WorldText {
   readonly subnets?: readonly string[];
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
+  /** Whether the subnets' ports have their DHCP requests answered by their hosts. */
+  readonly dhcp?: boolean;
   readonly allowsReservedPairs?: boolean;
   /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
@@ -131,6 +133,7 @@ export function worldFrom(text: WorldText): World {
     network: 'n1' as NetworkId,
     cidr: net(prefix),
     gateway: text.gateways?.[at] === undefined ? null : ip(text.gateways[at]),
+    dhcp: text.dhcp ?? false,
   }));
   const linkLocals: LinkLocal[] = (text.linkLocals ?? []).map((entry) => ({
     network: ports.get(entry.port as PortId)?.network ?? ('n1' as NetworkId),

@@ -12,6 +12,7 @@ import { keys } from '../../model/keys.ts';
 import { isNetworkKey, isPortKey } from '../../model/numbers.ts';
 import type { BindingRecord, PortRecord } from '../../model/records.ts';
 import type { Facts } from '../../pipeline/facts.ts';
+import { dhcpSubnetOf } from '../../pipeline/features/dhcp/facts.ts';
 import {
   addressGroupOf,
   groupOf,
@@ -70,6 +71,8 @@ export class Topology implements Known {
         const id = parts.id as NetworkId;
         setNumber(facts.networkKeys, id, record?.vni, isNetworkKey);
         setFact(facts.networks, id, record, networkOf);
+        if (record === null) facts.mtus.delete(id);
+        else facts.mtus.set(id, record.mtu);
       }),
       on(keys.bridge, ({ parts: { host }, record }) => {
         // Most hosts of a small cloud have no tunnels.
@@ -78,7 +81,11 @@ export class Topology implements Known {
         if (vtep === undefined) facts.vteps.delete(host);
         else facts.vteps.set(host, vtep);
       }),
-      factOf(keys.subnet, facts.subnets, ({ id }) => id as SubnetId, subnetOf),
+      on(keys.subnet, ({ parts, record }) => {
+        const id = parts.id as SubnetId;
+        setFact(facts.dhcpSubnets, id, record, dhcpSubnetOf);
+        setFact(facts.subnets, id, record, subnetOf);
+      }),
       factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
       factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
       factOf(keys.qosPolicy, facts.qosPolicies, ({ id }) => id as QosPolicyId, qosPolicyOf),
@@ -244,6 +251,9 @@ export class Topology implements Known {
     if (Object.keys(parts).length === 0) this.#ports.delete(id);
     else this.#ports.set(id, parts);
     const { record: port = null } = parts;
+    const options = port?.extra_dhcp_opts ?? [];
+    if (options.length === 0) this.#facts.dhcpOptions.delete(id as PortId);
+    else this.#facts.dhcpOptions.set(id as PortId, options);
     setNumber(this.#facts.portKeys, id as PortId, port?.key, isPortKey);
     setFact(this.#facts.ports, id as PortId, port, (written) => portOf(written, parts.binding));
   }

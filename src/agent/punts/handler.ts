@@ -1,4 +1,5 @@
 /** What a handler of punted packets is: a pure function from a packet and the facts to what should happen. */
+import type { Cidr } from '../../net/cidr.ts';
 import type { Facts } from '../../pipeline/facts.ts';
 import type { LocalPort } from '../../pipeline/local-port.ts';
 import type { Relations } from '../../pipeline/relations.ts';
@@ -16,6 +17,10 @@ export interface PuntView {
 }
 
 export type PuntOutcome =
+  /** The packet ends here, and these leave by the port that sent it. */
+  | { readonly kind: 'answered'; readonly packets: readonly Uint8Array[] }
+  /** The packet ends here: the guest has seen another user of an address that the DHCP server gave it. */
+  | { readonly kind: 'declined'; readonly address: Cidr }
   /** Nothing to do: the packet ends here. */
   | { readonly kind: 'ignored' }
   /** The packet ends here because somebody else has the address; counted as a drop of the port. */

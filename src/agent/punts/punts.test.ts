@@ -68,7 +68,10 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
     pipeline,
     log: pino({}, { write: (line: string) => void lines.push(line) }),
     onChange: () => undefined,
-    handlers: { 'link-local': { maxWaitingPerPort, handle: counted } },
+    handlers: {
+      'link-local': { maxWaitingPerPort, handle: counted },
+      dhcp4: { maxWaitingPerPort, handle: counted },
+    },
   });
 }
 

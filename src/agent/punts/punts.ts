@@ -9,6 +9,7 @@
 import type { Logger } from 'pino';
 import { Sequencer } from '../../base/async.ts';
 import { reasonOf } from '../../base/errors.ts';
+import { formatCidr } from '../../net/cidr.ts';
 import { type PacketIn, ports } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
 import { type PuntKind, readPuntData } from '../../pipeline/punt-data.ts';
@@ -16,7 +17,6 @@ import type { PortId } from '../../policy/world.ts';
 import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import type { PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
-import { puntHandlers } from './registry.ts';
 
 /** Milliseconds in which at most so many refused packets of a port are logged. */
 const refusalLogInterval = 60_000;
@@ -29,8 +29,8 @@ export interface PuntsOptions {
   readonly log: Logger;
   /** A round is needed. */
   readonly onChange: () => void;
-  /** Those of the registry when left out. */
-  readonly handlers?: Readonly<Record<PuntKind, PuntHandler>>;
+  /** By kind of packet: those of the registry. */
+  readonly handlers: Readonly<Record<PuntKind, PuntHandler>>;
 }
 
 /** A packet that goes back to the switch, as if it had just come in. */
@@ -79,7 +79,7 @@ export class Punts {
 
   /** Never rejects. Resolves when the packet is dealt with. */
   async onPacketIn(packet: PacketIn): Promise<void> {
-    const { pipeline, handlers = puntHandlers, log } = this.#options;
+    const { pipeline, handlers, log } = this.#options;
     const about = readPuntData(packet.userdata ?? new Uint8Array());
     const inPort = packet.metadata.in_port;
     if (this.#stopped || about === null || typeof inPort !== 'number') return;
@@ -98,7 +98,9 @@ export class Punts {
         const [local] = pipeline.relations.localsByKey.get(port)?.values() ?? [];
         if (local === undefined || this.#stopped) return;
         const punted = { data: packet.data, local };
-        if (!(await this.#carryOut(handler.handle(punted, pipeline), punted))) return;
+        const outcome = handler.handle(punted, pipeline);
+        if (outcome.kind === 'answered') return this.#answer(inPort, outcome.packets);
+        if (!(await this.#carryOut(outcome, punted))) return;
         this.#onward.push({ inPort, data: packet.data });
         this.#options.onChange();
       });
@@ -111,6 +113,16 @@ export class Punts {
     }
   }
 
+  /** Sends packets out of a port, past the pipeline: they are this host's own. */
+  #answer(port: number, packets: readonly Uint8Array[]): void {
+    for (const data of packets)
+      this.#options.links.session.packetOut({
+        inPort: ports.controller,
+        data,
+        actions: [{ type: 'output', port }],
+      });
+  }
+
   #queueOf(kind: PuntKind): Queue {
     let queue = this.#queues.get(kind);
     if (queue === undefined)
@@ -120,7 +132,15 @@ export class Punts {
 
   /** Whether the packet goes on. Rejects when the store does. */
   async #carryOut(outcome: PuntOutcome, { local, data }: PuntedPacket): Promise<boolean> {
-    if (outcome.kind === 'ignored') return false;
+    if (outcome.kind === 'ignored' || outcome.kind === 'answered') return false;
+    if (outcome.kind === 'declined') {
+      const address = formatCidr(outcome.address);
+      this.#options.log.warn(
+        { port: local.port.id, address },
+        'guest declined its address: another user answered',
+      );
+      return false;
+    }
     if (outcome.kind === 'refused') {
       const { id: port } = local.port;
       const { address, owner } = outcome;

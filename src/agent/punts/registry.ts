@@ -4,9 +4,12 @@
  * has its writes, and no table has `owner: 'switch'`. Claims of addresses will need both first.
  */
 import type { PuntKind } from '../../pipeline/punt-data.ts';
+import { dhcp4 } from './dhcp4.ts';
+import type { DhcpSettings } from './dhcp4-configuration.ts';
 import type { PuntHandler } from './handler.ts';
 import { linkLocals } from './link-locals.ts';
 
-export const puntHandlers: Readonly<Record<PuntKind, PuntHandler>> = {
+export const puntHandlers = (dhcp: DhcpSettings): Readonly<Record<PuntKind, PuntHandler>> => ({
   'link-local': linkLocals,
-};
+  dhcp4: dhcp4(dhcp),
+});

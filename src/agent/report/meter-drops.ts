@@ -1,24 +1,24 @@
 /** What meters dropped: the limits of QoS policies, and those of what a port may make the agent or the switch do. */
 import { Fault } from '../../base/errors.ts';
-import type { PortKey } from '../../model/numbers.ts';
 import type { DropCounter } from '../../model/records.ts';
 import type { MeterStats, Session } from '../../openflow/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
-import { answerMeterOf, puntMeterOf } from '../../pipeline/shared-meters.ts';
+import { type SharedMeterKind, sharedMeterOf } from '../../pipeline/shared-meters.ts';
 import type { DropReason } from '../../policy/drop-reasons.ts';
 import type { Direction, PortId } from '../../policy/world.ts';
 
 const shared = [
-  { reason: 'punt-limit', meterOf: puntMeterOf },
-  { reason: 'answer-limit', meterOf: answerMeterOf },
-] as const;
+  { reason: 'punt-limit', kind: 'probe' },
+  { reason: 'answer-limit', kind: 'answer' },
+  { reason: 'punt-limit', kind: 'dhcp' },
+] as const satisfies readonly { readonly reason: DropReason; readonly kind: SharedMeterKind }[];
 
 /** The ports here by meter, for each kind of meter that ports may share. */
-function usersOf({ relations, facts }: Pipeline, meterOf: (key: PortKey, spread: number) => number | null) {
+function usersOf({ relations, facts }: Pipeline, kind: SharedMeterKind) {
   const spread = facts.abilities.get('switch')?.meterSpread ?? 0;
   const users = new Map<number, PortId[]>();
   for (const [id, { key, port }] of relations.locals.entries()) {
-    const meter = port.mode === 'off' ? null : meterOf(key, spread);
+    const meter = port.mode === 'off' && kind !== 'dhcp' ? null : sharedMeterOf(kind, key, spread);
     if (meter !== null) users.set(meter, [...(users.get(meter) ?? []), id]);
   }
   return users;
@@ -34,8 +34,8 @@ export async function portMeterDrops(
   const limits = budgets.map(({ meter, direction, kind }) =>
     counterOf(session, meter, `qos-${kind}`, direction),
   );
-  const alone = shared.flatMap(({ reason, meterOf }) =>
-    [...usersOf(pipeline, meterOf)]
+  const alone = shared.flatMap(({ reason, kind }) =>
+    [...usersOf(pipeline, kind)]
       .filter(([, users]) => users.length === 1 && users[0] === port)
       .map(([meter]) => counterOf(session, meter, reason, 'egress')),
   );
@@ -44,8 +44,8 @@ export async function portMeterDrops(
 
 /** What meters dropped that several ports share. */
 export async function sharedMeterDrops(session: Session, pipeline: Pipeline): Promise<DropCounter[]> {
-  const counters = shared.flatMap(({ reason, meterOf }) =>
-    [...usersOf(pipeline, meterOf)]
+  const counters = shared.flatMap(({ reason, kind }) =>
+    [...usersOf(pipeline, kind)]
       .filter(([, users]) => users.length > 1)
       .map(([meter]) => counterOf(session, meter, reason, 'egress')),
   );

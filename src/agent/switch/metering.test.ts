@@ -5,7 +5,7 @@ import type { PortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
 import { Session } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
-import { answerMeterOf, maxMeterSpread } from '../../pipeline/shared-meters.ts';
+import { maxMeterSpread, sharedMeterKinds, sharedMeterOf } from '../../pipeline/shared-meters.ts';
 import { tables } from '../../pipeline/tables.ts';
 import type { NetworkId, Port, PortId, QosPolicyId } from '../../policy/world.ts';
 import { Metering } from './metering.ts';
@@ -99,7 +99,8 @@ test('limits have meters apart from each other’s and from all others', () => {
   );
   expect(new Set(meters).size).toBe(6);
   for (const meter of meters)
-    expect(meter).toBeGreaterThan(answerMeterOf(0xffff_ffff as PortKey, maxMeterSpread) ?? Infinity);
+    for (const kind of sharedMeterKinds)
+      expect(meter).toBeGreaterThan(sharedMeterOf(kind, 0xffff_ffff as PortKey, maxMeterSpread) ?? Infinity);
   const again = pipelineWith(1);
   expect(
     [...again.relations.qos.granted.entries()].flatMap(([, { budgets }]) =>

@@ -1,9 +1,9 @@
 /**
- * Which meters the switch is to have. A port has one for packets to the agent, one for answers of the switch, and one for
- * each limit of its QoS policy. When the switch has fewer meters, some limits are not enforced, and the log warns. Flows are
+ * Which meters the switch is to have. A port has one for each kind of packets to the agent, and one for answers
+ * of the switch. It has one for each limit of its QoS policy. When the switch has fewer meters, some limits are not enforced, and the log warns. Flows are
  * then derived without those limits.
  *
- * Two ports may share the first two kinds, so these meters' numbers are the ports' keys folded; limits never share,
+ * Two ports may share all but the last kind, so these meters' numbers are the ports' keys folded; limits never share,
  * and their numbers are apart (see pipeline/qos.ts).
  */
 import type { Logger } from 'pino';
@@ -11,16 +11,23 @@ import { Fault } from '../../base/errors.ts';
 import { meterBands, type Session } from '../../openflow/index.ts';
 import type { Budget } from '../../pipeline/features/qos/budgets.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
-import type { MeterClass } from '../../pipeline/punt-data.ts';
-import { answerMeterOf, maxMeterSpread, puntMeterOf } from '../../pipeline/shared-meters.ts';
+import {
+  maxMeterSpread,
+  type SharedMeterKind,
+  sharedMeterKinds,
+  sharedMeterOf,
+} from '../../pipeline/shared-meters.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Drift } from './drift.ts';
 import { type Meter, Meters, readMeters } from './meters.ts';
 
-/** Packets of one port to the agent, a second and at once. */
-const puntMeters: Readonly<Record<MeterClass, Meter>> = { probe: { unit: 'pktps', rate: 5, burst: 10 } };
-/** A guest that meets hundreds of neighbours at once has its answers; a flood has no more. */
-const answers: Meter = { unit: 'pktps', rate: 200, burst: 400 };
+/** Packets of one port to the agent or to be answered, a second and at once. */
+const sharedMeters: Readonly<Record<SharedMeterKind, Meter>> = {
+  probe: { unit: 'pktps', rate: 5, burst: 10 },
+  // A guest that meets hundreds of neighbours at once has its answers; a flood has no more.
+  answer: { unit: 'pktps', rate: 200, burst: 400 },
+  dhcp: { unit: 'pktps', rate: 5, burst: 10 },
+};
 
 /** How many meters the switch has, and how many of them each shared kind may use; both 0 where there are none. */
 export interface MeterSupport {
@@ -40,7 +47,11 @@ export async function meterSupport(session: Session): Promise<MeterSupport> {
     ]);
     if (features === undefined || (features.bandTypes & (1 << meterBands.drop)) === 0) return none;
     const { maxMeters } = features;
-    return { meters: maxMeters, spread: Math.min(maxMeterSpread, Math.floor(maxMeters / 4)), present };
+    return {
+      meters: maxMeters,
+      spread: Math.min(maxMeterSpread, Math.floor(maxMeters / (2 * sharedMeterKinds.length))),
+      present,
+    };
   } catch (error) {
     if (error instanceof Fault && error.name === 'Refused') return none;
     throw error;
@@ -121,9 +132,10 @@ export class Metering {
     const { spread } = this.#support;
     const wanted = new Map<number, Meter>();
     for (const [, { up, key }] of relations.locals.entries()) {
-      const [punt, answer] = [puntMeterOf(key, spread), answerMeterOf(key, spread)];
-      if (up && punt !== null) wanted.set(punt, puntMeters.probe);
-      if (up && answer !== null) wanted.set(answer, answers);
+      for (const kind of up ? sharedMeterKinds : []) {
+        const meter = sharedMeterOf(kind, key, spread);
+        if (meter !== null) wanted.set(meter, sharedMeters[kind]);
+      }
     }
     return wanted;
   }

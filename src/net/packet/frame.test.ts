@@ -138,10 +138,17 @@ describe('layers survive a round trip', () => {
     const message = {
       op: 1,
       xid: 0x12345678,
-      ciaddr: ip('0.0.0.0'),
+      broadcast: true,
+      ciaddr: ip('10.0.0.3'),
       yiaddr: ip('10.0.0.4'),
+      siaddr: ip('10.0.0.5'),
+      giaddr: ip('10.0.0.6'),
       chaddr: a,
-      options: [{ code: 53, data: Buffer.from([1]) }],
+      file: 'pxelinux.0',
+      options: [
+        { code: 53, data: Buffer.from([1]) },
+        { code: 224, data: Buffer.alloc(0) },
+      ],
     };
     expect(parseDhcp(buildDhcp(message))).toEqual(message);
   });

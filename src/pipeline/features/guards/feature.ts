@@ -2,7 +2,7 @@
 import type { Feature } from '../../feature.ts';
 import { isGuarded } from '../../local-port.ts';
 import { writePuntData } from '../../punt-data.ts';
-import { puntMeterOf } from '../../shared-meters.ts';
+import { sharedMeterOf } from '../../shared-meters.ts';
 import { dhcpServerGuard, dhcpServerPieces } from './dhcp-server-guard.ts';
 import { guardArp } from './guard-arp.ts';
 import { guardIgmp, guardIgmpDefaults } from './guard-igmp.ts';
@@ -17,7 +17,7 @@ export const guards: Feature = {
 
   ofPort: (local, { meterSpread }) => {
     if (!isGuarded(local)) return [];
-    const meter = puntMeterOf(local.key, meterSpread);
+    const meter = sharedMeterOf('probe', local.key, meterSpread);
     const punt = meter === null ? null : { userdata: writePuntData({ kind: 'link-local', ...local }), meter };
     return [
       ...guardMac(local),

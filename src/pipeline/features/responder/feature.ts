@@ -2,14 +2,14 @@
 import { noAbilities } from '../../abilities.ts';
 import type { Feature } from '../../feature.ts';
 import { isGuarded } from '../../local-port.ts';
-import { answerMeterOf } from '../../shared-meters.ts';
+import { sharedMeterOf } from '../../shared-meters.ts';
 import { answer, answerLimit, ownRequests, responderDefaults, soleHolder } from './responder.ts';
 
 export const responder: Feature = {
   defaults: responderDefaults,
 
   ofPort: (local, { meterSpread }) => [
-    ...(isGuarded(local) ? answerLimit(local, answerMeterOf(local.key, meterSpread)) : []),
+    ...(isGuarded(local) ? answerLimit(local, sharedMeterOf('answer', local.key, meterSpread)) : []),
     ...ownRequests(local),
   ],
 
