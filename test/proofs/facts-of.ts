@@ -1,8 +1,10 @@
 /** A world as single changes of a pipeline's facts. */
+import { tunnelTypes } from '../../src/model/vtep.ts';
 import type { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { PortId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, portKeyOf, zone } from '../lib/keys.ts';
 import { Driver } from './driver.ts';
+import { host } from './worlds.ts';
 
 export type Setting = (pipeline: Pipeline) => void;
 
@@ -30,6 +32,9 @@ export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): S
   [...world.networks.keys()].forEach((id, at) =>
     settings.push(({ facts }) => facts.zones.set(id, zone(at + 1))),
   );
+  for (const [name, vtep] of world.vteps) settings.push(({ facts }) => facts.vteps.set(name, vtep));
+  for (const type of world.vteps.get(host)?.types ?? [])
+    settings.push(({ facts }) => facts.tunnels.set(type, 900 + tunnelTypes.indexOf(type)));
   return settings;
 }
 
@@ -59,6 +64,10 @@ export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = 
     ),
     ...gone(facts.portKeys.entries(), new Set(world.ports.keys())).map(
       (id) => () => facts.portKeys.delete(id),
+    ),
+    ...gone(facts.vteps.entries(), new Set(world.vteps.keys())).map((name) => () => facts.vteps.delete(name)),
+    ...gone(facts.tunnels.entries(), new Set(world.vteps.get(host)?.types)).map(
+      (type) => () => facts.tunnels.delete(type),
     ),
     ...gone(facts.zones.entries(), new Set(world.networks.keys())).map((id) => () => facts.zones.delete(id)),
   ];

@@ -15,7 +15,7 @@ export const tunnels: Feature = {
   defaults: tunnelDefaults,
 
   declare: ({ graph, facts, relations, ids, install }) => {
-    const { peers, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf } = relations;
+    const { peers, peersAt, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf } = relations;
     install(graph.map('tunnel-port-flows', facts.tunnels, (_, ofport) => fromTunnelPort(ofport)));
     install(graph.map('peer-flows', peers, (_, peer) => peerFlows(peer)));
     install(graph.map('sender-flows', remotes, (_, remote) => senderByKey(remote)));
@@ -28,7 +28,7 @@ export const tunnels: Feature = {
           : undefined,
       ),
     );
-    graph.sink('host-ids', peers, (name, value) => {
+    graph.sink('host-ids', peersAt, (name, value) => {
       if (value === undefined) ids.hosts.release(name);
     });
   },

@@ -2,9 +2,10 @@
 import type { Dataflow, Relation } from '../../../base/dataflow.ts';
 import type { NetworkKey, PortKey } from '../../../model/numbers.ts';
 import { type TunnelType, tunnelBetween } from '../../../model/vtep.ts';
-import type { Cidr } from '../../../net/cidr.ts';
+import { type Cidr, formatIp } from '../../../net/cidr.ts';
 import type { Mac } from '../../../net/mac.ts';
 import { macsOf } from '../../../policy/address-owners.ts';
+import { sameIp } from '../../../policy/identity.ts';
 import type { NetworkId, Port, PortId } from '../../../policy/world.ts';
 import { IdSpace } from '../../ids.ts';
 import type { Zone } from '../../zone.ts';
@@ -15,7 +16,7 @@ import type { TunnelFacts } from './facts.ts';
 /** A host that this one has a tunnel to. */
 export interface Peer {
   readonly name: string;
-  /** Stands for the host in a register. */
+  /** Stands for the tunnel to the host in a register. Hosts that claim one address have one number. */
   readonly number: number;
   readonly address: Cidr;
   readonly type: TunnelType;
@@ -38,15 +39,17 @@ export type RemotePorts = ReadonlyMap<PortId, RemotePort>;
 
 export interface TunnelRelations {
   readonly peers: Relation<string, Peer>;
+  /** By `type|address`: the hosts at the other end of a tunnel. */
+  readonly peersAt: Relation<string, ReadonlyMap<string, Peer>>;
   readonly remotes: Relation<PortId, RemotePort>;
   readonly remotesOf: Relation<NetworkId, RemotePorts>;
-  /** The other hosts that carry a network, in the order of their names. */
+  /** The other hosts that carry a network, in the order of their names: of those at one address the first. */
   readonly peersOf: Relation<NetworkId, readonly Peer[]>;
   /** By `network|mac`. */
   readonly remoteMacHolders: Relation<string, RemotePorts>;
-  /** Ports of hosts without Geneve, by `host|network|mac`: there the MAC says who sends. */
+  /** Ports of hosts without Geneve, by `number|network|mac`: there the MAC says who sends. */
   readonly vxlanSenders: Relation<string, RemotePorts>;
-  /** Ports of such hosts that may send with any MAC, by `host|network`. */
+  /** Ports of such hosts that may send with any MAC, by `number|network`. */
   readonly vxlanUnguarded: Relation<string, RemotePorts>;
 }
 
@@ -60,7 +63,10 @@ export const newHostIds = (): HostIds => ({
 });
 
 const isSamePeer = (a: Peer, b: Peer): boolean =>
-  a.number === b.number && a.address.bits === b.address.bits && a.type === b.type && a.ofport === b.ofport;
+  a.number === b.number && sameIp(a.address, b.address) && a.type === b.type && a.ofport === b.ofport;
+
+/** Not the host's name: a host could claim the address of another and would take its packets over. */
+const tunnelName = (type: TunnelType, { family, bits }: Cidr): string => `${type}|${formatIp(family, bits)}`;
 
 /** `here` is the name of this host. */
 export function declareTunnels(
@@ -78,7 +84,8 @@ export function declareTunnels(
       const type = own && tunnelBetween(own, vtep);
       const ofport = type ? read(facts.tunnels, type) : undefined;
       if (!type || ofport === undefined) return undefined;
-      return { name, number: hosts.of(name), address: vtep.address, type, ofport };
+      const { address } = vtep;
+      return { name, number: hosts.of(tunnelName(type, address)), address, type, ofport };
     },
     { equal: isSamePeer },
   );
@@ -99,14 +106,20 @@ export function declareTunnels(
     'peers-of',
     remotesOf,
     (_, ports) => {
-      const found = new Map([...ports.values()].map(({ peer }) => [peer.name, peer]));
-      return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      const peers = new Map([...ports.values()].map(({ peer }) => [peer.name, peer]));
+      const found = new Map<number, Peer>();
+      for (const peer of [...peers.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))
+        if (!found.has(peer.number)) found.set(peer.number, peer);
+      return [...found.values()];
     },
     { equal: (a, b) => a.length === b.length && a.every((peer, at) => peer === b[at]) },
   );
   const named = (remote: RemotePort): boolean => remote.peer.type === 'geneve';
   return {
     peers,
+    peersAt: graph.index('peers-at', peers, (_, peer) => [
+      [tunnelName(peer.type, peer.address), peer] as const,
+    ]),
     remotes,
     remotesOf,
     peersOf,
@@ -116,12 +129,12 @@ export function declareTunnels(
     vxlanSenders: graph.index('vxlan-senders', remotes, (_, remote) =>
       named(remote)
         ? []
-        : remote.macs.map((mac) => [`${remote.peer.name}|${remote.port.network}|${mac}`, remote] as const),
+        : remote.macs.map((mac) => [`${remote.peer.number}|${remote.port.network}|${mac}`, remote] as const),
     ),
     vxlanUnguarded: graph.index('vxlan-unguarded', remotes, (_, remote) =>
       named(remote) || remote.port.mode !== 'off'
         ? []
-        : [[`${remote.peer.name}|${remote.port.network}`, remote] as const],
+        : [[`${remote.peer.number}|${remote.port.network}`, remote] as const],
     ),
   };
 }
