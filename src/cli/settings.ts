@@ -3,7 +3,6 @@
  * texts and the types follow from it. It has only settings whose feature exists; config.ts reads them. A
  * schema library was rejected: it costs every command a quarter of a second and 20 MB to load.
  */
-import { isIP } from 'node:net';
 import { bridgeMappingsOf } from '../model/bridge-mappings.ts';
 import { type QuotaResource, quotaPlurals, quotaResources } from '../model/quota.ts';
 import {
@@ -13,7 +12,7 @@ import {
   vlanRangesOf,
   vniRangesOf,
 } from '../model/segments.ts';
-import { tunnelTypesOf } from '../model/vtep.ts';
+import { tunnelTypesOf, vtepFrom } from '../model/vtep.ts';
 
 /** A part of Portcullis that runs as a process of its own. */
 export type Part = 'server' | 'agent';
@@ -129,7 +128,10 @@ const rows = {
     part: 'agent',
     description: "this hypervisor's tunnel endpoint, an IPv4 or IPv6 address (default: none, and no tunnels)",
     default: '',
-    text: { pattern: { test: (text) => text === '' || isIP(text) !== 0 }, says: 'an IPv4 or IPv6 address' },
+    text: {
+      pattern: { test: (text) => text === '' || vtepFrom(text, []) !== null },
+      says: 'an IPv4 or IPv6 address that a host can have',
+    },
   },
   tunnel_types: {
     part: 'agent',

@@ -3,6 +3,7 @@
  * has. Two hosts use the first kind that both have, so each knows what the other sends.
  */
 import { type Cidr, parseIp } from '../net/cidr.ts';
+import { isUnusable } from '../net/unusable-addresses.ts';
 
 /** The best first: Geneve carries the key of the sending port, VXLAN has no room for it. */
 export const tunnelTypes = ['geneve', 'vxlan'] as const;
@@ -20,10 +21,10 @@ export function tunnelTypesOf(text: string): readonly TunnelType[] | null {
   return names.every((name) => types.some((type) => type === name)) ? types : null;
 }
 
-/** What a host's record says of its tunnels; null where it cannot be read. */
+/** What a host's record says of its tunnels; null where it cannot be read, or where no host can have the address. */
 export function vtepFrom(address: string, types: readonly string[]): Vtep | null {
   const parsed = parseIp(address);
-  return parsed === null
+  return parsed === null || isUnusable(parsed)
     ? null
     : { address: parsed, types: tunnelTypes.filter((type) => types.includes(type)) };
 }
