@@ -72,13 +72,20 @@ export function explainText(answer: ExplainAnswer, names: ReadonlyMap<string, st
     ...(answer.connections_read
       ? []
       : ['The switch did not report its connections: this packet was taken for the first of one.']),
+    ...(answer.hosts_answered ? [] : ['Another host did not answer: its part of the way is missing.']),
     ...changeLines(answer, name),
   ];
   return `${table(columns, answer.steps)}\n${lines.map((line) => `${line}\n`).join('')}`;
 }
 
-function resultLine({ result, receivers, steps }: ExplainAnswer, name: (port: string) => string): string {
-  if (result === 'sent') return 'The packet leaves the port. You may not see the ports that it goes to.';
+function resultLine(
+  { result, receivers, steps, hosts_answered }: ExplainAnswer,
+  name: (port: string) => string,
+): string {
+  if (result === 'sent')
+    return hosts_answered
+      ? 'The packet leaves the port. You may not see the ports that it goes to.'
+      : 'The packet leaves for another host.';
   if (result === 'answered') return 'The switch answers the packet itself.';
   if (result === 'dropped') {
     const last = steps.find((step) => step.result === 'drop');

@@ -42,7 +42,7 @@ export const explainedResults = ['delivered', 'answered', 'dropped', 'sent'] as 
 export type ExplainedResult = (typeof explainedResults)[number];
 
 export interface Explanation {
-  /** `sent`: it left the port, and the reader may not see its receivers. */
+  /** `sent`: it left the port, and nothing of what became of it is known or may be seen. */
   readonly result: ExplainedResult;
   readonly steps: readonly ExplainedStep[];
   readonly receivers: readonly ExplainedReceiver[];
@@ -50,6 +50,8 @@ export interface Explanation {
   readonly connection: ExplainedConnection | null;
   /** False where the switch could not be asked for its connections: the packet was taken for the first of one. */
   readonly connections_read: boolean;
+  /** False where a host that the packet went to did not answer: that host's steps and receivers are missing. */
+  readonly hosts_answered: boolean;
   /** All of them together let the packet pass; empty where it passes, null where no change is known. */
   readonly changes: readonly ExplainedChange[] | null;
 }

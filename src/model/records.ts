@@ -343,8 +343,17 @@ export type AskRecord =
   | { readonly kind: 'counters'; readonly port: string; readonly network: string }
   /** The named host answers a CountersAnswer of drops that belong to no port; the others do not answer. */
   | { readonly kind: 'host-counters'; readonly host: string }
-  /** The host that holds the port answers an Explanation; the others do not answer. `frame` is hexadecimal. */
-  | { readonly kind: 'explain'; readonly port: string; readonly network: string; readonly frame: string };
+  /**
+   * The host that holds the port answers an Explanation; the others do not answer. `frame` is hexadecimal. With `arrival`,
+   * the packet has left the port's host, and each named host answers for its own ports.
+   */
+  | {
+      readonly kind: 'explain';
+      readonly port: string;
+      readonly network: string;
+      readonly frame: string;
+      readonly arrival?: { readonly from: string; readonly at: readonly string[] };
+    };
 
 export interface DropCounter {
   /** Stable name of the reason, such as `arp-spoof`: a key of policy/drop-reasons.ts. */

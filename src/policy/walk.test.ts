@@ -192,6 +192,23 @@ describe('on two hosts', () => {
     expect(new Walker(world).send('a', udp('a', 'b'))).toBe('unknown-destination');
   });
 
+  test('the other host alone judges what has left the sender', () => {
+    const world = worldFrom({
+      ports: [port('a'), port('b', there), port('c')],
+      rules: oneWay,
+      connectedHosts: [host, 'there'],
+    });
+    const at = { host, port: 'a' as PortId };
+    const whole = walk(world, at, new Map(), [udp('a', 'b')]);
+    const arriving = { ...at, host: 'there', from: host };
+    const rest = walk(world, arriving, new Map(), [udp('a', 'b')]);
+    expect(rest.steps).toEqual(whole.steps.filter((step) => step.host === 'there'));
+    expect(rest.receivers).toEqual(whole.receivers);
+    // Of a host that does not have the port nothing is believed.
+    const { sender } = walk(world, { ...arriving, from: 'third' }, new Map(), [udp('a', 'b')]);
+    expect(sender).toEqual({ outcome: 'dropped', reason: 'admin-down' });
+  });
+
   test('a datagram in pieces crosses the tunnel whole', () => {
     const l = layer('a', 'b');
     const big = ipFrame(l, 17, buildUdp(l.src, l.dst, 1000, 2000, Buffer.alloc(2000)));

@@ -37,6 +37,8 @@ export interface Where {
   readonly port: PortId;
   /** Other hosts are not judged: what leaves for them counts as passed. For who does not know their ports' rules. */
   readonly onlyHere?: boolean;
+  /** The port's host, where the frame has left it through a tunnel: `host` judges the rest of its way. */
+  readonly from?: string;
 }
 
 /** The connections that each host knows; a host that is not here knows none. */
@@ -204,6 +206,12 @@ class Walking {
     return this.end(passed);
   }
 
+  /** What another host has let out. */
+  arrivedFrom(other: string, { host }: Where, subject: Subject): Walk {
+    this.#on(host, other, subject);
+    return this.end(passed);
+  }
+
   #leaveTo(host: string, meant: readonly Port[], passage: Passage): void {
     for (const { id } of meant.filter((port) => port.host === host)) {
       pass(passage, id, 'output', 'sent-to-host');
@@ -283,9 +291,9 @@ class Walking {
 }
 
 /** The sending port, when it may send at all. */
-function senderOf(world: World, { host, port: id }: Where): Port | null {
+function senderOf(world: World, { host, port: id, from = host }: Where): Port | null {
   const port = world.ports.get(id);
-  if (port === undefined || port.host !== host || !port.adminUp) return null;
+  if (port === undefined || port.host !== from || !port.adminUp) return null;
   return world.networks.get(port.network)?.adminUp === true ? port : null;
 }
 
@@ -316,6 +324,7 @@ export function walk(world: World, where: Where, trackers: Trackers, pieces: Pie
   const frames = pieces.map(parseFrame).filter((frame) => frame !== null);
   const readable = frames.length === pieces.length ? frames : [first];
   const walking = new Walking(world, port, steps, trackers);
+  if (where.from !== undefined) return walking.arrivedFrom(where.from, where, subjectOf(first, readable));
   for (const frame of port.mode === 'off' || readable.length === 1 ? [] : readable) {
     const guard = guardSender(world, port, { frame, fragmented: true });
     if (guard.answer !== 'drop') continue;

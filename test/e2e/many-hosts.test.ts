@@ -46,7 +46,11 @@ describeRoot('the walk of docs/many-hosts.md', () => {
   test('members reach each other across hosts, a stranger is dropped by the host of the receiver', () => {
     expect(losses(2), outputs[2]).toEqual(['0', '0', '100']);
     expect(outputs[2]).toMatch(/^ingress +ingress-rules +\S+ +[1-9]/m);
-    expect(outputs[2]).toContain('sent-to-host');
+    // The walk goes on where the receiver is.
+    expect(outputs[2]).toMatch(/^h3 .* sent-to-host /m);
+    expect(outputs[2]).toMatch(/^h1 +lab-stranger +tunnel +pass +remote-host /m);
+    expect(outputs[2]).toMatch(/^h1 +lab-web +ingress-rules +drop +ingress-rules /m);
+    expect(outputs[2]).toContain('The packet is dropped: ingress-rules at lab-web.');
   });
 
   test('an address of two ports answers where it is', () => {

@@ -182,7 +182,7 @@ async function difference(
   if (port === undefined) throw new Error(`no port ${sender}`);
   const zone = installed.zoneOf(port.network);
   const connections = async () => dumpOf(pipeline, tracker, port.network, zone);
-  const explained = await explainPacket({ pipeline, host, connections }, sender, frame);
+  const explained = await explainPacket({ pipeline, host, connections }, { port: sender, frame });
   if (explained === null) throw new Error(`${sender} is not plugged`);
   seen.push(explained);
   const ip = parseFrame(frame)?.ip ?? null;

@@ -1,5 +1,5 @@
 /**
- * The proof of tunnels: for generated worlds whose ports are on two hosts, two real switches do what the reference
+ * The proof of tunnels: for generated worlds whose ports are on three hosts, three real switches do what the reference
  * evaluator says. And nothing that a stranger, or a host that lies, sends into a tunnel reaches a port.
  */
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ import { ipMatrix } from './matrix/ip-matrix.ts';
 import { type Entry, matrixWorld } from './matrix/matrix.ts';
 import { ndMatrix } from './matrix/nd-matrix.ts';
 import { stepText, worldText } from './telling.ts';
-import { hostNames, type Tunnelling, TwoHosts } from './two-hosts.ts';
+import { hostNames, TunnelledHosts, type Tunnelling } from './tunnelled-hosts.ts';
 import { host, wideGroup, worldFrom } from './worlds.ts';
 
 const worlds = Number(process.env.PORTCULLIS_TUNNEL_WORLDS ?? 8);
@@ -30,12 +30,11 @@ const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
 /** Of the spoof matrix each such entry: the guards are those of one host, which the whole matrix proves. */
 const everyNth = 23;
 
-const spread = (world: World, places: readonly boolean[]): World => ({
+const spread = (world: World, places: readonly string[]): World => ({
   ...world,
   ports: new Map(
     [...world.ports.values()].map((port, at) => {
-      const there = port.host === host && places[at] === true;
-      return [port.id, there ? { ...port, host: 'there' } : port];
+      return [port.id, port.host === host ? { ...port, host: places[at] ?? host } : port];
     }),
   ),
 });
@@ -43,7 +42,9 @@ const spread = (world: World, places: readonly boolean[]): World => ({
 const worldAndSteps = worldArbitrary.chain((world) =>
   fc.record({
     steps: stepsArbitrary(world, 60),
-    world: fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }).map((places) => spread(world, places)),
+    world: fc
+      .array(fc.constantFrom(...hostNames), { minLength: 40, maxLength: 40 })
+      .map((places) => spread(world, places)),
   }),
 );
 
@@ -53,13 +54,13 @@ const tunnellings: readonly Tunnelling[] = [
 ];
 
 describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
-  let hosts: TwoHosts;
+  let hosts: TunnelledHosts;
   beforeAll(async () => {
-    hosts = await TwoHosts.start(tunnelling);
+    hosts = await TunnelledHosts.start(tunnelling);
   });
   afterAll(() => hosts.stop());
 
-  test(`two switches do what the evaluator says (${worlds} worlds, seed ${seed})`, {
+  test(`three switches do what the evaluator says (${worlds} worlds, seed ${seed})`, {
     timeout: 300_000,
   }, async () => {
     let crossed = 0;
@@ -176,10 +177,10 @@ describe.each(['geneve', 'vxlan'] as const)('forged into %s', (type: TunnelType)
     return port === undefined ? 0 : portKeyOf(port);
   };
   const vniOf = (network: string): number => networkKeyOf(network as NetworkId);
-  let hosts: TwoHosts;
+  let hosts: TunnelledHosts;
   let number = 0;
   beforeAll(async () => {
-    hosts = await TwoHosts.start({ type, family: 4 });
+    hosts = await TunnelledHosts.start({ type, family: 4 });
     await hosts.enter(world);
   });
   afterAll(() => hosts.stop());
@@ -276,7 +277,7 @@ describe.each(['geneve', 'vxlan'] as const)('forged into %s', (type: TunnelType)
     ]);
     expect([...(seen?.delivered ?? [])]).toEqual(['a']);
     const record = ((BigInt(keyOf('a')) << 32n) | BigInt(keyOf('b'))).toString(16);
-    for (const name of hostNames) {
+    for (const name of [host, 'there'] as const) {
       const entries = await hosts.switchAt(name).appctl('dpctl/dump-conntrack');
       expect(
         entries

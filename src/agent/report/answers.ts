@@ -13,6 +13,7 @@ import type { AskRecord, CountersAnswer, DropCounter } from '../../model/records
 import type { PortId } from '../../policy/world.ts';
 import type { Batch, Snapshot, Store } from '../../store/contract.ts';
 import type { StoreReader } from '../interest/following.ts';
+import type { ExplainedPacket } from './explaining.ts';
 
 export interface AnswersOptions {
   readonly store: Store;
@@ -24,8 +25,8 @@ export interface AnswersOptions {
   readonly hostDrops: () => Promise<readonly DropCounter[]>;
   /** Null when the port is not on this host. */
   readonly drops: (port: PortId) => Promise<readonly DropCounter[] | null>;
-  /** The walk of a frame from a port; null when the port is not on this host. */
-  readonly explain: (port: PortId, frame: Buffer) => Promise<Explanation | null>;
+  /** The walk of a packet; null when another host answers. */
+  readonly explain: (packet: ExplainedPacket) => Promise<Explanation | null>;
 }
 
 export class Answers implements StoreReader {
@@ -99,8 +100,14 @@ export class Answers implements StoreReader {
 
   async #answerTo(ask: AskRecord): Promise<CountersAnswer | object | null> {
     if (ask.kind === 'hits') await this.#options.hits();
-    if (ask.kind === 'explain')
-      return this.#options.explain(ask.port as PortId, Buffer.from(ask.frame, 'hex'));
+    if (ask.kind === 'explain') {
+      const { port, frame, arrival } = ask;
+      if (arrival?.at.includes(this.#options.host) === false) return null;
+      const packet = { port: port as PortId, frame: Buffer.from(frame, 'hex') };
+      if (arrival === undefined) return this.#options.explain(packet);
+      // Who asked does not wait for a host that cannot say.
+      return (await this.#options.explain({ ...packet, from: arrival.from })) ?? {};
+    }
     if (ask.kind === 'host-counters') {
       if (ask.host !== this.#options.host) return null;
       return { drops: await this.#options.hostDrops() } satisfies CountersAnswer;

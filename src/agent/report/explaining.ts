@@ -30,20 +30,28 @@ export interface ExplainOptions {
   readonly connections: (zone: number) => Promise<string> | null;
 }
 
-/** Null when the port is not plugged into this host. */
+/** A packet that a port sends. */
+export interface ExplainedPacket {
+  readonly port: PortId;
+  readonly frame: Buffer;
+  /** The port's host, when the packet has left it and this host is to judge what arrives. */
+  readonly from?: string;
+}
+
+/** Null when the port is not plugged into this host; of an arrival, when it is, or when this host does not know it. */
 export async function explainPacket(
   { pipeline, host, connections }: ExplainOptions,
-  port: PortId,
-  frame: Buffer,
+  { port, frame, from }: ExplainedPacket,
 ): Promise<Explanation | null> {
   const { facts } = pipeline;
   const known = facts.ports.get(port);
-  if (known === undefined || facts.ofports.get(port) === undefined) return null;
+  const isHere = facts.ofports.get(port) !== undefined;
+  if (known === undefined || isHere !== (from === undefined)) return null;
   const zone = facts.zones.get(known.network);
   const dump = zone === undefined ? '' : await connections(zone);
   const world = asPlugged(worldOf(facts), host, (id) => facts.ofports.get(id) !== undefined);
   const tracker = trackerOf(pipeline, world, known.network, zone, dump ?? '');
-  const where = { host, port, onlyHere: true };
+  const where = { host, port, onlyHere: true, ...(from === undefined ? {} : { from }) };
   const trackers = new Map([[host, tracker]]);
   const walked = walk(world, where, trackers, [frame]);
   const changes = suggest(world, where, trackers, [frame]);
@@ -57,6 +65,7 @@ export async function explainPacket(
     })),
     connection: connectionOf(tracker, known.network, frame),
     connections_read: dump !== null,
+    hosts_answered: true,
     changes: changes && changesOf(world, changes),
   };
 }

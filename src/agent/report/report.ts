@@ -67,8 +67,8 @@ export class Report {
       hits: () => hits.look(),
       hostDrops: () => hostDrops(links.session, pipeline),
       drops: (port) => portDrops(links.session, pipeline, port, punts.refusals(port)),
-      explain: (port, frame) =>
-        explainPacket({ pipeline, host, connections: (zone) => links.connections(zone) }, port, frame),
+      explain: (packet) =>
+        explainPacket({ pipeline, host, connections: (zone) => links.connections(zone) }, packet),
     });
   }
 

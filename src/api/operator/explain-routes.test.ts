@@ -30,6 +30,7 @@ beforeEach(async () => {
     receivers: [],
     connection: null,
     connections_read: true,
+    hosts_answered: true,
     changes: null,
   };
   stop = startAnsweringAgent(under.store, 'h1', (question) => {
@@ -262,6 +263,91 @@ describe('a bad request', () => {
     expectRefusal(await explain('x', packet), 404, 'PortNotFound');
     const { other } = await plug();
     expectRefusal(await explain(other['id'], packet), 409, 'PortNotBound');
+  });
+});
+
+describe('a packet for other hosts', () => {
+  const step = (host: string, port: Json, reason: string, result: 'pass' | 'drop' = 'pass') => ({
+    ...{ host, port: String(port['id']), stage: 'output', result, reason },
+    ...{ rule: null, address: null },
+  });
+  const receiver = (port: Json, reason: string | null = null) =>
+    ({ port: String(port['id']), result: reason === null ? 'pass' : 'drop', reason }) as const;
+  const change = { resource: 'security_group_rule', id: null, port: null, attributes: {} } as const;
+  const packet = { protocol: 'icmp', destination_ip: '10.0.0.11' };
+
+  /** The sender's host sent it on to two ports, which these hosts have. Their agents answer as `of` says. */
+  async function sentTo(
+    hosts: readonly [string, string],
+    of: (ports: Json[], host: string) => object | null,
+  ) {
+    const { network, port, other } = await plug();
+    const more = await client.make('ports', { network_id: network['id'] });
+    const ports = [port, other, more];
+    await under.store.txn([], [...livingHost('h2'), ...livingHost('h3')]);
+    for (const [at, each] of [other, more].entries())
+      await put(keys.binding(String(network['id']), String(each['id'])), {
+        host: hosts[at],
+        status: 'ACTIVE',
+      });
+    await expect.poll(async () => (await client.show('ports', more['id']))['status']).toBe('ACTIVE');
+    const steps = [other, more].map((each) => step('h1', each, 'sent-to-host'));
+    answer = {
+      ...answer,
+      result: 'delivered',
+      steps,
+      receivers: [other, more].map((each) => receiver(each)),
+    };
+    const stops = ['h2', 'h3'].map((host) =>
+      startAnsweringAgent(under.store, host, (question) => {
+        const said =
+          question.kind === 'explain' && question.arrival?.at.includes(host) ? of(ports, host) : null;
+        return said === null ? {} : { ...answer, receivers: [], steps: [], changes: [], ...said };
+      }),
+    );
+    const { status, body } = await explain(port['id'], packet);
+    expect(status).toBe(200);
+    for (const end of stops) end();
+    return { body, ports, steps };
+  }
+
+  it('is followed there: the steps of all are one walk', async () => {
+    const { body, ports, steps } = await sentTo(['h2', 'h3'], ([, two, three], host) => {
+      const at = (host === 'h2' ? two : three) ?? {};
+      const reason = host === 'h2' ? 'ingress-rules' : null;
+      return {
+        steps: [step(host, at, reason ?? 'delivered', reason === null ? 'pass' : 'drop')],
+        receivers: [receiver(at, reason)],
+      };
+    });
+    const [port = {}, two = {}, three = {}] = ports;
+    const arrival = { from: 'h1', at: ['h2', 'h3'] };
+    expect(asked.map((question) => 'arrival' in question && question.arrival)).toEqual([false, arrival]);
+    expect(asked.every((question) => 'port' in question && question.port === port['id'])).toBe(true);
+    expect(body).toMatchObject({
+      result: 'delivered',
+      steps: [...steps, step('h2', two, 'ingress-rules', 'drop'), step('h3', three, 'delivered')],
+      receivers: [receiver(two, 'ingress-rules'), receiver(three)],
+      hosts_answered: true,
+      changes: [],
+    });
+  });
+
+  it('is dropped when all of them drop it, and the change is the one that they name', async () => {
+    const { body, ports } = await sentTo(['h2', 'h2'], (all) => ({
+      receivers: all.slice(1).map((each) => receiver(each, 'ingress-rules')),
+      changes: [change],
+    }));
+    expect(body).toMatchObject({
+      result: 'dropped',
+      receivers: ports.slice(1).map((each) => receiver(each, 'ingress-rules')),
+      changes: [change],
+    });
+  });
+
+  it('is said to have left where no other host answers', async () => {
+    const { body, steps } = await sentTo(['h2', 'h3'], () => null);
+    expect(body).toMatchObject({ result: 'sent', steps, receivers: [], hosts_answered: false });
   });
 });
 

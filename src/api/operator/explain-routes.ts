@@ -1,6 +1,6 @@
 /**
- * `POST /v1/explain`: each decision about one packet from a port; the port's host answers. Every caller that
- * sees the port may ask. Parts about other ports are limited to what the caller sees.
+ * `POST /v1/explain`: each decision about one packet from a port; the port's host answers, then those of the
+ * receivers. Every caller that sees the port may ask. Parts about other ports are limited to what the caller sees.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isObject } from '../../model/checks.ts';
@@ -29,6 +29,7 @@ import type { Access } from '../identity/access.ts';
 import type { Caller } from '../identity/caller.ts';
 import { callerOf } from '../identity/request-caller.ts';
 import { type ApiOperation, describes } from '../openapi/operation.ts';
+import { explainArrivals, isExplanation } from './explain-arrivals.ts';
 import { timeoutParameter } from './operations.ts';
 import { packetSchema, readPacket } from './packet-description.ts';
 import { frameOf } from './packet-frame.ts';
@@ -67,7 +68,7 @@ const explainOperation: ApiOperation = {
       frame: { ...stringSchema, description: 'The frame that was walked, in hexadecimal.' },
       result: {
         ...enumSchema(explainedResults),
-        description: '`sent`: it left the port, and the caller does not see the ports that it goes to.',
+        description: '`sent`: it left the port, and what became of it is not known, or not for the caller.',
       },
       steps: arrayOf(
         objectOf({
@@ -88,6 +89,10 @@ const explainOperation: ApiOperation = {
       connections_read: {
         ...booleanSchema,
         description: 'False where the switch could not be asked for its connections.',
+      },
+      hosts_answered: {
+        ...booleanSchema,
+        description: 'False where a host that the packet went to did not answer: its steps are missing.',
       },
       changes: {
         ...orNullSchema(
@@ -148,13 +153,12 @@ export function registerExplain(app: FastifyInstance, parts: PortQuestionParts):
     const frame = frameFrom(body, port).toString('hex');
     const host = hostOf(view, port);
     const question = { kind: 'explain', port: id, network: port.network_id, frame } as const;
+    const deadline = performance.now() + timeout;
     const answer = await askHost(parts, caller, host, question, timeout, isExplanation);
-    return { port: id, frame, ...shownTo(caller, ports, answer) };
+    const whole = await explainArrivals(parts, question, host, answer, deadline);
+    return { port: id, frame, ...shownTo(caller, ports, whole) };
   });
 }
-
-const isExplanation = (answer: unknown): answer is Explanation =>
-  isObject(answer) && Array.isArray(answer['steps']);
 
 /** What a caller learns: nothing about ports that it does not see, nor by what is left out. */
 function shownTo(

@@ -1,6 +1,6 @@
 /**
- * One world on two hosts: two private switches with a tunnel between them, each with the flows for its own ports. Puts
- * frames into a port of either and tells which ports of both got them.
+ * One world on three hosts: private switches with tunnels between them, each with the flows for its own ports. Puts
+ * frames into a port of one and tells which ports of all got them.
  */
 import type { TunnelType } from '../../src/model/vtep.ts';
 import { formatIp } from '../../src/net/cidr.ts';
@@ -15,7 +15,7 @@ import { type Endpoint, joinUnderlay, linkOf, underlaySettled } from '../lib/und
 import type { Observation, Step } from './driver.ts';
 import { generous, host } from './worlds.ts';
 
-export const hostNames = [host, 'there'] as const;
+export const hostNames = [host, 'there', 'third'] as const;
 export type HostName = (typeof hostNames)[number];
 
 const bridge = 'proof';
@@ -41,9 +41,9 @@ export interface Tunnelling {
 }
 
 const addressesOf = (family: 4 | 6) =>
-  (family === 4 ? ['192.0.2.1', '192.0.2.2'] : ['2001:db8:f::1', '2001:db8:f::2']).map(ip);
+  hostNames.map((_, at) => ip(`${family === 4 ? '192.0.2.' : '2001:db8:f::'}${at + 1}`));
 
-export class TwoHosts {
+export class TunnelledHosts {
   readonly #tunnelling: Tunnelling;
   readonly #sides: ReadonlyMap<string, Side>;
   readonly #ends: readonly Endpoint[];
@@ -57,7 +57,7 @@ export class TwoHosts {
     this.#ends = ends;
   }
 
-  static async start(tunnelling: Tunnelling): Promise<TwoHosts> {
+  static async start(tunnelling: Tunnelling): Promise<TunnelledHosts> {
     const switches: Switch[] = [];
     try {
       const sides = new Map<string, Side>();
@@ -91,7 +91,7 @@ export class TwoHosts {
           ...options.map((option) => `options:${option}`),
         );
       }
-      return new TwoHosts(tunnelling, sides, ends);
+      return new TunnelledHosts(tunnelling, sides, ends);
     } catch (error) {
       for (const at of switches) await at.stop();
       throw error;
@@ -113,7 +113,10 @@ export class TwoHosts {
     return at.ofctl('--names', 'dump-flows', at.mgmt(bridge), `table=${tables[table].id}`);
   }
 
-  /** Places the world's ports on their hosts and gives each host its endpoint. No connection of an earlier world is left. */
+  /**
+   * Places the world's ports on their hosts and gives each host its endpoint, beside those that the world has. No connection
+   * of an earlier world is left.
+   */
   async enter(world: World): Promise<World> {
     const { type, family } = this.#tunnelling;
     const addresses = addressesOf(family);
@@ -122,7 +125,7 @@ export class TwoHosts {
         (name, at) => [name as string, { address: addresses[at] ?? ip('::'), types: [type] }] as const,
       ),
     );
-    const entered: World = { ...world, vteps };
+    const entered: World = { ...world, vteps: new Map([...world.vteps, ...vteps]) };
     const plugged = new Map<PortId, readonly [HostName, Socket]>();
     for (const name of hostNames) {
       const { installed, at, sockets: free } = this.#side(name);
@@ -163,7 +166,7 @@ export class TwoHosts {
     return this.settled(steps, sender);
   }
 
-  /** Puts a frame onto the underlay for the first host, as the second host or anybody else could. */
+  /** Puts a frame onto the underlay for the first host, as another host or anybody else could. */
   async forge(frame: Buffer): Promise<void> {
     this.#forged += 1;
     await this.switchAt(host).inject(linkOf(0, 1), [frame]);
