@@ -172,6 +172,12 @@ export class TunnelledHosts {
     await this.switchAt(host).inject(linkOf(0, 1), [frame]);
   }
 
+  /** Ports that got anything until the underlay was quiet. */
+  async received(): Promise<PortId[]> {
+    await underlaySettled(this.#ends, this.#forged);
+    return [...this.#plugged].filter(([, [, { tail }]]) => tail.take().length > 0).map(([id]) => id);
+  }
+
   /** What ports got until the underlay was quiet. */
   async settled(steps: readonly Step[], sender?: PortId): Promise<Observation[]> {
     await underlaySettled(this.#ends, this.#forged);
