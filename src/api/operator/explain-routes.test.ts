@@ -268,8 +268,13 @@ describe('a bad request', () => {
 
 describe('a packet for other hosts', () => {
   const step = (host: string, port: Json, reason: string, result: 'pass' | 'drop' = 'pass') => ({
-    ...{ host, port: String(port['id']), stage: 'output', result, reason },
-    ...{ rule: null, address: null },
+    host,
+    port: String(port['id']),
+    stage: 'output',
+    result,
+    reason,
+    rule: null,
+    address: null,
   });
   const receiver = (port: Json, reason: string | null = null) =>
     ({ port: String(port['id']), result: reason === null ? 'pass' : 'drop', reason }) as const;
