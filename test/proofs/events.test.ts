@@ -5,14 +5,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Topology } from '../../src/agent/interest/topology.ts';
+import { tunnelTypes } from '../../src/model/vtep.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { World } from '../../src/policy/world.ts';
 import type { Entry, Snapshot, StoreEvent } from '../../src/store/contract.ts';
 import { zone } from '../lib/keys.ts';
-import { worldArbitrary } from './arbitrary-worlds.ts';
+import { tunnelledWorld } from './arbitrary-tunnels.ts';
 import { Driver } from './driver.ts';
 import { recordsOf } from './world-records.ts';
+import { host } from './worlds.ts';
 
 /** The values of a key over time; null is none. The last one is the world's. */
 type Life = readonly (string | null)[];
@@ -23,13 +25,14 @@ interface Fed {
 }
 
 function newFed(): Fed {
-  const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
+  const pipeline = new Pipeline({ host, abilities: { answersNd: true, meterSpread: 1 } });
   return { pipeline, topology: new Topology(pipeline.facts, () => undefined) };
 }
 
 function plug({ pipeline: { facts } }: Fed, world: World): void {
   for (const [at, id] of Driver.localPorts(world).entries()) facts.ofports.set(id, at + 1);
   for (const [at, id] of [...world.networks.keys()].entries()) facts.zones.set(id, zone(at + 1));
+  for (const [at, type] of tunnelTypes.entries()) facts.tunnels.set(type, 900 + at);
 }
 
 const entryOf = (key: string, value: string): Entry => ({ key, value, modRevision: 1, createRevision: 1 });
@@ -47,7 +50,16 @@ function flowsOf({ pipeline: { desired } }: Fed): Map<string, string> {
   );
 }
 
-const unreadable = ['', '{', '[]', 'null', '{"id":1}', '{"addresses":7}'];
+const unreadable = [
+  '',
+  '{',
+  '[]',
+  'null',
+  '{"id":1}',
+  '{"addresses":7}',
+  '{"tunnel_ip":"::"}',
+  '{"tunnel_ip":7}',
+];
 
 /** Intermediate values of a key: of another world, of no holder, or invalid. */
 function livesOf(last: World, other: World): fc.Arbitrary<[string, Life][]> {
@@ -64,7 +76,7 @@ function livesOf(last: World, other: World): fc.Arbitrary<[string, Life][]> {
 }
 
 const told = fc
-  .tuple(worldArbitrary, worldArbitrary)
+  .tuple(tunnelledWorld, tunnelledWorld)
   .chain(([last, other]) => livesOf(last, other).map((lives) => ({ last, lives })));
 
 test('reordered, doubled and split events, and listings between them, end in the same flows', () => {

@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { PluggedNeeds } from '../../src/agent/interest/plugged-needs.ts';
 import { Topology } from '../../src/agent/interest/topology.ts';
 import { keys } from '../../src/model/keys.ts';
+import { tunnelTypes } from '../../src/model/vtep.ts';
 import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
@@ -18,11 +19,12 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { zone } from '../lib/keys.ts';
 import { putQosPolicy, withPortMarks } from '../lib/records.ts';
 import { SlowStore } from '../lib/slow-store.ts';
-import { worldArbitrary } from './arbitrary-worlds.ts';
+import { tunnelledWorld } from './arbitrary-tunnels.ts';
 import { recordsOf } from './world-records.ts';
+import { host as ownHost } from './worlds.ts';
 
 const log = pino({ level: 'silent' });
-const newPipeline = () => new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
+const newPipeline = () => new Pipeline({ host: ownHost, abilities: { answersNd: true, meterSpread: 1 } });
 
 function flowsOf({ desired }: Pipeline): string {
   const flows = [...desired.keys()].map((key) => {
@@ -45,6 +47,7 @@ class Numbers {
   }
   /** What the switch says where these ports are local. */
   set({ facts }: Pipeline, topology: Topology, locals: readonly PortId[]): void {
+    for (const [at, type] of tunnelTypes.entries()) facts.tunnels.set(type, 900 + at);
     for (const [id] of facts.ofports.entries()) if (!locals.includes(id)) facts.ofports.delete(id);
     for (const id of locals) {
       const network = topology.networkOf(id);
@@ -127,7 +130,7 @@ const policies = ['gold', 'slow'].map((id) =>
 );
 
 const draws = fc.infiniteStream(fc.nat());
-const histories = fc.record({ last: worldArbitrary, other: worldArbitrary, draws });
+const histories = fc.record({ last: tunnelledWorld, other: tunnelledWorld, draws });
 
 /** Of a key that has records of different parents in the two worlds, those of the first: a record never moves. */
 function withoutMoves(wanted: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>) {
@@ -162,7 +165,15 @@ async function walk(
   const slow = new SlowStore(store);
   const lingerTime = draw(2) === 0 ? 0 : 3_600_000;
   using host = new Host(slow, numbers, lingerTime);
-  const kinds = [keys.rule, keys.addressGroup, keys.qosPolicy, keys.group, keys.port, keys.portNetwork];
+  const kinds = [
+    keys.bridge,
+    keys.rule,
+    keys.addressGroup,
+    keys.qosPolicy,
+    keys.group,
+    keys.port,
+    keys.portNetwork,
+  ];
   const slowKinds = kinds.filter(() => draw(2) === 0).map(({ prefix }) => prefix);
   const states: Snapshot[] = [await store.snapshot([''])];
   const write = async (...changes: readonly (readonly [string, string | undefined])[]): Promise<void> => {

@@ -74,6 +74,13 @@ export function recordsOf(world: World): Map<string, string> {
   for (const rule of world.rules.values()) put(keys.rule(rule.group, rule.id), ruleOf(rule));
   for (const { id, addresses } of world.addressGroups.values())
     put(keys.addressGroup(id), { id, name: id, addresses: addresses.map(formatCidr) });
+  for (const [name, { address, types }] of world.vteps)
+    put(keys.bridge(name), {
+      bridge: 'br-int',
+      datapath_type: 'netdev',
+      tunnel_ip: formatIp(address.family, address.bits),
+      tunnel_types: types,
+    });
   for (const { network, address, port, mac } of world.linkLocals)
     put(keys.linkLocal(network, formatIp(address.family, address.bits)), { port, mac });
   return records;
