@@ -106,6 +106,9 @@ export const overlaps = (a: Cidr, b: Cidr): boolean => contains(a, b) || contain
 /** RFC 919. */
 export const broadcast4: Cidr = { family: 4, bits: 0xffffffffn, length: 32 };
 
+/** All_DHCP_Relay_Agents_and_Servers, ff02::1:2 (RFC 8415 7.1). */
+export const dhcpServers6: Cidr = { family: 6, bits: (0xff02n << 112n) | 0x1_0002n, length: 128 };
+
 /** The last address of a prefix; for IPv4 the subnet's broadcast. */
 export const lastOf = (prefix: Cidr): bigint => prefix.bits | ones(widthOf(prefix.family) - prefix.length);
 

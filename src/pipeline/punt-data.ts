@@ -11,6 +11,8 @@ export const puntKinds = {
   'link-local': { code: 1, meter: 'probe' },
   /** A DHCPv4 request that the agent answers. */
   dhcp4: { code: 3, meter: 'dhcp' },
+  /** The same of DHCPv6. */
+  dhcp6: { code: 4, meter: 'dhcp' },
 } as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
 

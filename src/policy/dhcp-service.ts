@@ -1,5 +1,5 @@
 /** Which DHCP requests a port's host answers by itself. They reach nobody else. */
-import { broadcast4, contains } from '../net/cidr.ts';
+import { broadcast4, contains, dhcpServers6 } from '../net/cidr.ts';
 import { metadata4 } from './address-owners.ts';
 import { sameIp } from './identity.ts';
 import { isDhcpFromClient, type Subject } from './packet.ts';
@@ -7,18 +7,19 @@ import type { Port, World } from './world.ts';
 import { portsOf, subnetsOf } from './world-index.ts';
 
 /**
- * A port that may serve answers for its whole network. A request counts from the port's own MAC, by broadcast or to the
- * server: the gateway of a subnet of the port, or the metadata address where the subnet has none.
+ * A port that may serve answers for its whole network. A request counts from the port's own MAC. It goes to everybody or to
+ * the server: the gateway of a subnet of the port, or the metadata address where the subnet has none. DHCPv6 has a group.
  */
 export function isAnsweredDhcp(world: World, sender: Port, { frame, fragmented }: Subject): boolean {
   const { ethernet, ip } = frame;
-  if (fragmented || ip?.family !== 4 || !isDhcpFromClient(ip)) return false;
+  if (fragmented || ip === null || !isDhcpFromClient(ip)) return false;
   if (sender.cloudOwned || ethernet.src !== sender.mac || ethernet.tags.length > 0) return false;
   if (portsOf(world, sender.network).some(({ dhcpServer }) => dhcpServer)) return false;
-  const servers = subnetsOf(world, sender.network)
-    .filter(
-      ({ cidr, dhcp }) => dhcp && sender.fixedIps.some((own) => own.family === 4 && contains(cidr, own)),
-    )
-    .map(({ gateway }) => gateway ?? metadata4);
-  return servers.length > 0 && [broadcast4, ...servers].some((server) => sameIp(ip.dst, server));
+  const served = subnetsOf(world, sender.network).filter(
+    ({ cidr, dhcp }) =>
+      dhcp && cidr.family === ip.family && sender.fixedIps.some((own) => contains(cidr, own)),
+  );
+  if (served.length === 0) return false;
+  if (ip.family === 6) return sameIp(ip.dst, dhcpServers6);
+  return [broadcast4, ...served.map(({ gateway }) => gateway ?? metadata4)].some((to) => sameIp(ip.dst, to));
 }

@@ -63,6 +63,10 @@ export function networkOf(record: NetworkRecord): Network {
 const qosPolicyIdOf = (record: { readonly qos_policy_id?: string | null }): QosPolicyId | null =>
   (record.qos_policy_id ?? null) as QosPolicyId | null;
 
+/** Modes of IPv6 other than those of DHCPv6 leave addresses to router advertisements, or to people. */
+const isServed = ({ enable_dhcp, ip_version, ipv6_address_mode: mode }: SubnetRecord): boolean =>
+  enable_dhcp && (ip_version === 4 || mode === 'dhcpv6-stateful' || mode === 'dhcpv6-stateless');
+
 export function subnetOf(record: SubnetRecord): Subnet | null {
   const cidr = parseCidr(record.cidr);
   if (cidr === null) return null;
@@ -72,7 +76,7 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
     network: record.network_id as NetworkId,
     cidr,
     gateway,
-    dhcp: record.enable_dhcp,
+    dhcp: isServed(record),
   };
 }
 

@@ -35,7 +35,7 @@ export interface Subnet {
   readonly network: NetworkId;
   readonly cidr: Cidr;
   readonly gateway: Cidr | null;
-  /** The host of each port answers its DHCP requests, unless the network has a port that may serve. */
+  /** The host of each port answers its DHCP or DHCPv6 requests, unless the network has a port that may serve. */
   readonly dhcp: boolean;
 }
 

@@ -2,7 +2,7 @@
  * DHCP with dnsmasq and real clients: a trusted port may serve. A strict port may be a client and never a server. Where the
  * subnet has DHCP, the host answers.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRoot } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
@@ -41,6 +41,11 @@ describeRoot('DHCP', () => {
         cidr: '198.51.100.0/24',
         dns_nameservers: ['192.0.2.53'],
         host_routes: [{ destination: '203.0.113.0/24', nexthop: '198.51.100.9' }],
+      },
+      {
+        cidr: '2001:db8::/64',
+        ipv6_address_mode: 'dhcpv6-stateful',
+        ipv6_ra_mode: 'dhcpv6-stateful',
       },
     );
     const extra_dhcp_opts = [{ opt_name: 'ntp-server', opt_value: '192.0.2.123' }];
@@ -87,6 +92,19 @@ describeRoot('DHCP', () => {
     expect(again.stderr).toContain(`DHCPACK of ${served.ip} from 198.51.100.1`);
     const released = await served.runAnyway('dhclient', ['-r', ...common]);
     expect(released.stderr).toContain(`DHCPRELEASE of ${served.ip}`);
+  });
+
+  test('the host gives dhclient the IPv6 address of the port', async () => {
+    const files = `${cloud.dataDir}/dhclient6`;
+    const common = ['-6', '-v', '-lf', `${files}.leases`, '-pf', `${files}.pid`, '-sf', '/bin/true', 'eth0'];
+    await served.runAnyway('dhclient', ['-1', ...common]);
+    const leases = await readFile(`${files}.leases`, 'utf8');
+    const port = await cloud.api('GET', `/v2.0/ports/${served.id}`);
+    const [, six] = (port.body as { port: { fixed_ips: { ip_address: string }[] } }).port.fixed_ips;
+    expect(six?.ip_address).toContain('2001:db8::');
+    expect(leases).toContain(`iaaddr ${six?.ip_address} `);
+    const { stderr } = await served.runAnyway('dhclient', ['-r', ...common]);
+    expect(stderr).toContain('Releasing');
   });
 
   test('a rogue server is cut off and counted', async () => {

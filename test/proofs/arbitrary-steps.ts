@@ -4,7 +4,15 @@
  * do not meet by chance. Conversations make them meet on purpose.
  */
 import fc from 'fast-check';
-import { type Cidr, cidr, isHost, linkLocalOf, widthOf } from '../../src/net/cidr.ts';
+import {
+  broadcast4,
+  type Cidr,
+  cidr,
+  dhcpServers6,
+  isHost,
+  linkLocalOf,
+  widthOf,
+} from '../../src/net/cidr.ts';
 import { broadcastMac, isMulticastMac, type Mac } from '../../src/net/mac.ts';
 import {
   listenerReport2,
@@ -180,6 +188,14 @@ function trafficArbitrary(layer: Network, srcPort: number): fc.Arbitrary<Frames>
     {
       weight: 1,
       arbitrary: fc.constant([six ? udpFrame(layer, 546, 547) : dhcpFrame(layer, 'client', layer.from)]),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.constant([
+        six
+          ? udpFrame({ ...layer, to: mac('33:33:00:01:00:02'), dst: dhcpServers6 }, 546, 547)
+          : dhcpFrame({ ...layer, to: broadcastMac, dst: broadcast4 }, 'client', layer.from),
+      ]),
     },
     {
       weight: 1,

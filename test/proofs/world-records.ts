@@ -58,11 +58,15 @@ export function recordsOf(world: World): Map<string, string> {
       }),
     );
   for (const { id, network, cidr, gateway, dhcp } of world.subnets.values()) {
+    const modes = {
+      enable_dhcp: dhcp,
+      ipv6_address_mode: dhcp && cidr.family === 6 ? 'dhcpv6-stateful' : null,
+    };
     const gateway_ip = gateway === null ? null : formatIp(gateway.family, gateway.bits);
     put(keys.subnet(network, id), {
       ...subnetRecord(id, network, formatCidr(cidr)),
       gateway_ip,
-      enable_dhcp: dhcp,
+      ...modes,
     });
   }
   for (const port of world.ports.values()) {

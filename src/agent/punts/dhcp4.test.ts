@@ -35,6 +35,7 @@ beforeEach(() => {
   facts.zones.set(network, zone(1));
   for (const each of [subnet(0), subnet(1)]) facts.subnets.set(each.id, each);
   facts.dhcpSubnets.set('s0' as SubnetId, {
+    stateful: false,
     dnsServers: [ip('192.0.2.53')],
     routes: [{ destination: net('10.9.0.0/16'), nexthop: ip('10.0.0.9') }],
   });
@@ -190,6 +191,7 @@ describe('other messages', () => {
     expect(outcomeOf({ 53: byte(4), 50: bytes('10.0.0.10') })).toEqual({
       kind: 'declined',
       address: ip('10.0.0.10'),
+      packets: [],
     });
     expect(answerTo({ 53: byte(4), 50: bytes('10.0.0.11') })).toBe('ignored');
   });

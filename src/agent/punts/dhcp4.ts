@@ -27,7 +27,7 @@ import { configurationOf, type DhcpSettings } from './dhcp4-configuration.ts';
 import { ignored, type PuntHandler, type PuntOutcome, type PuntView } from './handler.ts';
 
 /** The sender of all answers. No port can be mistaken for it: nothing is ever sent to it through the switch. */
-const serverMac = '02:50:43:00:00:43' as Mac;
+export const serverMac = '02:50:43:00:00:43' as Mac;
 /** As many as the meter lets through at once (agent/switch/metering.ts). */
 const maxWaitingPerPort = 10;
 
@@ -63,7 +63,7 @@ export function readRequest(data: Uint8Array): Dhcp | null {
 
 /** The port's addresses in subnets that are served, in the port's order. */
 function leasesOf(port: Port, { relations }: PuntView): Lease[] {
-  const subnets = relations.served.get(port.id) ?? [];
+  const subnets = relations.served4.get(port.id) ?? [];
   return port.fixedIps.flatMap((address) =>
     subnets.filter(({ cidr }) => contains(cidr, address)).map((subnet) => ({ subnet, address })),
   );
@@ -102,7 +102,7 @@ function answerTo(request: Dhcp, first: Lease, leases: readonly Lease[], send: S
       return answer(types.ack, holding(request.ciaddr.bits) ?? first);
     case types.decline: {
       const lease = holding(asked);
-      return lease === undefined ? ignored : { kind: 'declined', address: lease.address };
+      return lease === undefined ? ignored : { kind: 'declined', address: lease.address, packets: [] };
     }
     default:
       // What is released stays the port's: the model gives addresses.

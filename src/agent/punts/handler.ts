@@ -20,7 +20,7 @@ export type PuntOutcome =
   /** The packet ends here, and these leave by the port that sent it. */
   | { readonly kind: 'answered'; readonly packets: readonly Uint8Array[] }
   /** The packet ends here: the guest has seen another user of an address that the DHCP server gave it. */
-  | { readonly kind: 'declined'; readonly address: Cidr }
+  | { readonly kind: 'declined'; readonly address: Cidr; readonly packets: readonly Uint8Array[] }
   /** Nothing to do: the packet ends here. */
   | { readonly kind: 'ignored' }
   /** The packet ends here because somebody else has the address; counted as a drop of the port. */

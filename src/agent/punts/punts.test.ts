@@ -71,6 +71,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
     handlers: {
       'link-local': { maxWaitingPerPort, handle: counted },
       dhcp4: { maxWaitingPerPort, handle: counted },
+      dhcp6: { maxWaitingPerPort, handle: counted },
     },
   });
 }

@@ -99,7 +99,7 @@ export class Punts {
         if (local === undefined || this.#stopped) return;
         const punted = { data: packet.data, local };
         const outcome = handler.handle(punted, pipeline);
-        if (outcome.kind === 'answered') return this.#answer(inPort, outcome.packets);
+        if (outcome.kind === 'answered' || outcome.kind === 'declined') this.#answer(inPort, outcome.packets);
         if (!(await this.#carryOut(outcome, punted))) return;
         this.#onward.push({ inPort, data: packet.data });
         this.#options.onChange();

@@ -6,10 +6,12 @@
 import type { PuntKind } from '../../pipeline/punt-data.ts';
 import { dhcp4 } from './dhcp4.ts';
 import type { DhcpSettings } from './dhcp4-configuration.ts';
+import { dhcp6 } from './dhcp6.ts';
 import type { PuntHandler } from './handler.ts';
 import { linkLocals } from './link-locals.ts';
 
 export const puntHandlers = (dhcp: DhcpSettings): Readonly<Record<PuntKind, PuntHandler>> => ({
   'link-local': linkLocals,
   dhcp4: dhcp4(dhcp),
+  dhcp6: dhcp6(dhcp),
 });

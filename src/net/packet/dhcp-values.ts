@@ -145,7 +145,7 @@ const bytesOf = (value: string): Buffer | null =>
     : null;
 
 /** RFC 1035 3.1, without compression. */
-function domainBytes(value: string): Buffer | null {
+export function domainBytes(value: string): Buffer | null {
   const labels = value
     .replace(/\.$/, '')
     .split('.')

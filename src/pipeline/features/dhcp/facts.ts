@@ -7,17 +7,21 @@ import type { NetworkId, PortId, SubnetId } from '../../../policy/world.ts';
 
 export interface DhcpSubnet {
   readonly dnsServers: readonly Cidr[];
+  /** Of IPv6: ports get their addresses by DHCPv6, and not only what belongs to them. */
+  readonly stateful: boolean;
   /** The subnet's host routes; the gateway is not among them. */
   readonly routes: readonly DhcpRoute[];
 }
 
 /** Texts that do not parse are left out. */
-export function dhcpSubnetOf({ dns_nameservers: dns, host_routes: hops }: SubnetRecord): DhcpSubnet {
+export function dhcpSubnetOf(record: SubnetRecord): DhcpSubnet {
+  const { dns_nameservers: dns, host_routes: hops } = record;
   const routes = hops.flatMap(({ destination, nexthop }) => {
     const [to, by] = [parseCidr(destination), parseIp(nexthop)];
     return to === null || by === null ? [] : [{ destination: to, nexthop: by }];
   });
-  return { dnsServers: dns.flatMap((text) => parseIp(text) ?? []), routes };
+  const stateful = record.ipv6_address_mode === 'dhcpv6-stateful';
+  return { stateful, dnsServers: dns.flatMap((text) => parseIp(text) ?? []), routes };
 }
 
 export interface DhcpFacts {

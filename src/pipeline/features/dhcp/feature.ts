@@ -1,11 +1,12 @@
 /**
  * The built-in DHCP server's part in the switch: recognises what its clients ask and takes that to the agent, which answers
- * (`agent/punts/dhcp4.ts`). A network with a port that is trusted to serve is that port's: no flow is made there.
+ * (`agent/punts/dhcp4.ts`, `dhcp6.ts`). A network with a port that is trusted to serve is that port's: no flow is made there.
  * A request counts only from the port's own MAC, so a guest that bridges others asks for itself alone.
  */
-import { broadcast4, formatCidr } from '../../../net/cidr.ts';
+import type { Relation } from '../../../base/dataflow.ts';
+import { broadcast4, dhcpServers6, formatCidr } from '../../../net/cidr.ts';
 import { macToBits } from '../../../net/mac.ts';
-import type { Subnet } from '../../../policy/world.ts';
+import type { PortId, Subnet } from '../../../policy/world.ts';
 import { noAbilities } from '../../abilities.ts';
 import { punt } from '../../actions.ts';
 import { type Draft, flow } from '../../draft.ts';
@@ -18,15 +19,17 @@ import { register } from '../../registers.ts';
 import { sharedMeterOf } from '../../shared-meters.ts';
 import { serverAddress } from './relations.ts';
 
-function requests(local: LocalPort, subnets: readonly Subnet[], meter: number): Draft[] {
-  const userdata = writePuntData({ kind: 'dhcp4', ...local });
-  const from = {
-    ...dhcp.client4,
-    ...sentBy(local),
-    eth_src: macToBits(local.port.mac),
-    // The guards have marked it, so that no other packet is looked at that far. Unguarded ports meet no guard.
-    ...(isGuarded(local) ? { [register.dhcp]: 1 } : {}),
-  };
+const why = ({ port }: LocalPort) => ({ reason: 'dhcp-request', port: port.id }) as const;
+
+/** The guards have marked DHCP, so that no other packet is looked at that far. Unguarded ports meet no guard. */
+const fromOwnMac = (local: LocalPort) => ({
+  ...sentBy(local),
+  eth_src: macToBits(local.port.mac),
+  ...(isGuarded(local) ? { [register.dhcp]: 1 } : {}),
+});
+
+function requests4(local: LocalPort, subnets: readonly Subnet[], meter: number): Draft[] {
+  const actions = [punt<'dhcp'>(writePuntData({ kind: 'dhcp4', ...local }), meter)];
   // Requests are broadcasts until a client knows its server, and unicasts when it renews.
   const targets = [broadcast4, ...subnets.map(serverAddress)];
   const distinct = new Map(targets.map((target) => [formatCidr(target), target]));
@@ -34,26 +37,41 @@ function requests(local: LocalPort, subnets: readonly Subnet[], meter: number): 
     flow(
       'dhcp',
       'request',
-      { ...from, ip_dst: address(target) },
-      { actions: [punt(userdata, meter)] },
-      { reason: 'dhcp-request', port: local.port.id },
+      { ...dhcp.client4, ...fromOwnMac(local), ip_dst: address(target) },
+      { actions },
+      why(local),
     ),
   );
+}
+
+/** The server lets no client speak to it by unicast, so all requests go to the group of servers. */
+function requests6(local: LocalPort, meter: number): Draft[] {
+  const actions = [punt<'dhcp'>(writePuntData({ kind: 'dhcp6', ...local }), meter)];
+  const match = { ...dhcp.client6, ...fromOwnMac(local), ipv6_dst: address(dhcpServers6) };
+  return [flow('dhcp', 'request', match, { actions }, why(local))];
 }
 
 export const dhcpService: Feature = {
   defaults: [flow('dhcp', 'none', {}, { goto: after('dhcp') }, { reason: 'no-dhcp-request' })],
 
-  declare: ({ graph, facts, relations: { served, locals }, install }) =>
-    install(
-      graph.map('dhcp-flows', served, (id, subnets, read) => {
-        const local = read(locals, id);
-        const { meterSpread } = read(facts.abilities, 'switch') ?? noAbilities;
-        const meter = local && sharedMeterOf('dhcp', local.key, meterSpread);
-        // Without a meter a guest could flood the agent with packets, so then nothing is punted.
-        return local === undefined || meter === undefined || meter === null
-          ? undefined
-          : requests(local, subnets, meter);
-      }),
-    ),
+  declare: ({ graph, facts, relations: { served4, served6, locals }, install }) => {
+    const installFor = (
+      name: string,
+      served: Relation<PortId, readonly Subnet[]>,
+      requests: (local: LocalPort, subnets: readonly Subnet[], meter: number) => Draft[],
+    ) =>
+      install(
+        graph.map(name, served, (id, subnets, read) => {
+          const local = read(locals, id);
+          const { meterSpread } = read(facts.abilities, 'switch') ?? noAbilities;
+          const meter = local && sharedMeterOf('dhcp', local.key, meterSpread);
+          // Without a meter a guest could flood the agent with packets, so then nothing is punted.
+          return local === undefined || meter === undefined || meter === null
+            ? undefined
+            : requests(local, subnets, meter);
+        }),
+      );
+    installFor('dhcp4-flows', served4, requests4);
+    installFor('dhcp6-flows', served6, (local, _, meter) => requests6(local, meter));
+  },
 };

@@ -9,8 +9,10 @@ import type { LocalPortRelations } from '../classify/relations.ts';
 export interface DhcpRelations {
   /** Ports that may be DHCP servers, wherever they are: where there is one, the built-in server is silent. */
   readonly dhcpServers: Relation<NetworkId, ReadonlyMap<PortId, true>>;
-  /** The subnets by which a port here gets addresses. A port that gets none is not here. */
-  readonly served: Relation<PortId, readonly Subnet[]>;
+  /** The IPv4 subnets by which a port here gets addresses. A port that gets none is not here. */
+  readonly served4: Relation<PortId, readonly Subnet[]>;
+  /** The IPv6 subnets by which it gets addresses or what belongs to them. */
+  readonly served6: Relation<PortId, readonly Subnet[]>;
 }
 
 /** The address by which the built-in server names itself: the gateway, else the metadata address. */
@@ -34,10 +36,11 @@ export function declareDhcp(
   const dhcpServers = graph.index('dhcp-servers', facts.ports, (_, { network, dhcpServer }) =>
     dhcpServer ? [[network, true as const] as const] : [],
   );
-  const served = graph.map('dhcp-served', locals, (_, { port, up }, read) => {
-    if (!up || port.cloudOwned || read(dhcpServers, port.network) !== undefined) return undefined;
-    const subnets = subnetsFor(port, [...(read(subnetsOf, port.network)?.values() ?? [])], 4);
-    return subnets.length > 0 ? subnets : undefined;
-  });
-  return { dhcpServers, served };
+  const servedBy = (family: Family) =>
+    graph.map(`dhcp${family}-served`, locals, (_, { port, up }, read) => {
+      if (!up || port.cloudOwned || read(dhcpServers, port.network) !== undefined) return undefined;
+      const subnets = subnetsFor(port, [...(read(subnetsOf, port.network)?.values() ?? [])], family);
+      return subnets.length > 0 ? subnets : undefined;
+    });
+  return { dhcpServers, served4: servedBy(4), served6: servedBy(6) };
 }

@@ -9,7 +9,18 @@ export const dhcpTables = {
   /** What a client asks of the built-in server goes to the agent, and nowhere else. */
   dhcp: {
     id: 18,
-    match: [network, source, dhcp, 'eth_type', 'eth_src', 'ip_proto', 'ip_dst', 'udp_src', 'udp_dst'],
+    match: [
+      network,
+      source,
+      dhcp,
+      'eth_type',
+      'eth_src',
+      'ip_proto',
+      'ip_dst',
+      'ipv6_dst',
+      'udp_src',
+      'udp_dst',
+    ],
     neutral: 'all',
     bands: { request: 100, none: 0 },
     output: ['controller'],
