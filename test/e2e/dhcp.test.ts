@@ -104,7 +104,7 @@ describeRoot('DHCP', () => {
     expect(six?.ip_address).toContain('2001:db8::');
     expect(leases).toContain(`iaaddr ${six?.ip_address} `);
     const { stderr } = await served.runAnyway('dhclient', ['-r', ...common]);
-    expect(stderr).toContain('Releasing');
+    expect(stderr).toContain('Release on eth0');
   });
 
   test('a rogue server is cut off and counted', async () => {
