@@ -13,15 +13,18 @@ export interface DhcpSubnet {
   readonly routes: readonly DhcpRoute[];
 }
 
-/** Texts that do not parse are left out. */
+/** Texts that do not parse, and addresses of the other family, are left out: an option has no room for them. */
 export function dhcpSubnetOf(record: SubnetRecord): DhcpSubnet {
-  const { dns_nameservers: dns, host_routes: hops } = record;
-  const routes = hops.flatMap(({ destination, nexthop }) => {
-    const [to, by] = [parseCidr(destination), parseIp(nexthop)];
-    return to === null || by === null ? [] : [{ destination: to, nexthop: by }];
-  });
-  const stateful = record.ipv6_address_mode === 'dhcpv6-stateful';
-  return { stateful, dnsServers: dns.flatMap((text) => parseIp(text) ?? []), routes };
+  const fitting = (ip: Cidr | null): Cidr[] => (ip?.family === record.ip_version ? [ip] : []);
+  return {
+    stateful: record.ipv6_address_mode === 'dhcpv6-stateful',
+    dnsServers: record.dns_nameservers.flatMap((text) => fitting(parseIp(text))),
+    routes: record.host_routes.flatMap(({ destination, nexthop }) =>
+      fitting(parseCidr(destination)).flatMap((to) =>
+        fitting(parseIp(nexthop)).map((by) => ({ destination: to, nexthop: by })),
+      ),
+    ),
+  };
 }
 
 export interface DhcpFacts {
