@@ -121,7 +121,7 @@ export class Scopes {
     const match: Match = (change.before ?? change.after)?.match ?? {};
     const network = this.networkOf(change);
     if (network !== null) return new Set([network]);
-    if (match.in_port !== undefined) return this.#ofWays(change);
+    if (match.in_port !== undefined || match.tun_id !== undefined) return this.#ofWays(change);
     for (const field of setRegisters) {
       const set = match[field];
       if (typeof set === 'number') return this.#ofSet(set, loss);

@@ -40,7 +40,7 @@ const named = (name: keyof typeof texts, changes: Partial<PortText> = {}): Port 
 
 let pipeline: Pipeline;
 beforeEach(() => {
-  pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
+  pipeline = new Pipeline({ host: 'here', abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
   const world = worldFrom({
     ports: Object.values(texts),
@@ -231,4 +231,37 @@ test('growth is not suspect', () => {
   ).toEqual([]);
   expect(suspects(({ zones }) => zones.set('n3' as NetworkId, zone(7)))).toEqual([]);
   expect(rule(0)).toEqual([]);
+});
+
+describe.each(['geneve', 'vxlan'] as const)('of ports behind a %s tunnel', (type) => {
+  const vtep = (address: string) => ({ address: ip(address), types: [type] });
+  const endpoint = (name: string, address: string | null) =>
+    suspects(({ vteps }) => (address === null ? vteps.delete(name) : vteps.set(name, vtep(address))));
+  beforeEach(() => {
+    pipeline.facts.tunnels.set(type, 900);
+    endpoint('here', '192.0.2.1');
+  });
+
+  test('what comes raises none', () => {
+    // Group packets of ports here get a flow of their own.
+    expect(endpoint('there', '192.0.2.2')).toEqual([n1]);
+    expect(endpoint('third', '192.0.2.3')).toEqual([]);
+    expect(put(portFrom({ id: 'new', mac: '02:00:00:00:00:05', host: 'third' }))).toEqual([]);
+  });
+
+  test('what goes raises its network alone', () => {
+    endpoint('there', '192.0.2.2');
+    endpoint('third', '192.0.2.3');
+    expect(put(named('wide', { adminUp: false }))).toEqual([n1]);
+    expect(put(named('wide'))).toEqual([]);
+    expect(put(named('wide', { host: 'third' }))).toEqual([n1]);
+    expect(suspects(({ ports }) => ports.delete('wide' as PortId))).toEqual([n1]);
+    expect(suspects(({ ports }) => ports.delete('far' as PortId))).toEqual([n1]);
+  });
+
+  test('a host that goes, or has another endpoint, raises the networks of its ports', () => {
+    endpoint('there', '192.0.2.2');
+    expect(endpoint('there', '192.0.2.9')).toEqual([n1]);
+    expect(endpoint('there', null)).toEqual([n1]);
+  });
 });

@@ -6,6 +6,8 @@ export const deliveryTables = {
   dispatch: {
     id: 54,
     match: [register.destination, register.network, register.host],
+    // The way to another host forbids nothing.
+    neutral: ['tunnel'],
     bands: { tunnel: 200, port: 100, gone: 0 },
     rewrite: ['tun_id', 'tun_dst', 'tun_ipv6_dst', 'tun_metadata0'],
     output: ['port'],

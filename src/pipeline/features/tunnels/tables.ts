@@ -10,6 +10,8 @@ export const tunnelTables = {
   tunnel_host: {
     id: 32,
     match: ['in_port', 'tun_src', 'tun_ipv6_src'],
+    // Who of the host may send is a flow of tunnel_sender, and goes with the host.
+    neutral: ['known'],
     bands: { known: 100, unknown: 0 },
     load: [host],
     next: ['tunnel_sender'],
