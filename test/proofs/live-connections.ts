@@ -49,6 +49,10 @@ function addressesOf(world: World, port: Port): Cidr[] {
 
 const isHere = (port: Port): boolean => port.host === host;
 
+/** Packets from it come through a tunnel, so records name it. */
+const isTunnelled = ({ vteps }: World, port: Port): boolean =>
+  !isHere(port) && port.host !== null && vteps.has(host) && vteps.has(port.host);
+
 /** Some connections that ports of this host could have admitted: every `stride`-th from `first` on. */
 export function* candidates(world: World, first: number, stride: number): Generator<ConnectionOfPorts> {
   let at = first;
@@ -56,12 +60,14 @@ export function* candidates(world: World, first: number, stride: number): Genera
     const all = [...world.ports.values()].filter((port) => port.network === network);
     const far = all.filter((port) => !isHere(port)).flatMap((port) => addressesOf(world, port).slice(0, 1));
     const ends: readonly (readonly [PortId | null, readonly Cidr[]])[] = [
-      ...all.filter(isHere).map((port) => [port.id, addressesOf(world, port)] as const),
+      ...all
+        .filter((port) => isHere(port) || isTunnelled(world, port))
+        .map((port) => [port.id, addressesOf(world, port)] as const),
       [null, [...strangers, ...far.slice(0, 6)]],
     ];
     for (const [originator, sources] of ends)
       for (const [responder, targets] of ends) {
-        if (originator === responder) continue;
+        if (originator === responder || (isAwayIn(world, originator) && isAwayIn(world, responder))) continue;
         for (const src of sources)
           for (const dst of targets) {
             if (src.family !== dst.family) continue;

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tunnelTypes } from '../../src/model/vtep.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import type { ChangedFlow } from '../../src/pipeline/tightening/losses.ts';
 import { type ConnectionOfPorts, stands } from '../../src/policy/standing.ts';
@@ -14,6 +15,7 @@ import { Driver } from './driver.ts';
 import { removalsOf, settingsOf } from './facts-of.ts';
 import { admitted, hasFallen, isAwayIn, networksOf } from './live-connections.ts';
 import { worldText } from './telling.ts';
+import { host, vtepsOf } from './worlds.ts';
 
 const histories = Number(process.env.PORTCULLIS_PROOF_TIGHTENINGS ?? 60);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
@@ -27,7 +29,7 @@ class Host {
   #ofports = new Map<PortId, number>();
 
   constructor(maxCountedApart: number) {
-    this.pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
+    this.pipeline = new Pipeline({ host, abilities: { answersNd: true, meterSpread: 1 }, maxCountedApart });
   }
 
   /** The networks that the change to a world marks. */
@@ -90,6 +92,11 @@ function count(kind: string, marked: ReadonlySet<NetworkId>, fallen: readonly Co
   tally.needed += networksOf(fallen).size;
 }
 
+/** The ports of the other host send through a tunnel. */
+const tunnelledWorld = fc
+  .tuple(worldArbitrary, fc.constantFrom(...tunnelTypes))
+  .map(([world, type]) => ({ ...world, vteps: vtepsOf([host, 'elsewhere'], type) }));
+
 const steps = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: changeArbitrary.map((change) => [change]) },
@@ -103,7 +110,7 @@ test(`no forbidden connection is missed (${histories} histories, seed ${seed})`,
 }, () => {
   fc.assert(
     fc.property(
-      fc.oneof(worldArbitrary, historicWorldArbitrary),
+      fc.oneof(worldArbitrary, historicWorldArbitrary, tunnelledWorld),
       steps,
       fc.constantFrom(0, 5, 2048),
       fc.nat(16),

@@ -60,7 +60,7 @@ describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
   afterAll(() => hosts.stop());
 
   test(`three switches do what the evaluator says (${worlds} worlds, seed ${seed})`, {
-    timeout: 300_000,
+    timeout: 300_000 + 30_000 * worlds,
   }, async () => {
     let crossed = 0;
     const result = await fc.check(
@@ -98,7 +98,9 @@ describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
     expect(crossed).toBeGreaterThan(worlds);
   });
 
-  test('the spoof matrix from the other host: zero escapes, zero losses', { timeout: 120_000 }, async () => {
+  test('the spoof matrix from the other host: zero escapes, zero losses', {
+    timeout: 120_000 + 3_600_000 / everyNth,
+  }, async () => {
     const [self, peer] = ['self', 'peer'] as [PortId, PortId];
     const whole = matrixWorld('tracked');
     const world: World = {
