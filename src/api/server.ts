@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { bug, Fault, reasonOf } from '../base/errors.ts';
 import { usualMtu } from '../model/network.ts';
 import { noQuotas, type QuotaLimits } from '../model/quota.ts';
+import type { PairForwarding } from '../model/records.ts';
 import { type SegmentRules, usualSegmentRules } from '../model/segments.ts';
 import type { Store } from '../store/contract.ts';
 import { registerExtensions } from './extensions.ts';
@@ -56,6 +57,8 @@ export interface ApiOptions {
   readonly allowRemoteWithoutAuth?: boolean;
   /** Allowed pairs must be single addresses in a subnet of the port's fixed IPs. */
   readonly strictPairs?: boolean;
+  /** Who gets what is for a MAC of several ports in new networks; absent: the owner. */
+  readonly pairForwarding?: PairForwarding;
   /** The largest packet on the links between hypervisors, in bytes; absent: 1500. */
   readonly mtu?: number;
   /** How networks may be carried; absent: `local` ones for tenants, and no VLANs. */
@@ -109,6 +112,7 @@ export function createApi(options: ApiOptions): Api {
     addresses: new AddressBook(view),
     newId: options.newId ?? randomUUID,
     strictPairs: options.strictPairs ?? false,
+    pairForwarding: options.pairForwarding ?? 'detect',
     mtu: options.mtu ?? usualMtu,
     segments: options.segments ?? usualSegmentRules,
     quotas: options.quotas ?? noQuotas,

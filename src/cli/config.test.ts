@@ -58,7 +58,7 @@ describe('where values come from', () => {
         project_domain: 'Default',
         trust: 30,
       },
-      address_pairs: { strict: false },
+      address_pairs: { strict: false, forwarding: 'detect' },
       network: {
         mtu: 1500,
         physical_mtus: '',

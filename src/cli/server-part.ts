@@ -31,6 +31,7 @@ export async function startServer({ settings, store, log, metrics, onStop }: Par
     listen: parseListen(settings.listen) ?? bug('the configuration was not checked'),
     allowRemoteWithoutAuth: settings.allow_remote_without_auth,
     strictPairs: settings.address_pairs.strict,
+    pairForwarding: settings.address_pairs.forwarding,
     mtu: settings.network.mtu,
     segments: segmentRulesOf(settings.network),
     quotas: settings.quota,

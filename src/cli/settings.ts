@@ -161,6 +161,12 @@ const rows = {
     description: "allowed pairs must be single addresses in a subnet of the port's fixed IPs",
     default: false,
   },
+  'address_pairs.forwarding': {
+    part: 'server',
+    description: 'in new networks, what is for a MAC of several ports goes to its owner or to all of them',
+    default: 'detect',
+    oneOf: ['detect', 'broadcast'],
+  },
   'network.mtu': {
     part: 'server',
     description:

@@ -20,6 +20,7 @@ import type {
   HostRecord,
   LinkLocalRecord,
   NetworkRecord,
+  OwnerRecord,
   PortRecord,
   QosPolicyRecord,
   RbacPolicyRecord,
@@ -55,6 +56,8 @@ export const keys = {
   binding: recordsAt('bindings/:network/:id', jsonOf<BindingRecord>(), 'agent'),
   /** A link-local address that passed duplicate-address detection: the first port that claims it gets it. */
   linkLocal: recordsAt('link-locals/:network/:address', jsonOf<LinkLocalRecord>(), 'agent'),
+  /** The port that claimed an address last, of those that may. */
+  owner: recordsAt('owners/:network/:address', jsonOf<OwnerRecord>(), 'agent'),
   agentNote: recordsAt('agent-notes/:host', jsonOf<AgentNote>(), 'server'),
   host: recordsAt('hosts/:host', jsonOf<HostRecord>(), 'agent'),
   /** Exists while the host lives: it is put with a lease. The value is the version of its agent. */

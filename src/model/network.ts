@@ -75,6 +75,14 @@ export const networkAttributes = {
     fallback: false,
     about: "Whether allowed pairs may claim the gateway's, a service's or the metadata address.",
   },
+  address_pairs_forwarding: {
+    post: 'allowed',
+    put: true,
+    validate: oneOf(['detect', 'broadcast']),
+    filter: 'text',
+    about:
+      'Who gets what is for a MAC of several ports: `detect`, the port that claimed its address last; `broadcast`, all of them.',
+  },
   [external]: {
     ...boolean,
     fallback: false,
@@ -145,6 +153,9 @@ export function newNetwork(
     port_security_mode: draft.port_security_mode,
     dhcp_trusted: draft.dhcp_trusted,
     allow_reserved_pairs: draft.allow_reserved_pairs,
+    ...(draft.address_pairs_forwarding === undefined
+      ? {}
+      : { address_pairs_forwarding: draft.address_pairs_forwarding }),
     qos_policy_id: draft.qos_policy_id,
     ...(provider === undefined ? {} : { provider }),
     ...(draft[external] ? { [external]: true } : {}),

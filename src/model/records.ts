@@ -22,6 +22,8 @@ export interface Taggable {
 }
 
 /** How strictly a port with port security on is held: see `port_security_mode`. */
+/** Who gets what is for a MAC of several ports: the owner of its addresses, or all of them. */
+export type PairForwarding = 'detect' | 'broadcast';
 export type PortSecurityMode = 'strict' | 'mac-only';
 
 export interface NetworkRecord extends StandardAttributes, Taggable {
@@ -39,6 +41,8 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly dhcp_trusted: boolean;
   /** Allowed pairs may claim the network's gateway, DHCP and metadata addresses. */
   readonly allow_reserved_pairs: boolean;
+  /** Whether an address of several ports goes to its owner or to all of them. Older records lack it: `detect`. */
+  readonly address_pairs_forwarding?: PairForwarding;
   /** Holds for ports that have no policy of their own and are not the cloud's own. */
   readonly qos_policy_id: string | null;
   /** Absent where it is false. */
@@ -287,6 +291,23 @@ export interface ToldRecord {
 export interface LinkLocalRecord {
   readonly port: string;
   readonly mac: string;
+}
+
+/** How an owner's claim came: nobody asked, or somebody did. */
+export type ClaimForm = 'announcement' | 'answer';
+
+/** Who holds an address that several ports may claim: the last of them that claimed it. */
+export interface OwnerRecord {
+  readonly port: string;
+  /** The host that saw the claim: the port's. */
+  readonly host: string;
+  /** The MAC that the port uses the address with. */
+  readonly mac: string;
+  /** Grows by one with each change of owner. */
+  readonly generation: number;
+  /** By that host's clock: for people, compared with nothing. */
+  readonly since: string;
+  readonly how: ClaimForm;
 }
 
 /** The notes of administrators about a host. */

@@ -122,6 +122,10 @@ export const punt = <T extends TableWithOutput<'controller'>>(
   meter: number,
 ): ActionOf<T> => allowed({ type: 'controller', userdata, meter });
 
+/** The same for packets that are limited before. */
+export const puntCopy = <T extends TableWithOutput<'controller'>>(userdata: Uint8Array): ActionOf<T> =>
+  allowed({ type: 'controller', userdata });
+
 /** What an output that truncates keeps at least: an Ethernet header. */
 const minTruncation = 14;
 

@@ -60,7 +60,13 @@ function rule(at: number, direction: Direction, family: 4 | 6, remote: Remote) {
 function installed({ members, rules }: Size): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networks.set(network, {
+    id: network,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
   facts.zones.set(network, zone(1));
   facts.groups.set(local, { id: local, stateful: true });
   facts.groups.set(far, { id: far, stateful: true });
@@ -158,6 +164,8 @@ const joined = {
   'ingress-member-flows-installed': 2,
   'reserved-by-port': 1,
   remotes: 1,
+  'own-macs': 1,
+  'pair-macs': 1,
 };
 
 /** An address that goes and one that comes are two, in each family. */
@@ -240,6 +248,9 @@ const plugged = {
   'prefixed-locals': 1,
   'reserved-by-port': 1,
   remotes: 1,
+  'own-macs': 1,
+  'pair-macs': 1,
+  'claim-flows': 1,
 };
 
 const sizes: readonly Size[] = [

@@ -4,6 +4,7 @@ import { declareSwitchFacts, type SwitchFacts } from './abilities.ts';
 import { type ClassifyFacts, declareClassifyFacts } from './features/classify/facts.ts';
 import { type DhcpFacts, declareDhcpFacts } from './features/dhcp/facts.ts';
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
+import { declareOwnerFacts, type OwnerFacts } from './features/owners/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
 import { declareGroupFacts, type GroupFacts } from './features/security-groups/facts.ts';
 import { declareTunnelFacts, type TunnelFacts } from './features/tunnels/facts.ts';
@@ -12,6 +13,7 @@ export interface Facts
   extends SwitchFacts,
     ClassifyFacts,
     GuardFacts,
+    OwnerFacts,
     GroupFacts,
     QosFacts,
     TunnelFacts,
@@ -21,6 +23,7 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
   ...declareClassifyFacts(graph),
   ...declareGuardFacts(graph),
+  ...declareOwnerFacts(graph),
   ...declareGroupFacts(graph),
   ...declareQosFacts(graph),
   ...declareTunnelFacts(graph),

@@ -6,6 +6,7 @@ import { dhcpService } from './features/dhcp/feature.ts';
 import { forwarding } from './features/forwarding/feature.ts';
 import { guards } from './features/guards/feature.ts';
 import { ingressGuards } from './features/ingress-guard/feature.ts';
+import { owners } from './features/owners/feature.ts';
 import { qos } from './features/qos/feature.ts';
 import { records } from './features/records/feature.ts';
 import { responder } from './features/responder/feature.ts';
@@ -23,6 +24,7 @@ export const features: readonly Feature[] = [
   responder,
   qos,
   tunnels,
+  owners,
   forwarding,
   ingressGuards,
   records,

@@ -11,6 +11,7 @@ const positions = [
   ['dhcp', 'dhcp'],
   ['responder', 'responder'],
   ['egressQos', 'egress_qos'],
+  ['claims', 'claims'],
   ['forwarding', 'l2'],
   ['ingressGuard', 'ingress_type'],
   ['ingressTracking', 'ingress_ct'],

@@ -9,12 +9,20 @@ import type { SharedMeterKind } from './shared-meters.ts';
 export const puntKinds = {
   /** A duplicate-address probe for a link-local address that is not the port's yet. */
   'link-local': { code: 1, meter: 'probe' },
+  /** A claim of an address that several ports may have: a copy. It shares the meter of answers. */
+  claim: { code: 2, meter: 'answer' },
   /** A DHCPv4 request that the agent answers. */
   dhcp4: { code: 3, meter: 'dhcp' },
   /** The same of DHCPv6. */
   dhcp6: { code: 4, meter: 'dhcp' },
 } as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
+
+/**
+ * What the switch writes into a claim that it learns from: a rewritten packet is looked at by ovs-vswitchd each time. The flow
+ * has then shown that it is a claim.
+ */
+export const claimMark = { arpOp: 0xfe, icmpCode: 254 } as const;
 
 const version = 1;
 const size = 10;

@@ -52,6 +52,10 @@ export const flag = {
   piece: 16,
   /** The packet came through a tunnel, so it goes into none. */
   tunnelled: 32,
+  /** The register of the receiver has the port that announced the MAC last, which the switch itself has learned. */
+  learned: 64,
+  /** Of an announcement: another one for the MAC was learned a moment ago. */
+  held: 128,
 } as const;
 
 /** The fields that rules may need beside the protocol. */

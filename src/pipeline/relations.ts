@@ -10,6 +10,7 @@ import { type DhcpRelations, declareDhcp } from './features/dhcp/relations.ts';
 import { declareForwarding, type ForwardingRelations } from './features/forwarding/relations.ts';
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
+import { declareOwners, type OwnerRelations } from './features/owners/relations.ts';
 import { declareQos, newQosIds, type QosIds, type QosRelations } from './features/qos/budgets.ts';
 import { declareHolders, type ResponderRelations } from './features/responder/relations.ts';
 import { type GroupIds, newGroupIds } from './features/security-groups/ids.ts';
@@ -23,6 +24,7 @@ export interface Relations
     ForwardingRelations,
     DhcpRelations,
     ResponderRelations,
+    OwnerRelations,
     GroupRelations,
     ReservedRelations,
     QosRelations,
@@ -49,6 +51,7 @@ export function declareRelations(
   const guards = declareGuards(graph, facts, networks);
   const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids.sets) };
   const forwarding = declareForwarding(graph, ports);
+  const owners = declareOwners(graph, facts);
   const dhcp = declareDhcp(graph, facts, ports, guards.linkLocals.subnetsOf);
   const responder = declareHolders(graph, facts, ports);
   const groups = declareGroups(graph, facts, { ...ports, ...responder }, maxCountedApart);
@@ -59,6 +62,7 @@ export function declareRelations(
     ...guards,
     ...ports,
     ...forwarding,
+    ...owners,
     ...dhcp,
     ...responder,
     ...groups,

@@ -8,6 +8,7 @@ import { type dhcpReasons, dhcpTables } from './features/dhcp/tables.ts';
 import { type forwardingReasons, forwardingTables } from './features/forwarding/tables.ts';
 import { type guardReasons, guardTables } from './features/guards/tables.ts';
 import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
+import { type ownerReasons, ownerTables } from './features/owners/tables.ts';
 import { type qosReasons, qosTables } from './features/qos/tables.ts';
 import { type recordReasons, recordTables } from './features/records/tables.ts';
 import { type responderReasons, responderTables } from './features/responder/tables.ts';
@@ -25,6 +26,7 @@ export const tables = {
   ...responderTables,
   ...qosTables,
   ...tunnelTables,
+  ...ownerTables,
   ...forwardingTables,
   ...ingressGuardTables,
   ...recordTables,
@@ -41,6 +43,7 @@ export type PassReason =
   | keyof typeof responderReasons
   | keyof typeof qosReasons
   | keyof typeof tunnelReasons
+  | keyof typeof ownerReasons
   | keyof typeof forwardingReasons
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons

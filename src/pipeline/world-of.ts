@@ -10,5 +10,6 @@ export const worldOf = (facts: Facts): World => ({
   rules: new Map(facts.rules.entries()),
   addressGroups: new Map(facts.addressGroups.entries()),
   linkLocals: [...facts.linkLocals.entries()].map(([, linkLocal]) => linkLocal),
+  owners: [...facts.owners.entries()].map(([, owner]) => owner),
   vteps: new Map(facts.vteps.entries()),
 });

@@ -3,9 +3,9 @@
  * metadata), or the port that names it. A port names its fixed IPs, its pairs of one address, and the EUI-64
  * link-local addresses of its MACs. These are facts of single records; frequent callers keep an index.
  */
-import { type Cidr, cidr, isHost, lastOf, linkLocalOf } from '../net/cidr.ts';
+import { type Cidr, cidr, contains, isHost, lastOf, linkLocalOf } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
-import type { Port, Subnet } from './world.ts';
+import type { Pair, Port, Subnet } from './world.ts';
 
 /** 169.254.169.254 and fe80::a9fe:a9fe, at which guests of every cloud ask for their metadata. */
 export const metadata4: Cidr = cidr(4, 0xa9fea9fen);
@@ -36,4 +36,10 @@ export const gatewaysOf = (subnets: Iterable<Subnet>): Cidr[] =>
  */
 export function reservedAddresses(subnets: Iterable<Subnet>, services: Iterable<Port>): Cidr[] {
   return [...gatewaysOf(subnets), ...[...services].flatMap(namedAddresses), ...metadataAddresses];
+}
+
+/** Whether a fixed IP or a pair gives a port the address with the MAC. */
+export function mayUse(port: Port, { address, mac }: { readonly address: Cidr; readonly mac: Mac }): boolean {
+  const gives = (pair: Pair): boolean => pair.mac === mac && contains(pair.ip, address);
+  return port.pairs.some(gives) || port.fixedIps.some((ip) => gives({ mac: port.mac, ip }));
 }

@@ -5,7 +5,7 @@
 import { tunnelBetween } from '../model/vtep.ts';
 import type { Cidr } from '../net/cidr.ts';
 import { contains, isHost } from '../net/cidr.ts';
-import { broadcastMac, isMulticastMac } from '../net/mac.ts';
+import { broadcastMac, isMulticastMac, type Mac } from '../net/mac.ts';
 import { arpOps } from '../net/packet/arp.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
@@ -13,8 +13,8 @@ import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/
 import { coversAddress, identityOf, namesAddress, sameIp, unspecified4, unspecified6 } from './identity.ts';
 import { icmpv6TypeOf } from './packet.ts';
 import type { Reply } from './verdict.ts';
-import type { Port, World } from './world.ts';
-import { portsOf } from './world-index.ts';
+import type { NetworkId, Port, World } from './world.ts';
+import { ownedWith, portsOf } from './world-index.ts';
 
 /**
  * The ports on `hosts` that a frame is for, in the order of their ids; the sender is among them where it holds the
@@ -29,11 +29,30 @@ export function addressees(
   const flooded = isMulticastMac(dst);
   const held = portsOf(world, sender.network)
     .filter(({ host }) => host !== null && hosts.has(host))
-    .filter((port) => flooded || identityOf(world, port).macs.has(dst))
+    .filter((port) => flooded || (identityOf(world, port).macs.has(dst) && isGivenTo(world, port, dst)))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   const up = held.filter(({ adminUp }) => adminUp);
   return up.length > 0 || flooded ? up : held.slice(0, 1);
 }
+
+/**
+ * Whether a port that may use a MAC gets what is for it. Where several may, and it is nobody's own, only those get it that
+ * own an address with it, once there are any.
+ */
+function isGivenTo(world: World, { id, network }: Port, mac: Mac): boolean {
+  const owners = ownersWith(world, network, mac);
+  if (owners.length === 0 || world.networks.get(network)?.broadcastsPairs !== false) return true;
+  return owners.some((owner) => owner.id === id) || portsOf(world, network).some((port) => port.mac === mac);
+}
+
+/** The ports that own an address with a MAC. An owner that is down, or may not use the address any more, is none. */
+const ownersWith = (world: World, network: NetworkId, mac: Mac): readonly Port[] =>
+  ownedWith(world, network, mac).flatMap((owner) => {
+    const port = world.ports.get(owner.port);
+    if (port?.network !== network) return [];
+    const holds = port.pairs.some((pair) => pair.mac === mac && contains(pair.ip, owner.address));
+    return holds && port.adminUp && port.host !== null ? [port] : [];
+  });
 
 /**
  * The port that a host takes for the sender of what comes through a tunnel. Geneve names it. On VXLAN it is the first port

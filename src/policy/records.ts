@@ -9,6 +9,7 @@ import type {
   BridgeRecord,
   LinkLocalRecord,
   NetworkRecord,
+  OwnerRecord,
   PortRecord,
   QosPolicyRecord,
   SecurityGroupRecord,
@@ -30,6 +31,7 @@ import type {
   LinkLocal,
   Network,
   NetworkId,
+  Owner,
   Pair,
   Port,
   PortId,
@@ -55,6 +57,7 @@ export function networkOf(record: NetworkRecord): Network {
     id: record.id as NetworkId,
     adminUp: record.admin_state_up,
     allowsReservedPairs,
+    broadcastsPairs: record.address_pairs_forwarding === 'broadcast',
     qosPolicy: qosPolicyIdOf(record),
   };
 }
@@ -231,4 +234,13 @@ export function recordedLinkLocalOf(
   const mac = parseMac(record.mac);
   if (ip === null || ip.family !== 6 || mac === null) return null;
   return { network: network as NetworkId, address: ip, port: record.port as PortId, mac };
+}
+
+/** `network` and `address` come from the record's key. */
+export function recordedOwnerOf(network: string, address: string, record: OwnerRecord): Owner | null {
+  const ip = parseIp(address);
+  const mac = parseMac(record.mac);
+  const { port, generation } = record;
+  if (ip === null || mac === null || !Number.isSafeInteger(generation)) return null;
+  return { network: network as NetworkId, address: ip, port: port as PortId, mac, generation };
 }

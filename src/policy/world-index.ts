@@ -3,6 +3,7 @@
  * Each is built once, when first needed, and kept as long as its world. So a world must not change. Holds no verdicts.
  */
 import { type Cidr, cidr, type Family, isHost, linkLocalOf } from '../net/cidr.ts';
+import type { Mac } from '../net/mac.ts';
 import { reservedAddresses } from './address-owners.ts';
 import type {
   AddressGroup,
@@ -10,6 +11,7 @@ import type {
   GroupId,
   LinkLocal,
   NetworkId,
+  Owner,
   Port,
   PortId,
   Rule,
@@ -31,6 +33,8 @@ interface WorldIndex {
   readonly linkLocals: ReadonlyMap<PortId, readonly LinkLocal[]>;
   /** By network and bits of the address. */
   readonly linkLocalsAt: ReadonlyMap<string, readonly LinkLocal[]>;
+  /** By network and MAC. */
+  readonly owners: ReadonlyMap<string, readonly Owner[]>;
   readonly rules: ReadonlyMap<GroupId, readonly Rule[]>;
   /** By direction, family and the groups' ids. */
   readonly rulesOfSets: Map<string, readonly Rule[]>;
@@ -59,6 +63,7 @@ function indexOf(world: World): WorldIndex {
       subnets: gather(world.subnets.values(), ({ network }) => network),
       linkLocals: gather(world.linkLocals, ({ port }) => port),
       linkLocalsAt: gather(world.linkLocals, ({ network, address }) => `${network} ${address.bits}`),
+      owners: gather(world.owners, ({ network, mac }) => `${network} ${mac}`),
       rules: gather(world.rules.values(), ({ group }) => group),
       rulesOfSets: new Map(),
       reserved: new Map(),
@@ -82,6 +87,10 @@ export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =
 /** The records of one address. A store has one at most. */
 export const linkLocalsAt = (world: World, network: NetworkId, { bits }: Cidr): readonly LinkLocal[] =>
   indexOf(world).linkLocalsAt.get(`${network} ${bits}`) ?? [];
+
+/** Who owns addresses with a MAC, as recorded. */
+export const ownedWith = (world: World, network: NetworkId, mac: Mac): readonly Owner[] =>
+  indexOf(world).owners.get(`${network} ${mac}`) ?? [];
 
 /** Rules of all of a port's groups for one direction and family. */
 export function rulesOf(

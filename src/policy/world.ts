@@ -26,6 +26,8 @@ export interface Network {
   readonly adminUp: boolean;
   /** Address pairs may claim addresses of gateways, of DHCP servers and of the metadata service. */
   readonly allowsReservedPairs: boolean;
+  /** What is for a MAC of several ports goes to all of them, and not to the owner of its addresses alone. */
+  readonly broadcastsPairs: boolean;
   /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
 }
@@ -133,6 +135,16 @@ export interface LinkLocal {
   readonly mac: Mac;
 }
 
+/** The port that claimed an address last, with one of its MACs. It may since have lost the right to the address. */
+export interface Owner {
+  readonly network: NetworkId;
+  readonly address: Cidr;
+  readonly port: PortId;
+  readonly mac: Mac;
+  /** Grows with each change of owner. */
+  readonly generation: number;
+}
+
 export interface World {
   readonly networks: ReadonlyMap<NetworkId, Network>;
   readonly subnets: ReadonlyMap<SubnetId, Subnet>;
@@ -142,6 +154,7 @@ export interface World {
   readonly rules: ReadonlyMap<RuleId, Rule>;
   readonly addressGroups: ReadonlyMap<AddressGroupId, AddressGroup>;
   readonly linkLocals: readonly LinkLocal[];
+  readonly owners: readonly Owner[];
   /** The tunnel endpoints of hosts. A host that is not here reaches its own ports only. */
   readonly vteps: ReadonlyMap<string, Vtep>;
 }

@@ -143,6 +143,10 @@ export class InstalledWorld {
       facts.linkLocals,
       new Map(world.linkLocals.map((item) => [`${item.network}|${formatCidr(item.address)}`, item])),
     );
+    replace(
+      facts.owners,
+      new Map(world.owners.map((item) => [`${item.network}|${formatCidr(item.address)}`, item])),
+    );
     const networks = new Set([...world.ports.values()].map(({ network }) => network));
     replace(facts.zones, new Map([...networks].map((network) => [network, this.zoneOf(network)])));
     replace(facts.ofports, ofports);

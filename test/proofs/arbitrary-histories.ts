@@ -27,7 +27,7 @@ import {
 } from '../lib/frames.ts';
 import { talkersArbitrary } from './arbitrary-steps.ts';
 import { nextDatagram, type Pair, turned } from './arbitrary-talks.ts';
-import { worldArbitrary } from './arbitrary-worlds.ts';
+import { ownerBy, withOwner, worldArbitrary } from './arbitrary-worlds.ts';
 import type { Step } from './driver.ts';
 import { forwarded } from './forwarding.ts';
 import { generous, host } from './worlds.ts';
@@ -61,6 +61,7 @@ const kinds = [
   'state of a group',
   'gateway of a subnet',
   'address is taken by name',
+  'address is claimed',
 ] as const;
 
 const pick = <T>(items: readonly T[], at: number): T | undefined => items[at % Math.max(items.length, 1)];
@@ -158,10 +159,12 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     case 'what a network lends': {
       const network = pick([...world.networks.values()], which);
       if (network === undefined) return world;
-      const { adminUp, allowsReservedPairs } = network;
+      const { adminUp, allowsReservedPairs, broadcastsPairs } = network;
       const next =
         kind === 'what a network lends'
-          ? { allowsReservedPairs: !allowsReservedPairs }
+          ? how % 3 === 0
+            ? { broadcastsPairs: !broadcastsPairs }
+            : { allowsReservedPairs: !allowsReservedPairs }
           : { adminUp: !adminUp };
       return { ...world, networks: having(world.networks, network.id, { ...network, ...next }) };
     }
@@ -206,6 +209,11 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       const address = pick(addressesOfGuests(world, port.network), how);
       if (address === undefined) return world;
       return withPort(world, { ...port, pairs: [...port.pairs.slice(-2), { mac: port.mac, ip: address }] });
+    }
+    case 'address is claimed': {
+      const able = [...world.ports.values()].filter(({ pairs }) => pairs.length > 0);
+      const owner = ownerBy(pick(able, which), how, which + 2);
+      return owner === null ? world : { ...world, owners: withOwner(world.owners, owner) };
     }
     case 'state of a group': {
       const group = pick([...world.groups.values()], which);

@@ -15,6 +15,7 @@ import type {
   LinkLocal,
   Network,
   NetworkId,
+  Owner,
   Pair,
   Port,
   PortId,
@@ -73,6 +74,27 @@ const learnedArbitrary: fc.Arbitrary<Learned[]> = fc.uniqueArray(
   fc.tuple(fc.constantFrom(...learnable), fc.nat(mostPorts - 1)),
   { maxLength: 4, selector: ([address]) => formatCidr(address) },
 );
+
+/** By number: a port, and one of its pairs. */
+type Claim = readonly [port: number, pair: number];
+const claimsArbitrary: fc.Arbitrary<Claim[]> = fc.array(fc.tuple(fc.nat(99), fc.nat(9)), { maxLength: 3 });
+
+/** The owner of the address of one of a port's pairs, or of a prefix's first address. */
+export function ownerBy(port: Port | undefined, pair: number, generation: number): Owner | null {
+  const claimed = port?.pairs[pair % Math.max(port.pairs.length, 1)];
+  if (port === undefined || claimed === undefined) return null;
+  const { mac, ip: prefix } = claimed;
+  const address = cidr(prefix.family, prefix.bits);
+  return { network: port.network, address, port: port.id, mac, generation };
+}
+
+/** The later claim of an address holds. */
+export const withOwner = (owners: readonly Owner[], next: Owner): Owner[] => [
+  ...owners.filter(
+    ({ network, address }) => network !== next.network || formatCidr(address) !== formatCidr(next.address),
+  ),
+  next,
+];
 
 const pairArbitrary = (own: Mac): fc.Arbitrary<Pair> =>
   fc.record({
@@ -285,6 +307,7 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
       { weight: 1, arbitrary: fc.constant(false) },
     ),
     allowsReservedPairs: fc.constantFrom(false, false, true),
+    broadcastsPairs: fc.constantFrom(false, false, false, true),
     qosPolicy: qosArbitrary,
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
@@ -306,6 +329,7 @@ function assemble(
   stateless: readonly GroupId[],
   addresses: readonly (readonly Cidr[])[],
   learned: readonly Learned[],
+  claims: readonly Claim[],
 ): World {
   const nets: Subnet[] = [...networks].flatMap(([network, around]) =>
     around.subnets.map((prefix) => ({
@@ -322,6 +346,11 @@ function assemble(
     const owner = here[at % Math.max(here.length, 1)];
     return owner === undefined ? [] : [{ network: owner.network, address, port: owner.id, mac: owner.mac }];
   });
+  const able = [...here, ...far].filter(({ pairs }) => pairs.length > 0);
+  const owners = claims.reduce<Owner[]>((held, [port, pair], at) => {
+    const owner = ownerBy(able[port % Math.max(able.length, 1)], pair, at + 1);
+    return owner === null ? held : withOwner(held, owner);
+  }, []);
   return {
     networks: new Map([...networks].map(([id, { network }]) => [id, { id, ...network }])),
     subnets: new Map(nets.map((subnet) => [subnet.id, subnet])),
@@ -335,6 +364,7 @@ function assemble(
     ),
     rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
     linkLocals,
+    owners,
     vteps: new Map(),
   };
 }
@@ -355,8 +385,9 @@ export const worldArbitrary: fc.Arbitrary<World> = fc
         fc.tuple(...addressGroups.map(() => addressesArbitrary)),
         fc.tuple(...names.map((name) => surroundingsArbitrary.map((around) => [name, around] as const))),
         learnedArbitrary,
+        claimsArbitrary,
       )
-      .map(([all, drawn, open, claimed, stateless, addresses, around, learned]) =>
-        assemble(new Map(around), all, drawn.flat(), open, claimed, stateless, addresses, learned),
+      .map(([all, drawn, open, claimed, stateless, addresses, around, learned, claims]) =>
+        assemble(new Map(around), all, drawn.flat(), open, claimed, stateless, addresses, learned, claims),
       );
   });

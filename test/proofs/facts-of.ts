@@ -28,6 +28,8 @@ export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): S
     settings.push(({ facts }) => facts.addressGroups.set(id, value));
   for (const item of world.linkLocals)
     settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
+  for (const item of world.owners)
+    settings.push(({ facts }) => facts.owners.set(`${item.network}|${item.address.bits}`, item));
   for (const [id, ofport] of ofports) settings.push(({ facts }) => facts.ofports.set(id, ofport));
   [...world.networks.keys()].forEach((id, at) =>
     settings.push(({ facts }) => facts.zones.set(id, zone(at + 1))),
@@ -44,6 +46,7 @@ export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = 
   const gone = <K>(entries: Iterable<[K, unknown]>, present: ReadonlySet<unknown>): K[] =>
     [...entries].map(([key]) => key).filter((key) => !present.has(key));
   const linkLocals = new Set(world.linkLocals.map((item) => `${item.network}|${item.address.bits}`));
+  const owners = new Set(world.owners.map((item) => `${item.network}|${item.address.bits}`));
   return [
     ...gone(facts.networks.entries(), new Set(world.networks.keys())).map(
       (id) => () => facts.networks.delete(id),
@@ -58,6 +61,7 @@ export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = 
     ),
     ...gone(facts.rules.entries(), new Set(world.rules.keys())).map((id) => () => facts.rules.delete(id)),
     ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),
+    ...gone(facts.owners.entries(), owners).map((id) => () => facts.owners.delete(id)),
     ...gone(facts.ofports.entries(), new Set(ofports.keys())).map((id) => () => facts.ofports.delete(id)),
     ...gone(facts.networkKeys.entries(), new Set(world.networks.keys())).map(
       (id) => () => facts.networkKeys.delete(id),

@@ -89,6 +89,7 @@ test('removed ids and reasons of flows are forgotten', () => {
         rules: new Map(),
         addressGroups: new Map(),
         linkLocals: [],
+        owners: [],
         vteps: new Map<string, Vtep>(),
       };
       for (const removal of removalsOf(pipeline, empty)) removal(pipeline);

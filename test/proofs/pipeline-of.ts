@@ -27,6 +27,7 @@ export function pipelineOf(world: World, maxCountedApart: number, tunnel?: Tunne
   for (const [id, value] of world.rules) facts.rules.set(id, value);
   for (const [id, value] of world.addressGroups) facts.addressGroups.set(id, value);
   for (const item of world.linkLocals) facts.linkLocals.set(`${item.network}|${item.address.bits}`, item);
+  for (const item of world.owners) facts.owners.set(`${item.network}|${item.address.bits}`, item);
   [...world.networks.keys()].forEach((id, at) => facts.zones.set(id, zone(at + 1)));
   [...world.ports].forEach(([id, port], at) =>
     facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),

@@ -85,7 +85,8 @@ export function rowFaults(flow: Flow, why: Provenance | undefined): string[] {
   if (why?.stage !== name) faults.push(`${name} has a flow of ${why?.stage}`);
   const ends = flow.goto === undefined && flow.actions.every(changesNothing);
   const isDrop = why?.drop !== undefined;
-  if (ends !== (isDrop || why?.reason === 'own-echo'))
+  const isEnd = why !== undefined && ['own-echo', 'claim-known', 'claim-held'].includes(why.reason);
+  if (ends !== (isDrop || isEnd))
     faults.push(`${name} ${ends ? 'ends packets' : 'goes on'} as ${why?.reason}`);
   return faults;
 }

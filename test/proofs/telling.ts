@@ -49,16 +49,22 @@ function portText(port: Port): string {
 export function worldText(world: World): string {
   const near = [...world.ports.values()].filter(({ id }) => !id.startsWith('far-'));
   const lines = [...near.map(portText), ...farText(world)];
-  for (const { id, adminUp, allowsReservedPairs, qosPolicy } of world.networks.values())
-    lines.push(
-      `${id} ${adminUp ? 'up' : 'down'}${allowsReservedPairs ? ' lends reserved' : ''} ${qosPolicy ?? ''}`.trimEnd(),
-    );
+  for (const network of world.networks.values()) {
+    const { id, adminUp, allowsReservedPairs, broadcastsPairs, qosPolicy } = network;
+    const traits = [
+      ...(allowsReservedPairs ? ['lends reserved'] : []),
+      ...(broadcastsPairs ? ['broadcasts pairs'] : []),
+    ];
+    lines.push([id, adminUp ? 'up' : 'down', ...traits, qosPolicy ?? ''].join(' ').trimEnd());
+  }
   for (const { id, network, cidr, gateway } of world.subnets.values())
     lines.push(
       `${id} ${network} ${formatCidr(cidr)} gateway ${gateway === null ? 'none' : formatCidr(gateway)}`,
     );
   for (const { network, port, mac, address } of world.linkLocals)
     lines.push(`${port} ${network} has ${formatCidr(address)}@${mac} by probe`);
+  for (const { network, port, mac, address } of world.owners)
+    lines.push(`${port} ${network} owns ${formatCidr(address)}@${mac}`);
   for (const { id, group, direction, family, l4, remote } of world.rules.values())
     lines.push(`${id} ${group} ${direction} ${family} ${l4MatchText(l4)} remote ${remoteText(remote)}`);
   for (const { id, stateful } of world.groups.values()) if (!stateful) lines.push(`${id} stateless`);

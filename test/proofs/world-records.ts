@@ -48,12 +48,13 @@ function ruleOf({ id, group, direction, family, l4, remote }: Rule): object {
 export function recordsOf(world: World): Map<string, string> {
   const records = new Map<string, string>();
   const put = (key: string, record: object) => records.set(key, JSON.stringify(record));
-  for (const { id, adminUp, allowsReservedPairs, qosPolicy } of world.networks.values())
+  for (const { id, adminUp, allowsReservedPairs, broadcastsPairs, qosPolicy } of world.networks.values())
     put(
       keys.network(id),
       networkRecord(id, {
         admin_state_up: adminUp,
         allow_reserved_pairs: allowsReservedPairs,
+        address_pairs_forwarding: broadcastsPairs ? 'broadcast' : 'detect',
         qos_policy_id: qosPolicy,
       }),
     );
@@ -87,5 +88,7 @@ export function recordsOf(world: World): Map<string, string> {
     });
   for (const { network, address, port, mac } of world.linkLocals)
     put(keys.linkLocal(network, formatIp(address.family, address.bits)), { port, mac });
+  for (const { network, address, port, mac, generation } of world.owners)
+    put(keys.owner(network, formatIp(address.family, address.bits)), { port, mac, generation });
   return records;
 }

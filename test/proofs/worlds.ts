@@ -12,6 +12,7 @@ import type {
   L4Match,
   LinkLocal,
   NetworkId,
+  Owner,
   Pair,
   Port,
   PortId,
@@ -61,6 +62,14 @@ export interface RuleText {
   readonly remote?: string;
 }
 
+export interface OwnerText {
+  readonly port: string;
+  readonly address: string;
+  readonly mac: string;
+  /** Its place among the owners, from 1, when absent. */
+  readonly generation?: number;
+}
+
 export interface WorldText {
   readonly ports: readonly PortText[];
   readonly rules?: readonly RuleText[];
@@ -78,6 +87,7 @@ export interface WorldText {
   readonly connectedHosts?: readonly string[];
   /** `geneve`. */
   readonly tunnelType?: TunnelType;
+  readonly owners?: readonly OwnerText[];
   readonly linkLocals?: readonly { readonly port: string; readonly address: string; readonly mac: string }[];
 }
 
@@ -125,6 +135,16 @@ export function ruleFrom(text: RuleText, at: number): Rule {
   };
 }
 
+const ownerFrom =
+  (ports: ReadonlyMap<PortId, Port>) =>
+  (text: OwnerText, at: number): Owner => ({
+    network: ports.get(text.port as PortId)?.network ?? ('n1' as NetworkId),
+    address: ip(text.address),
+    port: text.port as PortId,
+    mac: mac(text.mac),
+    generation: text.generation ?? at + 1,
+  });
+
 export function worldFrom(text: WorldText): World {
   const ports = new Map(text.ports.map(portFrom).map((port) => [port.id, port]));
   const names = new Set<NetworkId>([...ports.values()].map((port) => port.network));
@@ -145,7 +165,13 @@ export function worldFrom(text: WorldText): World {
     networks: new Map(
       [...names].map((id) => [
         id,
-        { id, adminUp: true, allowsReservedPairs: text.allowsReservedPairs ?? false, qosPolicy: null },
+        {
+          id,
+          adminUp: true,
+          allowsReservedPairs: text.allowsReservedPairs ?? false,
+          broadcastsPairs: false,
+          qosPolicy: null,
+        },
       ]),
     ),
     subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),
@@ -164,6 +190,7 @@ export function worldFrom(text: WorldText): World {
     ),
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
     linkLocals,
+    owners: (text.owners ?? []).map(ownerFrom(ports)),
     vteps: vtepsOf(text.connectedHosts ?? [], text.tunnelType),
   };
 }

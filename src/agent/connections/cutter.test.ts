@@ -162,7 +162,13 @@ test('what went from many networks is looked for in one more reading', async () 
 });
 
 function setNetwork(pipeline: Pipeline, id: NetworkId): void {
-  pipeline.facts.networks.set(id, { id, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  pipeline.facts.networks.set(id, {
+    id,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
 }
 
 test('of a network that is not followed nothing is cut, and it is judged later', async () => {

@@ -27,6 +27,7 @@ const ofNetwork = (id: string): string[] => [
   `ports/${id}/`,
   `bindings/${id}/`,
   `link-locals/${id}/`,
+  `owners/${id}/`,
 ];
 const known: Known = {
   port: (id) =>

@@ -65,6 +65,7 @@ export const prefixesOfNetwork = (network: NetworkId): readonly string[] => [
   keys.port.under(network),
   keys.binding.under(network),
   keys.linkLocal.under(network),
+  keys.owner.under(network),
 ];
 
 const prefixesOfGroup = (group: GroupId, known: Known): readonly string[] => [

@@ -20,6 +20,7 @@ import {
   portOf,
   qosPolicyOf,
   recordedLinkLocalOf,
+  recordedOwnerOf,
   ruleOf,
   subnetOf,
   vtepOf,
@@ -99,6 +100,12 @@ export class Topology implements Known {
         facts.linkLocals,
         ({ network, address }) => `${network}|${address}`,
         (record, { network, address }) => recordedLinkLocalOf(network, address, record),
+      ),
+      factOf(
+        keys.owner,
+        facts.owners,
+        ({ network, address }) => `${network}|${address}`,
+        (record, { network, address }) => recordedOwnerOf(network, address, record),
       ),
       on(keys.port, ({ parts, record }) => {
         this.#noteDeletion(parts.id, record === null);

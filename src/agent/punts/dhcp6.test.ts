@@ -30,7 +30,13 @@ let pipeline: Pipeline;
 beforeEach(() => {
   pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networks.set(network, {
+    id: network,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
   facts.zones.set(network, zone(1));
   for (const [id, prefix] of [
     [stateful, 'fd00::/64'],

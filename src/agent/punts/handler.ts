@@ -17,6 +17,7 @@ export interface PuntView {
 }
 
 export type PuntOutcome =
+  | ClaimedOutcome
   /** The packet ends here, and these leave by the port that sent it. */
   | { readonly kind: 'answered'; readonly packets: readonly Uint8Array[] }
   /** The packet ends here: the guest has seen another user of an address that the DHCP server gave it. */
@@ -34,6 +35,18 @@ export type PuntOutcome =
       readonly conditions: readonly Condition[];
       readonly deletes: readonly string[];
     };
+
+/**
+ * One change of a record, whatever it says by then: compare and swap. The packet was a copy, so nothing goes on.
+ */
+export interface ClaimedOutcome {
+  readonly kind: 'claimed';
+  readonly key: string;
+  readonly address: string;
+  readonly conditions: readonly Condition[];
+  /** The new value for the present one, which is null where there is none; null where nothing is to be written. */
+  readonly next: (present: string | null) => string | null;
+}
 
 export const ignored: PuntOutcome = { kind: 'ignored' };
 

@@ -38,7 +38,13 @@ beforeEach(() => {
   facts.ports.set(port.id, port);
   facts.ofports.set(port.id, 1);
   facts.zones.set(network, 1 as Zone);
-  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networks.set(network, {
+    id: network,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.portKeys.set(port.id, preferredPortKey(port.id));
   pipeline.run();

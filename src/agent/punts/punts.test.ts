@@ -48,7 +48,13 @@ beforeEach(() => {
   handled = 0;
   pipeline = new Pipeline();
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networks.set(network, {
+    id: network,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.zones.set(network, 1 as Zone);
   facts.ports.set(port.id, port);
@@ -70,6 +76,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
     onChange: () => undefined,
     handlers: {
       'link-local': { maxWaitingPerPort, handle: counted },
+      claim: { maxWaitingPerPort, handle: counted },
       dhcp4: { maxWaitingPerPort, handle: counted },
       dhcp6: { maxWaitingPerPort, handle: counted },
     },

@@ -16,11 +16,17 @@ import { type PuntKind, readPuntData } from '../../pipeline/punt-data.ts';
 import type { PortId } from '../../policy/world.ts';
 import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
-import type { PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
+import { Budgets } from './budgets.ts';
+import type { ClaimedOutcome, PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
 
 /** Milliseconds in which at most so many refused packets of a port are logged. */
 const refusalLogInterval = 60_000;
 const maxRefusalLines = 10;
+
+/** Changes of an address's record that one host may write at once, and the milliseconds for each further one. */
+const maxClaimsAtOnce = 12;
+const claimInterval = 3000;
+const maxClaimAttempts = 5;
 
 export interface PuntsOptions {
   readonly store: Store;
@@ -61,6 +67,7 @@ export class Punts {
   readonly #queues = new Map<PuntKind, Queue>();
   /** Ports that have left this host are forgotten when a port is refused for the first time. */
   readonly #refusals = new Map<PortId, PortRefusals>();
+  readonly #claimBudgets = new Budgets({ burst: maxClaimsAtOnce, interval: claimInterval });
   #onward: Onward[] = [];
   #stopped = false;
 
@@ -132,6 +139,10 @@ export class Punts {
 
   /** Whether the packet goes on. Rejects when the store does. */
   async #carryOut(outcome: PuntOutcome, { local, data }: PuntedPacket): Promise<boolean> {
+    if (outcome.kind === 'claimed') {
+      await this.#claim(outcome, local.port.id);
+      return false;
+    }
     if (outcome.kind === 'ignored' || outcome.kind === 'answered') return false;
     if (outcome.kind === 'declined') {
       const address = formatCidr(outcome.address);
@@ -167,6 +178,25 @@ export class Punts {
       ...deletes.map((key) => ({ op: 'delete', key }) as const),
     ];
     return (await store.txn([condition, ...conditions], writes)).ok;
+  }
+
+  /** Another writer may be faster. The claim is still the later one. */
+  async #claim({ key, address, next, conditions }: ClaimedOutcome, port: PortId): Promise<void> {
+    const { store, log } = this.#options;
+    if (!this.#claimBudgets.take(key)) {
+      log.warn({ port, address }, 'port claims an address too often for the record to follow');
+      return;
+    }
+    for (let attempt = 0; attempt < maxClaimAttempts; attempt++) {
+      const entry = await store.get(key);
+      const value = next(entry?.value ?? null);
+      if (value === null) return;
+      const unchanged: Condition =
+        entry === null ? { key, is: 'absent' } : { key, is: 'unchanged', modRevision: entry.modRevision };
+      if (!(await store.txn([unchanged, ...conditions], [{ op: 'put', key, value }])).ok) continue;
+      log.info({ port, address }, 'port holds an address');
+      return;
+    }
   }
 
   #countRefusal(port: PortId, length: number): PortRefusals {

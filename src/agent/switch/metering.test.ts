@@ -36,7 +36,13 @@ function portNamed(id: string): Port {
 function pipelineWith(meterSpread: number): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread } });
   const { facts } = pipeline;
-  facts.networks.set(network, { id: network, adminUp: true, allowsReservedPairs: false, qosPolicy: null });
+  facts.networks.set(network, {
+    id: network,
+    adminUp: true,
+    allowsReservedPairs: false,
+    broadcastsPairs: false,
+    qosPolicy: null,
+  });
   facts.zones.set(network, zone(1));
   facts.qosPolicies.set(policy, {
     id: policy,

@@ -137,6 +137,11 @@ export class Metering {
         if (meter !== null) wanted.set(meter, sharedMeters[kind]);
       }
     }
+    // Claims of ports elsewhere are limited too.
+    for (const [, { port, key }] of relations.remotes.entries()) {
+      const answer = port.pairs.length > 0 ? sharedMeterOf('answer', key, spread) : null;
+      if (answer !== null) wanted.set(answer, sharedMeters.answer);
+    }
     return wanted;
   }
 

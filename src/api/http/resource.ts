@@ -8,6 +8,7 @@ import type { ModelFault } from '../../model/faults.ts';
 import type { Verbs } from '../../model/policy.ts';
 import type { QuotaLimits, QuotaResource } from '../../model/quota.ts';
 import type { SharedType } from '../../model/rbac-policy.ts';
+import type { PairForwarding } from '../../model/records.ts';
 import type { Schema } from '../../model/schema.ts';
 import type { SegmentRules } from '../../model/segments.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
@@ -28,6 +29,8 @@ export interface Context {
   readonly newId: () => string;
   /** Allowed pairs are single addresses of the port's own subnets. */
   readonly strictPairs: boolean;
+  /** What new networks begin with. */
+  readonly pairForwarding: PairForwarding;
   /** The largest packet in bytes on the links between hypervisors; the MTU of networks follows from it. */
   readonly mtu: number;
   readonly segments: SegmentRules;

@@ -87,6 +87,7 @@ export class Networks extends StoredResource<
       [external]: isExternal(network),
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...shownProvider(network),
+      address_pairs_forwarding: network.address_pairs_forwarding ?? 'detect',
       status: 'ACTIVE',
       qos_policy_id: qosPolicyIdOf(network),
       subnets: [...subnets.by('network', network.id)].map((row) => row.record.id),
@@ -110,7 +111,12 @@ export class Networks extends StoredResource<
     const asked = askedSegment(draft, rules);
     const carriage = allocateSegment({ change, state, rules, id: birth.id }, asked);
     const mtu = mtuFor(draft.mtu, maxMtuOf(carriage.provider, context.mtu, rules));
-    const network = newNetwork(birth, carriage, { ...draft, mtu, qos_policy_id: policy });
+    const network = newNetwork(birth, carriage, {
+      ...draft,
+      mtu,
+      qos_policy_id: policy,
+      address_pairs_forwarding: draft.address_pairs_forwarding ?? context.pairForwarding,
+    });
     ensureDefaultGroup(change, context, birth.project);
     this.#write(change, null, network);
     if (isExternal(network)) openToAll(change, context.newId, network);

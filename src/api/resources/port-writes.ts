@@ -66,6 +66,9 @@ export function removePortRecord(change: Change, context: Context, port: PortRec
   change.remove(keys.binding(network, id));
   const linkLocals = state.linkLocalKeys(id);
   for (const key of linkLocals) change.remove(key);
-  // Only a port that a host holds can get a link-local address meanwhile.
-  if (state.bindings.has(id)) change.requireQuiet(keys.linkLocal(network, ''));
+  for (const key of state.owners.keysOf(id)) change.remove(key);
+  // Only a port that a host holds can get an address meanwhile.
+  if (!state.bindings.has(id)) return;
+  change.requireQuiet(keys.linkLocal(network, ''));
+  change.requireQuiet(keys.owner.under(network));
 }

@@ -35,6 +35,7 @@ import type { StoreEvent } from '../../store/contract.ts';
 import { ClaimedNumbers } from './claimed-numbers.ts';
 import { LastSeen } from './last-seen.ts';
 import { NetworkHosts } from './network-hosts.ts';
+import { OwnedAddresses } from './owned-addresses.ts';
 import { RuleHits } from './rule-hits.ts';
 import { type Row, Table } from './table.ts';
 import { TakenSegments } from './taken-segments.ts';
@@ -133,6 +134,7 @@ export class State {
   /** Keys of a port's link-local addresses. */
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
+  readonly owners = new OwnedAddresses();
   /** All that are known, dead ones too. */
   readonly hosts = new Map<string, HostRecord>();
   /** Of each host's record: another one in each life. */
@@ -223,6 +225,7 @@ export class State {
       // Records without rows of their own.
       on(keys.binding, ({ parts, record }) => this.#applyBinding(parts.network, parts.id, record)),
       on(keys.linkLocal, ({ key, record }) => this.#applyLinkLocal(key, record)),
+      on(keys.owner, ({ key, parts, record }) => this.owners.apply(key, parts, record)),
       on(keys.host, ({ parts: { host }, record, modRevision }) => {
         keep(this.hostRevisions, host, record && modRevision);
         this.#applyHost(host, record);

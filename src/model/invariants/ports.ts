@@ -99,4 +99,13 @@ const linkLocalInvariant = invariantOf(keys.linkLocal, {
   problems: ({ parts, record }, snapshot) => holderProblems(parts.network, record.port, snapshot),
 });
 
-export const portInvariants: readonly Invariant[] = [portInvariant, bindingInvariant, linkLocalInvariant];
+const ownerInvariant = invariantOf(keys.owner, {
+  problems: ({ parts, record }, snapshot) => holderProblems(parts.network, record.port, snapshot),
+});
+
+export const portInvariants: readonly Invariant[] = [
+  portInvariant,
+  bindingInvariant,
+  linkLocalInvariant,
+  ownerInvariant,
+];

@@ -29,6 +29,7 @@ export function subjectsOf(store: Store): readonly Subject[] {
       addresses: new AddressBook(view),
       newId: randomUUID,
       strictPairs: false,
+      pairForwarding: 'detect',
       mtu: 1500,
       segments: usualSegmentRules,
       quotas: noQuotas,

@@ -10,7 +10,7 @@ import type { NetworkKey } from '../../../model/numbers.ts';
 import type { NetworkId, PortId } from '../../../policy/world.ts';
 import { type ActionOf, branch, type Loads, lookUp } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
-import { type LocalPort, sentBy } from '../../local-port.ts';
+import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../../matches.ts';
 import { after, type EntryAfter } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
@@ -151,6 +151,18 @@ export function unicast(
   const of = { network: any.networkKey, mac };
   if (remotes.length === 0) return toHolders(of, anySender, [locals, []]);
   return [...toHolders(of, sentHere, [locals, remotes]), ...toHolders(of, fromTunnel, [locals, []])];
+}
+
+/** Where the switch has learned which of the ports that may use a MAC claimed it last. */
+export function toLearned(mac: bigint, ports: Iterable<LocalPort | RemotePort>): Draft[] {
+  return [...ports].filter(isUp).map((port) => {
+    const isRemote = 'peer' in port;
+    const { load, next } = isRemote ? atHost(port) : atPort(port);
+    // What came from a tunnel goes into none: then the records say who gets it here.
+    const mask = flag.learned | (isRemote ? flag.tunnelled : 0);
+    const match = { ...sentTo(port), eth_dst: mac, [register.flags]: { value: flag.learned, mask } };
+    return flow('l2', 'learned', match, { load, goto: next }, { reason: 'learned-mac', port: port.port.id });
+  });
 }
 
 /** One flow a network and direction: the copies for other hosts are made here (head-end replication). */

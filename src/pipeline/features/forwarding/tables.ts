@@ -8,13 +8,14 @@ const { source, zone, network, destination, destinationSet, flags, copy, host } 
 export const forwardingTables = {
   l2: {
     id: 35,
-    match: [zone, source, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
-    neutral: ['heldLookup', 'lookupForGroup', 'lookupForShared', 'sharedPiece'],
+    match: [zone, source, destination, network, flags, copy, 'eth_dst', 'eth_type', 'ip_frag', 'ct_state'],
+    neutral: ['heldLookup', 'lookupForGroup', 'learned', 'lookupForShared', 'sharedPiece'],
     bands: {
       heldLookup: 1000,
       invalidPiece: 300,
       lookupForGroup: 250,
       group: 200,
+      learned: 170,
       sharedPiece: 160,
       lookupForShared: 150,
       known: 100,
@@ -33,6 +34,7 @@ export const forwardingTables = {
 export const forwardingReasons = {
   'known-mac': 'one port has the MAC',
   'shared-mac': 'several ports have the MAC',
+  'learned-mac': 'the switch has learned which of several ports has the MAC',
   flood: 'broadcast and multicast',
   lookup: 'one lookup for all receivers',
 } as const;
