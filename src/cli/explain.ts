@@ -72,7 +72,7 @@ export function explainText(answer: ExplainAnswer, names: ReadonlyMap<string, st
     ...(answer.connections_read
       ? []
       : ['The switch did not report its connections: this packet was taken for the first of one.']),
-    ...(answer.hosts_answered ? [] : ['Another host did not answer: its part of the way is missing.']),
+    ...(answer.hosts_answered ? [] : ['Other hosts did not answer: their part of the way is missing.']),
     ...changeLines(answer, name),
   ];
   return `${table(columns, answer.steps)}\n${lines.map((line) => `${line}\n`).join('')}`;

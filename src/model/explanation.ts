@@ -50,7 +50,7 @@ export interface Explanation {
   readonly connection: ExplainedConnection | null;
   /** False where the switch could not be asked for its connections: the packet was taken for the first of one. */
   readonly connections_read: boolean;
-  /** False where a host that the packet went to did not answer: that host's steps and receivers are missing. */
+  /** False where a host that the packet went to did not answer or was not asked: its steps and receivers are missing. */
   readonly hosts_answered: boolean;
   /** All of them together let the packet pass; empty where it passes, null where no change is known. */
   readonly changes: readonly ExplainedChange[] | null;

@@ -56,6 +56,10 @@ const isTunnelled = ({ vteps }: World, port: Port): boolean =>
 /** Some connections that ports of this host could have admitted: every `stride`-th from `first` on. */
 export function* candidates(world: World, first: number, stride: number): Generator<ConnectionOfPorts> {
   let at = first;
+  const isLocal = (id: PortId | null): boolean => {
+    const port = id === null ? undefined : world.ports.get(id);
+    return port !== undefined && isHere(port);
+  };
   for (const network of world.networks.keys()) {
     const all = [...world.ports.values()].filter((port) => port.network === network);
     const far = all.filter((port) => !isHere(port)).flatMap((port) => addressesOf(world, port).slice(0, 1));
@@ -67,7 +71,8 @@ export function* candidates(world: World, first: number, stride: number): Genera
     ];
     for (const [originator, sources] of ends)
       for (const [responder, targets] of ends) {
-        if (originator === responder || (isAwayIn(world, originator) && isAwayIn(world, responder))) continue;
+        // One side at least is here.
+        if (originator === responder || [originator, responder].every((id) => !isLocal(id))) continue;
         for (const src of sources)
           for (const dst of targets) {
             if (src.family !== dst.family) continue;

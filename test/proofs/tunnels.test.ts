@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Mac } from '../../src/net/mac.ts';
 import { tcpFlags } from '../../src/net/packet/transport.ts';
 import type { TableName } from '../../src/pipeline/tables.ts';
-import { type Trackers, walk } from '../../src/policy/walk.ts';
+import { type Trackers, type Walk, walk } from '../../src/policy/walk.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 import { type GeneveHeader, geneveOption, inGeneve, inVxlan, keyOption } from '../lib/encapsulation.ts';
 import { ip, mac, tagged, tcpFrame, udpFrame } from '../lib/frames.ts';
@@ -16,6 +16,7 @@ import { macOf } from '../lib/underlay.ts';
 import { stepsArbitrary } from './arbitrary-steps.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
 import { textOfObservation, textOfVerdict } from './comparison.ts';
+import type { Step } from './driver.ts';
 import { arpMatrix } from './matrix/arp-matrix.ts';
 import { ipMatrix } from './matrix/ip-matrix.ts';
 import { type Entry, matrixWorld } from './matrix/matrix.ts';
@@ -47,6 +48,29 @@ const worldAndSteps = worldArbitrary.chain((world) =>
   }),
 );
 
+type Verdicts = readonly (readonly [PortId, string])[];
+
+/** What a walk says of the ports of other hosts. */
+const elsewhere = (world: World, at: string, { receivers }: Walk): Verdicts =>
+  [...receivers]
+    .filter(([id]) => world.ports.get(id)?.host !== at)
+    .map(([id, got]) => [id, got.outcome === 'passed' ? 'pass' : got.reason] as const)
+    .sort();
+
+/** What the other hosts say when each goes on with the walk, as `explain` asks them. */
+function arrivalsOf(world: World, at: string, step: Step, trackers: Trackers, whole: Walk): Verdicts {
+  const [first, ...others] = step.frames;
+  if (first === undefined) return [];
+  const reached = new Set(elsewhere(world, at, whole).map(([id]) => world.ports.get(id)?.host));
+  return [...hostNames]
+    .filter((name) => reached.has(name))
+    .flatMap((name) => {
+      const where = { host: name, port: step.sender, from: at };
+      return elsewhere(world, at, walk(world, where, trackers, [first, ...others]));
+    })
+    .sort();
+}
+
 const tunnellings: readonly Tunnelling[] = [
   { type: 'geneve', family: 4 },
   { type: 'vxlan', family: 6 },
@@ -72,6 +96,7 @@ describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
           const at = world.ports.get(step.sender)?.host;
           if (first === undefined || at == null) continue;
           const walked = walk(world, { host: at, port: step.sender }, trackers, [first, ...others]);
+          expect(arrivalsOf(world, at, step, trackers, walked)).toEqual(elsewhere(world, at, walked));
           trackers = walked.trackers;
           const [seen] = await hosts.run([step]);
           if (seen === undefined) throw new Error('an observation of each step');

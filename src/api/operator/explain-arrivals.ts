@@ -7,6 +7,9 @@ import type { ExplainedReceiver, Explanation } from '../../model/explanation.ts'
 import type { AskRecord } from '../../model/records.ts';
 import type { PortQuestionParts } from './port-question.ts';
 
+/** Hosts that one broadcast makes read their connections: tenants may ask too. */
+const maxHosts = 16;
+
 type Question = Extract<AskRecord, { readonly kind: 'explain' }>;
 
 export const isExplanation = (answer: unknown): answer is Explanation =>
@@ -27,14 +30,15 @@ export async function explainArrivals(
   const hostOf = (port: string): string | undefined => view.state.bindings.get(port)?.host;
   // A port that has just moved to the sender's host, or that is nowhere any more, has no answer.
   const found = [...away].flatMap((port) => hostOf(port) ?? []).filter((host) => host !== from);
-  const hosts = [...new Set(found)].sort();
+  const all = [...new Set(found)].sort();
+  const hosts = all.slice(0, maxHosts);
   const onward: Question = { ...question, arrival: { from, at: hosts } };
   const { answers } = await asker.ask(onward, hosts, Math.max(0, deadline - performance.now()));
   const arrivals = hosts.flatMap((host) => {
     const answer = answers.get(host);
     return isExplanation(answer) ? [answer] : [];
   });
-  const isWhole = arrivals.length === hosts.length && found.length === away.size;
+  const isWhole = arrivals.length === all.length && found.length === away.size;
   return joined(departure, away, arrivals, isWhole);
 }
 

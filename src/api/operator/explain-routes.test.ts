@@ -350,6 +350,26 @@ describe('a packet for other hosts', () => {
     });
   });
 
+  it('has no more than 16 hosts asked, because tenants may ask too', async () => {
+    const { network, port } = await plug();
+    const hosts = Array.from({ length: 20 }, (_, at) => `r${at + 10}`);
+    const ports = await Promise.all(hosts.map(() => client.make('ports', { network_id: network['id'] })));
+    for (const [at, each] of ports.entries())
+      await put(keys.binding(String(network['id']), String(each['id'])), {
+        host: hosts[at],
+        status: 'ACTIVE',
+      });
+    const steps = ports.map((each) => step('h1', each, 'sent-to-host'));
+    answer = { ...answer, result: 'delivered', steps, receivers: ports.map((each) => receiver(each)) };
+    const last = String(ports.at(-1)?.['id']);
+    await expect.poll(async () => (await client.show('ports', last))['binding:host_id']).toBe(hosts.at(-1));
+    const { body } = await explain(port['id'], packet);
+    expect(asked.flatMap((question) => ('arrival' in question ? [question.arrival] : []))).toEqual([
+      { from: 'h1', at: hosts.slice(0, 16) },
+    ]);
+    expect(body).toMatchObject({ result: 'sent', hosts_answered: false });
+  });
+
   it('is said to have left where no other host answers', async () => {
     const { body, steps } = await sentTo(['h2', 'h3'], () => null);
     expect(body).toMatchObject({ result: 'sent', steps, receivers: [], hosts_answered: false });

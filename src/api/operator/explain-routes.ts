@@ -92,7 +92,8 @@ const explainOperation: ApiOperation = {
       },
       hosts_answered: {
         ...booleanSchema,
-        description: 'False where a host that the packet went to did not answer: its steps are missing.',
+        description:
+          'False where a host that the packet went to did not answer, or was not asked: its steps are missing.',
       },
       changes: {
         ...orNullSchema(
