@@ -45,6 +45,18 @@ export interface RouterRecord extends StandardAttributes, Taggable {
 export const interfaceOwner = 'network:router_interface';
 export const gatewayOwner = 'network:router_gateway';
 
+const routerOwners: ReadonlySet<string> = new Set([
+  interfaceOwner,
+  'network:router_interface_distributed',
+  'network:ha_router_replicated_interface',
+  gatewayOwner,
+  'network:router_centralized_snat',
+]);
+
+/** Whether a port claims to be a router's. The router's record has the last word. */
+export const isRouterPort = ({ device_owner: owner }: { readonly device_owner: string }): boolean =>
+  routerOwners.has(owner);
+
 /** Everything that a router holds. */
 export const portsOfRouter = ({ gateway, interfaces }: RouterRecord): readonly string[] =>
   gateway === null ? interfaces : [...interfaces, gateway];

@@ -86,6 +86,13 @@ export const commit = <T extends TableUsing<'commit'>>(
 export const rewrite = <T extends TableName>(field: RewriteField<T>, value: FieldBits): ActionOf<T> =>
   allowed({ type: 'set_field', field, value });
 
+/** What an earlier lookup said of the packet is forgotten. */
+export const clearConnection = <T extends TableUsing<'ct_clear'>>(): ActionOf<T> =>
+  allowed({ type: 'ct_clear' });
+
+/** The switch ends a packet whose TTL is not above 1. */
+export const decrementTtl = <T extends TableUsing<'dec_ttl'>>(): ActionOf<T> => allowed({ type: 'dec_ttl' });
+
 /** Copies a header field into another. */
 export const copyField = <T extends TableName>(
   from: FieldName,

@@ -6,6 +6,7 @@ import { type DhcpFacts, declareDhcpFacts } from './features/dhcp/facts.ts';
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
 import { declareOwnerFacts, type OwnerFacts } from './features/owners/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
+import { declareRoutingFacts, type RoutingFacts } from './features/routing/facts.ts';
 import { declareGroupFacts, type GroupFacts } from './features/security-groups/facts.ts';
 import { declareTunnelFacts, type TunnelFacts } from './features/tunnels/facts.ts';
 
@@ -17,7 +18,8 @@ export interface Facts
     GroupFacts,
     QosFacts,
     TunnelFacts,
-    DhcpFacts {}
+    DhcpFacts,
+    RoutingFacts {}
 
 export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
@@ -28,4 +30,5 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareQosFacts(graph),
   ...declareTunnelFacts(graph),
   ...declareDhcpFacts(graph),
+  ...declareRoutingFacts(graph),
 });

@@ -10,6 +10,7 @@ import { owners } from './features/owners/feature.ts';
 import { qos } from './features/qos/feature.ts';
 import { records } from './features/records/feature.ts';
 import { responder } from './features/responder/feature.ts';
+import { routing } from './features/routing/feature.ts';
 import { securityGroups } from './features/security-groups/feature.ts';
 import { tracking } from './features/tracking/feature.ts';
 import { tunnels } from './features/tunnels/feature.ts';
@@ -29,4 +30,5 @@ export const features: readonly Feature[] = [
   ingressGuards,
   records,
   delivery,
+  routing,
 ];

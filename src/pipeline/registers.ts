@@ -31,6 +31,8 @@ export const register = {
   needs: 'reg10',
   /** Number of the other host: of the receiver's, or, in the tunnel tables, of the sender's. 0 is this host. */
   host: 'reg14',
+  /** Number of the router that the packet is in, or was in last. 0 for none. */
+  router: 'reg15',
   /** Scratch. 1: no prefix pair gives the address that the packet is from; that it claims as a target. */
   sourceReserved: 'reg12',
   targetReserved: 'reg13',

@@ -13,6 +13,12 @@ import { declareReserved, type ReservedRelations } from './features/guards/reser
 import { declareOwners, type OwnerRelations } from './features/owners/relations.ts';
 import { declareQos, newQosIds, type QosIds, type QosRelations } from './features/qos/budgets.ts';
 import { declareHolders, type ResponderRelations } from './features/responder/relations.ts';
+import {
+  declareRouting,
+  newRouterIds,
+  type RouterIds,
+  type RoutingRelations,
+} from './features/routing/relations.ts';
 import { type GroupIds, newGroupIds } from './features/security-groups/ids.ts';
 import { declareGroups, type GroupRelations } from './features/security-groups/relations.ts';
 import { declareTunnels, type HostIds, newHostIds, type TunnelRelations } from './features/tunnels/peers.ts';
@@ -28,11 +34,12 @@ export interface Relations
     GroupRelations,
     ReservedRelations,
     QosRelations,
-    TunnelRelations {}
+    TunnelRelations,
+    RoutingRelations {}
 
-export interface Ids extends GroupIds, QosIds, HostIds {}
+export interface Ids extends GroupIds, QosIds, HostIds, RouterIds {}
 
-export const newIds = (): Ids => ({ ...newGroupIds(), ...newQosIds(), ...newHostIds() });
+export const newIds = (): Ids => ({ ...newGroupIds(), ...newQosIds(), ...newHostIds(), ...newRouterIds() });
 
 export interface RelationOptions {
   /** The name of this host. */
@@ -50,14 +57,15 @@ export function declareRelations(
   const networks = declareNetworks(graph, facts);
   const guards = declareGuards(graph, facts, networks);
   const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids.sets) };
+  const routing = declareRouting(graph, facts, ports, ids);
   const forwarding = declareForwarding(graph, ports);
   const owners = declareOwners(graph, facts);
   const dhcp = declareDhcp(graph, facts, ports, guards.linkLocals.subnetsOf);
-  const responder = declareHolders(graph, facts, ports);
+  const responder = declareHolders(graph, facts, { ...ports, ...routing });
   const groups = declareGroups(graph, facts, { ...ports, ...responder }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
-  const tunnels = declareTunnels(graph, facts, ports, ids, host);
+  const tunnels = declareTunnels(graph, facts, { ...ports, ...routing }, ids, host);
   return {
     ...guards,
     ...ports,
@@ -69,5 +77,6 @@ export function declareRelations(
     ...reserved,
     ...qos,
     ...tunnels,
+    ...routing,
   };
 }

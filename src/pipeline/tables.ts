@@ -12,6 +12,7 @@ import { type ownerReasons, ownerTables } from './features/owners/tables.ts';
 import { type qosReasons, qosTables } from './features/qos/tables.ts';
 import { type recordReasons, recordTables } from './features/records/tables.ts';
 import { type responderReasons, responderTables } from './features/responder/tables.ts';
+import { type routingReasons, routingTables } from './features/routing/tables.ts';
 import { type securityGroupReasons, securityGroupTables } from './features/security-groups/tables.ts';
 import { type trackingReasons, trackingTables } from './features/tracking/tables.ts';
 import { type tunnelReasons, tunnelTables } from './features/tunnels/tables.ts';
@@ -31,6 +32,7 @@ export const tables = {
   ...ingressGuardTables,
   ...recordTables,
   ...deliveryTables,
+  ...routingTables,
 } as const satisfies Record<string, TableRow>;
 
 /** The reasons of flows that are no drops. Those of drops are in policy/drop-reasons.ts, since the evaluator has them too. */
@@ -47,7 +49,8 @@ export type PassReason =
   | keyof typeof forwardingReasons
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons
-  | keyof typeof deliveryReasons;
+  | keyof typeof deliveryReasons
+  | keyof typeof routingReasons;
 
 export type TableName = keyof typeof tables;
 type Row<T extends TableName> = (typeof tables)[T];

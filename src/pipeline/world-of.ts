@@ -11,5 +11,6 @@ export const worldOf = (facts: Facts): World => ({
   addressGroups: new Map(facts.addressGroups.entries()),
   linkLocals: [...facts.linkLocals.entries()].map(([, linkLocal]) => linkLocal),
   owners: [...facts.owners.entries()].map(([, owner]) => owner),
+  routers: new Map(facts.routers.entries()),
   vteps: new Map(facts.vteps.entries()),
 });

@@ -12,6 +12,7 @@ import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
 import { coversAddress, identityOf, namesAddress, sameIp, unspecified4, unspecified6 } from './identity.ts';
 import { icmpv6TypeOf } from './packet.ts';
+import { routerAt, routerWithMac } from './routing.ts';
 import type { Reply } from './verdict.ts';
 import type { NetworkId, Port, World } from './world.ts';
 import { ownedWith, portsOf } from './world-index.ts';
@@ -55,8 +56,9 @@ const ownersWith = (world: World, network: NetworkId, mac: Mac): readonly Port[]
   });
 
 /**
- * The port that a host takes for the sender of what comes through a tunnel. Geneve names it. On VXLAN it is the first port
- * of the sending host that has the source MAC, else the first without port security; null when there is neither.
+ * The port that a host takes for the sender of what comes through a tunnel. Geneve names it. On VXLAN the source MAC does:
+ * a router's port that has it, else the first port of the sending host that has it, else the first without port security.
+ * Null when there is none.
  */
 export function tunnelledSender(
   world: World,
@@ -66,6 +68,8 @@ export function tunnelledSender(
 ): Port | null {
   const [there, here] = [world.vteps.get(from), world.vteps.get(to)];
   if (there === undefined || here === undefined || tunnelBetween(there, here) === 'geneve') return sender;
+  const router = routerWithMac(world, sender.network, src);
+  if (router !== null) return router;
   const able = portsOf(world, sender.network)
     .filter(({ host, adminUp }) => host === from && adminUp)
     .sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -88,24 +92,31 @@ function soleOwner(world: World, asking: Port, address: Cidr): Port | null {
 
 function askedByArp({ ethernet, arp }: Frame): Cidr | null {
   if (ethernet.type !== etherTypes.arp || arp === null) return null;
-  if (ethernet.dst !== broadcastMac || arp.op !== arpOps.request) return null;
+  if (isMulticastMac(ethernet.dst) && ethernet.dst !== broadcastMac) return null;
+  if (arp.op !== arpOps.request) return null;
   return sameIp(arp.spa, unspecified4) || sameIp(arp.spa, arp.tpa) ? null : arp.tpa;
 }
 
 function askedByNeighbour({ ethernet, ip }: Frame): Cidr | null {
   if (ip?.upper?.kind !== 'icmp' || icmpv6TypeOf(ip) !== icmpv6Types.neighbourSolicitation) return null;
-  if (!isMulticastMac(ethernet.dst) || !contains(solicitedNodePrefix, ip.dst)) return null;
   const message = parseNeighbour(ip.upper);
+  const toEverybody = isMulticastMac(ethernet.dst) && contains(solicitedNodePrefix, ip.dst);
+  const toHolder = !isMulticastMac(ethernet.dst) && message !== null && sameIp(ip.dst, message.target);
+  if (!toEverybody && !toHolder) return null;
   const answerable = message !== null && message.source === ethernet.src && !sameIp(ip.src, unspecified6);
   return answerable ? message.target : null;
 }
 
-/** The answer to a question that `sender`'s guards let pass. Null: the question goes to the network. */
-export function replyTo(world: World, sender: Port, frame: Frame): Reply | null {
+/** The answer to a question that `sender`'s guards let pass, on its host. Null: the question goes to the network. */
+export function replyTo(world: World, host: string, sender: Port, frame: Frame): Reply | null {
   if (sender.mode !== 'strict') return null;
+  const { dst } = frame.ethernet;
   const arp = askedByArp(frame);
   const address = arp ?? askedByNeighbour(frame);
   if (address === null) return null;
-  const owner = soleOwner(world, sender, address);
+  const router = routerAt(world, host, sender, address);
+  const isForOwner = isMulticastMac(dst) || dst === router?.mac;
+  if (!isForOwner) return null;
+  const owner = router ?? soleOwner(world, sender, address);
   return owner === null ? null : { kind: arp === null ? 'nd' : 'arp', address, mac: owner.mac };
 }

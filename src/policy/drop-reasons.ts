@@ -40,6 +40,10 @@ export const dropReasons = {
   'unknown-vtep': 'through a tunnel, from an address that is no tunnel endpoint of a host in the store',
   'tunnel-network': 'through a tunnel, of a network that has no port here',
   'tunnel-sender': 'through a tunnel, from a port that the store does not place on the sending host',
+  'no-route': 'a router has no route to the destination, or routes no packet with such addresses',
+  'ttl-exceeded': 'a router got a packet with a TTL or hop limit of 1 or 0',
+  unresolved: 'a router finds no port, or several, with the address of the next hop',
+  'router-address': 'for an address of a router, and not an echo request',
   'no-flow': 'no flow of a table matched: please report it',
 } as const satisfies Readonly<Record<string, string>>;
 

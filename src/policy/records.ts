@@ -16,6 +16,7 @@ import type {
   SecurityGroupRuleRecord,
   SubnetRecord,
 } from '../model/records.ts';
+import { portsOfRouter, type RouterRecord } from '../model/router.ts';
 import { type Vtep, vtepFrom } from '../model/vtep.ts';
 import { type Cidr, type Family, parseCidr, parseIp } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
@@ -39,6 +40,8 @@ import type {
   QosPolicy,
   QosPolicyId,
   Remote,
+  Router,
+  RouterId,
   Rule,
   RuleId,
   Subnet,
@@ -221,6 +224,21 @@ export function qosPolicyOf(record: QosPolicyRecord): QosPolicy {
     egress: limits('egress'),
     ingress: limits('ingress'),
     dscp: marking?.dscp_mark ?? null,
+  };
+}
+
+/** A route that cannot be read is left out, so its packets go nowhere. */
+export function routerOf(record: RouterRecord): Router {
+  return {
+    id: record.id as RouterId,
+    adminUp: record.admin_state_up,
+    ports: portsOfRouter(record).map((port) => port as PortId),
+    routes: record.routes.flatMap(({ destination, nexthop }) => {
+      const [to, hop] = [parseCidr(destination), parseIp(nexthop)];
+      return to === null || hop === null || to.family !== hop.family
+        ? []
+        : [{ destination: to, nextHop: hop }];
+    }),
   };
 }
 

@@ -26,6 +26,7 @@ import {
   type Subject,
 } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
+import { type Entrance, entrances, route } from './routing.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
 import { dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
@@ -40,6 +41,9 @@ export interface Where {
   /** The port's host, where the frame has left it through a tunnel: `host` judges the rest of its way. */
   readonly from?: string;
 }
+
+/** Where a packet is judged, and whether other hosts are judged too. */
+type Place = Required<Pick<Where, 'host' | 'onlyHere'>>;
 
 /** The connections that each host knows; a host that is not here knows none. */
 export type Trackers = ReadonlyMap<string, Tracker>;
@@ -179,7 +183,7 @@ class Walking {
   /** The sender's host, and from there each other host that has a receiver. */
   from({ host, onlyHere = false }: Where, subject: Subject): Walk {
     const sender = this.#sender;
-    const passage = this.#passage(host, subject);
+    const passage = this.#passage(host, sender, subject);
     const reason = leave(this.#world, sender, subject, passage);
     this.#keep(passage);
     if (reason !== null) return this.end(dropped(reason));
@@ -187,28 +191,65 @@ class Walking {
       pass(passage, sender.id, 'responder', 'dhcp-answered');
       return this.end(passed);
     }
-    const reply = subject.fragmented ? null : replyTo(this.#world, sender, subject.frame);
+    const reply = subject.fragmented ? null : replyTo(this.#world, host, sender, subject.frame);
     if (reply !== null) {
       pass(passage, sender.id, 'responder', 'answered', { address: reply.address });
       return this.end(passed, reply);
     }
+    return this.end(this.#forward({ host, onlyHere }, sender, subject, passage));
+  }
+
+  /** To the ports that have the destination, or into a router. */
+  #forward(where: Place, sender: Port, subject: Subject, passage: Passage): Outcome {
+    const { host, onlyHere } = where;
     const { dst } = subject.frame.ethernet;
+    const entrance = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
+    if (entrance !== undefined) return this.#enter(where, entrance, sender, subject, passage);
     const meant = addressees(this.#world, this.#reachedFrom(host), sender, subject.frame).sort(
       (a, b) => Number(a.host !== host) - Number(b.host !== host),
     );
     if (meant.every(({ id }) => id === sender.id) && !isMulticastMac(dst))
-      return this.end(dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst)));
+      return dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst));
     const way = isMulticastMac(dst) ? 'flooded' : 'known-destination';
     pass(passage, sender.id, 'destination', way, { address: dst });
     for (const other of this.#deliver(sender, meant, subject, passage))
       if (onlyHere) this.#leaveTo(other, meant, passage);
-      else this.#on(other, host, subject);
-    return this.end(passed);
+      else this.#on(other, host, sender, subject);
+    return passed;
   }
 
-  /** What another host has let out. */
+  /**
+   * A router's port gets a packet as a port without port security does, and sends it as one in the next network. So each
+   * network looks it up and records it by itself.
+   */
+  #enter(where: Place, entrance: Entrance, sender: Port, subject: Subject, passage: Passage): Outcome {
+    const { port: entry } = entrance;
+    pass(passage, sender.id, 'destination', 'router', { address: entry.mac });
+    const lost = remember([sender.id, entry.id], 0, subject, passage);
+    this.#keep(passage);
+    if (lost !== null) return dropped(lost);
+    const routed = route(this.#world, entrance, subject);
+    if (routed.way === 'drop')
+      return dropped(drop(passage, entry.id, 'routing', routed.reason, routed.address));
+    const exit = routed.way === 'onward' ? routed.port : entry;
+    const reason = routed.way === 'onward' ? 'routed' : 'router-answer';
+    pass(passage, exit.id, 'routing', reason, { address: subject.frame.ip?.dst ?? null });
+    const next: Subject = { frame: routed.frame, fragmented: subject.fragmented };
+    return this.#forward(where, exit, next, this.#passage(where.host, exit, next));
+  }
+
+  /** What another host has let out, and has routed where the sender sent it to a router. */
   arrivedFrom(other: string, { host }: Where, subject: Subject): Walk {
-    this.#on(host, other, subject);
+    let [sender, arrived] = [this.#sender, subject];
+    for (;;) {
+      const { dst } = arrived.frame.ethernet;
+      const entrance = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
+      const routed = entrance && route(this.#world, entrance, arrived);
+      if (routed?.way !== 'onward') break;
+      sender = routed.port;
+      arrived = { ...arrived, frame: routed.frame };
+    }
+    this.#on(host, other, sender, arrived);
     return this.end(passed);
   }
 
@@ -220,10 +261,10 @@ class Walking {
   }
 
   /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
-  #on(host: string, from: string, subject: Subject): void {
-    const passage = this.#passage(host, subject);
-    const meant = addressees(this.#world, new Set([host]), this.#sender, subject.frame);
-    const sender = tunnelledSender(this.#world, { from, to: host }, this.#sender, subject.frame);
+  #on(host: string, from: string, sent: Port, subject: Subject): void {
+    const passage = this.#passage(host, sent, subject);
+    const meant = addressees(this.#world, new Set([host]), sent, subject.frame);
+    const sender = tunnelledSender(this.#world, { from, to: host }, sent, subject.frame);
     if (sender === null) {
       for (const { id } of meant)
         this.#receivers.set(id, dropped(drop(passage, id, 'tunnel', 'tunnel-sender')));
@@ -233,10 +274,10 @@ class Walking {
     this.#deliver(sender, meant, subject, passage);
   }
 
-  #passage(host: string, { frame, fragmented }: Subject): Passage {
+  #passage(host: string, { network }: Port, { frame, fragmented }: Subject): Passage {
     return {
       host,
-      network: this.#sender.network,
+      network,
       steps: this.#steps,
       tracker: this.#trackers.get(host) ?? emptyTracker,
       lookup: null,

@@ -14,6 +14,7 @@ import type {
   Owner,
   Port,
   PortId,
+  Router,
   Rule,
   Subnet,
   World,
@@ -27,9 +28,15 @@ interface Holdings {
   readonly wide: readonly Port[];
 }
 
+interface RouterOnNetwork {
+  readonly router: Router;
+  readonly port: Port;
+}
+
 interface WorldIndex {
   readonly ports: ReadonlyMap<NetworkId, readonly Port[]>;
   readonly subnets: ReadonlyMap<NetworkId, readonly Subnet[]>;
+  readonly routers: ReadonlyMap<NetworkId, readonly RouterOnNetwork[]>;
   readonly linkLocals: ReadonlyMap<PortId, readonly LinkLocal[]>;
   /** By network and bits of the address. */
   readonly linkLocalsAt: ReadonlyMap<string, readonly LinkLocal[]>;
@@ -55,12 +62,21 @@ function gather<K, V>(items: Iterable<V>, keyOf: (item: V) => K): Map<K, V[]> {
   return gathered;
 }
 
+const routersWithPorts = ({ routers, ports }: World): RouterOnNetwork[] =>
+  [...routers.values()].flatMap((router) =>
+    router.ports.flatMap((id) => {
+      const port = ports.get(id);
+      return port === undefined ? [] : [{ router, port }];
+    }),
+  );
+
 function indexOf(world: World): WorldIndex {
   let index = indexes.get(world);
   if (index === undefined) {
     index = {
       ports: gather(world.ports.values(), ({ network }) => network),
       subnets: gather(world.subnets.values(), ({ network }) => network),
+      routers: gather(routersWithPorts(world), ({ port }) => port.network),
       linkLocals: gather(world.linkLocals, ({ port }) => port),
       linkLocalsAt: gather(world.linkLocals, ({ network, address }) => `${network} ${address.bits}`),
       owners: gather(world.owners, ({ network, mac }) => `${network} ${mac}`),
@@ -79,6 +95,10 @@ export const portsOf = (world: World, network: NetworkId): readonly Port[] =>
 
 export const subnetsOf = (world: World, network: NetworkId): readonly Subnet[] =>
   indexOf(world).subnets.get(network) ?? [];
+
+/** Routers with their ports on a network. */
+export const routersOn = (world: World, network: NetworkId): readonly RouterOnNetwork[] =>
+  indexOf(world).routers.get(network) ?? [];
 
 /** Link-local addresses that passed duplicate-address detection on a port. */
 export const linkLocalsOf = (world: World, port: PortId): readonly LinkLocal[] =>

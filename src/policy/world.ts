@@ -13,6 +13,7 @@ declare const groupBrand: unique symbol;
 declare const ruleBrand: unique symbol;
 declare const addressGroupBrand: unique symbol;
 declare const qosPolicyBrand: unique symbol;
+declare const routerBrand: unique symbol;
 export type NetworkId = string & { readonly [networkBrand]: true };
 export type SubnetId = string & { readonly [subnetBrand]: true };
 export type PortId = string & { readonly [portBrand]: true };
@@ -20,6 +21,7 @@ export type GroupId = string & { readonly [groupBrand]: true };
 export type RuleId = string & { readonly [ruleBrand]: true };
 export type AddressGroupId = string & { readonly [addressGroupBrand]: true };
 export type QosPolicyId = string & { readonly [qosPolicyBrand]: true };
+export type RouterId = string & { readonly [routerBrand]: true };
 
 export interface Network {
   readonly id: NetworkId;
@@ -145,6 +147,20 @@ export interface Owner {
   readonly generation: number;
 }
 
+/** A route beside those to the router's own subnets. */
+export interface RouterRoute {
+  readonly destination: Cidr;
+  readonly nextHop: Cidr;
+}
+
+export interface Router {
+  readonly id: RouterId;
+  readonly adminUp: boolean;
+  /** Its ports on networks. A port is one router's at most. */
+  readonly ports: readonly PortId[];
+  readonly routes: readonly RouterRoute[];
+}
+
 export interface World {
   readonly networks: ReadonlyMap<NetworkId, Network>;
   readonly subnets: ReadonlyMap<SubnetId, Subnet>;
@@ -155,6 +171,7 @@ export interface World {
   readonly addressGroups: ReadonlyMap<AddressGroupId, AddressGroup>;
   readonly linkLocals: readonly LinkLocal[];
   readonly owners: readonly Owner[];
+  readonly routers: ReadonlyMap<RouterId, Router>;
   /** The tunnel endpoints of hosts. A host that is not here reaches its own ports only. */
   readonly vteps: ReadonlyMap<string, Vtep>;
 }

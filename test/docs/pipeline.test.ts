@@ -22,6 +22,7 @@ const gold: QosPolicy = {
 const base = worldFrom({
   connectedHosts: [host, 'elsewhere'],
   subnets: ['10.0.0.0/24', 'fd00::/64'],
+  subnetsOf: { lan: ['10.1.0.0/24'] },
   ports: [
     {
       id: 'web',
@@ -41,8 +42,20 @@ const base = worldFrom({
       groups: ['default'],
       host: 'elsewhere',
     },
+    { id: 'db', network: 'lan', mac: '02:00:00:00:00:14', ips: ['10.1.0.20'], host: 'elsewhere' },
+    { id: 'edge-net', mac: '02:00:00:00:00:0e', ips: ['10.0.0.254'], mode: 'off', service: true, host: null },
+    {
+      id: 'edge-lan',
+      network: 'lan',
+      mac: '02:00:00:00:00:1e',
+      ips: ['10.1.0.1'],
+      mode: 'off',
+      service: true,
+      host: null,
+    },
   ],
   dhcp: true,
+  routers: { edge: { ports: ['edge-net', 'edge-lan'], routes: [['172.16.0.0/12', '10.1.0.20']] } },
   addressGroups: { offices: ['198.51.100.0/24', '198.51.100.64/26', '203.0.113.9'] },
   rules: [
     { group: 'default', direction: 'egress', family: 4 },
@@ -98,6 +111,14 @@ async function listing(): Promise<Map<string, string[]>> {
     for (const [id, { key, networkKey }] of installed.pipeline.relations.locals.entries()) {
       names.set(`0x${key.toString(16)}`, `‹${id}›`);
       names.set(`0x${networkKey.toString(16)}`, '‹net›');
+    }
+    for (const [
+      id,
+      { key, networkKey, number, router },
+    ] of installed.pipeline.relations.routerPorts.entries()) {
+      names.set(`0x${key.toString(16)}`, `‹${id}›`);
+      if (id === 'edge-lan') names.set(`0x${networkKey.toString(16)}`, '‹lan›');
+      names.set(`0x${number.toString(16)}`, `‹${router}›`);
     }
     for (const [id, { key, peer }] of installed.pipeline.relations.remotes.entries()) {
       names.set(`0x${key.toString(16)}`, `‹${id}›`);

@@ -139,6 +139,7 @@ export class InstalledWorld {
     replace(facts.groups, world.groups);
     replace(facts.rules, world.rules);
     replace(facts.addressGroups, world.addressGroups);
+    replace(facts.routers, world.routers);
     replace(
       facts.linkLocals,
       new Map(world.linkLocals.map((item) => [`${item.network}|${formatCidr(item.address)}`, item])),

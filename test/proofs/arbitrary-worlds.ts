@@ -365,6 +365,7 @@ function assemble(
     rules: new Map(all.map((rule, at) => [`r${at}` as RuleId, { ...rule, id: `r${at}` as RuleId }])),
     linkLocals,
     owners,
+    routers: new Map(),
     vteps: new Map(),
   };
 }

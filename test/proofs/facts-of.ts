@@ -26,6 +26,7 @@ export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): S
   for (const [id, value] of world.rules) settings.push(({ facts }) => facts.rules.set(id, value));
   for (const [id, value] of world.addressGroups)
     settings.push(({ facts }) => facts.addressGroups.set(id, value));
+  for (const [id, value] of world.routers) settings.push(({ facts }) => facts.routers.set(id, value));
   for (const item of world.linkLocals)
     settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
   for (const item of world.owners)
@@ -58,6 +59,9 @@ export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = 
     ...gone(facts.groups.entries(), new Set(world.groups.keys())).map((id) => () => facts.groups.delete(id)),
     ...gone(facts.addressGroups.entries(), new Set(world.addressGroups.keys())).map(
       (id) => () => facts.addressGroups.delete(id),
+    ),
+    ...gone(facts.routers.entries(), new Set(world.routers.keys())).map(
+      (id) => () => facts.routers.delete(id),
     ),
     ...gone(facts.rules.entries(), new Set(world.rules.keys())).map((id) => () => facts.rules.delete(id)),
     ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),

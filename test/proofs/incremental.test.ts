@@ -9,6 +9,7 @@ import { canonicalBody } from '../../src/openflow/index.ts';
 import { Pipeline } from '../../src/pipeline/flow-derivation.ts';
 import { tunnelledWorld } from './arbitrary-tunnels.ts';
 import { removalsOf, settingsOf } from './facts-of.ts';
+import { routedWorld } from './routed-worlds.ts';
 import { host } from './worlds.ts';
 
 const newPipeline = () => new Pipeline({ host, abilities: { answersNd: true, meterSpread: 1 } });
@@ -23,7 +24,10 @@ function flowsOf({ desired }: Pipeline): Map<string, string> {
 }
 
 const history = fc.record({
-  worlds: fc.array(tunnelledWorld, { minLength: 1, maxLength: 4 }),
+  worlds: fc.array(
+    fc.oneof({ weight: 4, arbitrary: tunnelledWorld }, { weight: 1, arbitrary: routedWorld }),
+    { minLength: 1, maxLength: 4 },
+  ),
   order: fc.infiniteStream(fc.nat()),
   runs: fc.infiniteStream(fc.nat(3)),
 });
@@ -72,34 +76,41 @@ test('what changed since the last look is all that differs', () => {
 
 test('removed ids and reasons of flows are forgotten', () => {
   fc.assert(
-    fc.property(fc.array(tunnelledWorld, { minLength: 1, maxLength: 3 }), (worlds) => {
-      const pipeline = newPipeline();
-      const { ids, desired } = pipeline;
-      const cookies = new Set<bigint>();
-      for (const world of worlds) {
-        for (const setting of [...removalsOf(pipeline, world), ...settingsOf(world)]) setting(pipeline);
+    fc.property(
+      fc.array(fc.oneof(tunnelledWorld, tunnelledWorld, routedWorld), { minLength: 1, maxLength: 3 }),
+      (worlds) => {
+        const pipeline = newPipeline();
+        const { ids, desired } = pipeline;
+        const cookies = new Set<bigint>();
+        for (const world of worlds) {
+          for (const setting of [...removalsOf(pipeline, world), ...settingsOf(world)]) setting(pipeline);
+          pipeline.run();
+          for (const key of desired.keys()) cookies.add(desired.get(key)?.cookie ?? 0n);
+        }
+        const empty = {
+          networks: new Map(),
+          subnets: new Map(),
+          ports: new Map(),
+          groups: new Map(),
+          rules: new Map(),
+          addressGroups: new Map(),
+          linkLocals: [],
+          owners: [],
+          routers: new Map(),
+          vteps: new Map<string, Vtep>(),
+        };
+        for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
         pipeline.run();
-        for (const key of desired.keys()) cookies.add(desired.get(key)?.cookie ?? 0n);
-      }
-      const empty = {
-        networks: new Map(),
-        subnets: new Map(),
-        ports: new Map(),
-        groups: new Map(),
-        rules: new Map(),
-        addressGroups: new Map(),
-        linkLocals: [],
-        owners: [],
-        vteps: new Map<string, Vtep>(),
-      };
-      for (const removal of removalsOf(pipeline, empty)) removal(pipeline);
-      pipeline.run();
-      expect([ids.sets.size, ids.classes.size, ids.rules.size, ids.hosts.size]).toEqual([0, 0, 0, 0]);
-      desired.forgetFormer();
-      const left = new Set([...desired.keys()].map((key) => desired.get(key)?.cookie));
-      for (const cookie of cookies) expect(desired.provenanceOf(cookie) !== undefined).toBe(left.has(cookie));
-      expect(desired.size).toBe(newPipeline().desired.size);
-    }),
+        expect([ids.sets, ids.classes, ids.rules, ids.hosts, ids.routers].map(({ size }) => size)).toEqual([
+          0, 0, 0, 0, 0,
+        ]);
+        desired.forgetFormer();
+        const left = new Set([...desired.keys()].map((key) => desired.get(key)?.cookie));
+        for (const cookie of cookies)
+          expect(desired.provenanceOf(cookie) !== undefined).toBe(left.has(cookie));
+        expect(desired.size).toBe(newPipeline().desired.size);
+      },
+    ),
     { numRuns: 60 },
   );
 });

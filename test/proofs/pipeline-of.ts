@@ -26,6 +26,7 @@ export function pipelineOf(world: World, maxCountedApart: number, tunnel?: Tunne
   for (const [id, value] of world.groups) facts.groups.set(id, value);
   for (const [id, value] of world.rules) facts.rules.set(id, value);
   for (const [id, value] of world.addressGroups) facts.addressGroups.set(id, value);
+  for (const [id, value] of world.routers) facts.routers.set(id, value);
   for (const item of world.linkLocals) facts.linkLocals.set(`${item.network}|${item.address.bits}`, item);
   for (const item of world.owners) facts.owners.set(`${item.network}|${item.address.bits}`, item);
   [...world.networks.keys()].forEach((id, at) => facts.zones.set(id, zone(at + 1)));

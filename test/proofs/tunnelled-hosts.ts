@@ -34,6 +34,8 @@ interface Side {
   readonly sockets: readonly Socket[];
 }
 
+export type TextOf = (frame: Buffer) => string;
+
 export interface Tunnelling {
   readonly type: TunnelType;
   /** Of the underlay. */
@@ -47,17 +49,29 @@ export class TunnelledHosts {
   readonly #tunnelling: Tunnelling;
   readonly #sides: ReadonlyMap<string, Side>;
   readonly #ends: readonly Endpoint[];
+  readonly #textOf: TextOf;
   /** Frames that were injected into a link. */
   #forged = 0;
   #plugged: ReadonlyMap<PortId, readonly [HostName, Socket]> = new Map();
+  #last: ReadonlyMap<PortId, readonly Buffer[]> = new Map();
 
-  private constructor(tunnelling: Tunnelling, sides: ReadonlyMap<string, Side>, ends: readonly Endpoint[]) {
+  private constructor(
+    tunnelling: Tunnelling,
+    sides: ReadonlyMap<string, Side>,
+    ends: readonly Endpoint[],
+    textOf: TextOf,
+  ) {
+    this.#textOf = textOf;
     this.#tunnelling = tunnelling;
     this.#sides = sides;
     this.#ends = ends;
   }
 
-  static async start(tunnelling: Tunnelling): Promise<TunnelledHosts> {
+  /** `textOf`: what of a frame stays the same on its way; all of it when left out. */
+  static async start(
+    tunnelling: Tunnelling,
+    textOf: TextOf = (frame) => frame.toString('latin1'),
+  ): Promise<TunnelledHosts> {
     const switches: Switch[] = [];
     try {
       const sides = new Map<string, Side>();
@@ -91,7 +105,7 @@ export class TunnelledHosts {
           ...options.map((option) => `options:${option}`),
         );
       }
-      return new TunnelledHosts(tunnelling, sides, ends);
+      return new TunnelledHosts(tunnelling, sides, ends, textOf);
     } catch (error) {
       for (const at of switches) await at.stop();
       throw error;
@@ -178,18 +192,25 @@ export class TunnelledHosts {
     return [...this.#plugged].filter(([, [, { tail }]]) => tail.take().length > 0).map(([id]) => id);
   }
 
+  /** What a port got at the last settling. */
+  lastFrames(port: PortId): readonly Buffer[] {
+    return this.#last.get(port) ?? [];
+  }
+
   /** What ports got until the underlay was quiet. */
   async settled(steps: readonly Step[], sender?: PortId): Promise<Observation[]> {
     await underlaySettled(this.#ends, this.#forged);
     const got = new Map<PortId, Buffer[]>();
     for (const [id, [, { tail }]] of this.#plugged) got.set(id, tail.take());
+    this.#last = got;
     const answers = sender === undefined ? [] : (got.get(sender) ?? []);
     return steps.map(({ frames }, at) => {
       const delivered = new Set<PortId>();
       const partial = new Set<PortId>();
       for (const [id, seen] of got) {
         if (id === sender) continue;
-        const counts = frames.map((frame) => seen.filter((other) => other.equals(frame)).length);
+        const texts = seen.map(this.#textOf);
+        const counts = frames.map((frame) => texts.filter((text) => text === this.#textOf(frame)).length);
         if (counts.some((count) => count > 1))
           throw new Error(`${id} got a frame ${Math.max(...counts)} times`);
         const arrived = counts.filter((count) => count === 1).length;

@@ -19,6 +19,8 @@ import type {
   QosPolicy,
   QosPolicyId,
   Remote,
+  Router,
+  RouterId,
   Rule,
   RuleId,
   SubnetId,
@@ -70,6 +72,13 @@ export interface OwnerText {
   readonly generation?: number;
 }
 
+export interface RouterText {
+  readonly ports: readonly string[];
+  readonly adminUp?: boolean;
+  /** Destination and next hop. */
+  readonly routes?: readonly (readonly [destination: string, nextHop: string])[];
+}
+
 export interface WorldText {
   readonly ports: readonly PortText[];
   readonly rules?: readonly RuleText[];
@@ -78,6 +87,8 @@ export interface WorldText {
   readonly addressGroups?: Readonly<Record<string, readonly string[]>>;
   /** Prefixes of network `n1`. */
   readonly subnets?: readonly string[];
+  /** Prefixes of other networks, by network. */
+  readonly subnetsOf?: Readonly<Record<string, readonly string[]>>;
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
   /** Whether the subnets' ports have their DHCP requests answered by their hosts. */
@@ -85,6 +96,7 @@ export interface WorldText {
   readonly allowsReservedPairs?: boolean;
   /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
+  readonly routers?: Readonly<Record<string, RouterText>>;
   /** `geneve`. */
   readonly tunnelType?: TunnelType;
   readonly owners?: readonly OwnerText[];
@@ -148,9 +160,15 @@ const ownerFrom =
 export function worldFrom(text: WorldText): World {
   const ports = new Map(text.ports.map(portFrom).map((port) => [port.id, port]));
   const names = new Set<NetworkId>([...ports.values()].map((port) => port.network));
-  const subnets = (text.subnets ?? ['10.0.0.0/24', '2001:db8::/64']).map((prefix, at) => ({
+  const prefixes = [
+    ...(text.subnets ?? ['10.0.0.0/24', '2001:db8::/64']).map((prefix) => ['n1', prefix] as const),
+    ...Object.entries(text.subnetsOf ?? {}).flatMap(([network, all]) =>
+      all.map((prefix) => [network, prefix] as const),
+    ),
+  ];
+  const subnets = prefixes.map(([network, prefix], at) => ({
     id: `s${at}` as SubnetId,
-    network: 'n1' as NetworkId,
+    network: network as NetworkId,
     cidr: net(prefix),
     gateway: text.gateways?.[at] === undefined ? null : ip(text.gateways[at]),
     dhcp: text.dhcp ?? false,
@@ -191,9 +209,23 @@ export function worldFrom(text: WorldText): World {
     rules: new Map((text.rules ?? []).map(ruleFrom).map((rule) => [rule.id, rule])),
     linkLocals,
     owners: (text.owners ?? []).map(ownerFrom(ports)),
+    routers: routersFrom(text.routers ?? {}),
     vteps: vtepsOf(text.connectedHosts ?? [], text.tunnelType),
   };
 }
+
+const routersFrom = (texts: Readonly<Record<string, RouterText>>): Map<RouterId, Router> =>
+  new Map(
+    Object.entries(texts).map(([name, { ports, adminUp = true, routes = [] }]) => [
+      name as RouterId,
+      {
+        id: name as RouterId,
+        adminUp,
+        ports: ports as PortId[],
+        routes: routes.map(([destination, hop]) => ({ destination: net(destination), nextHop: ip(hop) })),
+      },
+    ]),
+  );
 
 /** Rules of a group that admits everything in both directions, so that its ports are not tracked. */
 export const openGroup = (group: string): RuleText[] =>

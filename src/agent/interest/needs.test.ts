@@ -9,7 +9,14 @@ import {
 } from '../../../test/lib/records.ts';
 import { keys } from '../../model/keys.ts';
 import { scopeDepth } from '../../model/scopes.ts';
-import type { AddressGroupId, GroupId, NetworkId, PortId, QosPolicyId } from '../../policy/world.ts';
+import type {
+  AddressGroupId,
+  GroupId,
+  NetworkId,
+  PortId,
+  QosPolicyId,
+  RouterId,
+} from '../../policy/world.ts';
 import type { Write } from '../../store/contract.ts';
 import { Places } from '../../store/etcd/scopes.ts';
 import { commonPrefixes, type Known, prefixesAfter, prefixesFor } from './needs.ts';
@@ -19,6 +26,8 @@ const nothing: Known = {
   markedNetwork: () => undefined,
   network: () => undefined,
   addressGroupsOf: () => [],
+  routersOf: () => [],
+  router: () => undefined,
 };
 const port = 'p' as PortId;
 const ofNetwork = (id: string): string[] => [
@@ -37,6 +46,8 @@ const known: Known = {
   markedNetwork: () => 'n' as NetworkId,
   network: () => ({ qosPolicy: 'slow' as QosPolicyId }),
   addressGroupsOf: (group) => (group === 'g' ? ['list' as AddressGroupId] : []),
+  routersOf: () => [],
+  router: () => undefined,
 };
 const sorted = (prefixes: Iterable<string>): string[] => [...prefixes].sort();
 
@@ -47,6 +58,23 @@ test('of a port that nothing is known of, the mark of its network', () => {
 test('of a port with a mark, its network; the mark until the port is known', () => {
   const marked: Known = { ...nothing, markedNetwork: () => 'n' as NetworkId };
   expect(sorted(prefixesFor([port], [], marked))).toEqual(sorted(['port-networks/p', ...ofNetwork('n')]));
+});
+
+test('of a port on a router, the router and the networks that it joins, but none behind those', () => {
+  const at: Record<string, string> = { p: 'n', 'r-n': 'n', 'r-m': 'm', 's-m': 'm', 's-o': 'o' };
+  const ports: Record<string, string[]> = { r: ['r-n', 'r-m', 'r-x'], s: ['s-m', 's-o'] };
+  const routed: Known = {
+    ...nothing,
+    port: (id) =>
+      at[id] === undefined ? undefined : { network: at[id] as NetworkId, groups: [], qosPolicy: null },
+    routersOf: (network) => ({ n: ['r'], m: ['r', 's'] })[network as string] as RouterId[],
+    router: (id) => ({ ports: (ports[id] ?? []) as PortId[] }),
+  };
+  expect(sorted(prefixesFor([port], [], routed))).toEqual(
+    sorted(['routers/r', 'port-networks/r-x', ...ofNetwork('n'), ...ofNetwork('m')]),
+  );
+  // A network without a port here is followed by itself.
+  expect(sorted(prefixesFor([], ['n' as NetworkId], routed))).toEqual(sorted(ofNetwork('n')));
 });
 
 test('of a port that is known, its network, groups with rules, their address groups, and both QoS policies', () => {

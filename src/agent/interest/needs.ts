@@ -1,7 +1,7 @@
 /**
  * Which prefixes of the store the flows of ports depend on: a pure function of the ports and of what is known of them.
  * It names more as more becomes known: a port's mark names its network, its record names groups, their rules name
- * address groups. Networks that routers join to these will be more networks here.
+ * address groups. A network's ports name its routers, and a router's ports the networks that it joins.
  *
  * A remote group's members are ports of the same networks, and nothing asks for its own record or its rules.
  */
@@ -15,6 +15,8 @@ import type {
   Port,
   PortId,
   QosPolicyId,
+  Router,
+  RouterId,
 } from '../../policy/world.ts';
 import type { StoreEvent } from '../../store/contract.ts';
 
@@ -26,6 +28,9 @@ export interface Known {
   network(id: NetworkId): Pick<Network, 'qosPolicy'> | undefined;
   /** The address groups that the rules of a group name. */
   addressGroupsOf(group: GroupId): Iterable<AddressGroupId>;
+  /** The routers that ports of a network belong to. */
+  routersOf(network: NetworkId): Iterable<RouterId>;
+  router(id: RouterId): Pick<Router, 'ports'> | undefined;
 }
 
 /** What every host follows: the tunnel endpoints of all. */
@@ -38,17 +43,27 @@ export function prefixesFor(
   known: Known,
 ): Set<string> {
   const prefixes = new Set<string>();
-  const found = new Set<NetworkId>(networks);
+  const own = new Set<NetworkId>();
   const groups = new Set<GroupId>();
   const policies = new Set<QosPolicyId>();
   for (const id of ports) {
     const port = known.port(id);
     const network = port?.network ?? known.markedNetwork(id);
     if (port === undefined) prefixes.add(keys.portNetwork(id));
-    if (network !== undefined) found.add(network);
+    if (network !== undefined) own.add(network);
     for (const group of port?.groups ?? []) groups.add(group);
     if (port?.qosPolicy) policies.add(port.qosPolicy);
   }
+  const found = new Set<NetworkId>([...networks, ...own]);
+  for (const network of own)
+    for (const router of known.routersOf(network)) {
+      prefixes.add(keys.router(router));
+      for (const port of known.router(router)?.ports ?? []) {
+        const joined = known.port(port)?.network ?? known.markedNetwork(port);
+        if (known.port(port) === undefined) prefixes.add(keys.portNetwork(port));
+        if (joined !== undefined) found.add(joined);
+      }
+    }
   for (const network of found) {
     for (const prefix of prefixesOfNetwork(network)) prefixes.add(prefix);
     const policy = known.network(network)?.qosPolicy;

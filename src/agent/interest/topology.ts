@@ -11,6 +11,7 @@ import type { AnyParts, Kind } from '../../model/key-kind.ts';
 import { keys } from '../../model/keys.ts';
 import { isNetworkKey, isPortKey } from '../../model/numbers.ts';
 import type { BindingRecord, PortRecord } from '../../model/records.ts';
+import { isRouterPort } from '../../model/router.ts';
 import type { Facts } from '../../pipeline/facts.ts';
 import { dhcpSubnetOf } from '../../pipeline/features/dhcp/facts.ts';
 import {
@@ -21,6 +22,7 @@ import {
   qosPolicyOf,
   recordedLinkLocalOf,
   recordedOwnerOf,
+  routerOf,
   ruleOf,
   subnetOf,
   vtepOf,
@@ -33,6 +35,8 @@ import type {
   Port,
   PortId,
   QosPolicyId,
+  Router,
+  RouterId,
   Rule,
   RuleId,
   SubnetId,
@@ -58,6 +62,8 @@ export class Topology implements Known {
   readonly #marks = new Map<PortId, NetworkId>();
   /** The address group of each rule that names one, by the rule's group. */
   readonly #addressGroups = new Map<GroupId, Map<RuleId, AddressGroupId>>();
+  /** The routers that ports of a network belong to, with those ports. */
+  readonly #routers = new Map<NetworkId, Map<PortId, RouterId>>();
   readonly #dispatch: KeyDispatch;
   readonly #followed = new PrefixSet();
   /** Rules and ports. */
@@ -87,6 +93,7 @@ export class Topology implements Known {
         setFact(facts.dhcpSubnets, id, record, dhcpSubnetOf);
         setFact(facts.subnets, id, record, subnetOf);
       }),
+      factOf(keys.router, facts.routers, ({ id }) => id as RouterId, routerOf),
       factOf(keys.group, facts.groups, ({ id }) => id as GroupId, groupOf),
       factOf(keys.addressGroup, facts.addressGroups, ({ id }) => id as AddressGroupId, addressGroupOf),
       factOf(keys.qosPolicy, facts.qosPolicies, ({ id }) => id as QosPolicyId, qosPolicyOf),
@@ -109,6 +116,7 @@ export class Topology implements Known {
       ),
       on(keys.port, ({ parts, record }) => {
         this.#noteDeletion(parts.id, record === null);
+        this.#noteRouter(parts.network as NetworkId, parts.id as PortId, record);
         this.#setPort(parts.id, 'record', record);
       }),
       on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),
@@ -174,6 +182,14 @@ export class Topology implements Known {
 
   addressGroupsOf(group: GroupId): Iterable<AddressGroupId> {
     return new Set(this.#addressGroups.get(group)?.values());
+  }
+
+  routersOf(network: NetworkId): Iterable<RouterId> {
+    return new Set(this.#routers.get(network)?.values());
+  }
+
+  router(id: RouterId): Router | undefined {
+    return this.#facts.routers.get(id);
   }
 
   lookUpNetwork(id: NetworkId): Lookup<Network> {
@@ -250,6 +266,14 @@ export class Topology implements Known {
     else named.delete(rule);
     if (named.size > 0) this.#addressGroups.set(group, named);
     else this.#addressGroups.delete(group);
+  }
+
+  #noteRouter(network: NetworkId, port: PortId, record: PortRecord | null): void {
+    const ports = this.#routers.get(network) ?? new Map<PortId, RouterId>();
+    if (record !== null && isRouterPort(record)) ports.set(port, record.device_id as RouterId);
+    else ports.delete(port);
+    if (ports.size > 0) this.#routers.set(network, ports);
+    else this.#routers.delete(network);
   }
 
   #setPort<Part extends keyof PortParts>(id: string, part: Part, record: PortParts[Part] | null): void {

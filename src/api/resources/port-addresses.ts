@@ -4,7 +4,7 @@ import { isHostAddress } from '../../model/address-pools.ts';
 import { invalidInput, refuse } from '../../model/faults.ts';
 import type { FixedIpDraft } from '../../model/fixed-ips.ts';
 import type { FixedIp, PortRecord, SubnetRecord } from '../../model/records.ts';
-import { gatewayOwner } from '../../model/router.ts';
+import { gatewayOwner, isRouterPort } from '../../model/router.ts';
 import { subnetsFor } from '../../model/service-types.ts';
 import { isAutoAddressed, prefixOf } from '../../model/subnet.ts';
 import { formatCidr, parseIp } from '../../net/cidr.ts';
@@ -16,7 +16,6 @@ import type { Caller } from '../identity/caller.ts';
 import { type Change, Contended, ipClaim } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
-import { isRouterPort } from './port-writes.ts';
 
 /** Throws `SubnetNotFound` for subnets of networks that the caller does not see. */
 export function requireKnownSubnets(

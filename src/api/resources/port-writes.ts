@@ -10,17 +10,8 @@ import { writeQosPolicyUse } from './qos-policy-use.ts';
 
 /** Neutron's own service ports that go with their network. */
 const disposable = new Set(['network:dhcp', 'network:distributed', 'network:floatingip_agent_gateway']);
-const routers = new Set([
-  'network:router_interface',
-  'network:router_interface_distributed',
-  'network:ha_router_replicated_interface',
-  'network:router_gateway',
-  'network:router_centralized_snat',
-]);
 
 export const isDisposable = (port: PortRecord): boolean => disposable.has(port.device_owner);
-export const isRouterPort = (port: Pick<PortRecord, 'device_owner'>): boolean =>
-  routers.has(port.device_owner);
 
 const addressesOf = (port: PortRecord | null): readonly string[] =>
   port?.fixed_ips.map((ip) => ip.ip_address) ?? [];

@@ -5,7 +5,7 @@
 
 import { refuse } from '../../model/faults.ts';
 import type { PortRecord, SubnetRecord } from '../../model/records.ts';
-import { portsOfRouter, type RouterPlace, type RouterRecord } from '../../model/router.ts';
+import { isRouterPort, portsOfRouter, type RouterPlace, type RouterRecord } from '../../model/router.ts';
 import { touched } from '../../model/standard-attributes.ts';
 import { prefixOf } from '../../model/subnet.ts';
 import { overlaps } from '../../net/cidr.ts';
@@ -13,7 +13,6 @@ import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import type { Row } from '../state/table.ts';
-import { isRouterPort } from './port-writes.ts';
 
 export const badRouterRequest = (message: string): never => refuse({ code: 'BadRouterRequest', message });
 

@@ -4,6 +4,7 @@ import { invalidInput, refuse } from '../../model/faults.ts';
 import { keys } from '../../model/keys.ts';
 import { checkMtu } from '../../model/network.ts';
 import type { NetworkRecord, SubnetRecord } from '../../model/records.ts';
+import { isRouterPort } from '../../model/router.ts';
 import { subnetsFor } from '../../model/service-types.ts';
 import { type Birth, touched } from '../../model/standard-attributes.ts';
 import {
@@ -22,7 +23,7 @@ import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
 import type { State } from '../state/state.ts';
 import type { IndexNames, Row } from '../state/table.ts';
-import { isDisposable, isRouterPort, writePort } from './port-writes.ts';
+import { isDisposable, writePort } from './port-writes.ts';
 import { isOpenTo } from './sharing.ts';
 import { StoredResource } from './stored-resource.ts';
 import { markPoolUse, removeSubnet, SubnetPlacing } from './subnet-placing.ts';

@@ -8,7 +8,9 @@ export const deliveryTables = {
     match: [register.destination, register.network, register.host],
     // The way to another host forbids nothing.
     neutral: ['tunnel'],
-    bands: { tunnel: 200, port: 100, gone: 0 },
+    bands: { tunnel: 200, router: 150, port: 100, gone: 0 },
+    load: [register.router],
+    next: ['route'],
     rewrite: ['tun_id', 'tun_dst', 'tun_ipv6_dst', 'tun_metadata0'],
     output: ['port'],
   },

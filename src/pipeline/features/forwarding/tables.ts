@@ -15,6 +15,7 @@ export const forwardingTables = {
       invalidPiece: 300,
       lookupForGroup: 250,
       group: 200,
+      router: 180,
       learned: 170,
       sharedPiece: 160,
       lookupForShared: 150,

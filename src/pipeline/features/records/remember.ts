@@ -20,7 +20,7 @@ import type { Masked } from '../../../openflow/index.ts';
 import type { NetworkId } from '../../../policy/world.ts';
 import { type ActionOf, clone, commit } from '../../actions.ts';
 import { type Draft, drop, flow, type MatchIn } from '../../draft.ts';
-import { type LocalPort, sentTo } from '../../local-port.ts';
+import { type KeyedPort, type LocalPort, sentTo } from '../../local-port.ts';
 import {
   anyCopy,
   anyFragment,
@@ -155,11 +155,12 @@ function recordsOf(family: Family): Draft[] {
   return [...drafts, drop('remember', 'last', error, { reason: 'stray-fragment', drop: 'ingress' })];
 }
 
+export const ownPieces = (local: LocalPort): Draft[] => (local.up ? piecesTo(local) : []);
+
 /** Fragments whose record names the receiver. */
-export function ownPieces(local: LocalPort): Draft[] {
-  const { port, up, key } = local;
-  if (!up) return [];
-  const to = sentTo(local);
+export function piecesTo(receiver: KeyedPort & Pick<LocalPort, 'port'>): Draft[] {
+  const { port, key } = receiver;
+  const to = sentTo(receiver);
   const why = { reason: 'committed', port: port.id } as const;
   const then = { goto: after('records') } as const;
   return [

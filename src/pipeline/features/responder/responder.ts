@@ -71,12 +71,25 @@ export function answerLimit(local: LocalPort, id: number | null): Draft[] {
   return [flow('answer_limit', 'port', sentBy(local), { actions: [meter(id)] }, why)];
 }
 
-/** `answersNd`: whether the datapath can rewrite neighbour-discovery options. */
-export function answer(key: NetworkKey, { address: ip, mac, port }: Holder, answersNd: boolean): Draft[] {
+/**
+ * `answersNd`: whether the datapath can rewrite neighbour-discovery options. `asked`: questions to everybody, or those to
+ * the holder itself.
+ */
+export function answer(
+  key: NetworkKey,
+  { address: ip, mac, port }: Holder,
+  answersNd: boolean,
+  asked: 'everybody' | 'holder' = 'everybody',
+): Draft[] {
   const why = { reason: 'answer', network: port.network } as const;
   const bits = macToBits(mac);
   if (ip.family === 4) {
-    const match = { ...request, [register.network]: key, arp_tpa: address(ip) };
+    const match = {
+      ...request,
+      ...(asked === 'holder' ? { eth_dst: bits } : {}),
+      [register.network]: key,
+      arp_tpa: address(ip),
+    };
     const named = [
       rewrite<'responder'>('eth_src', bits),
       rewrite<'responder'>('arp_sha', bits),
@@ -90,10 +103,10 @@ export function answer(key: NetworkKey, { address: ip, mac, port }: Holder, answ
   const named = [rewrite<'answer_nd'>('eth_src', bits), rewrite<'answer_nd'>('ipv6_src', ip.bits)];
   const actions = [...turnNd, ...named, ...ndReply];
   const known = { ...discovery, icmpv6_type: icmpv6Types.neighbourSolicitation, ...of };
-  return [
-    flow('responder', 'known', { ...solicitation, ...of }, { actions: limitedNd, goto: 'answer_nd' }, why),
-    flow('answer_nd', 'known', known, { actions, goto: 'answer_tll' }, why),
-  ];
+  const question = { ...solicitation, ...of, ...(asked === 'holder' ? { ipv6_dst: ip.bits } : {}) };
+  const toAnswer = flow('responder', 'known', question, { actions: limitedNd, goto: 'answer_nd' }, why);
+  if (asked === 'holder') return [toAnswer];
+  return [toAnswer, flow('answer_nd', 'known', known, { actions, goto: 'answer_tll' }, why)];
 }
 
 /** Requests for addresses that the asker itself may hold go to the other ports. */

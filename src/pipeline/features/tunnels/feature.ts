@@ -4,6 +4,7 @@ import type { Feature } from '../../feature.ts';
 import {
   fromTunnelPort,
   peerFlows,
+  routerSender,
   senderByKey,
   senderByMac,
   senderOfAnyMac,
@@ -15,10 +16,15 @@ export const tunnels: Feature = {
   defaults: tunnelDefaults,
 
   declare: ({ graph, facts, relations, ids, install }) => {
-    const { peers, peersAt, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf } = relations;
+    const { peers, peersAt, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf, routerPorts } = relations;
     install(graph.map('tunnel-port-flows', facts.tunnels, (_, ofport) => fromTunnelPort(ofport)));
     install(graph.map('peer-flows', peers, (_, peer) => peerFlows(peer)));
     install(graph.map('sender-flows', remotes, (_, remote) => senderByKey(remote)));
+    install(
+      graph.map('router-sender-flows', routerPorts, (_, port, read) =>
+        tunnelTypes.some((type) => read(facts.tunnels, type) !== undefined) ? routerSender(port) : undefined,
+      ),
+    );
     install(graph.map('vxlan-sender-flows', vxlanSenders, senderByMac));
     install(graph.map('vxlan-unguarded-flows', vxlanUnguarded, (_, ports) => senderOfAnyMac(ports)));
     install(

@@ -11,6 +11,7 @@ import { IdSpace } from '../../ids.ts';
 import type { Zone } from '../../zone.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
+import type { RoutingRelations } from '../routing/relations.ts';
 import type { TunnelFacts } from './facts.ts';
 
 /** A host that this one has a tunnel to. */
@@ -30,7 +31,8 @@ export interface RemotePort {
   readonly up: boolean;
   readonly key: PortKey;
   readonly networkKey: NetworkKey;
-  readonly zone: Zone;
+  /** Undefined for a network that a router joins and that has no port here: its ports only get packets. */
+  readonly zone: Zone | undefined;
   readonly macs: readonly Mac[];
   readonly peer: Peer;
 }
@@ -72,7 +74,7 @@ const tunnelName = (type: TunnelType, { family, bits }: Cidr): string => `${type
 export function declareTunnels(
   graph: Dataflow,
   facts: ClassifyFacts & TunnelFacts,
-  { locals, networkKeyOf }: LocalPortRelations,
+  { locals, networkKeyOf, reachedKeyOf }: LocalPortRelations & RoutingRelations,
   { hosts }: HostIds,
   here: string,
 ): TunnelRelations {
@@ -92,10 +94,11 @@ export function declareTunnels(
   const remotes = graph.map('remotes', facts.ports, (id, port, read): RemotePort | undefined => {
     const peer = port.host === null || port.host === here ? undefined : read(peers, port.host);
     if (peer === undefined || read(locals, id) !== undefined) return undefined;
-    const networkKey = read(networkKeyOf, port.network);
+    const networkKey = read(reachedKeyOf, port.network);
     const key = read(facts.portKeys, id);
-    const zone = read(facts.zones, port.network);
-    if (networkKey === undefined || key === undefined || zone === undefined) return undefined;
+    const isHere = read(networkKeyOf, port.network) !== undefined;
+    const zone = isHere ? read(facts.zones, port.network) : undefined;
+    if (networkKey === undefined || key === undefined || (isHere && zone === undefined)) return undefined;
     const up = port.adminUp && read(facts.networks, port.network)?.adminUp === true;
     return { port, up, key, networkKey, zone, macs: macsOf(port), peer };
   });

@@ -20,7 +20,7 @@ export const tunnelTables = {
   tunnel_sender: {
     id: 33,
     match: [host, 'tun_id', 'tun_metadata0', 'eth_src'],
-    bands: { key: 300, mac: 200, unguarded: 150, network: 100, unknown: 0 },
+    bands: { router: 320, key: 300, routerMac: 250, mac: 200, unguarded: 150, network: 100, unknown: 0 },
     load: [source, zone, network, flags, host],
     next: [after('egressQos')],
   },

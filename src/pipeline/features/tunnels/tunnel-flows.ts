@@ -18,6 +18,7 @@ import { type Draft, drop, flow, type MatchIn, type Priority } from '../../draft
 import { address } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
+import type { RouterPort } from '../routing/relations.ts';
 import type { Peer, RemotePort, RemotePorts } from './peers.ts';
 
 const why = { reason: 'tunnel' } as const;
@@ -61,15 +62,20 @@ export function peerFlows({ number, address: ip, type, ofport }: Peer): Draft[] 
 /** Nobody has tracked the packet on this host. */
 const flags = flag.untracked | flag.tunnelled;
 
+/** What a sender is known by: a key or a MAC, and mostly its host. */
+type Sign = Pick<MatchIn<'tunnel_sender'>, typeof register.host | 'tun_metadata0' | 'eth_src'>;
+
+/** None in a network without a port here: nobody here could hear the sender. */
 function senderFlow(
-  { port, key, networkKey, zone, peer }: RemotePort,
+  { port, key, networkKey, zone }: Pick<RemotePort, 'port' | 'key' | 'networkKey' | 'zone'>,
   band: Priority<'tunnel_sender'>,
-  more: Pick<MatchIn<'tunnel_sender'>, 'tun_metadata0' | 'eth_src'>,
-): Draft {
-  return flow(
+  sign: Sign,
+): Draft[] {
+  if (zone === undefined) return [];
+  const draft = flow(
     'tunnel_sender',
     band,
-    { [register.host]: peer.number, tun_id: BigInt(networkKey), ...more },
+    { tun_id: BigInt(networkKey), ...sign },
     {
       load: {
         [register.source]: key,
@@ -82,12 +88,19 @@ function senderFlow(
     },
     { reason: 'tunnel-port', port: port.id },
   );
+  return [draft];
 }
 
 export const senderByKey = (remote: RemotePort): Draft[] =>
   remote.up && remote.peer.type === 'geneve'
-    ? [senderFlow(remote, 'key', { tun_metadata0: remote.key })]
+    ? senderFlow(remote, 'key', { [register.host]: remote.peer.number, tun_metadata0: remote.key })
     : [];
+
+/** A router sends from every host. Which of its networks a packet came from is the sending host's affair. */
+export const routerSender = (of: RouterPort): Draft[] => [
+  ...senderFlow(of, 'router', { tun_metadata0: of.key }),
+  ...senderFlow(of, 'routerMac', { eth_src: macToBits(of.port.mac) }),
+];
 
 const firstUp = (ports: RemotePorts): RemotePort | undefined =>
   [...ports.values()].filter(({ up }) => up).sort((a, b) => (a.port.id < b.port.id ? -1 : 1))[0];
@@ -96,13 +109,17 @@ const firstUp = (ports: RemotePorts): RemotePort | undefined =>
 export function senderByMac(name: string, ports: RemotePorts): Draft[] {
   const [, , mac = ''] = name.split('|');
   const sender = firstUp(ports);
-  return sender === undefined ? [] : [senderFlow(sender, 'mac', { eth_src: macToBits(mac as Mac) })];
+  if (sender === undefined) return [];
+  return senderFlow(sender, 'mac', {
+    [register.host]: sender.peer.number,
+    eth_src: macToBits(mac as Mac),
+  });
 }
 
 /** Only a port without port security may send with a MAC that is nobody's. */
 export function senderOfAnyMac(ports: RemotePorts): Draft[] {
   const sender = firstUp(ports);
-  return sender === undefined ? [] : [senderFlow(sender, 'unguarded', {})];
+  return sender === undefined ? [] : senderFlow(sender, 'unguarded', { [register.host]: sender.peer.number });
 }
 
 export const unknownSender = (network: NetworkId, key: NetworkKey): Draft[] => [

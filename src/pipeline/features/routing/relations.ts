@@ -1,0 +1,84 @@
+/**
+ * Routers of this host: those that have a port on a network with a port here. Each host routes for its own ports, so such
+ * a router's ports are here without an interface. No flows here.
+ */
+import type { Dataflow, Relation } from '../../../base/dataflow.ts';
+import type { NetworkKey, PortKey } from '../../../model/numbers.ts';
+import { type Cidr, contains } from '../../../net/cidr.ts';
+import type { NetworkId, Port, PortId, RouterId } from '../../../policy/world.ts';
+import { IdSpace } from '../../ids.ts';
+import type { Zone } from '../../zone.ts';
+import type { ClassifyFacts } from '../classify/facts.ts';
+import type { NetworkRelations } from '../classify/networks.ts';
+import type { LocalPortRelations } from '../classify/relations.ts';
+import type { RoutingFacts } from './facts.ts';
+
+/** A port of a router that carries packets. */
+export interface RouterPort {
+  readonly router: RouterId;
+  /** Stands for the router in a register. */
+  readonly number: number;
+  readonly port: Port;
+  readonly key: PortKey;
+  readonly networkKey: NetworkKey;
+  /** Undefined for a network without a port here. */
+  readonly zone: Zone | undefined;
+  /** The subnets in which it has an address. */
+  readonly prefixes: readonly Cidr[];
+}
+
+export interface RoutingRelations {
+  readonly routerPorts: Relation<PortId, RouterPort>;
+  readonly portsOfRouter: Relation<RouterId, ReadonlyMap<PortId, RouterPort>>;
+  readonly routersHere: Relation<RouterId, true>;
+  /** Networks that a router here joins. */
+  readonly routedNetworks: Relation<NetworkId, true>;
+  /** Key of each network with a port here, and of each that a router here joins. */
+  readonly reachedKeyOf: Relation<NetworkId, NetworkKey>;
+}
+
+export interface RouterIds {
+  readonly routers: IdSpace;
+}
+
+export const newRouterIds = (): RouterIds => ({ routers: new IdSpace() });
+
+export function declareRouting(
+  graph: Dataflow,
+  facts: ClassifyFacts & RoutingFacts,
+  { subnetsOf, networkKeyOf }: NetworkRelations & LocalPortRelations,
+  { routers: numbers }: RouterIds,
+): RoutingRelations {
+  const routerOf = graph.index('router-of', facts.routers, (_, { id, adminUp, ports }) =>
+    adminUp ? ports.map((port) => [port, id] as const) : [],
+  );
+  const routerPorts = graph.map('router-ports', routerOf, (id, routers, read): RouterPort | undefined => {
+    const [router] = [...routers.values()].sort();
+    const port = read(facts.ports, id);
+    const key = read(facts.portKeys, id);
+    if (router === undefined || port === undefined || key === undefined) return undefined;
+    const networkKey = read(facts.networkKeys, port.network);
+    const up = port.adminUp && read(facts.networks, port.network)?.adminUp === true;
+    if (networkKey === undefined || !up) return undefined;
+    const isHere = read(networkKeyOf, port.network) !== undefined;
+    const prefixes = [...(read(subnetsOf, port.network)?.values() ?? [])]
+      .map(({ cidr }) => cidr)
+      .filter((cidr) => port.fixedIps.some((ip) => contains(cidr, ip)));
+    const zone = isHere ? read(facts.zones, port.network) : undefined;
+    return { router, number: numbers.of(router), port, key, networkKey, zone, prefixes };
+  });
+  const portsOfRouter = graph.index('ports-of-router', routerPorts, (_, each) => [
+    [each.router, each] as const,
+  ]);
+  const routersHere = graph.map('routers-here', portsOfRouter, (_, ports, read) =>
+    [...ports.values()].some(({ port }) => read(networkKeyOf, port.network) !== undefined) ? true : undefined,
+  );
+  const routed = graph.index('routed', routerPorts, (_, { router, port }, read) =>
+    read(routersHere, router) === true ? [[port.network, true as const] as const] : [],
+  );
+  const routedNetworks = graph.map('routed-networks', routed, () => true as const);
+  const reachedKeyOf = graph.map('reached-key-of', facts.networkKeys, (network, key, read) =>
+    read(networkKeyOf, network) !== undefined || read(routedNetworks, network) === true ? key : undefined,
+  );
+  return { routerPorts, portsOfRouter, routersHere, routedNetworks, reachedKeyOf };
+}

@@ -1,0 +1,69 @@
+/** Routers: the way of a packet from a router's port to the next network, and what a router says itself. */
+import { register } from '../../registers.ts';
+import type { TableRow } from '../../rows.ts';
+
+const { source, zone, network, destination, flags, copy, host, router } = register;
+
+export const routingTables = {
+  /** Router and destination → the port by which the packet leaves the router. The longest prefix wins. */
+  route: {
+    id: 56,
+    match: [
+      router,
+      'eth_type',
+      'ip_proto',
+      'ip_frag',
+      'nw_ttl',
+      'ip_src',
+      'ip_dst',
+      'ipv6_src',
+      'ipv6_dst',
+      'icmp_type',
+      'icmp_code',
+      'icmpv6_type',
+      'icmpv6_code',
+    ],
+    bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 228], none: 1, miss: 0 },
+    load: [source, zone, network, flags, copy, host],
+    uses: ['ct_clear', 'dec_ttl'],
+    rewrite: [
+      'eth_src',
+      'eth_dst',
+      'ip_src',
+      'ip_dst',
+      'ipv6_src',
+      'ipv6_dst',
+      'nw_ttl',
+      'icmp_type',
+      'icmpv6_type',
+      'in_port_nxm',
+    ],
+    resubmit: ['l2'],
+    next: ['next_hop', 'router_answer'],
+  },
+  /** The MAC of a destination on the network that the packet was routed to. */
+  next_hop: {
+    id: 57,
+    match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
+    bands: { known: 100, unknown: 0 },
+    rewrite: ['eth_dst'],
+    resubmit: ['l2'],
+  },
+  /** A router's own packets leave by the port that the question came to. */
+  router_answer: {
+    id: 58,
+    match: [network, destination],
+    bands: { port: 100, miss: 0 },
+    load: [source, flags, host],
+    rewrite: ['eth_src'],
+    resubmit: ['l2'],
+  },
+} as const satisfies Record<string, TableRow>;
+
+/** Why packets go on, or what happens to them. */
+export const routingReasons = {
+  router: 'for a router that has a port of its network here',
+  routed: 'the longest prefix that holds the destination',
+  'next-hop': 'one MAC has the destination',
+  echo: 'the router answers',
+} as const;

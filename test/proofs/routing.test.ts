@@ -1,0 +1,182 @@
+/**
+ * The proof of routers: two real switches route between networks as the reference evaluator says, for generated worlds and
+ * traffic. And what arrives is what a router makes of a frame, byte by byte.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cidr } from '../../src/net/cidr.ts';
+import { parseFrame } from '../../src/net/packet/frame.ts';
+import { parseNeighbour } from '../../src/net/packet/icmpv6.ts';
+import type { Reply } from '../../src/policy/verdict.ts';
+import { type Trackers, type Walk, walk } from '../../src/policy/walk.ts';
+import type { PortId } from '../../src/policy/world.ts';
+import { ip, mac, udpFrame } from '../lib/frames.ts';
+import type { Observation, Step } from './driver.ts';
+import { routedSteps, routedWorld, unroutedText } from './routed-worlds.ts';
+import { stepText, worldText } from './telling.ts';
+import { TunnelledHosts, type Tunnelling } from './tunnelled-hosts.ts';
+import { type PortText, wideGroup, worldFrom } from './worlds.ts';
+
+const worlds = Number(process.env.PORTCULLIS_ROUTED_WORLDS ?? 12);
+const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
+
+const worldAndSteps = routedWorld.chain((world) =>
+  fc.record({ world: fc.constant(world), steps: routedSteps(world) }),
+);
+
+const routerPort = (id: string, network: string, own: string, ips: readonly string[]): PortText => ({
+  id,
+  network,
+  mac: own,
+  ips,
+  mode: 'off',
+  service: true,
+  host: null,
+});
+
+const tunnellings: readonly Tunnelling[] = [
+  { type: 'geneve', family: 4 },
+  { type: 'vxlan', family: 6 },
+];
+
+/** The text of a frame that came back to the sender. */
+function answerText(bytes: Buffer): string {
+  const frame = parseFrame(bytes);
+  if (frame?.arp?.op === 2) return `arp ${frame.arp.spa.bits} ${frame.arp.sha}`;
+  const upper = frame?.ip?.upper;
+  if (upper?.kind !== 'icmp') return `unexpected ${bytes.toString('hex')}`;
+  const told = upper.type === 136 ? parseNeighbour(upper) : null;
+  if (told !== null) return `nd ${told.target.bits} ${told.targetMac}`;
+  return upper.sound && frame?.ip?.sound && (upper.type === 0 || upper.type === 129)
+    ? `echo from ${frame.ip.src.bits}`
+    : `unexpected ${bytes.toString('hex')}`;
+}
+
+const replyText = ({ kind, address, mac }: Reply): string => `${kind} ${address.bits} ${mac}`;
+
+function expectedText({ sender, frames: [first] }: Step, walked: Walk): string {
+  if (walked.sender.outcome === 'dropped') return '';
+  const passed = [...walked.receivers]
+    .filter(([id, { outcome }]) => outcome === 'passed' && id !== sender)
+    .map(([id]) => id)
+    .sort();
+  const isBack = walked.receivers.get(sender)?.outcome === 'passed';
+  const isAnswer = walked.steps.some(({ reason }) => reason === 'router-answer');
+  const asked = isBack && first !== undefined ? parseFrame(first)?.ip : null;
+  return [
+    ...passed,
+    ...(walked.reply === null ? [] : [replyText(walked.reply)]),
+    ...(asked ? [isAnswer ? `echo from ${asked.dst.bits}` : 'itself'] : []),
+  ].join(' ');
+}
+
+const observedText = ({ frames }: Step, { delivered, partial, answers }: Observation): string =>
+  [
+    ...[...delivered].sort(),
+    ...[...partial].sort().map((id) => `a part at ${id}`),
+    ...answers.map((bytes) =>
+      frames.some((frame) => unroutedText(frame) === unroutedText(bytes)) ? 'itself' : answerText(bytes),
+    ),
+  ].join(' ');
+
+describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
+  let hosts: TunnelledHosts;
+  beforeAll(async () => {
+    hosts = await TunnelledHosts.start(tunnelling, unroutedText);
+  });
+  afterAll(() => hosts.stop());
+
+  test(`two switches route as the evaluator says (${worlds} worlds, seed ${seed})`, {
+    timeout: 300_000,
+  }, async () => {
+    const seen = { here: 0, across: 0, echoes: 0 };
+    const result = await fc.check(
+      fc.asyncProperty(worldAndSteps, async ({ world: placed, steps }) => {
+        const world = await hosts.enter(placed);
+        let trackers: Trackers = new Map();
+        for (const step of steps) {
+          const [first, ...others] = step.frames;
+          const from = world.ports.get(step.sender);
+          if (first === undefined || from?.host == null) continue;
+          const walked = walk(world, { host: from.host, port: step.sender }, trackers, [first, ...others]);
+          trackers = walked.trackers;
+          const [observation] = await hosts.run([step]);
+          if (observation === undefined) throw new Error('an observation of each step');
+          for (const id of observation.delivered) {
+            const to = world.ports.get(id);
+            if (to === undefined || to.network === from.network) continue;
+            if (to.host === from.host) seen.here += 1;
+            else seen.across += 1;
+          }
+          const [expected, observed] = [expectedText(step, walked), observedText(step, observation)];
+          if (observed.includes('echo')) seen.echoes += 1;
+          if (expected === observed) continue;
+          const places = [...world.ports.values()].map(({ id, host: place }) => `${id}@${place}`).join(' ');
+          const way = walked.steps.map((one) => `${one.host} ${one.port} ${one.stage} ${one.reason}`);
+          throw new Error(
+            [
+              worldText(world),
+              places,
+              stepText(step),
+              first.toString('hex').slice(0, 200),
+              `expected '${expected}', observed '${observed}'`,
+              ...way,
+            ].join('\n'),
+          );
+        }
+      }),
+      { numRuns: worlds, seed, endOnFailure: true },
+    );
+    if (result.failed)
+      expect.fail(`after ${result.numRuns} worlds of seed ${seed}:\n${String(result.errorInstance)}`);
+    expect(Math.min(seen.here, seen.across, seen.echoes)).toBeGreaterThan(3);
+  });
+
+  test('a routed packet is the same but for its MACs and TTL, on one host and through a tunnel', async () => {
+    const world = worldFrom({
+      subnets: ['10.1.0.0/24', '2001:db8:1::/64'],
+      subnetsOf: { n2: ['10.2.0.0/24', '2001:db8:2::/64'] },
+      ports: [
+        { id: 'a', mac: '02:00:00:00:00:0a', ips: ['10.1.0.10', '2001:db8:1::a'], groups: ['wide'] },
+        {
+          id: 'b',
+          network: 'n2',
+          mac: '02:00:00:00:00:0b',
+          ips: ['10.2.0.11', '2001:db8:2::b'],
+          groups: ['wide'],
+        },
+        {
+          id: 'c',
+          network: 'n2',
+          mac: '02:00:00:00:00:0c',
+          ips: ['10.2.0.12', '2001:db8:2::c'],
+          groups: ['wide'],
+          host: 'there',
+        },
+        routerPort('r1', 'n1', '02:00:00:00:01:01', ['10.1.0.1', '2001:db8:1::1']),
+        routerPort('r2', 'n2', '02:00:00:00:01:02', ['10.2.0.1', '2001:db8:2::1']),
+      ],
+      rules: wideGroup('wide'),
+      routers: { r: { ports: ['r1', 'r2'] } },
+    });
+    await hosts.enter(world);
+    const at = { from: mac('02:00:00:00:00:0a'), to: mac('02:00:00:00:01:01'), hopLimit: 64 };
+    for (const [to, last] of [
+      ['b', '0b'],
+      ['c', '0c'],
+    ] as const)
+      for (const family of [4, 6] as const) {
+        const [src, dst] = (
+          family === 4
+            ? ['10.1.0.10', `10.2.0.1${to === 'b' ? 1 : 2}`]
+            : ['2001:db8:1::a', `2001:db8:2::${to}`]
+        ).map(ip) as [Cidr, Cidr];
+        const sent = udpFrame({ ...at, src, dst }, 4000 + family, 53);
+        await hosts.run([{ sender: 'a' as PortId, frames: [sent] }]);
+        const routed = { from: mac('02:00:00:00:01:02'), to: mac(`02:00:00:00:00:${last}`), hopLimit: 63 };
+        expect(hosts.lastFrames(to as PortId)).toEqual([
+          udpFrame({ ...routed, src, dst }, 4000 + family, 53),
+        ]);
+      }
+  });
+});
