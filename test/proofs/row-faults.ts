@@ -83,9 +83,12 @@ export function rowFaults(flow: Flow, why: Provenance | undefined): string[] {
     for (const [key, value] of needsOf(action))
       if (!lists(row, key, value)) faults.push(`${name} does ${action.type}: ${key} ${value}`);
   if (why?.stage !== name) faults.push(`${name} has a flow of ${why?.stage}`);
-  const ends = flow.goto === undefined && flow.actions.every(changesNothing);
+  // Of a claim that ends, the agent may get a copy.
+  const isClaim = why !== undefined && ['claim-known', 'claim-held'].includes(why.reason);
+  const does = flow.actions.filter((action) => !(isClaim && action.type === 'controller'));
+  const ends = flow.goto === undefined && does.every(changesNothing);
   const isDrop = why?.drop !== undefined;
-  const isEnd = why !== undefined && ['own-echo', 'claim-known', 'claim-held'].includes(why.reason);
+  const isEnd = isClaim || why?.reason === 'own-echo';
   if (ends !== (isDrop || isEnd))
     faults.push(`${name} ${ends ? 'ends packets' : 'goes on'} as ${why?.reason}`);
   return faults;
