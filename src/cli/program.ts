@@ -24,6 +24,7 @@ import { settings } from './settings.ts';
 import { sync, syncText } from './sync.ts';
 import { json, table } from './table.ts';
 import { version } from './version.ts';
+import { vips } from './vips.ts';
 
 function print(text: string): void {
   process.stdout.write(text);
@@ -248,6 +249,13 @@ export function buildProgram(): Command {
     .description('hypervisors: whether they live, and what they have')
     .action(async (_options: unknown, command: Command) => {
       print(await hosts(clientOf(command), wantsJson(command)));
+    });
+
+  withEndpoint(program.command('vips'))
+    .description('addresses that several ports may have, and who holds each')
+    .option('--network <network>', 'only those of this network (id)')
+    .action(async ({ network }: { readonly network?: string }, command: Command) => {
+      print(await vips(clientOf(command), network, wantsJson(command)));
     });
 
   withEndpoint(program.command('check'))

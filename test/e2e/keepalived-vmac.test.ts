@@ -74,6 +74,18 @@ async function mastersOf(vip: string): Promise<readonly string[]> {
 const masters = (): Promise<readonly (readonly string[])[]> =>
   Promise.all(families.map(({ vip }) => mastersOf(vip)));
 
+/** Who holds the addresses, as the store says. */
+async function owners(): Promise<readonly (string | null)[]> {
+  const { body } = await cloud.api('GET', '/v1/vips');
+  const { vips } = body as { readonly vips: readonly Vip[] };
+  return families.map(({ vip }) => vips.find(({ address }) => address === vip)?.owner_name ?? null);
+}
+
+interface Vip {
+  readonly address: string;
+  readonly owner_name: string | null;
+}
+
 describeRoot('keepalived with use_vmac', () => {
   beforeAll(async () => {
     cloud = await startCloud();
@@ -97,9 +109,13 @@ describeRoot('keepalived with use_vmac', () => {
         async () => {
           if ((await masters()).some((held) => held.join() !== name)) return false;
           const heard = await Promise.all(families.map(({ vip }) => client.pings(vip)));
-          return heard.every(Boolean);
+          return heard.every(Boolean) && (await owners()).every((owner) => owner === name);
         },
-        { timeout: 30_000, what: `${name} alone has the addresses, and answers`, interval: 200 },
+        {
+          timeout: 30_000,
+          what: `${name} alone has the addresses, answers, and is their owner`,
+          interval: 200,
+        },
       );
       // A bit more than three intervals: a second master would be visible by then.
       if (first !== undefined && name === 'server1')

@@ -32,6 +32,11 @@ export class Budgets {
     return true;
   }
 
+  /** Keys whose budget is not known to be full. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
   #leftOf(bucket: Bucket | undefined, now: number): number {
     const { burst, interval } = this.#options;
     return bucket === undefined ? burst : Math.min(burst, bucket.left + (now - bucket.at) / interval);

@@ -69,6 +69,33 @@ export const hostsOperation: ApiOperation = {
   },
 };
 
+export const vipsOperation: ApiOperation = {
+  group,
+  summary: 'Lists the addresses that several ports may have, and who holds each',
+  query: [{ name: 'network', about: 'Only those of this network.', schema: uuidSchema }],
+  answers: {
+    200: objectOf({
+      vips: arrayOf(
+        objectOf({
+          network_id: uuidSchema,
+          address: stringSchema,
+          owner: {
+            ...textOrNull,
+            description: 'The port that claimed it last; null before the first claim.',
+          },
+          owner_name: textOrNull,
+          host: { ...textOrNull, description: 'Where the claim was seen.' },
+          mac_address: { ...textOrNull, description: 'The MAC that the owner uses it with.' },
+          since: { ...textOrNull, description: "By that host's clock." },
+          how: { type: ['string', 'null'], description: '`announcement` or `answer`.' },
+          changes: { ...integerSchema, description: 'How often the owner has changed.' },
+          candidates: arrayOf(objectOf({ id: uuidSchema, name: stringSchema, host: textOrNull })),
+        }),
+      ),
+    }),
+  },
+};
+
 export const syncOperation: ApiOperation = {
   group,
   summary: 'Waits until every live switch has what the store holds now',

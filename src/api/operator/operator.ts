@@ -15,9 +15,11 @@ import {
   hostsOperation,
   metricsOperation,
   syncOperation,
+  vipsOperation,
 } from './operations.ts';
 import { askHost, hostOf, type PortQuestionParts } from './port-question.ts';
 import type { SwitchSync } from './switch-sync.ts';
+import { vipsShown } from './vips.ts';
 
 export interface OperatorParts extends PortQuestionParts {
   readonly sync: SwitchSync;
@@ -36,6 +38,11 @@ export function registerOperatorRoutes(app: FastifyInstance, parts: OperatorPart
 
   app.get('/v1/hosts', describes(hostsOperation), async () => {
     return { hosts: hostsShown(view.state) };
+  });
+
+  app.get<{ Querystring: { network?: unknown } }>('/v1/vips', describes(vipsOperation), async (request) => {
+    const { network } = request.query;
+    return { vips: vipsShown(view.state, typeof network === 'string' ? network : null) };
   });
 
   app.get('/v1/sync', describes(syncOperation), async (request, reply) => {
