@@ -65,6 +65,7 @@ const extensions: readonly Extension[] = [
     'Strict or MAC-only port security, trust in DHCP servers, reserved addresses',
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
+  ['provider', 'Provider Network', 'How networks are carried: by physical networks or tunnels'],
   ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
   [
     'qos-bw-limit-direction',

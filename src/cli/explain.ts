@@ -94,7 +94,10 @@ function resultLine(
       : `The packet is dropped: ${last.reason} at ${name(last.port)}.`;
   }
   const got = receivers.filter((receiver) => receiver.result === 'pass').map(({ port }) => name(port));
-  return got.length === 0 ? 'The packet passes.' : `The packet is delivered to ${got.join(', ')}.`;
+  const left = steps.some(({ reason }) => reason === 'sent-to-physical-network');
+  if (got.length === 0) return left ? 'The packet leaves for the physical network.' : 'The packet passes.';
+  const copy = left ? ' A copy leaves for the physical network.' : '';
+  return `The packet is delivered to ${got.join(', ')}.${copy}`;
 }
 
 function connectionLine({ connection }: ExplainAnswer, name: (port: string) => string): string {

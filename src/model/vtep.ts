@@ -29,8 +29,13 @@ export function vtepFrom(address: string, types: readonly string[]): Vtep | null
     : { address: parsed, types: tunnelTypes.filter((type) => types.includes(type)) };
 }
 
-/** The kind of the tunnel between two hosts; null when they have none. */
-export function tunnelBetween(a: Vtep, b: Vtep): TunnelType | null {
-  if (a.address.family !== b.address.family || a.address.bits === b.address.bits) return null;
-  return a.types.find((type) => b.types.includes(type)) ?? null;
+/** The kinds of tunnel between two hosts, the best first. */
+export function tunnelsBetween(a: Vtep, b: Vtep): readonly TunnelType[] {
+  if (a.address.family !== b.address.family || a.address.bits === b.address.bits) return [];
+  return a.types.filter((type) => b.types.includes(type));
+}
+
+/** The kind of the tunnel that carries a network between two hosts; null when they have none. */
+export function tunnelBetween(a: Vtep, b: Vtep, only?: TunnelType): TunnelType | null {
+  return tunnelsBetween(a, b).find((type) => only === undefined || type === only) ?? null;
 }

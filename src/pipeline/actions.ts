@@ -3,8 +3,9 @@
  * not compile. The brand is not exported, so these functions are the only way to make one.
  */
 import type { NetworkKey, PortKey } from '../model/numbers.ts';
+import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Action, FieldBits, FieldName, Learn, Subfield } from '../openflow/index.ts';
-import { ports } from '../openflow/index.ts';
+import { ports, vlanPresent } from '../openflow/index.ts';
 import { type PortField, type RegisterField, register } from './registers.ts';
 import {
   type LearntTable,
@@ -147,6 +148,14 @@ export const meter = <T extends TableUsing<'meter'>>(id: number): ActionOf<T> =>
 export const throughMpls = <T extends TableUsing<'mpls'>>(mpls: number, ethertype: number): ActionOf<T>[] => [
   allowed({ type: 'push_mpls', ethertype: mpls }),
   allowed({ type: 'pop_mpls', ethertype }),
+];
+
+export const popVlan = <T extends TableUsing<'vlan'>>(): ActionOf<T> => allowed({ type: 'pop_vlan' });
+
+/** Adds an 802.1Q tag of a VLAN. */
+export const pushVlan = <T extends TableUsing<'vlan'>>(vlan: number): ActionOf<T>[] => [
+  allowed({ type: 'push_vlan', ethertype: etherTypes.vlan }),
+  allowed({ type: 'set_field', field: 'vlan_vid', value: vlanPresent | vlan }),
 ];
 
 export const learn = <T extends TableName>(into: LearntTable<T>, flow: Omit<Learn, 'table'>): ActionOf<T> =>

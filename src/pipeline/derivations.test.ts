@@ -167,6 +167,7 @@ const joined = {
   remotes: 1,
   'own-macs': 1,
   'pair-macs': 1,
+  'outer-mac-holders': 1,
 };
 
 /** An address that goes and one that comes are two, in each family. */
@@ -253,6 +254,8 @@ const plugged = {
   'own-macs': 1,
   'pair-macs': 1,
   'claim-flows': 1,
+  'outer-mac-holders': 1,
+  'own-mac-flows': 1,
 };
 
 const sizes: readonly Size[] = [

@@ -5,6 +5,7 @@ import { type ClassifyFacts, declareClassifyFacts } from './features/classify/fa
 import { type DhcpFacts, declareDhcpFacts } from './features/dhcp/facts.ts';
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
 import { declareOwnerFacts, type OwnerFacts } from './features/owners/facts.ts';
+import { declarePhysicalFacts, type PhysicalFacts } from './features/physical/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
 import { declareRoutingFacts, type RoutingFacts } from './features/routing/facts.ts';
 import { declareGroupFacts, type GroupFacts } from './features/security-groups/facts.ts';
@@ -19,7 +20,8 @@ export interface Facts
     QosFacts,
     TunnelFacts,
     DhcpFacts,
-    RoutingFacts {}
+    RoutingFacts,
+    PhysicalFacts {}
 
 export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
@@ -31,4 +33,5 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareTunnelFacts(graph),
   ...declareDhcpFacts(graph),
   ...declareRoutingFacts(graph),
+  ...declarePhysicalFacts(graph),
 });

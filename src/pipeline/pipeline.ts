@@ -7,6 +7,7 @@ import { forwarding } from './features/forwarding/feature.ts';
 import { guards } from './features/guards/feature.ts';
 import { ingressGuards } from './features/ingress-guard/feature.ts';
 import { owners } from './features/owners/feature.ts';
+import { physical } from './features/physical/feature.ts';
 import { qos } from './features/qos/feature.ts';
 import { records } from './features/records/feature.ts';
 import { responder } from './features/responder/feature.ts';
@@ -26,6 +27,7 @@ export const features: readonly Feature[] = [
   qos,
   tunnels,
   owners,
+  physical,
   forwarding,
   ingressGuards,
   records,

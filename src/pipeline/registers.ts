@@ -29,7 +29,7 @@ export const register = {
   dhcp: 'reg9',
   /** Which fields the rules of the set need to match, as bits of `need`. */
   needs: 'reg10',
-  /** Number of the other host: of the receiver's, or, in the tunnel tables, of the sender's. 0 is this host. */
+  /** Number of the other host: of the receiver's, or, in the tunnel tables, of the sender's. 0 is this host; see `outside`. */
   host: 'reg14',
   /** Number of the router that the packet is in, or was in last. 0 for none. */
   router: 'reg15',
@@ -52,13 +52,16 @@ export const flag = {
   receiverIsNew: 8,
   /** The packet came in fragments. A kernel datapath shows it as one whole packet behind the lookup. */
   piece: 16,
-  /** The packet came through a tunnel, so it goes into none. */
+  /** The packet came through a tunnel or from a physical network, so it goes to neither. */
   tunnelled: 32,
   /** The register of the receiver has the port that announced the MAC last, which the switch itself has learned. */
   learned: 64,
   /** Of an announcement: another one for the MAC was learned a moment ago. */
   held: 128,
 } as const;
+
+/** In `register.host`: the packet leaves for the physical network. No host has this number (features/tunnels/peers.ts). */
+export const outside = 0xffff_ffff;
 
 /** The fields that rules may need beside the protocol. */
 export const need = {

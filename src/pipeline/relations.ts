@@ -11,6 +11,7 @@ import { declareForwarding, type ForwardingRelations } from './features/forwardi
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
 import { declareOwners, type OwnerRelations } from './features/owners/relations.ts';
+import { declarePhysical, type PhysicalRelations } from './features/physical/relations.ts';
 import { declareQos, newQosIds, type QosIds, type QosRelations } from './features/qos/budgets.ts';
 import { declareHolders, type ResponderRelations } from './features/responder/relations.ts';
 import {
@@ -35,7 +36,8 @@ export interface Relations
     ReservedRelations,
     QosRelations,
     TunnelRelations,
-    RoutingRelations {}
+    RoutingRelations,
+    PhysicalRelations {}
 
 export interface Ids extends GroupIds, QosIds, HostIds, RouterIds {}
 
@@ -66,6 +68,7 @@ export function declareRelations(
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
   const tunnels = declareTunnels(graph, facts, { ...ports, ...routing }, ids, host);
+  const physical = declarePhysical(graph, facts, ports, host);
   return {
     ...guards,
     ...ports,
@@ -78,5 +81,6 @@ export function declareRelations(
     ...qos,
     ...tunnels,
     ...routing,
+    ...physical,
   };
 }

@@ -9,6 +9,7 @@ import { type forwardingReasons, forwardingTables } from './features/forwarding/
 import { type guardReasons, guardTables } from './features/guards/tables.ts';
 import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
 import { type ownerReasons, ownerTables } from './features/owners/tables.ts';
+import { type physicalReasons, physicalTables } from './features/physical/tables.ts';
 import { type qosReasons, qosTables } from './features/qos/tables.ts';
 import { type recordReasons, recordTables } from './features/records/tables.ts';
 import { type responderReasons, responderTables } from './features/responder/tables.ts';
@@ -28,6 +29,7 @@ export const tables = {
   ...qosTables,
   ...tunnelTables,
   ...ownerTables,
+  ...physicalTables,
   ...forwardingTables,
   ...ingressGuardTables,
   ...recordTables,
@@ -46,6 +48,7 @@ export type PassReason =
   | keyof typeof qosReasons
   | keyof typeof tunnelReasons
   | keyof typeof ownerReasons
+  | keyof typeof physicalReasons
   | keyof typeof forwardingReasons
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons

@@ -2,7 +2,8 @@
 import type { World } from '../policy/world.ts';
 import type { Facts } from './facts.ts';
 
-export const worldOf = (facts: Facts): World => ({
+/** `host` is this host, the only one whose physical networks it knows; judging connections needs no host. */
+export const worldOf = (facts: Facts, host = ''): World => ({
   networks: new Map(facts.networks.entries()),
   subnets: new Map(facts.subnets.entries()),
   ports: new Map(facts.ports.entries()),
@@ -13,4 +14,5 @@ export const worldOf = (facts: Facts): World => ({
   owners: [...facts.owners.entries()].map(([, owner]) => owner),
   routers: new Map(facts.routers.entries()),
   vteps: new Map(facts.vteps.entries()),
+  bridged: new Map([[host, new Set([...facts.patches.entries()].map(([name]) => name))]]),
 });

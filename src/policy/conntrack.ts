@@ -231,12 +231,14 @@ export interface Newcomers {
 }
 
 /** Puts the port into the slot, or into the last one when there are no more. */
-const put = (slots: RecordSlots, at: number, port: PortId): RecordSlots =>
+const put = (slots: RecordSlots, at: number, port: PortId | null): RecordSlots =>
   slots.with(Math.min(at, slots.length - 1), port);
 
 /**
  * Puts newcomers on the record; the sender of a reply counts as a receiver. `copy` counts the copies of a packet from
  * 0, all of which were looked up together.
+ *
+ * A side outside is nobody, null.
  *
  * The first pass of a connection keeps the first slots, whichever its ports are. A later originator gets the second
  * slot, a later receiver the first free one, and each further copy the slot after that.
@@ -244,7 +246,7 @@ const put = (slots: RecordSlots, at: number, port: PortId): RecordSlots =>
 export function commitConnection(
   tracker: Tracker,
   lookup: ConntrackLookup,
-  [sender, receiver]: readonly [PortId, PortId],
+  [sender, receiver]: readonly [PortId | null, PortId | null],
   newcomers: Newcomers,
   copy: number,
 ): Tracker {

@@ -18,17 +18,17 @@ import type { NetworkId, Port, World } from './world.ts';
 import { ownedWith, portsOf } from './world-index.ts';
 
 /**
- * The ports on `hosts` that a frame is for, in the order of their ids; the sender is among them where it holds the
+ * The ports of a network on `hosts` that a frame is for, in the order of their ids; the sender is among them where it holds the
  * destination itself. Where all holders of the destination are administratively down, the first stands for all.
  */
 export function addressees(
   world: World,
   hosts: ReadonlySet<string>,
-  sender: Port,
+  network: NetworkId,
   { ethernet: { dst } }: Frame,
 ): Port[] {
   const flooded = isMulticastMac(dst);
-  const held = portsOf(world, sender.network)
+  const held = portsOf(world, network)
     .filter(({ host }) => host !== null && hosts.has(host))
     .filter((port) => flooded || (identityOf(world, port).macs.has(dst) && isGivenTo(world, port, dst)))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -40,7 +40,7 @@ export function addressees(
  * Whether a port that may use a MAC gets what is for it. Where several may, and it is nobody's own, only those get it that
  * own an address with it, once there are any.
  */
-function isGivenTo(world: World, { id, network }: Port, mac: Mac): boolean {
+export function isGivenTo(world: World, { id, network }: Port, mac: Mac): boolean {
   const owners = ownersWith(world, network, mac);
   if (owners.length === 0 || world.networks.get(network)?.broadcastsPairs !== false) return true;
   return owners.some((owner) => owner.id === id) || portsOf(world, network).some((port) => port.mac === mac);
@@ -67,7 +67,9 @@ export function tunnelledSender(
   { ethernet: { src } }: Frame,
 ): Port | null {
   const [there, here] = [world.vteps.get(from), world.vteps.get(to)];
-  if (there === undefined || here === undefined || tunnelBetween(there, here) === 'geneve') return sender;
+  const only = world.networks.get(sender.network)?.tunnel;
+  if (there === undefined || here === undefined || tunnelBetween(there, here, only) === 'geneve')
+    return sender;
   const router = routerWithMac(world, sender.network, src);
   if (router !== null) return router;
   const able = portsOf(world, sender.network)

@@ -44,6 +44,9 @@ export const dropReasons = {
   'ttl-exceeded': 'a router got a packet with a TTL or hop limit of 1 or 0',
   unresolved: 'a router finds no port, or several, with the address of the next hop',
   'router-address': 'for an address of a router, and not an echo request',
+  'unknown-vlan':
+    'from a physical network, of a VLAN (or without a tag) that no network with a port here has',
+  'physical-spoof': 'from a physical network, with the MAC of a port of this host as its source',
   'no-flow': 'no flow of a table matched: please report it',
 } as const satisfies Readonly<Record<string, string>>;
 

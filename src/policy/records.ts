@@ -62,7 +62,15 @@ export function networkOf(record: NetworkRecord): Network {
     allowsReservedPairs,
     broadcastsPairs: record.address_pairs_forwarding === 'broadcast',
     qosPolicy: qosPolicyIdOf(record),
+    ...carriageOf(record),
   };
+}
+
+function carriageOf({ provider }: NetworkRecord): Pick<Network, 'physical' | 'tunnel'> {
+  if (provider === undefined) return {};
+  if (provider.type === 'flat') return { physical: { network: provider.physical_network, vlan: null } };
+  if (provider.type !== 'vlan') return { tunnel: provider.type };
+  return { physical: { network: provider.physical_network, vlan: provider.segmentation_id } };
 }
 
 /** Records written before QoS existed lack the attribute. */

@@ -182,8 +182,8 @@ export function changed(world: World, change: PolicyChange): World {
 }
 
 /** The drop that kept a packet from everybody; null when somebody got it, or nobody wanted it. */
-export function refusalOf({ steps, sender, receivers, reply }: Walk): Refusal | null {
-  const outcomes = [...receivers.values()];
+export function refusalOf({ steps, sender, receivers, reply, physical }: Walk): Refusal | null {
+  const outcomes = [...receivers.values(), ...(physical === null ? [] : [physical])];
   const lost = outcomes.length > 0 && outcomes.every(({ outcome }) => outcome === 'dropped');
   if (sender.outcome === 'passed' && (reply !== null || !lost)) return null;
   return steps.find((step) => step.result === 'drop') ?? null;

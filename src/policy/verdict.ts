@@ -37,6 +37,9 @@ export const stepReasons = {
   routed: 'a route of the router leads on, by this port of the router',
   'router-answer': 'the router answers an echo request',
   'remote-host': 'the packet came through a tunnel',
+  'physical-network': 'no port of this host has the destination MAC: the packet goes to the physical network',
+  'from-physical-network': 'the packet came from a physical network',
+  'sent-to-physical-network': 'the packet left for the physical network',
   'sent-to-host': "the packet left for the receiver's host, which judges it by the receiver's rules",
   recorded: 'the connection record now names the port',
   delivered: 'the port gets the packet',
@@ -54,6 +57,7 @@ export const stages = {
   destination: 'which ports have the destination MAC',
   routing: 'where a router sends the packet',
   tunnel: 'how the packet came to another host',
+  physical: 'how the packet came from a physical network',
   'ingress-guard': 'what the receiver may hear',
   'ingress-connection': "the packet's connection, at the receiver",
   'ingress-rules': "the rules of the receiver's security groups",
@@ -65,7 +69,7 @@ export type Stage = keyof typeof stages;
 
 interface StepFacts {
   readonly host: string;
-  /** The port whose policy decided; of `destination` and `tunnel` the sender. */
+  /** The port whose policy decided; of `destination`, `tunnel` and the way to a physical network the sender. */
   readonly port: PortId;
   readonly stage: Stage;
   /** The rule that admitted the packet. */

@@ -2,7 +2,8 @@
  * The reference evaluator: the way of one frame (or of the pieces of one datagram) from a port to its receivers.
  *
  * Idea: each host judges its own ports. A tunnel carries the frame, its network and its sender; the other host takes
- * the sender's side as judged, looks the packet up in its own connections, and judges its receivers.
+ * the sender's side as judged, looks the packet up in its own connections, and judges its receivers. A physical network
+ * carries the frame alone: each host that is bridged to it takes it as from nobody.
  * So a host knows only the connections that it has tracked: where a third port forwards an answer on a host that has seen
  * nothing of the connection, that answer is invalid there. On one host it would pass.
  * Invariants: no OpenFlow here, so that the pipeline's flows can be measured against it. Each decision is a step.
@@ -26,11 +27,12 @@ import {
   type Subject,
 } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
+import { carries, isOwnMac, leavesFor, untagged } from './physical.ts';
 import { type Entrance, entrances, route } from './routing.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
 import { dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
-import type { Port, PortId, World } from './world.ts';
+import type { NetworkId, Port, PortId, World } from './world.ts';
 
 /** Where a frame enters: a port, and the host that it is plugged into. */
 export interface Where {
@@ -59,6 +61,8 @@ export interface Walk {
   readonly receivers: ReadonlyMap<PortId, Outcome>;
   /** When set, the sender's switch answered and took the frame to nobody. */
   readonly reply: Reply | null;
+  /** Whether the sender's host put the frame onto the physical network; null where it was not for there. */
+  readonly physical: Outcome | null;
   readonly trackers: Trackers;
 }
 
@@ -96,27 +100,28 @@ function isLostInPieces({ fragmented }: Subject, { lookup, newcomers }: Passage)
 
 /** Puts newcomers on the connection record. Multicast, and pieces to several ports, leave no record. */
 function remember(
-  [sender, receiver]: readonly [PortId, PortId],
+  [sender, receiver]: readonly [PortId | null, PortId | null],
   copy: number,
   { frame, fragmented }: Subject,
   own: Passage,
 ): DropReason | null {
   const { newcomers, lookup } = own;
+  const about = receiver ?? sender;
   if (lookup === null || isMulticastMac(frame.ethernet.dst) || (fragmented && !own.detailed)) return null;
   if (!(newcomers.sender || newcomers.receiver)) return null;
   if (isLostInPieces({ frame, fragmented }, own))
-    return drop(own, receiver, 'connection-record', 'ct-invalid');
+    return about === null ? 'ct-invalid' : drop(own, about, 'connection-record', 'ct-invalid');
   const recorded = fragmented && newcomers.sender ? { sender: true, receiver: true } : newcomers;
   const before = own.tracker;
   own.tracker = commitConnection(before, lookup, [sender, receiver], recorded, copy);
-  if (own.tracker !== before) pass(own, receiver, 'connection-record', 'recorded');
+  if (own.tracker !== before && about !== null) pass(own, about, 'connection-record', 'recorded');
   return null;
 }
 
 /** Each receiver of a copy decides for itself, on what one lookup said before any of them committed. */
 function arrive(
   world: World,
-  sender: Port,
+  sender: Port | null,
   [copy, receiver]: readonly [number, Port],
   subject: Subject,
   passage: Passage,
@@ -139,7 +144,7 @@ function arrive(
       if (refused !== null) return refused;
     }
   }
-  const lost = remember([sender.id, id], copy, subject, own);
+  const lost = remember([sender?.id ?? null, id], copy, subject, own);
   passage.tracker = own.tracker;
   if (lost !== null) return lost;
   pass(own, id, 'output', 'delivered');
@@ -148,42 +153,47 @@ function arrive(
 
 /**
  * A record that is still empty gets a port of the other host too; later ports of other hosts are not put on record. The
- * other host decides whether the packet arrives.
+ * other host decides whether the packet arrives. Outside is nobody, null.
  */
 function depart(
-  sender: Port,
-  [copy, receiver]: readonly [number, Port],
+  sender: Port | null,
+  [copy, receiver]: readonly [number, Port | null],
   subject: Subject,
   passage: Passage,
 ): DropReason | null {
   const own: Passage = { ...passage };
-  const lost = remember([sender.id, receiver.id], copy, subject, own);
+  const lost = remember([sender?.id ?? null, receiver?.id ?? null], copy, subject, own);
   passage.tracker = own.tracker;
   return lost;
 }
 
 class Walking {
   readonly #world: World;
-  readonly #sender: Port;
   readonly #steps: Step[];
   readonly #trackers: Map<string, Tracker>;
   readonly #receivers = new Map<PortId, Outcome>();
+  #physical: Outcome | null = null;
 
-  constructor(world: World, sender: Port, steps: Step[], trackers: Trackers) {
+  constructor(world: World, steps: Step[], trackers: Trackers) {
     this.#world = world;
-    this.#sender = sender;
     this.#steps = steps;
     this.#trackers = new Map(trackers);
   }
 
   end(sender: Outcome, reply: Reply | null = null): Walk {
-    return { steps: this.#steps, sender, receivers: this.#receivers, reply, trackers: this.#trackers };
+    return {
+      steps: this.#steps,
+      sender,
+      receivers: this.#receivers,
+      reply,
+      physical: this.#physical,
+      trackers: this.#trackers,
+    };
   }
 
   /** The sender's host, and from there each other host that has a receiver. */
-  from({ host, onlyHere = false }: Where, subject: Subject): Walk {
-    const sender = this.#sender;
-    const passage = this.#passage(host, sender, subject);
+  from({ host, onlyHere = false }: Where, sender: Port, subject: Subject): Walk {
+    const passage = this.#passage(host, sender.network, subject);
     const reason = leave(this.#world, sender, subject, passage);
     this.#keep(passage);
     if (reason !== null) return this.end(dropped(reason));
@@ -205,16 +215,20 @@ class Walking {
     const { dst } = subject.frame.ethernet;
     const entrance = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
     if (entrance !== undefined) return this.#enter(where, entrance, sender, subject, passage);
-    const meant = addressees(this.#world, this.#reachedFrom(host), sender, subject.frame).sort(
-      (a, b) => Number(a.host !== host) - Number(b.host !== host),
-    );
-    if (meant.every(({ id }) => id === sender.id) && !isMulticastMac(dst))
+    const { network } = sender;
+    const outside = leavesFor(this.#world, host, network, dst);
+    const meant = addressees(this.#world, this.#reachedFrom(host, network), network, subject.frame)
+      .filter(({ adminUp }) => adminUp || !outside)
+      .sort((a, b) => Number(a.host !== host) - Number(b.host !== host));
+    if (meant.every(({ id }) => id === sender.id) && !isMulticastMac(dst) && !outside)
       return dropped(drop(passage, sender.id, 'destination', 'unknown-destination', dst));
-    const way = isMulticastMac(dst) ? 'flooded' : 'known-destination';
-    pass(passage, sender.id, 'destination', way, { address: dst });
-    for (const other of this.#deliver(sender, meant, subject, passage))
+    const known = meant.length === 0 ? 'physical-network' : 'known-destination';
+    pass(passage, sender.id, 'destination', isMulticastMac(dst) ? 'flooded' : known, { address: dst });
+    for (const other of this.#deliver(sender, meant, outside, subject, passage))
       if (onlyHere) this.#leaveTo(other, meant, passage);
       else this.#on(other, host, sender, subject);
+    if (outside && this.#physical?.outcome === 'passed' && !onlyHere)
+      for (const other of this.#bridgedBeside(host, network)) this.fromPhysical(other, network, subject);
     return passed;
   }
 
@@ -235,12 +249,12 @@ class Walking {
     const reason = routed.way === 'onward' ? 'routed' : 'router-answer';
     pass(passage, exit.id, 'routing', reason, { address: subject.frame.ip?.dst ?? null });
     const next: Subject = { frame: routed.frame, fragmented: subject.fragmented };
-    return this.#forward(where, exit, next, this.#passage(where.host, exit, next));
+    return this.#forward(where, exit, next, this.#passage(where.host, exit.network, next));
   }
 
   /** What another host has let out, and has routed where the sender sent it to a router. */
-  arrivedFrom(other: string, { host }: Where, subject: Subject): Walk {
-    let [sender, arrived] = [this.#sender, subject];
+  arrivedFrom(other: string, { host }: Where, origin: Port, subject: Subject): Walk {
+    let [sender, arrived] = [origin, subject];
     for (;;) {
       const { dst } = arrived.frame.ethernet;
       const entrance = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
@@ -253,6 +267,26 @@ class Walking {
     return this.end(passed);
   }
 
+  /** The other hosts that take the network's frames from its physical network. */
+  #bridgedBeside(host: string, network: NetworkId): readonly string[] {
+    return [...this.#world.bridged.keys()].filter(
+      (other) => other !== host && carries(this.#world, other, network),
+    );
+  }
+
+  /** What comes from a physical network goes to the host's own ports, and nowhere else. */
+  fromPhysical(host: string, network: NetworkId, subject: Subject): Walk {
+    const { src } = subject.frame.ethernet;
+    const passage = this.#passage(host, network, subject);
+    const meant = addressees(this.#world, new Set([host]), network, subject.frame);
+    const isForged = isOwnMac(this.#world, host, network, src);
+    for (const { id } of meant)
+      if (isForged) this.#receivers.set(id, dropped(drop(passage, id, 'physical', 'physical-spoof', src)));
+      else pass(passage, id, 'physical', 'from-physical-network', { address: src });
+    if (!isForged) this.#deliver(null, meant, false, subject, passage);
+    return this.end(isForged ? dropped('physical-spoof') : passed);
+  }
+
   #leaveTo(host: string, meant: readonly Port[], passage: Passage): void {
     for (const { id } of meant.filter((port) => port.host === host)) {
       pass(passage, id, 'output', 'sent-to-host');
@@ -262,8 +296,8 @@ class Walking {
 
   /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
   #on(host: string, from: string, sent: Port, subject: Subject): void {
-    const passage = this.#passage(host, sent, subject);
-    const meant = addressees(this.#world, new Set([host]), sent, subject.frame);
+    const passage = this.#passage(host, sent.network, subject);
+    const meant = addressees(this.#world, new Set([host]), sent.network, subject.frame);
     const sender = tunnelledSender(this.#world, { from, to: host }, sent, subject.frame);
     if (sender === null) {
       for (const { id } of meant)
@@ -271,10 +305,10 @@ class Walking {
       return;
     }
     pass(passage, sender.id, 'tunnel', 'remote-host');
-    this.#deliver(sender, meant, subject, passage);
+    this.#deliver(sender, meant, false, subject, passage);
   }
 
-  #passage(host: string, { network }: Port, { frame, fragmented }: Subject): Passage {
+  #passage(host: string, network: NetworkId, { frame, fragmented }: Subject): Passage {
     return {
       host,
       network,
@@ -290,20 +324,28 @@ class Walking {
     this.#trackers.set(host, tracker);
   }
 
-  #reachedFrom(host: string): ReadonlySet<string> {
-    const { vteps } = this.#world;
+  #reachedFrom(host: string, network: NetworkId): ReadonlySet<string> {
+    const { vteps, networks } = this.#world;
+    const { physical, tunnel } = networks.get(network) ?? {};
+    if (physical !== undefined) return new Set([host]);
     const own = vteps.get(host);
     const others = [...vteps].filter(
-      ([name, vtep]) => own !== undefined && name !== host && tunnelBetween(own, vtep) !== null,
+      ([name, vtep]) => own !== undefined && name !== host && tunnelBetween(own, vtep, tunnel) !== null,
     );
     return new Set([host, ...others.map(([name]) => name)]);
   }
 
   /**
-   * Takes a copy to each port of this host, then one to each other host, which has a copy for each of its own.
-   * Gives the other hosts.
+   * Takes a copy to each port of this host, then one to each other host, then one outside. Each other host makes the
+   * copies for its own ports. Gives the other hosts.
    */
-  #deliver(sender: Port, meant: readonly Port[], subject: Subject, passage: Passage): ReadonlySet<string> {
+  #deliver(
+    sender: Port | null,
+    meant: readonly Port[],
+    outside: boolean,
+    subject: Subject,
+    passage: Passage,
+  ): ReadonlySet<string> {
     const { fragmented, frame } = subject;
     const others = new Set<string>();
     const local = meant.filter(({ host }) => host === passage.host);
@@ -312,12 +354,12 @@ class Walking {
       host === passage.host ? [] : (first.get(host) ?? []),
     );
     const copies = [...local, ...remote];
-    const several = isMulticastMac(frame.ethernet.dst) || copies.length > 1;
+    const several = isMulticastMac(frame.ethernet.dst) || copies.length + Number(outside) > 1;
     if (fragmented && several) passage.detailed = false;
     // Where one lookup serves several ports, pieces that it finds invalid end with it: they may be anybody's.
     const stray = fragmented && several && frame.ip !== null && track(passage, frame.ip).state === 'invalid';
     for (const [copy, port] of copies.entries()) {
-      if (port.id === sender.id) continue;
+      if (port.id === sender?.id) continue;
       const refused = stray
         ? drop(passage, port.id, 'ingress-connection', 'ct-invalid')
         : port.host === passage.host
@@ -326,8 +368,20 @@ class Walking {
       if (refused === null && port.host !== null && port.host !== passage.host) others.add(port.host);
       else this.#receivers.set(port.id, refused === null ? passed : dropped(refused));
     }
+    if (outside && sender !== null)
+      this.#physical = this.#leave(sender, copies.length, stray, subject, passage);
     this.#keep(passage);
     return others;
+  }
+
+  /** A frame that a guest has tagged itself does not leave: it would be one of another VLAN, or of a tag in a tag. */
+  #leave(sender: Port, copy: number, stray: boolean, subject: Subject, passage: Passage): Outcome {
+    const refused = stray ? 'ct-invalid' : depart(sender, [copy, null], subject, passage);
+    if (refused !== null) return dropped(refused);
+    if (subject.frame.ethernet.tags.length > 0)
+      return dropped(drop(passage, sender.id, 'output', 'vlan-tagged'));
+    pass(passage, sender.id, 'output', 'sent-to-physical-network');
+    return passed;
   }
 }
 
@@ -352,7 +406,7 @@ function subjectOf(first: Frame, frames: readonly Frame[]): Subject {
  */
 export function walk(world: World, where: Where, trackers: Trackers, pieces: Pieces): Walk {
   const steps: Step[] = [];
-  const nothing = { steps, receivers: new Map<PortId, Outcome>(), reply: null, trackers };
+  const nothing = { steps, receivers: new Map<PortId, Outcome>(), reply: null, physical: null, trackers };
   const first = parseFrame(pieces[0]);
   const port = senderOf(world, where);
   const here = { host: where.host, steps };
@@ -364,13 +418,47 @@ export function walk(world: World, where: Where, trackers: Trackers, pieces: Pie
   if (first === null) return refuse('mac-spoof');
   const frames = pieces.map(parseFrame).filter((frame) => frame !== null);
   const readable = frames.length === pieces.length ? frames : [first];
-  const walking = new Walking(world, port, steps, trackers);
-  if (where.from !== undefined) return walking.arrivedFrom(where.from, where, subjectOf(first, readable));
+  const walking = new Walking(world, steps, trackers);
+  if (where.from !== undefined)
+    return walking.arrivedFrom(where.from, where, port, subjectOf(first, readable));
   for (const frame of port.mode === 'off' || readable.length === 1 ? [] : readable) {
     const guard = guardSender(world, port, { frame, fragmented: true });
     if (guard.answer !== 'drop') continue;
     const { reason } = guard;
     return walking.end(dropped(drop(here, where.port, 'egress-guard', reason, claimedBy(frame, reason))));
   }
-  return walking.from(where, subjectOf(first, readable));
+  return walking.from(where, port, subjectOf(first, readable));
+}
+
+/** Where a frame enters from outside: a host, and the physical network that it is bridged to. */
+export interface PhysicalEntry {
+  readonly host: string;
+  readonly physical: string;
+}
+
+/** The way of what somebody outside puts onto a physical network, at one of the hosts that are bridged to it. */
+export function walkFromPhysical(
+  world: World,
+  { host, physical }: PhysicalEntry,
+  trackers: Trackers,
+  pieces: Pieces,
+): Walk {
+  const refuse = (reason: DropReason): Walk => ({
+    steps: [],
+    receivers: new Map(),
+    reply: null,
+    physical: null,
+    trackers,
+    sender: dropped(reason),
+  });
+  const found = pieces.map((bytes) => untagged(world, host, physical, bytes));
+  const inside = found.filter((one) => typeof one === 'object');
+  const [first] = inside;
+  const wrong = found.find((one) => typeof one === 'string');
+  if (wrong !== undefined || first === undefined) return refuse(wrong ?? 'unknown-vlan');
+  const frames = inside.map(({ bytes }) => parseFrame(bytes)).filter((frame) => frame !== null);
+  const [head] = frames;
+  if (head === undefined) return refuse('unknown-vlan');
+  if (world.networks.get(first.network)?.adminUp !== true) return refuse('admin-down');
+  return new Walking(world, [], trackers).fromPhysical(host, first.network, subjectOf(head, frames));
 }

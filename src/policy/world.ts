@@ -2,7 +2,7 @@
  * The world that policy judges by: Neutron's records with addresses parsed and defaults resolved.
  * Both the reference evaluator and the pipeline read it, so it holds facts, no verdicts and no OpenFlow.
  */
-import type { Vtep } from '../model/vtep.ts';
+import type { TunnelType, Vtep } from '../model/vtep.ts';
 import type { Cidr, Family } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 
@@ -23,6 +23,14 @@ export type AddressGroupId = string & { readonly [addressGroupBrand]: true };
 export type QosPolicyId = string & { readonly [qosPolicyBrand]: true };
 export type RouterId = string & { readonly [routerBrand]: true };
 
+/** Where a network is on a physical network (Neutron's types `flat` and `vlan`). */
+export interface PhysicalSegment {
+  /** The name of the physical network. */
+  readonly network: string;
+  /** Null: frames without a tag. */
+  readonly vlan: number | null;
+}
+
 export interface Network {
   readonly id: NetworkId;
   readonly adminUp: boolean;
@@ -32,6 +40,10 @@ export interface Network {
   readonly broadcastsPairs: boolean;
   /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
+  /** Absent where tunnels carry it between hosts. */
+  readonly physical?: PhysicalSegment;
+  /** The only kind of tunnel that carries it; absent for the first that two hosts have. */
+  readonly tunnel?: TunnelType;
 }
 
 export interface Subnet {
@@ -174,4 +186,6 @@ export interface World {
   readonly routers: ReadonlyMap<RouterId, Router>;
   /** The tunnel endpoints of hosts. A host that is not here reaches its own ports only. */
   readonly vteps: ReadonlyMap<string, Vtep>;
+  /** The physical networks that each host is bridged to. */
+  readonly bridged: ReadonlyMap<string, ReadonlySet<string>>;
 }

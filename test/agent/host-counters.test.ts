@@ -58,6 +58,7 @@ test('the host counts every drop of the bridge that belongs to no port', async (
     'tunnel-network ingress',
     'unknown-destination ingress',
     'unknown-port egress',
+    'unknown-vlan ingress',
     'unknown-vtep ingress',
   ]);
   for (const { reason } of [...(await hostDrops()), ...(await portDrops('p1'))])

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { tableNames, tables } from '../../src/pipeline/tables.ts';
-import type { PortId, QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
+import type { NetworkId, PortId, QosPolicy, QosPolicyId, World } from '../../src/policy/world.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import { startSwitch } from '../lib/switch.ts';
 import { host, openGroup, worldFrom } from '../proofs/worlds.ts';
@@ -53,6 +53,7 @@ const base = worldFrom({
       service: true,
       host: null,
     },
+    { id: 'uplink', network: 'vlan', mac: '02:00:00:00:00:06', ips: ['10.9.0.5'], mode: 'off' },
   ],
   dhcp: true,
   routers: { edge: { ports: ['edge-net', 'edge-lan'], routes: [['172.16.0.0/12', '10.1.0.20']] } },
@@ -78,8 +79,15 @@ const base = worldFrom({
     ...openGroup('open'),
   ],
 });
+const vlan = 'vlan' as NetworkId;
 const world: World = {
   ...base,
+  networks: new Map(
+    [...base.networks].map(([id, network]) => [
+      id,
+      id === vlan ? { ...network, physical: { network: 'physnet1', vlan: 7 } } : network,
+    ]),
+  ),
   ports: new Map(
     [...base.ports].map(([id, port]) => [id, id === 'web' ? { ...port, qosPolicy: gold.id } : port]),
   ),
@@ -89,6 +97,7 @@ const plugged = new Map([
   ['app', 2],
   ['router', 3],
   ['lab', 4],
+  ['uplink', 5],
 ] as [PortId, number][]);
 
 /** The switch's own listing, with the names of register constants. */
@@ -101,16 +110,18 @@ async function listing(): Promise<Map<string, string[]>> {
   );
   const tunnel = ['type=geneve', 'ofport_request=9', 'options:remote_ip=flow', 'options:key=flow'];
   await at.vsctl('add-port', 'br0', 'pc-geneve', '--', 'set', 'Interface', 'pc-geneve', ...tunnel);
+  const patch = ['type=patch', 'ofport_request=10', 'options:peer=br-ex--br0'];
+  await at.vsctl('add-port', 'br0', 'br0--br-ex', '--', 'set', 'Interface', 'br0--br-ex', ...patch);
   const installed = new InstalledWorld(at.mgmt('br0'), 'fail', { host });
   try {
     installed.pipeline.facts.qosPolicies.set(gold.id, gold);
-    await installed.install(world, plugged, new Map([['geneve', 9]]));
+    await installed.install(world, plugged, new Map([['geneve', 9]]), new Map([['physnet1', 10]]));
     await installed.session.setTableNames(tableNames);
     const { ids } = installed.pipeline;
     const names = new Map<string, string>();
-    for (const [id, { key, networkKey }] of installed.pipeline.relations.locals.entries()) {
+    for (const [id, { key, networkKey, port }] of installed.pipeline.relations.locals.entries()) {
       names.set(`0x${key.toString(16)}`, `‹${id}›`);
-      names.set(`0x${networkKey.toString(16)}`, '‹net›');
+      names.set(`0x${networkKey.toString(16)}`, port.network === vlan ? '‹vlan›' : '‹net›');
     }
     for (const [
       id,

@@ -115,20 +115,22 @@ export class Cloud {
   readonly tag: string;
   readonly #reaper: Reaper;
   readonly #members: Member[] = [];
+  readonly #flags: readonly string[];
   #relay: Relay | null = null;
   up: UpProcess;
 
-  constructor(made: Switch, dataDir: string, release: Program) {
+  constructor(made: Switch, dataDir: string, release: Program, flags: readonly string[]) {
     this.switch = made;
     this.dataDir = dataDir;
     this.tag = `e2e-${randomBytes(3).toString('hex')}`;
     this.#reaper = new Reaper(reaperScript, [dataDir, this.tag]);
-    this.up = new UpProcess(dataDir, made.dbTarget, ['--host', 'e2e'], release);
+    this.#flags = ['--host', 'e2e', ...flags];
+    this.up = new UpProcess(dataDir, made.dbTarget, this.#flags, release);
   }
 
   /** Starts the process again on the same data, after it ended. */
   async startAgain(): Promise<void> {
-    this.up = new UpProcess(this.dataDir, this.switch.dbTarget, ['--host', 'e2e']);
+    this.up = new UpProcess(this.dataDir, this.switch.dbTarget, this.#flags);
     await this.up.endpoint();
   }
 
@@ -312,12 +314,12 @@ export class Cloud {
   }
 }
 
-/** Ready for requests. `release` is what runs until the first `startAgain`. */
-export async function startCloud(release: Program = program): Promise<Cloud> {
+/** Ready for requests. `release` is what runs until the first `startAgain`; `flags` add to those of all clouds. */
+export async function startCloud(release: Program = program, flags: readonly string[] = []): Promise<Cloud> {
   await build();
   const made = await startSwitch({ isolated: true });
   try {
-    const cloud = new Cloud(made, await mkdtemp(join(tmpdir(), 'portcullis-e2e-')), release);
+    const cloud = new Cloud(made, await mkdtemp(join(tmpdir(), 'portcullis-e2e-')), release, flags);
     try {
       await cloud.start();
       return cloud;

@@ -76,13 +76,14 @@ export class InstalledWorld {
     world: World,
     ofports: ReadonlyMap<PortId, number>,
     tunnels: ReadonlyMap<TunnelType, number> = new Map(),
+    patches: ReadonlyMap<string, number> = new Map(),
   ): Promise<void> {
     await this.session.ready();
     const support = await meterSupport(this.session);
     const abilities = { answersNd: this.#answersNd, meterSpread: support.spread };
     this.pipeline.facts.abilities.set('switch', abilities);
     if (tunnels.size > 0) await mapPortKeyOption(this.session);
-    this.set(world, ofports, tunnels);
+    this.set(world, ofports, tunnels, patches);
     this.pipeline.run();
     this.#metering.onConnected(support);
     await this.#metering.prepare(this.session, this.pipeline);
@@ -114,11 +115,12 @@ export class InstalledWorld {
       throw new Error(`the switch does not hold the world: ${troubles.join('')}`);
   }
 
-  /** `tunnels`: OpenFlow port numbers of the tunnel ports. */
+  /** `tunnels`, `patches`: OpenFlow port numbers of the ports to other hosts and to physical networks. */
   set(
     world: World,
     ofports: ReadonlyMap<PortId, number>,
     tunnels: ReadonlyMap<TunnelType, number> = new Map(),
+    patches: ReadonlyMap<string, number> = new Map(),
   ): void {
     const { facts } = this.pipeline;
     const replace = <K extends string, V>(
@@ -153,6 +155,7 @@ export class InstalledWorld {
     replace(facts.ofports, ofports);
     replace(facts.vteps, world.vteps);
     replace(facts.tunnels, tunnels);
+    replace(facts.patches, patches);
   }
 
   async close(): Promise<void> {

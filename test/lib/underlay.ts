@@ -60,12 +60,46 @@ export async function joinUnderlay(ends: readonly Endpoint[]): Promise<void> {
   }
 }
 
+/** The bridge of a physical network, and the port of a neighbour there, which only the first switch has. */
+export const physicalBridge = 'br-ex';
+export const neighbour = 'neighbour';
+
+/**
+ * A physical network between switches, all others joined to the first: each frame goes everywhere, as over a hub, so nothing
+ * depends on what is learned. `patch` is an OpenFlow port number on the bridges of guests.
+ */
+export async function joinPhysical(ends: readonly Endpoint[], guests: string, patch: number): Promise<void> {
+  const socket = (number: number): string => `${ends[0]?.at.dir ?? ''}/physical-${number}`;
+  for (const [number, { at }] of ends.entries()) {
+    await at.vsctl(
+      ...`add-br ${physicalBridge} -- set Bridge ${physicalBridge} datapath_type=dummy fail_mode=secure`.split(
+        ' ',
+      ),
+      ...`-- add-port ${guests} to-ex -- set Interface to-ex type=patch options:peer=to-guests`.split(' '),
+      `ofport_request=${patch}`,
+      ...`-- add-port ${physicalBridge} to-guests -- set Interface to-guests type=patch options:peer=to-ex`.split(
+        ' ',
+      ),
+    );
+    const links = number === 0 ? [...ends.keys()].slice(1) : [number];
+    for (const link of links) {
+      const option = number === 0 ? `pstream=punix:${socket(link)}` : `stream=unix:${socket(link)}`;
+      await addLink(at, `p5${link}`, option, physicalBridge);
+    }
+    if (number === 0) await at.addDummyPort(physicalBridge, neighbour);
+    // The guests' bridge last: its lookups hold pieces of datagrams, also for the outputs behind them.
+    const ports = [...links.map((link) => `p5${link}`), ...(number === 0 ? [neighbour] : []), 'to-guests'];
+    const outputs = ports.map((port) => `output:${port}`).join();
+    await at.ofctl('--names', 'add-flow', at.mgmt(physicalBridge), `actions=${outputs}`);
+  }
+}
+
 /** Larger than what guests send, with what a tunnel adds. */
 const mtu = 9000;
 
-async function addLink(at: Switch, name: string, option: string): Promise<void> {
+async function addLink(at: Switch, name: string, option: string, to: string = bridge): Promise<void> {
   const settings = ['type=dummy', `options:${option}`, `mtu_request=${mtu}`];
-  await at.vsctl('add-port', bridge, name, '--', 'set', 'Interface', name, ...settings);
+  await at.vsctl('add-port', to, name, '--', 'set', 'Interface', name, ...settings);
 }
 
 interface Traffic {

@@ -367,6 +367,7 @@ function assemble(
     owners,
     routers: new Map(),
     vteps: new Map(),
+    bridged: new Map(),
   };
 }
 

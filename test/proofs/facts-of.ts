@@ -13,6 +13,9 @@ type Ofports = ReadonlyMap<PortId, number>;
 const ofportsOf = (world: World): Ofports =>
   new Map(Driver.localPorts(world).map((id, at) => [id, at + 1] as [PortId, number]));
 
+const patchOfport = 950;
+const bridgedOf = (world: World): ReadonlySet<string> => world.bridged.get(host) ?? new Set();
+
 /** All facts of a world, as single changes. */
 export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): Setting[] {
   const settings: Setting[] = [];
@@ -31,6 +34,8 @@ export function settingsOf(world: World, ofports: Ofports = ofportsOf(world)): S
     settings.push(({ facts }) => facts.linkLocals.set(`${item.network}|${item.address.bits}`, item));
   for (const item of world.owners)
     settings.push(({ facts }) => facts.owners.set(`${item.network}|${item.address.bits}`, item));
+  for (const network of bridgedOf(world))
+    settings.push(({ facts }) => facts.patches.set(network, patchOfport));
   for (const [id, ofport] of ofports) settings.push(({ facts }) => facts.ofports.set(id, ofport));
   [...world.networks.keys()].forEach((id, at) =>
     settings.push(({ facts }) => facts.zones.set(id, zone(at + 1))),
@@ -66,6 +71,7 @@ export function removalsOf(pipeline: Pipeline, world: World, ofports: Ofports = 
     ...gone(facts.rules.entries(), new Set(world.rules.keys())).map((id) => () => facts.rules.delete(id)),
     ...gone(facts.linkLocals.entries(), linkLocals).map((id) => () => facts.linkLocals.delete(id)),
     ...gone(facts.owners.entries(), owners).map((id) => () => facts.owners.delete(id)),
+    ...gone(facts.patches.entries(), bridgedOf(world)).map((network) => () => facts.patches.delete(network)),
     ...gone(facts.ofports.entries(), new Set(ofports.keys())).map((id) => () => facts.ofports.delete(id)),
     ...gone(facts.networkKeys.entries(), new Set(world.networks.keys())).map(
       (id) => () => facts.networkKeys.delete(id),

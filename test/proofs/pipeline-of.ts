@@ -34,6 +34,7 @@ export function pipelineOf(world: World, maxCountedApart: number, tunnel?: Tunne
     facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),
   );
   Driver.localPorts(world).forEach((id, at) => facts.ofports.set(id, at + 1));
+  for (const network of world.bridged.get(host) ?? []) facts.patches.set(network, 950);
   if (tunnel !== undefined) {
     for (const [name, vtep] of vtepsOf([host, 'elsewhere'], tunnel)) facts.vteps.set(name, vtep);
     facts.tunnels.set(tunnel, 900);

@@ -39,6 +39,9 @@ function needsOf(action: Action): [keyof TableRow, string][] {
     case 'push_mpls':
     case 'pop_mpls':
       return [['uses', 'mpls']];
+    case 'push_vlan':
+    case 'pop_vlan':
+      return [['uses', 'vlan']];
     case 'output':
       return [['output', outputKind(action.port)]];
     case 'output_trunc':

@@ -7,6 +7,7 @@ import { entryTables } from '../../src/pipeline/positions.ts';
 import type { TableRow } from '../../src/pipeline/rows.ts';
 import { isNeutral, type TableName, tableNames, tables } from '../../src/pipeline/tables.ts';
 import { worldArbitrary } from './arbitrary-worlds.ts';
+import { carried, physicalCarriages } from './carriages.ts';
 import { pipelineOf } from './pipeline-of.ts';
 import { routedWorld } from './routed-worlds.ts';
 import { rowFaults } from './row-faults.ts';
@@ -29,8 +30,14 @@ test('every flow of generated worlds keeps to its row, and every band of every r
   let checked = 0;
   fc.assert(
     fc.property(worlds, (world) => {
-      // With hits counted by port and not: their verdicts stand in different bands. Each kind of tunnel has its own, too.
-      for (const pipeline of [pipelineOf(world, 0, 'geneve'), pipelineOf(world, 2048, 'vxlan')])
+      // With hits counted by port and not: their verdicts stand in different bands. Each kind of tunnel has its own,
+      // and so has a physical network.
+      const [vlans = []] = physicalCarriages;
+      const pipelines = [
+        pipelineOf(world, 0, 'geneve'),
+        pipelineOf(carried(world, [{}, ...vlans]), 2048, 'vxlan'),
+      ];
+      for (const pipeline of pipelines)
         for (const flow of flowsOf(pipeline)) {
           expect(rowFaults(flow, pipeline.desired.provenanceOf(flow.cookie))).toEqual([]);
           const table = tableNames.get(flow.table);

@@ -1,6 +1,6 @@
 /**
- * One world on three hosts: private switches with tunnels between them, each with the flows for its own ports. Puts
- * frames into a port of one and tells which ports of all got them.
+ * One world on three hosts: private switches with tunnels and a physical network between them, each with the flows for its
+ * own ports. Puts frames into a port of one, or onto the physical network, and tells which ports of all got them.
  */
 import type { TunnelType } from '../../src/model/vtep.ts';
 import { formatIp } from '../../src/net/cidr.ts';
@@ -11,7 +11,15 @@ import { ip } from '../lib/frames.ts';
 import { InstalledWorld } from '../lib/installed-world.ts';
 import type { PcapTail } from '../lib/pcap.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
-import { type Endpoint, joinUnderlay, linkOf, underlaySettled } from '../lib/underlay.ts';
+import {
+  type Endpoint,
+  joinPhysical,
+  joinUnderlay,
+  linkOf,
+  neighbour,
+  underlaySettled,
+} from '../lib/underlay.ts';
+import { physicalNetwork } from './carriages.ts';
 import type { Observation, Step } from './driver.ts';
 import { generous, host } from './worlds.ts';
 
@@ -21,6 +29,7 @@ export type HostName = (typeof hostNames)[number];
 const bridge = 'proof';
 const sockets = 8;
 const tunnelOfport = 100;
+const patchOfport = 101;
 
 interface Socket {
   readonly name: string;
@@ -54,6 +63,8 @@ export class TunnelledHosts {
   #forged = 0;
   #plugged: ReadonlyMap<PortId, readonly [HostName, Socket]> = new Map();
   #last: ReadonlyMap<PortId, readonly Buffer[]> = new Map();
+  /** What a neighbour on the physical network heard. */
+  readonly #outside: PcapTail;
 
   private constructor(
     tunnelling: Tunnelling,
@@ -65,6 +76,7 @@ export class TunnelledHosts {
     this.#tunnelling = tunnelling;
     this.#sides = sides;
     this.#ends = ends;
+    this.#outside = this.switchAt(host).capture(neighbour);
   }
 
   /** `textOf`: what of a frame stays the same on its way; all of it when left out. */
@@ -86,6 +98,7 @@ export class TunnelledHosts {
         return { at, address };
       });
       await joinUnderlay(ends);
+      await joinPhysical(ends, bridge, patchOfport);
       for (const { at, address } of ends) {
         const options = [
           'remote_ip=flow',
@@ -139,7 +152,8 @@ export class TunnelledHosts {
         (name, at) => [name as string, { address: addresses[at] ?? ip('::'), types: [type] }] as const,
       ),
     );
-    const entered: World = { ...world, vteps: new Map([...world.vteps, ...vteps]) };
+    const bridged = new Map(hostNames.map((name) => [name as string, new Set([physicalNetwork])] as const));
+    const entered: World = { ...world, vteps: new Map([...world.vteps, ...vteps]), bridged };
     const plugged = new Map<PortId, readonly [HostName, Socket]>();
     for (const name of hostNames) {
       const { installed, at, sockets: free } = this.#side(name);
@@ -152,12 +166,14 @@ export class TunnelledHosts {
         plugged.set(id, [name, socket]);
         ofports.set(id, socket.ofport);
       }
-      await installed.install(entered, ofports, new Map([[type, tunnelOfport]]));
+      const patches = new Map([[physicalNetwork, patchOfport]]);
+      await installed.install(entered, ofports, new Map([[type, tunnelOfport]]), patches);
       await at.appctl('revalidator/purge');
       await at.appctl('dpctl/flush-conntrack');
     }
     this.#plugged = plugged;
     for (const [, { sockets: all }] of this.#sides) for (const { tail } of all) tail.take();
+    this.#outside.take();
     return entered;
   }
 
@@ -197,8 +213,20 @@ export class TunnelledHosts {
     return this.#last.get(port) ?? [];
   }
 
+  /** Frames of a physical neighbour, and what ports of the cloud got of `guests`, the same without tags. */
+  async fromOutside(frames: readonly Buffer[], guests: readonly Buffer[]): Promise<Observation | undefined> {
+    await this.switchAt(host).inject(neighbour, frames);
+    const [seen] = await this.settled([{ frames: guests }]);
+    return seen;
+  }
+
+  /** What the neighbour heard since this was asked last. */
+  heardOutside(): readonly Buffer[] {
+    return this.#outside.take();
+  }
+
   /** What ports got until the underlay was quiet. */
-  async settled(steps: readonly Step[], sender?: PortId): Promise<Observation[]> {
+  async settled(steps: readonly Pick<Step, 'frames'>[], sender?: PortId): Promise<Observation[]> {
     await underlaySettled(this.#ends, this.#forged);
     const got = new Map<PortId, Buffer[]>();
     for (const [id, [, { tail }]] of this.#plugged) got.set(id, tail.take());

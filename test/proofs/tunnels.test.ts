@@ -266,7 +266,7 @@ describe.each<Tunnelling>([
   async function arrives(claim: Claim) {
     const inner = innerOf(claim);
     await hosts.forge(encapsulated(claim, inner));
-    const [seen] = await hosts.settled([{ sender: 'b' as PortId, frames: [inner] }]);
+    const [seen] = await hosts.settled([{ frames: [inner] }]);
     return [...(seen?.delivered ?? [])];
   }
 
@@ -381,7 +381,7 @@ describe.each<Tunnelling>([
     );
     // An unguarded port's own broadcast reaches unguarded ports as it is; nobody gets the inner frame.
     for (const each of seen) expect([...each.delivered].filter((port) => port !== 'e')).toEqual([]);
-    const [got] = await hosts.settled([{ sender: id as PortId, frames: [inner] }]);
+    const [got] = await hosts.settled([{ frames: [inner] }]);
     expect([...(got?.delivered ?? [])]).toEqual([]);
   });
 

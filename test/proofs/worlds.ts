@@ -211,6 +211,7 @@ export function worldFrom(text: WorldText): World {
     owners: (text.owners ?? []).map(ownerFrom(ports)),
     routers: routersFrom(text.routers ?? {}),
     vteps: vtepsOf(text.connectedHosts ?? [], text.tunnelType),
+    bridged: new Map(),
   };
 }
 

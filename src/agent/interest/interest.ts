@@ -155,6 +155,9 @@ export class Interest {
     const tunnels = this.#options.links.tunnels.ofports;
     for (const [type] of facts.tunnels.entries()) if (!tunnels.has(type)) facts.tunnels.delete(type);
     for (const [type, ofport] of tunnels) facts.tunnels.set(type, ofport);
+    const patches = this.#options.links.patches.ofports;
+    for (const [network] of facts.patches.entries()) if (!patches.has(network)) facts.patches.delete(network);
+    for (const [network, ofport] of patches) facts.patches.set(network, ofport);
     this.#present = this.#plugged.read(ovsdb, this.#options.bridge);
     // Ports may have been plugged since `prepare`.
     this.#needs?.follow([...this.#present.keys()], zones.keys());

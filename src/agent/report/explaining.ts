@@ -49,7 +49,7 @@ export async function explainPacket(
   if (known === undefined || isHere !== (from === undefined)) return null;
   const zone = facts.zones.get(known.network);
   const dump = zone === undefined ? '' : await connections(zone);
-  const world = asPlugged(worldOf(facts), host, (id) => facts.ofports.get(id) !== undefined);
+  const world = asPlugged(worldOf(facts, host), host, (id) => facts.ofports.get(id) !== undefined);
   const tracker = trackerOf(pipeline, world, known.network, zone, dump ?? '');
   const where = { host, port, onlyHere: true, ...(from === undefined ? {} : { from }) };
   const trackers = new Map([[host, tracker]]);

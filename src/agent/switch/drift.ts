@@ -13,6 +13,7 @@ export const driftKinds = [
   'protocols',
   'datapath',
   'tunnel',
+  'patch',
 ] as const;
 export type DriftKind = (typeof driftKinds)[number];
 export type DriftCounts = Readonly<Record<DriftKind, number>>;
@@ -31,6 +32,7 @@ export class Drift {
     protocols: 0,
     datapath: 0,
     tunnel: 0,
+    patch: 0,
   };
   #finds: number[] = [];
 

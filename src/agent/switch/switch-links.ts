@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { bug, reasonOf } from '../../base/errors.ts';
+import type { BridgeMappings } from '../../model/bridge-mappings.ts';
 import type { Vtep } from '../../model/vtep.ts';
 import {
   type Flow,
@@ -21,6 +22,7 @@ import { BridgeShape } from './bridge-shape.ts';
 import { ConntrackTable } from './conntrack-table.ts';
 import { DatapathLoad } from './datapath-load.ts';
 import type { Drift } from './drift.ts';
+import { PatchPorts } from './patch-ports.ts';
 import { mixesUpDecisions } from './switch-faults.ts';
 import { TunnelPorts } from './tunnel-ports.ts';
 
@@ -37,6 +39,8 @@ export interface SwitchLinksOptions {
   readonly maxPerNetwork: number;
   /** This host's tunnel endpoint; without one it has no tunnels. */
   readonly vtep?: Vtep;
+  /** The bridges to physical networks; none when left out. */
+  readonly bridgeMappings?: BridgeMappings;
   readonly log: Logger;
   readonly drift: Drift;
 }
@@ -78,6 +82,7 @@ export class SwitchLinks {
   readonly conntrack: ConntrackTable | null;
   readonly #shape: BridgeShape;
   readonly tunnels: TunnelPorts;
+  readonly patches: PatchPorts;
   #mending: NodeJS.Timeout | undefined;
   /** How often flows may have changed, and up to which time cached decisions have been put right. */
   #changes = 1;
@@ -102,7 +107,9 @@ export class SwitchLinks {
       ovsdb: () => this.ovsdb,
       onReshaped: () => this.#listener?.onReshaped(),
     });
-    this.tunnels = new TunnelPorts({ ...options, vtep: options.vtep ?? null, ovsdb: () => this.ovsdb });
+    const ovsdb = () => this.ovsdb;
+    this.tunnels = new TunnelPorts({ ...options, vtep: options.vtep ?? null, ovsdb });
+    this.patches = new PatchPorts({ ...options, mappings: options.bridgeMappings ?? {}, ovsdb });
   }
 
   /** Connects, and goes on connecting until `stop`. */
@@ -118,6 +125,7 @@ export class SwitchLinks {
         onUpdate: (batch) => {
           this.#shape.updated(batch);
           if (this.#synced) this.tunnels.updated(batch);
+          if (this.#synced) this.patches.updated();
           listener.onChange();
         },
         onUp: () => {
@@ -125,6 +133,7 @@ export class SwitchLinks {
           this.#synced = true;
           this.#shape.synced();
           this.tunnels.synced();
+          this.patches.synced();
           listener.onUp();
         },
         onDown: (reason) => log.warn({ ovsdb, reason }, 'lost the switch database'),
@@ -153,6 +162,7 @@ export class SwitchLinks {
     this.conntrack?.stop();
     this.#shape.close();
     this.tunnels.close();
+    this.patches.close();
     clearTimeout(this.#mending);
     this.#stop.abort();
     this.#control?.close();
@@ -176,9 +186,9 @@ export class SwitchLinks {
     return this.#synced && this.#lines?.session.state === 'up' && this.#shape.row !== undefined;
   }
 
-  /** The bridge has the shape that flows rely on, and its tunnel ports. */
+  /** The bridge has the shape that flows rely on, its tunnel ports and its patch ports. */
   get inShape(): boolean {
-    return this.#shape.kept && this.tunnels.kept;
+    return this.#shape.kept && this.tunnels.kept && this.patches.kept;
   }
 
   /**

@@ -1,14 +1,22 @@
 /** Which ports of the network a packet goes to. */
 import { type Mac, macToBits } from '../../../net/mac.ts';
-import type { PortId } from '../../../policy/world.ts';
+import type { NetworkId, PortId } from '../../../policy/world.ts';
 import type { Feature } from '../../feature.ts';
 import type { RemotePorts } from '../tunnels/peers.ts';
-import { flood, forwardingDefaults, toLearned, unicast, unknownDestination } from './forwarding.ts';
+import {
+  flood,
+  forwardingDefaults,
+  toLearned,
+  toPhysical,
+  unicast,
+  unknownDestination,
+} from './forwarding.ts';
 
 const macOf = (name: string): bigint => {
   const [, mac = ''] = name.split('|');
   return macToBits(mac as Mac);
 };
+const networkOf = (name: string): NetworkId => (name.split('|')[0] ?? '') as NetworkId;
 const nobody: RemotePorts = new Map();
 
 /** Those of the ports that get what is for the MAC. */
@@ -24,15 +32,18 @@ export const forwarding: Feature = {
 
   declare: ({ graph, relations, install }) => {
     const { macHolders, remoteMacHolders, macOwners, macsMoved, localsOf, networkKeyOf, peersOf } = relations;
+    const { segments, outerMacHolders } = relations;
     install(
       graph.map('mac-flows', macHolders, (name, held, read) => {
         const owners = read(macOwners, name);
-        const elsewhere = read(remoteMacHolders, name) ?? nobody;
+        const ports = read(remoteMacHolders, name) ?? nobody;
+        const outer = read(segments, networkOf(name)) === undefined ? undefined : read(outerMacHolders, name);
+        const outside = outer !== undefined && only(owners, outer).size > 0;
         return [
-          ...unicast(macOf(name), only(owners, held), only(owners, elsewhere)),
+          ...unicast(macOf(name), only(owners, held), { ports: only(owners, ports), outside }),
           ...(read(macsMoved, name) === undefined
             ? []
-            : toLearned(macOf(name), [...held.values(), ...elsewhere.values()])),
+            : toLearned(macOf(name), [...held.values(), ...ports.values()])),
         ];
       }),
     );
@@ -40,7 +51,10 @@ export const forwarding: Feature = {
       graph.map('remote-mac-flows', remoteMacHolders, (name, held, read) =>
         read(macHolders, name) === undefined
           ? [
-              ...unicast(macOf(name), new Map(), only(read(macOwners, name), held)),
+              ...unicast(macOf(name), new Map(), {
+                ports: only(read(macOwners, name), held),
+                outside: false,
+              }),
               ...(read(macsMoved, name) === undefined ? [] : toLearned(macOf(name), held.values())),
             ]
           : undefined,
@@ -49,8 +63,11 @@ export const forwarding: Feature = {
     install(
       graph.map('flood-flows', localsOf, (network, ports, read) => {
         const key = read(networkKeyOf, network);
-        return key === undefined ? undefined : flood(network, key, ports, read(peersOf, network) ?? []);
+        if (key === undefined) return undefined;
+        const peers = read(peersOf, network) ?? [];
+        return flood(network, key, ports, { peers, outside: read(segments, network) !== undefined });
       }),
     );
+    install(graph.map('to-physical-flows', segments, (_, segment) => toPhysical(segment)));
   },
 };

@@ -4,7 +4,8 @@
  * and the switch never outputs to the port of entry.
  *
  * A port of another host gets its packets through a tunnel, where each host gets one copy, whatever the number of its
- * ports: it forwards to them itself. What came from a tunnel goes to ports of this host only, so nothing goes round.
+ * ports: it forwards to them itself. A physical network gets one copy too, also of packets for MACs that no port here has.
+ * What came from either goes to ports of this host only, so nothing goes round.
  */
 import type { NetworkKey } from '../../../model/numbers.ts';
 import type { NetworkId, PortId } from '../../../policy/world.ts';
@@ -13,7 +14,8 @@ import { type Draft, drop, flow } from '../../draft.ts';
 import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../../matches.ts';
 import { after, type EntryAfter } from '../../positions.ts';
-import { flag, register } from '../../registers.ts';
+import { flag, outside, register } from '../../registers.ts';
+import type { LocalSegment } from '../physical/relations.ts';
 import type { Peer, RemotePort } from '../tunnels/peers.ts';
 
 /** Which senders a flow is for, as bits of the flags register. */
@@ -51,9 +53,9 @@ const pieces = (from: From) =>
     ct_state: ctState(['tracked']),
   }));
 
-/** Where one copy of a packet goes: to a port of this host, or to another host. */
+/** Where one copy of a packet goes: to a port of this host, to another host, or to the physical network. */
 interface Receiver {
-  readonly port: PortId;
+  readonly port?: PortId;
   readonly load: Loads<'l2'>;
   readonly next: EntryAfter<'forwarding'> | EntryAfter<'ingressRules'>;
 }
@@ -70,6 +72,9 @@ const atHost = ({ port, key, peer }: RemotePort): Receiver => ({
   load: { [register.destination]: key, [register.host]: peer.number },
   next: after('ingressRules'),
 });
+
+/** Nobody's key stands for who gets it there. */
+const atOutside: Receiver = { load: { [register.host]: outside }, next: after('ingressRules') };
 
 const inOrder = <P extends LocalPort | RemotePort>(ports: Iterable<P>): P[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
@@ -95,13 +100,13 @@ const toEach = (
 ): ActionOf<'l2'>[] =>
   receivers.map(({ load, next }, before) => branch<'l2'>({ ...load, ...copyOf(before) }, next));
 
-type Held = readonly [locals: readonly LocalPort[], remotes: readonly RemotePort[]];
+type Held = readonly [locals: readonly LocalPort[], remotes: readonly RemotePort[], outside: boolean];
 
 /** A port that is down hides no other holder of its MAC. A frame for it alone is dropped by its host, and counted there. */
-function toHolders(of: KnownMac, from: From, [locals, remotes]: Held): Draft[] {
+function toHolders(of: KnownMac, from: From, [locals, remotes, isOutside]: Held): Draft[] {
   const { network, mac } = of;
   const match = { [register.network]: network, eth_dst: mac };
-  const receivers = receiversOf(locals, remotes);
+  const receivers = [...receiversOf(locals, remotes), ...(isOutside ? [atOutside] : [])];
   const known = { ...match, ...ofSenders(from) };
   if (receivers.length === 0) {
     const [down] = inOrder([...locals, ...remotes]);
@@ -131,7 +136,8 @@ function toHolders(of: KnownMac, from: From, [locals, remotes]: Held): Draft[] {
     ];
   }
   const then = { load: first.load, goto: first.next } as const;
-  return [flow('l2', 'known', known, then, { reason: 'known-mac', port: first.port })];
+  const { port } = first;
+  return [flow('l2', 'known', known, then, { reason: 'known-mac', ...(port === undefined ? {} : { port }) })];
 }
 
 interface KnownMac {
@@ -139,18 +145,23 @@ interface KnownMac {
   readonly mac: bigint;
 }
 
-export function unicast(
-  mac: bigint,
-  held: ReadonlyMap<unknown, LocalPort>,
-  elsewhere: ReadonlyMap<unknown, RemotePort>,
-): Draft[] {
+/** Who else has a MAC: ports that tunnels lead to, and whether the physical network leads to some. */
+interface Elsewhere {
+  readonly ports: ReadonlyMap<unknown, RemotePort>;
+  readonly outside: boolean;
+}
+
+export function unicast(mac: bigint, held: ReadonlyMap<unknown, LocalPort>, elsewhere: Elsewhere): Draft[] {
   const locals = [...held.values()];
-  const remotes = [...elsewhere.values()];
+  const remotes = [...elsewhere.ports.values()];
   const [any] = [...locals, ...remotes];
   if (any === undefined) return [];
   const of = { network: any.networkKey, mac };
-  if (remotes.length === 0) return toHolders(of, anySender, [locals, []]);
-  return [...toHolders(of, sentHere, [locals, remotes]), ...toHolders(of, fromTunnel, [locals, []])];
+  if (remotes.length === 0 && !elsewhere.outside) return toHolders(of, anySender, [locals, [], false]);
+  return [
+    ...toHolders(of, sentHere, [locals, remotes, elsewhere.outside]),
+    ...toHolders(of, fromTunnel, [locals, [], false]),
+  ];
 }
 
 /** Where the switch has learned which of the ports that may use a MAC claimed it last. */
@@ -170,10 +181,11 @@ export function flood(
   network: NetworkId,
   key: NetworkKey,
   members: ReadonlyMap<unknown, LocalPort>,
-  peers: readonly Peer[],
+  elsewhere: { readonly peers: readonly Peer[]; readonly outside: boolean },
 ): Draft[] {
   const here = receiversOf(members.values(), []);
-  const there = peers.map(({ number }) => branch<'l2'>({ [register.host]: number }, after('ingressRules')));
+  const numbers = [...elsewhere.peers.map(({ number }) => number), ...(elsewhere.outside ? [outside] : [])];
+  const there = numbers.map((number) => branch<'l2'>({ [register.host]: number }, after('ingressRules')));
   const to = (from: From, actions: readonly ActionOf<'l2'>[]): Draft[] => {
     const match = { [register.network]: key, eth_dst: groupAddress, ...ofSenders(from) };
     return actions.length === 0
@@ -183,6 +195,17 @@ export function flood(
   if (there.length === 0) return to(anySender, toEach(here));
   return [...to(sentHere, [...toEach(here), ...there]), ...to(fromTunnel, toEach(here))];
 }
+
+/** MACs that no port here has are somebody's outside. */
+export const toPhysical = ({ network, key }: LocalSegment): Draft[] => [
+  flow(
+    'l2',
+    'physical',
+    { [register.network]: key, ...ofSenders(sentHere) },
+    { load: atOutside.load, goto: atOutside.next },
+    { reason: 'unknown-mac', network },
+  ),
+];
 
 /**
  * During a lookup the switch also releases fragments that it held for other datagrams, of any sender and network.

@@ -20,6 +20,7 @@ export const forwardingTables = {
       sharedPiece: 160,
       lookupForShared: 150,
       known: 100,
+      physical: 2,
       unknown: 1,
       miss: 0,
     },

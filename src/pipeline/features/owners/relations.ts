@@ -57,7 +57,9 @@ export function declareOwners(
   const macsMoved = graph.map('macs-moved', pairMacs, (name, held, read) => {
     const [network] = held.values();
     if (network === undefined || held.size < 2 || read(ownMacs, name) !== undefined) return undefined;
-    if (read(networks, network)?.broadcastsPairs !== false) return undefined;
+    const { broadcastsPairs = true, physical } = read(networks, network) ?? {};
+    // What other hosts' ports claim comes from outside, where nobody says which port it is. The records decide.
+    if (broadcastsPairs || physical !== undefined) return undefined;
     const owned = [...(read(ownersByMac, name)?.values() ?? [])];
     return owned
       .map(({ address, port, generation }) => `${formatCidr(address)} ${port} ${generation}`)

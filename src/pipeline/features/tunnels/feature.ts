@@ -18,7 +18,7 @@ export const tunnels: Feature = {
   declare: ({ graph, facts, relations, ids, install }) => {
     const { peers, peersAt, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf, routerPorts } = relations;
     install(graph.map('tunnel-port-flows', facts.tunnels, (_, ofport) => fromTunnelPort(ofport)));
-    install(graph.map('peer-flows', peers, (_, peer) => peerFlows(peer)));
+    install(graph.map('peer-flows', peers, (_, all) => all.flatMap(peerFlows)));
     install(graph.map('sender-flows', remotes, (_, remote) => senderByKey(remote)));
     install(
       graph.map('router-sender-flows', routerPorts, (_, port, read) =>

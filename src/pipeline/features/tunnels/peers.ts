@@ -1,7 +1,7 @@
 /** Other hosts, and their ports in networks that this host carries. No flows here. */
 import type { Dataflow, Relation } from '../../../base/dataflow.ts';
 import type { NetworkKey, PortKey } from '../../../model/numbers.ts';
-import { type TunnelType, tunnelBetween } from '../../../model/vtep.ts';
+import { type TunnelType, tunnelsBetween } from '../../../model/vtep.ts';
 import { type Cidr, formatIp } from '../../../net/cidr.ts';
 import type { Mac } from '../../../net/mac.ts';
 import { macsOf } from '../../../policy/address-owners.ts';
@@ -14,7 +14,7 @@ import type { LocalPortRelations } from '../classify/relations.ts';
 import type { RoutingRelations } from '../routing/relations.ts';
 import type { TunnelFacts } from './facts.ts';
 
-/** A host that this one has a tunnel to. */
+/** A host that this one has a tunnel of a kind to. */
 export interface Peer {
   readonly name: string;
   /** Stands for the tunnel to the host in a register. Hosts that claim one address have one number. */
@@ -39,8 +39,11 @@ export interface RemotePort {
 
 export type RemotePorts = ReadonlyMap<PortId, RemotePort>;
 
+/** The tunnels to one host, the best first. */
+export type Peers = readonly Peer[];
+
 export interface TunnelRelations {
-  readonly peers: Relation<string, Peer>;
+  readonly peers: Relation<string, Peers>;
   /** By `type|address`: the hosts at the other end of a tunnel. */
   readonly peersAt: Relation<string, ReadonlyMap<string, Peer>>;
   readonly remotes: Relation<PortId, RemotePort>;
@@ -70,6 +73,9 @@ const isSamePeer = (a: Peer, b: Peer): boolean =>
 /** Not the host's name: a host could claim the address of another and would take its packets over. */
 const tunnelName = (type: TunnelType, { family, bits }: Cidr): string => `${type}|${formatIp(family, bits)}`;
 
+const isSamePeers = (a: Peers, b: Peers): boolean =>
+  a.length === b.length && a.every((peer, at) => b[at] !== undefined && isSamePeer(peer, b[at]));
+
 /** `here` is the name of this host. */
 export function declareTunnels(
   graph: Dataflow,
@@ -81,19 +87,26 @@ export function declareTunnels(
   const peers = graph.map(
     'peers',
     facts.vteps,
-    (name, vtep, read): Peer | undefined => {
+    (name, vtep, read): Peers | undefined => {
       const own = name === here ? undefined : read(facts.vteps, here);
-      const type = own && tunnelBetween(own, vtep);
-      const ofport = type ? read(facts.tunnels, type) : undefined;
-      if (!type || ofport === undefined) return undefined;
       const { address } = vtep;
-      return { name, number: hosts.of(tunnelName(type, address)), address, type, ofport };
+      const types = own === undefined ? [] : tunnelsBetween(own, vtep);
+      const found = types.flatMap((type): Peer[] => {
+        const ofport = read(facts.tunnels, type);
+        return ofport === undefined
+          ? []
+          : [{ name, number: hosts.of(tunnelName(type, address)), address, type, ofport }];
+      });
+      return found.length === 0 ? undefined : found;
     },
-    { equal: isSamePeer },
+    { equal: isSamePeers },
   );
   const remotes = graph.map('remotes', facts.ports, (id, port, read): RemotePort | undefined => {
-    const peer = port.host === null || port.host === here ? undefined : read(peers, port.host);
-    if (peer === undefined || read(locals, id) !== undefined) return undefined;
+    const toHost = port.host === null || port.host === here ? undefined : read(peers, port.host);
+    if (toHost === undefined || read(locals, id) !== undefined) return undefined;
+    const { physical, tunnel } = read(facts.networks, port.network) ?? {};
+    const peer = toHost.find(({ type }) => physical === undefined && (tunnel ?? type) === type);
+    if (peer === undefined) return undefined;
     const networkKey = read(reachedKeyOf, port.network);
     const key = read(facts.portKeys, id);
     const isHere = read(networkKeyOf, port.network) !== undefined;
@@ -120,9 +133,9 @@ export function declareTunnels(
   const named = (remote: RemotePort): boolean => remote.peer.type === 'geneve';
   return {
     peers,
-    peersAt: graph.index('peers-at', peers, (_, peer) => [
-      [tunnelName(peer.type, peer.address), peer] as const,
-    ]),
+    peersAt: graph.index('peers-at', peers, (_, all) =>
+      all.map((peer) => [tunnelName(peer.type, peer.address), peer] as const),
+    ),
     remotes,
     remotesOf,
     peersOf,
