@@ -10,9 +10,11 @@ import { Rounds } from './flows/rounds.ts';
 import { Hits } from './hits/hits.ts';
 import { Interest } from './interest/interest.ts';
 import type { AgentOptions, AgentStatus } from './options.ts';
+import { Advertising } from './punts/advertising.ts';
 import { defaultDhcpSettings } from './punts/dhcp4-configuration.ts';
 import { Punts } from './punts/punts.ts';
 import { puntHandlers } from './punts/registry.ts';
+import { sendOut } from './punts/send-out.ts';
 import { type Questions, Report } from './report/report.ts';
 import type { Fullness } from './switch/conntrack-table.ts';
 import { Drift } from './switch/drift.ts';
@@ -33,6 +35,7 @@ export class Agent {
   readonly #flows: Flows;
   readonly #connections: Cutter;
   readonly #punts: Punts;
+  readonly #advertising: Advertising;
   readonly #report: Report;
   #roundCount = 0;
   #resolveFirst: () => void = () => undefined;
@@ -67,10 +70,16 @@ export class Agent {
       onKernel: () => isKernelDatapath(links.datapathType),
       revalidated: () => links.revalidated(),
     });
+    const dhcp = options.dhcp ?? defaultDhcpSettings;
     this.#punts = new Punts({
       ...common,
       links,
-      handlers: puntHandlers(options.dhcp ?? defaultDhcpSettings),
+      handlers: puntHandlers(dhcp),
+    });
+    this.#advertising = new Advertising({
+      pipeline: this.#pipeline,
+      settings: dhcp,
+      send: (ofport, data) => sendOut(links, ofport, [data]),
     });
     this.#report = new Report({
       ...common,
@@ -110,6 +119,7 @@ export class Agent {
     this.#rounds.stop();
     this.#flows.stop();
     this.#punts.stop();
+    this.#advertising.stop();
     await this.#hits.stop();
     this.#interest.stop();
     await this.#links.stop();
@@ -145,6 +155,7 @@ export class Agent {
     const cut = this.#connections.cut();
     this.#resolveFirst();
     this.#punts.send(onward);
+    this.#advertising.update();
     await this.#report.acknowledged();
     void this.#report.answer(questions, cut);
   }

@@ -15,6 +15,8 @@ export const puntKinds = {
   dhcp4: { code: 3, meter: 'dhcp' },
   /** The same of DHCPv6. */
   dhcp6: { code: 4, meter: 'dhcp' },
+  /** A router solicitation that the agent answers. */
+  'router-solicitation': { code: 5, meter: 'solicitation' },
 } as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
 

@@ -14,6 +14,8 @@ export const sharedMeterKinds = [
   'answer',
   /** DHCP requests to the agent. */
   'dhcp',
+  /** Router solicitations to the agent. */
+  'solicitation',
 ] as const;
 export type SharedMeterKind = (typeof sharedMeterKinds)[number];
 

@@ -1,8 +1,10 @@
-/** Which DHCP requests a port's host answers by itself. They reach nobody else. */
+/** Which DHCP requests and router solicitations a port's host answers by itself. They reach nobody else. */
+
 import { broadcast4, contains, dhcpServers6 } from '../net/cidr.ts';
+import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { metadata4 } from './address-owners.ts';
 import { sameIp } from './identity.ts';
-import { isDhcpFromClient, type Subject } from './packet.ts';
+import { icmpv6TypeOf, isDhcpFromClient, type Subject } from './packet.ts';
 import type { Port, World } from './world.ts';
 import { portsOf, subnetsOf } from './world-index.ts';
 
@@ -22,4 +24,27 @@ export function isAnsweredDhcp(world: World, sender: Port, { frame, fragmented }
   if (served.length === 0) return false;
   if (ip.family === 6) return sameIp(ip.dst, dhcpServers6);
   return [broadcast4, ...served.map(({ gateway }) => gateway ?? metadata4)].some((to) => sameIp(ip.dst, to));
+}
+
+/**
+ * Others that may advertise answer for the whole network: a port that may serve, or a gateway of an advertised subnet that is
+ * plugged somewhere without guards. A solicitation counts from the port's own MAC.
+ */
+export function isAnsweredSolicitation(
+  world: World,
+  sender: Port,
+  { frame: { ethernet, ip }, fragmented }: Subject,
+): boolean {
+  if (fragmented || ip === null || icmpv6TypeOf(ip) !== icmpv6Types.routerSolicitation) return false;
+  if (ip.upper?.kind !== 'icmp' || ip.upper.code !== 0) return false;
+  if (sender.cloudOwned || ethernet.src !== sender.mac || ethernet.tags.length > 0) return false;
+  const gateways = subnetsOf(world, sender.network)
+    .filter(({ advertised }) => advertised)
+    .map(({ gateway }) => gateway);
+  const mayAdvertise = ({ dhcpServer, mode, host, fixedIps }: Port): boolean =>
+    dhcpServer ||
+    (mode === 'off' &&
+      host !== null &&
+      gateways.some((gateway) => gateway !== null && fixedIps.some((own) => sameIp(own, gateway))));
+  return gateways.length > 0 && !portsOf(world, sender.network).some(mayAdvertise);
 }

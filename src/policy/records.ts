@@ -91,6 +91,7 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
     cidr,
     gateway,
     dhcp: isServed(record),
+    advertised: record.ip_version === 6 && record.ipv6_ra_mode !== null,
   };
 }
 

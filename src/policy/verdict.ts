@@ -30,6 +30,7 @@ export const stepReasons = {
   related: 'an ICMP error about a connection of this port',
   rule: 'a security-group rule admits it',
   'dhcp-answered': 'the host answers the DHCP request for the port',
+  'solicitation-answered': 'the host answers the router solicitation for the network',
   answered: 'the switch knows the address and answers',
   'known-destination': 'ports have the destination MAC',
   flooded: 'the destination MAC is multicast or broadcast: every port of the network gets a copy',

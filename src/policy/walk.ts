@@ -16,7 +16,7 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import { commitConnection, emptyTracker, type Tracker } from './conntrack.ts';
 import { reassemble } from './datagram.ts';
 import { addressees, replyTo, tunnelledSender } from './delivery.ts';
-import { isAnsweredDhcp } from './dhcp-service.ts';
+import { isAnsweredDhcp, isAnsweredSolicitation } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import {
@@ -199,6 +199,10 @@ class Walking {
     if (reason !== null) return this.end(dropped(reason));
     if (isAnsweredDhcp(this.#world, sender, subject)) {
       pass(passage, sender.id, 'responder', 'dhcp-answered');
+      return this.end(passed);
+    }
+    if (isAnsweredSolicitation(this.#world, sender, subject)) {
+      pass(passage, sender.id, 'responder', 'solicitation-answered');
       return this.end(passed);
     }
     const reply = subject.fragmented ? null : replyTo(this.#world, host, sender, subject.frame);

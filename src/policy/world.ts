@@ -53,6 +53,8 @@ export interface Subnet {
   readonly gateway: Cidr | null;
   /** The host of each port answers its DHCP or DHCPv6 requests, unless the network has a port that may serve. */
   readonly dhcp: boolean;
+  /** The host of each port sends router advertisements of it, unless somebody else may. */
+  readonly advertised: boolean;
 }
 
 /** An address or prefix that a port may use with one MAC. */

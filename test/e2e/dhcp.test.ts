@@ -15,6 +15,8 @@ let vouched: Member;
 let rogue: Member;
 let asking: Member;
 let served: Member;
+/** The network of `served`. */
+let routed: string;
 
 async function serve(server: Member): Promise<LeaseServer> {
   const made = new LeaseServer(cloud, server);
@@ -47,7 +49,14 @@ describeRoot('DHCP', () => {
         ipv6_address_mode: 'dhcpv6-stateful',
         ipv6_ra_mode: 'dhcpv6-stateful',
       },
+      {
+        cidr: '2001:db8:1::/64',
+        dns_nameservers: ['2001:db8::53'],
+        ipv6_address_mode: 'slaac',
+        ipv6_ra_mode: 'slaac',
+      },
     );
+    routed = own;
     const extra_dhcp_opts = [{ opt_name: 'ntp-server', opt_value: '192.0.2.123' }];
     [served] = (await cloud.guests(
       own,
@@ -105,6 +114,30 @@ describeRoot('DHCP', () => {
     expect(leases).toContain(`iaaddr ${six?.ip_address} `);
     const { stderr } = await served.runAnyway('dhclient', ['-r', ...common]);
     expect(stderr).toContain('Release on eth0');
+  });
+
+  test('the host advertises the network to rdisc6, with a default route while there is a router', async () => {
+    const ask = async () => (await served.runAnyway('rdisc6', ['-1', '-w', '3000', 'eth0'])).stdout;
+    const alone = await ask();
+    for (const line of [
+      /Stateful address conf\. *: *Yes/,
+      /Router lifetime *: *0 /,
+      /Prefix *: 2001:db8::\/64[^]*Autonomous address conf\.: *No/,
+      /Prefix *: 2001:db8:1::\/64[^]*Autonomous address conf\.: *Yes/,
+      /MTU *: *1400 bytes/,
+      /Recursive DNS server *: 2001:db8::53/,
+      /from fe80::50:43ff:fe00:43/,
+    ])
+      expect(alone).toMatch(line);
+
+    const { body } = await cloud.api('GET', `/v2.0/subnets?network_id=${routed}&cidr=2001:db8::/64`);
+    const [subnet] = (body as { subnets: { id: string }[] }).subnets;
+    const { id } = await cloud.create('router', { name: 'gate' });
+    const subnet_id = subnet?.id;
+    await cloud.api('PUT', `/v2.0/routers/${id}/add_router_interface`, { subnet_id });
+    await until(async () => /Router lifetime *: *300 /.test(await ask()), { what: 'there is a router' });
+    await cloud.api('PUT', `/v2.0/routers/${id}/remove_router_interface`, { subnet_id });
+    await until(async () => /Router lifetime *: *0 /.test(await ask()), { what: 'it has left' });
   });
 
   test('a rogue server is cut off and counted', async () => {

@@ -179,7 +179,14 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     case 'DHCP of a subnet': {
       const subnet = pick([...world.subnets.values()], which);
       if (subnet === undefined) return world;
-      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, dhcp: !subnet.dhcp }) };
+      return {
+        ...world,
+        subnets: having(world.subnets, subnet.id, {
+          ...subnet,
+          dhcp: !subnet.dhcp,
+          advertised: subnet.cidr.family === 6 && !subnet.advertised,
+        }),
+      };
     }
     case 'who answers DHCP':
       return local === undefined ? world : withPort(world, { ...local, dhcpServer: !local.dhcpServer });

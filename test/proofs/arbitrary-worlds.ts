@@ -298,6 +298,7 @@ interface Surroundings {
   readonly network: Omit<Network, 'id'>;
   readonly subnets: readonly Cidr[];
   readonly dhcp: boolean;
+  readonly advertised: boolean;
 }
 
 const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
@@ -312,6 +313,7 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
   dhcp: fc.boolean(),
+  advertised: fc.boolean(),
 });
 
 function gatewayOf(family: 4 | 6, claimed: number): Cidr | null {
@@ -339,6 +341,7 @@ function assemble(
       // An address that pairs cover by prefix and by name, and that a port may have detected.
       gateway: gatewayOf(prefix.family, claimed),
       dhcp: around.dhcp,
+      advertised: around.advertised && prefix.family === 6,
     })),
   );
   const all = open ? [...openEgress, ...rules] : rules;

@@ -58,9 +58,10 @@ export function recordsOf(world: World): Map<string, string> {
         qos_policy_id: qosPolicy,
       }),
     );
-  for (const { id, network, cidr, gateway, dhcp } of world.subnets.values()) {
+  for (const { id, network, cidr, gateway, dhcp, advertised } of world.subnets.values()) {
     const modes = {
-      enable_dhcp: dhcp,
+      enable_dhcp: dhcp || advertised,
+      ipv6_ra_mode: advertised ? (dhcp ? 'dhcpv6-stateful' : 'slaac') : null,
       ipv6_address_mode: dhcp && cidr.family === 6 ? 'dhcpv6-stateful' : null,
     };
     const gateway_ip = gateway === null ? null : formatIp(gateway.family, gateway.bits);

@@ -91,7 +91,7 @@ export interface WorldText {
   readonly subnetsOf?: Readonly<Record<string, readonly string[]>>;
   /** Of the subnets, in their order. */
   readonly gateways?: readonly string[];
-  /** Whether the subnets' ports have their DHCP requests answered by their hosts. */
+  /** Whether hosts answer their ports' DHCP requests and router solicitations. */
   readonly dhcp?: boolean;
   readonly allowsReservedPairs?: boolean;
   /** Hosts with tunnels to each other. */
@@ -172,6 +172,7 @@ export function worldFrom(text: WorldText): World {
     cidr: net(prefix),
     gateway: text.gateways?.[at] === undefined ? null : ip(text.gateways[at]),
     dhcp: text.dhcp ?? false,
+    advertised: (text.dhcp ?? false) && prefix.includes(':'),
   }));
   const linkLocals: LinkLocal[] = (text.linkLocals ?? []).map((entry) => ({
     network: ports.get(entry.port as PortId)?.network ?? ('n1' as NetworkId),

@@ -23,6 +23,7 @@ const subnet = (n: number, changes = {}) => ({
   cidr: net(`10.0.${n}.0/24`),
   gateway: ip(`10.0.${n}.1`),
   dhcp: true,
+  advertised: false,
   ...changes,
 });
 
@@ -42,6 +43,7 @@ beforeEach(() => {
   for (const each of [subnet(0), subnet(1)]) facts.subnets.set(each.id, each);
   facts.dhcpSubnets.set('s0' as SubnetId, {
     stateful: false,
+    advertisedMode: null,
     dnsServers: [ip('192.0.2.53')],
     routes: [{ destination: net('10.9.0.0/16'), nexthop: ip('10.0.0.9') }],
   });

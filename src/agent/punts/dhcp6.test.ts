@@ -43,8 +43,13 @@ beforeEach(() => {
     [stateless, 'fd01::/64'],
   ] as const) {
     if (id === undefined) continue;
-    facts.subnets.set(id, { id, network, cidr: net(prefix), gateway: null, dhcp: true });
-    facts.dhcpSubnets.set(id, { stateful: id === stateful, dnsServers: [ip('fd00::53')], routes: [] });
+    facts.subnets.set(id, { id, network, cidr: net(prefix), gateway: null, dhcp: true, advertised: false });
+    facts.dhcpSubnets.set(id, {
+      advertisedMode: null,
+      stateful: id === stateful,
+      dnsServers: [ip('fd00::53')],
+      routes: [],
+    });
   }
   facts.ports.set(port.id, port);
   facts.ofports.set(port.id, 1);

@@ -79,6 +79,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
       claim: { maxWaitingPerPort, handle: counted },
       dhcp4: { maxWaitingPerPort, handle: counted },
       dhcp6: { maxWaitingPerPort, handle: counted },
+      'router-solicitation': { maxWaitingPerPort, handle: counted },
     },
   });
 }

@@ -18,6 +18,7 @@ import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { Budgets } from './budgets.ts';
 import type { ClaimedOutcome, PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
+import { sendOut } from './send-out.ts';
 
 /** Milliseconds in which at most so many refused packets of a port are logged. */
 const refusalLogInterval = 60_000;
@@ -106,7 +107,8 @@ export class Punts {
         if (local === undefined || this.#stopped) return;
         const punted = { data: packet.data, local };
         const outcome = handler.handle(punted, pipeline);
-        if (outcome.kind === 'answered' || outcome.kind === 'declined') this.#answer(inPort, outcome.packets);
+        if (outcome.kind === 'answered' || outcome.kind === 'declined')
+          sendOut(this.#options.links, inPort, outcome.packets);
         if (!(await this.#carryOut(outcome, punted))) return;
         this.#onward.push({ inPort, data: packet.data });
         this.#options.onChange();
@@ -118,16 +120,6 @@ export class Punts {
       if (left > 0) queue.waiting.set(port, left);
       else queue.waiting.delete(port);
     }
-  }
-
-  /** Sends packets out of a port, past the pipeline: they are this host's own. */
-  #answer(port: number, packets: readonly Uint8Array[]): void {
-    for (const data of packets)
-      this.#options.links.session.packetOut({
-        inPort: ports.controller,
-        data,
-        actions: [{ type: 'output', port }],
-      });
   }
 
   #queueOf(kind: PuntKind): Queue {

@@ -9,10 +9,12 @@ import type { DhcpSettings } from './dhcp4-configuration.ts';
 import { dhcp6 } from './dhcp6.ts';
 import type { PuntHandler } from './handler.ts';
 import { linkLocals } from './link-locals.ts';
+import { routerSolicitations } from './router-solicitations.ts';
 
 export const puntHandlers = (dhcp: DhcpSettings): Readonly<Record<PuntKind, PuntHandler>> => ({
   'link-local': linkLocals,
   claim: claims,
   dhcp4: dhcp4(dhcp),
   dhcp6: dhcp6(dhcp),
+  'router-solicitation': routerSolicitations(dhcp),
 });

@@ -11,14 +11,18 @@ const shared = [
   { reason: 'punt-limit', kind: 'probe' },
   { reason: 'answer-limit', kind: 'answer' },
   { reason: 'punt-limit', kind: 'dhcp' },
+  { reason: 'punt-limit', kind: 'solicitation' },
 ] as const satisfies readonly { readonly reason: DropReason; readonly kind: SharedMeterKind }[];
+
+/** Kinds of which ports without port security send none. */
+const guardedOnly: ReadonlySet<SharedMeterKind> = new Set(['probe', 'answer']);
 
 /** The ports here by meter, for each kind of meter that ports may share. */
 function usersOf({ relations, facts }: Pipeline, kind: SharedMeterKind) {
   const spread = facts.abilities.get('switch')?.meterSpread ?? 0;
   const users = new Map<number, PortId[]>();
   for (const [id, { key, port }] of relations.locals.entries()) {
-    const meter = port.mode === 'off' && kind !== 'dhcp' ? null : sharedMeterOf(kind, key, spread);
+    const meter = port.mode === 'off' && guardedOnly.has(kind) ? null : sharedMeterOf(kind, key, spread);
     if (meter !== null) users.set(meter, [...(users.get(meter) ?? []), id]);
   }
   return users;

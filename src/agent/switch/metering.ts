@@ -27,6 +27,7 @@ const sharedMeters: Readonly<Record<SharedMeterKind, Meter>> = {
   // A guest that meets hundreds of neighbours at once has its answers; a flood has no more.
   answer: { unit: 'pktps', rate: 200, burst: 400 },
   dhcp: { unit: 'pktps', rate: 5, burst: 10 },
+  solicitation: { unit: 'pktps', rate: 5, burst: 10 },
 };
 
 /** How many meters the switch has, and how many of them each shared kind may use; both 0 where there are none. */

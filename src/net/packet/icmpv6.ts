@@ -80,9 +80,11 @@ export function routerSolicitation(options: readonly NdOption[]): Icmp {
   };
 }
 
-export function routerAdvertisement(lifetime: number, options: readonly NdOption[]): Icmp {
+/** `flags` as in `router-advertisement.ts`. */
+export function routerAdvertisement(lifetime: number, options: readonly NdOption[], flags = 0): Icmp {
   const body = writeOptions(new Writer(64).u32(0).u32(0), options);
-  return { type: icmpv6Types.routerAdvertisement, code: 0, rest: ((64 << 24) | lifetime) >>> 0, body };
+  const rest = ((64 << 24) | (flags << 16) | lifetime) >>> 0;
+  return { type: icmpv6Types.routerAdvertisement, code: 0, rest, body };
 }
 
 export function redirect(target: Cidr, destination: Cidr, options: readonly NdOption[]): Icmp {

@@ -210,10 +210,14 @@ describe('suspect is', () => {
   test('where a subnet goes, or withholds an address', () => {
     const subnet = { id: 's0' as SubnetId, network: n1, cidr: net('10.0.0.0/24') };
     expect(
-      suspects(({ subnets }) => subnets.set(subnet.id, { ...subnet, gateway: null, dhcp: false })),
+      suspects(({ subnets }) =>
+        subnets.set(subnet.id, { ...subnet, gateway: null, dhcp: false, advertised: false }),
+      ),
     ).toEqual([]);
     expect(
-      suspects(({ subnets }) => subnets.set(subnet.id, { ...subnet, gateway: ip('10.0.0.65'), dhcp: false })),
+      suspects(({ subnets }) =>
+        subnets.set(subnet.id, { ...subnet, gateway: ip('10.0.0.65'), dhcp: false, advertised: false }),
+      ),
     ).toEqual([n1]);
     expect(suspects(({ subnets }) => subnets.delete(subnet.id))).toEqual([n1]);
   });

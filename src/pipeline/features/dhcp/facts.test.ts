@@ -15,9 +15,15 @@ test('servers and routes of the other family are left out', () => {
   };
   expect(dhcpSubnetOf(record)).toEqual({
     stateful: false,
+    advertisedMode: null,
     dnsServers: [ip('10.0.0.53')],
     routes: [{ destination: net('10.8.0.0/16'), nexthop: ip('10.0.0.9') }],
   });
   const six = { ...record, ip_version: 6, ipv6_address_mode: 'dhcpv6-stateful' } as const;
-  expect(dhcpSubnetOf(six)).toEqual({ stateful: true, dnsServers: [ip('fd00::53')], routes: [] });
+  expect(dhcpSubnetOf(six)).toEqual({
+    stateful: true,
+    advertisedMode: null,
+    dnsServers: [ip('fd00::53')],
+    routes: [],
+  });
 });

@@ -9,6 +9,8 @@ export interface DhcpSubnet {
   readonly dnsServers: readonly Cidr[];
   /** Of IPv6: ports get their addresses by DHCPv6, and not only what belongs to them. */
   readonly stateful: boolean;
+  /** `ipv6_ra_mode`; null for a subnet that no router advertises. */
+  readonly advertisedMode: string | null;
   /** The subnet's host routes; the gateway is not among them. */
   readonly routes: readonly DhcpRoute[];
 }
@@ -18,6 +20,7 @@ export function dhcpSubnetOf(record: SubnetRecord): DhcpSubnet {
   const fitting = (ip: Cidr | null): Cidr[] => (ip?.family === record.ip_version ? [ip] : []);
   return {
     stateful: record.ipv6_address_mode === 'dhcpv6-stateful',
+    advertisedMode: record.ipv6_ra_mode,
     dnsServers: record.dns_nameservers.flatMap((text) => fitting(parseIp(text))),
     routes: record.host_routes.flatMap(({ destination, nexthop }) =>
       fitting(parseCidr(destination)).flatMap((to) =>

@@ -6,13 +6,14 @@
 import type { Relation } from '../../../base/dataflow.ts';
 import { broadcast4, dhcpServers6, formatCidr } from '../../../net/cidr.ts';
 import { macToBits } from '../../../net/mac.ts';
+import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import type { PortId, Subnet } from '../../../policy/world.ts';
 import { noAbilities } from '../../abilities.ts';
 import { punt } from '../../actions.ts';
 import { type Draft, flow } from '../../draft.ts';
 import type { Feature } from '../../feature.ts';
 import { isGuarded, type LocalPort, sentBy } from '../../local-port.ts';
-import { address, dhcp } from '../../matches.ts';
+import { address, dhcp, discovery } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { writePuntData } from '../../punt-data.ts';
 import { register } from '../../registers.ts';
@@ -51,10 +52,23 @@ function requests6(local: LocalPort, meter: number): Draft[] {
   return [flow('dhcp', 'request', match, { actions }, why(local))];
 }
 
+/** All ICMPv6 has shown its type before. So only what is matched anyway is matched here, and the agent checks the rest. */
+function solicitations(local: LocalPort, meter: number): Draft[] {
+  const actions = [punt<'dhcp'>(writePuntData({ kind: 'router-solicitation', ...local }), meter)];
+  const match = {
+    ...discovery,
+    ...sentBy(local),
+    eth_src: macToBits(local.port.mac),
+    icmpv6_type: icmpv6Types.routerSolicitation,
+  };
+  const reason = 'router-solicitation';
+  return [flow('dhcp', 'solicitation', match, { actions }, { reason, port: local.port.id })];
+}
+
 export const dhcpService: Feature = {
   defaults: [flow('dhcp', 'none', {}, { goto: after('dhcp') }, { reason: 'no-dhcp-request' })],
 
-  declare: ({ graph, facts, relations: { served4, served6, locals }, install }) => {
+  declare: ({ graph, facts, relations: { served4, served6, advertisements, locals }, install }) => {
     const installFor = (
       name: string,
       served: Relation<PortId, readonly Subnet[]>,
@@ -73,5 +87,14 @@ export const dhcpService: Feature = {
       );
     installFor('dhcp4-flows', served4, requests4);
     installFor('dhcp6-flows', served6, (local, _, meter) => requests6(local, meter));
+    install(
+      graph.map('solicitation-flows', locals, (_, local, read) => {
+        const { up, port, key } = local;
+        if (!up || port.cloudOwned || read(advertisements, port.network) === undefined) return undefined;
+        const { meterSpread } = read(facts.abilities, 'switch') ?? noAbilities;
+        const meter = sharedMeterOf('solicitation', key, meterSpread);
+        return meter === null ? undefined : solicitations(local, meter);
+      }),
+    );
   },
 };

@@ -5,6 +5,8 @@ import { metadata4 } from '../../../policy/address-owners.ts';
 import type { NetworkId, Port, PortId, Subnet, SubnetId } from '../../../policy/world.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
+import { type AdvertisementRelation, declareAdvertisements } from './advertisements.ts';
+import type { DhcpFacts } from './facts.ts';
 
 export interface DhcpRelations {
   /** Ports that may be DHCP servers, wherever they are: where there is one, the built-in server is silent. */
@@ -13,6 +15,7 @@ export interface DhcpRelations {
   readonly served4: Relation<PortId, readonly Subnet[]>;
   /** The IPv6 subnets by which it gets addresses or what belongs to them. */
   readonly served6: Relation<PortId, readonly Subnet[]>;
+  readonly advertisements: AdvertisementRelation;
 }
 
 /** The address by which the built-in server names itself: the gateway, else the metadata address. */
@@ -29,7 +32,7 @@ const subnetsFor = ({ fixedIps }: Port, subnets: readonly Subnet[], family: Fami
 
 export function declareDhcp(
   graph: Dataflow,
-  facts: ClassifyFacts,
+  facts: ClassifyFacts & DhcpFacts,
   { locals }: LocalPortRelations,
   subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>,
 ): DhcpRelations {
@@ -42,5 +45,6 @@ export function declareDhcp(
       const subnets = subnetsFor(port, [...(read(subnetsOf, port.network)?.values() ?? [])], family);
       return subnets.length > 0 ? subnets : undefined;
     });
-  return { dhcpServers, served4: servedBy(4), served6: servedBy(6) };
+  const advertisements = declareAdvertisements(graph, facts, dhcpServers, subnetsOf);
+  return { dhcpServers, served4: servedBy(4), served6: servedBy(6), advertisements };
 }

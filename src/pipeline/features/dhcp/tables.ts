@@ -1,4 +1,4 @@
-/** DHCP requests that the agent answers. */
+/** DHCP requests and router solicitations that the agent answers. */
 import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
@@ -6,7 +6,7 @@ import type { TableRow } from '../../rows.ts';
 const { source, network, dhcp } = register;
 
 export const dhcpTables = {
-  /** What a client asks of the built-in server goes to the agent, and nowhere else. */
+  /** What a guest asks of the built-in server, or of routers, goes to the agent, and nowhere else. */
   dhcp: {
     id: 18,
     match: [
@@ -20,9 +20,11 @@ export const dhcpTables = {
       'ipv6_dst',
       'udp_src',
       'udp_dst',
+      'icmpv6_type',
+      'icmpv6_code',
     ],
     neutral: 'all',
-    bands: { request: 100, none: 0 },
+    bands: { request: 100, solicitation: 90, none: 0 },
     output: ['controller'],
     next: [after('dhcp')],
   },
@@ -31,5 +33,6 @@ export const dhcpTables = {
 /** Why packets go on, or what happens to them. */
 export const dhcpReasons = {
   'dhcp-request': 'a DHCP request that the agent answers',
-  'no-dhcp-request': 'nothing that the built-in DHCP server answers',
+  'router-solicitation': 'a router solicitation that the agent answers',
+  'no-dhcp-request': 'nothing that the agent answers',
 } as const;
