@@ -64,7 +64,7 @@ export function declareRelations(
   const owners = declareOwners(graph, facts);
   const dhcp = declareDhcp(graph, facts, ports, guards.linkLocals.subnetsOf);
   const responder = declareHolders(graph, facts, { ...ports, ...routing });
-  const groups = declareGroups(graph, facts, { ...ports, ...responder }, maxCountedApart);
+  const groups = declareGroups(graph, facts, { ...ports, ...responder, ...routing }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
   const tunnels = declareTunnels(graph, facts, { ...ports, ...routing }, ids, host);

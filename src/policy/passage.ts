@@ -7,7 +7,7 @@ import type { Ip } from '../net/packet/frame.ts';
 import { type ConntrackLookup, lookUpConnection, type Newcomers, type Tracker } from './conntrack.ts';
 import type { DropReason } from './drop-reasons.ts';
 import type { Stage, Step, StepReason } from './verdict.ts';
-import type { NetworkId, PortId, RuleId } from './world.ts';
+import type { NetworkId, PortId, Router, RuleId } from './world.ts';
 
 export interface Passage {
   readonly host: string;
@@ -15,6 +15,8 @@ export interface Passage {
   /** Shared by all copies of the packet, on all hosts. */
   readonly steps: Step[];
   tracker: Tracker;
+  /** The router that the packet is for, and for receivers the one that it comes from. */
+  via: Router | null;
   /** Null until a port needed it. */
   lookup: ConntrackLookup | null;
   /**

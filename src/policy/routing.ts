@@ -101,6 +101,15 @@ const homesOf = (world: World, port: Port): Cidr[] =>
     .map(({ cidr }) => cidr)
     .filter((subnet) => port.fixedIps.some((ip) => contains(subnet, ip)));
 
+/** The subnets in which a router has addresses, with its ports there. */
+export const homesOfRouter = (world: World, router: Router): { readonly port: Port; readonly home: Cidr }[] =>
+  portsOfRouter(world, router).flatMap((port) => homesOf(world, port).map((home) => ({ port, home })));
+
+/** The router that a port belongs to and carries packets for. */
+export const routerOfPort = (world: World, { id, network }: Port): Router | null =>
+  routersOn(world, network).find(({ router, port }) => router.adminUp && port.id === id && isUp(world, port))
+    ?.router ?? null;
+
 /** By the longest prefix; a subnet of the router before a route to it; of several next hops the lowest. */
 function wayTo(world: World, router: Router, dst: Cidr): Way | null {
   const ports = portsOfRouter(world, router);

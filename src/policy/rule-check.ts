@@ -37,7 +37,7 @@ export function checkRules(
     return drop(passage, port.id, stage.connection, 'ct-invalid');
   const peer = direction === 'egress' ? ip.dst : ip.src;
   const askRules = (detailed: boolean): DropReason | null => {
-    const rule = admittingRule(world, port, direction, ip, detailed);
+    const rule = admittingRule(world, port, direction, ip, passage.via, detailed);
     if (rule === null) return drop(passage, port.id, stage.rules, stage.rules, peer);
     pass(passage, port.id, stage.rules, 'rule', { rule: rule.id, address: peer });
     return null;

@@ -209,7 +209,10 @@ describe('of several ports that admitted a connection', () => {
 
   test('a port that fell comes back where its rules admit the answer by itself', () => {
     const back = (id: string, side: 'originators' | 'responders', ...more: RuleText[]): boolean =>
-      comesBack(world({ others, rules: [out, into, ...more] }), tuple, id as PortId, side);
+      comesBack(world({ others, rules: [out, into, ...more] }), tuple, id as PortId, side, {
+        originators: [],
+        responders: [],
+      });
     const answers: RuleText = {
       group: 'c',
       direction: 'egress',

@@ -9,8 +9,9 @@ import { answerTypeOf } from './conntrack.ts';
 import { guardIpSource, isForPort } from './guard.ts';
 import { identityOf } from './identity.ts';
 import { isDhcpFromServer } from './packet.ts';
+import { routerOfPort } from './routing.ts';
 import { admits } from './security-group.ts';
-import type { NetworkId, Port, PortId, World } from './world.ts';
+import type { NetworkId, Port, PortId, Router, World } from './world.ts';
 import { rulesOf } from './world-index.ts';
 
 /** A connection in the direction of its first packet. */
@@ -55,16 +56,16 @@ function firstPacket(connection: ConnectionTuple): Ip {
   return { family, src, dst, protocol, hopLimit: 64, fragment: null, payload, sound: true, upper };
 }
 
-function maySend(world: World, port: Port, packet: Ip): boolean {
+function maySend(world: World, port: Port, packet: Ip, via: Router | null): boolean {
   const own = identityOf(world, port);
   const answers = [...own.macs].map((mac) => guardIpSource(port, own, mac, packet, false).answer);
   if (answers.includes('bypass')) return true;
-  return answers.includes('pass') && admits(world, port, 'egress', packet);
+  return answers.includes('pass') && admits(world, port, 'egress', packet, via);
 }
 
-function mayHear(world: World, port: Port, packet: Ip): boolean {
+function mayHear(world: World, port: Port, packet: Ip, via: Router | null): boolean {
   if (port.mode === 'strict' && !isForPort(world, port, packet.dst)) return false;
-  return isDhcpFromServer(packet) || admits(world, port, 'ingress', packet);
+  return isDhcpFromServer(packet) || admits(world, port, 'ingress', packet, via);
 }
 
 /** The port of a side. Null: nothing is checked there. Undefined: the port can admit nothing any more. */
@@ -97,6 +98,12 @@ function* candidates(
     yield firstPacket({ ...connection, detail: { kind: 'ports', src: 0, dst } });
 }
 
+/** The router at an end of a connection, whose networks say who the peer is. */
+function routerOf(world: World, id: PortId | null): Router | null {
+  const port = id === null ? undefined : world.ports.get(id);
+  return port === undefined ? null : routerOfPort(world, port);
+}
+
 /** Whether a packet like the connection's first would be admitted by both sides now. */
 export function stands(world: World, connection: ConnectionOfPorts): boolean {
   if (world.networks.get(connection.network)?.adminUp !== true) return false;
@@ -104,8 +111,9 @@ export function stands(world: World, connection: ConnectionOfPorts): boolean {
   const receiver = sideOf(world, connection.network, connection.responder);
   if (sender === undefined || receiver === undefined) return false;
   for (const packet of candidates(world, connection, sender, receiver)) {
-    const sent = sender === null || maySend(world, sender, packet);
-    if (sent && (receiver === null || mayHear(world, receiver, packet))) return true;
+    const sent = sender === null || maySend(world, sender, packet, routerOf(world, connection.responder));
+    const from = routerOf(world, connection.originator);
+    if (sent && (receiver === null || mayHear(world, receiver, packet, from))) return true;
   }
   return false;
 }
@@ -161,12 +169,16 @@ export function comesBack(
   connection: ConnectionTuple,
   id: PortId,
   side: keyof Admission,
+  others: Admission,
 ): boolean {
   const port = sideOf(world, connection.network, id);
   if (port === null || port === undefined) return false;
   const gives = side === 'responders';
   const answers = answersOf(connection);
+  const ends = gives ? others.originators : others.responders;
+  const vias = new Set(ends.length === 0 ? [null] : ends.map((end) => routerOf(world, end)));
   for (const packet of candidates(world, answers, gives ? port : null, gives ? null : port))
-    if (gives ? maySend(world, port, packet) : mayHear(world, port, packet)) return true;
+    for (const via of vias)
+      if (gives ? maySend(world, port, packet, via) : mayHear(world, port, packet, via)) return true;
   return false;
 }

@@ -28,7 +28,7 @@ import {
 } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
 import { carries, isOwnMac, leavesFor, untagged } from './physical.ts';
-import { type Entrance, entrances, route } from './routing.ts';
+import { type Entrance, entrances, route, routerOfPort } from './routing.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
 import { dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
@@ -194,6 +194,9 @@ class Walking {
   /** The sender's host, and from there each other host that has a receiver. */
   from({ host, onlyHere = false }: Where, sender: Port, subject: Subject): Walk {
     const passage = this.#passage(host, sender.network, subject);
+    const { dst } = subject.frame.ethernet;
+    const towards = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
+    passage.via = towards?.router ?? null;
     const reason = leave(this.#world, sender, subject, passage);
     this.#keep(passage);
     if (reason !== null) return this.end(dropped(reason));
@@ -253,7 +256,7 @@ class Walking {
     const reason = routed.way === 'onward' ? 'routed' : 'router-answer';
     pass(passage, exit.id, 'routing', reason, { address: subject.frame.ip?.dst ?? null });
     const next: Subject = { frame: routed.frame, fragmented: subject.fragmented };
-    return this.#forward(where, exit, next, this.#passage(where.host, exit.network, next));
+    return this.#forward(where, exit, next, this.#passage(where.host, exit.network, next, exit));
   }
 
   /** What another host has let out, and has routed where the sender sent it to a router. */
@@ -300,7 +303,7 @@ class Walking {
 
   /** What comes out of a tunnel goes to that host's own ports, and into no tunnel again. */
   #on(host: string, from: string, sent: Port, subject: Subject): void {
-    const passage = this.#passage(host, sent.network, subject);
+    const passage = this.#passage(host, sent.network, subject, sent);
     const meant = addressees(this.#world, new Set([host]), sent.network, subject.frame);
     const sender = tunnelledSender(this.#world, { from, to: host }, sent, subject.frame);
     if (sender === null) {
@@ -312,12 +315,13 @@ class Walking {
     this.#deliver(sender, meant, false, subject, passage);
   }
 
-  #passage(host: string, network: NetworkId, { frame, fragmented }: Subject): Passage {
+  #passage(host: string, network: NetworkId, { frame, fragmented }: Subject, sender?: Port): Passage {
     return {
       host,
       network,
       steps: this.#steps,
       tracker: this.#trackers.get(host) ?? emptyTracker,
+      via: sender === undefined ? null : routerOfPort(this.#world, sender),
       lookup: null,
       detailed: !(fragmented && isMulticastMac(frame.ethernet.dst)),
       newcomers: { sender: false, receiver: false },

@@ -121,7 +121,10 @@ export const routedWorld: fc.Arbitrary<World> = fc
       ports: [
         ...guests.map((guest, at) =>
           // A VIP of two guests, which a router cannot find.
-          shared && at < 2 ? { ...guest, pairs: [['10.1.0.99']] as const } : guest,
+          // And an address of another network, which makes no member behind the router.
+          shared && at < 2
+            ? { ...guest, pairs: [['10.1.0.99'], ['10.2.0.13'], ['2001:db8:2::d']] as const }
+            : guest,
         ),
         ...routerPorts.map(
           ([id, network, last], at): PortText => ({

@@ -15,7 +15,7 @@ import type { Observation, Step } from './driver.ts';
 import { routedSteps, routedWorld, unroutedText } from './routed-worlds.ts';
 import { stepText, worldText } from './telling.ts';
 import { TunnelledHosts, type Tunnelling } from './tunnelled-hosts.ts';
-import { type PortText, wideGroup, worldFrom } from './worlds.ts';
+import { host, type PortText, wideGroup, worldFrom } from './worlds.ts';
 
 const worlds = Number(process.env.PORTCULLIS_ROUTED_WORLDS ?? 12);
 const seed = Number(process.env.PORTCULLIS_PROOF_SEED ?? 1);
@@ -130,6 +130,56 @@ describe.each(tunnellings)('$type over IPv$family', (tunnelling) => {
     if (result.failed)
       expect.fail(`after ${result.numRuns} worlds of seed ${seed}:\n${String(result.errorInstance)}`);
     expect(Math.min(seen.here, seen.across, seen.echoes)).toBeGreaterThan(3);
+  });
+
+  test('members of a remote group count behind the router, on one host and through a tunnel', async () => {
+    const guest = (id: string, network: string, last: number, groups: string[], place = host): PortText => ({
+      id,
+      network,
+      mac: `02:00:00:00:00:${last}`,
+      ips: [`10.${network === 'n1' ? 1 : 2}.0.${last}`],
+      groups,
+      host: place,
+    });
+    const world = worldFrom({
+      subnets: ['10.1.0.0/24'],
+      subnetsOf: { n2: ['10.2.0.0/24'] },
+      ports: [
+        guest('member', 'n1', 10, ['members', 'out']),
+        // An address of the other network as a pair makes nobody there a member.
+        { ...guest('claimant', 'n1', 11, ['members', 'out']), pairs: [['10.2.0.14']] },
+        guest('stranger', 'n1', 12, ['out']),
+        guest('near', 'n2', 13, ['in']),
+        guest('far', 'n2', 15, ['in'], 'there'),
+        guest('speaker', 'n1', 16, ['toMembers']),
+        guest('listener', 'n2', 17, ['all', 'members']),
+        guest('other', 'n2', 14, ['all']),
+        routerPort('r1', 'n1', '02:00:00:00:01:01', ['10.1.0.1']),
+        routerPort('r2', 'n2', '02:00:00:00:01:02', ['10.2.0.1']),
+      ],
+      rules: [
+        { group: 'out', direction: 'egress' },
+        { group: 'all', direction: 'ingress' },
+        { group: 'in', direction: 'ingress', remote: '@members' },
+        { group: 'toMembers', direction: 'egress', remote: '@members' },
+      ],
+      routers: { r: { ports: ['r1', 'r2'] } },
+    });
+    await hosts.enter(world);
+    const to = mac('02:00:00:00:01:01');
+    const reached = async (from: string, last: number, target: string): Promise<string[]> => {
+      const link = { from: mac(`02:00:00:00:00:${last}`), to };
+      const layer = { ...link, src: ip(`10.1.0.${last}`), dst: ip(target) };
+      const frames = [udpFrame(layer, 5000 + last, 53)];
+      const [seen] = await hosts.run([{ sender: from as PortId, frames }]);
+      return [...(seen?.delivered ?? [])];
+    };
+    expect(await reached('member', 10, '10.2.0.13')).toEqual(['near']);
+    expect(await reached('member', 10, '10.2.0.15')).toEqual(['far']);
+    expect(await reached('stranger', 12, '10.2.0.13')).toEqual([]);
+    expect(await reached('stranger', 12, '10.2.0.15')).toEqual([]);
+    expect(await reached('speaker', 16, '10.2.0.17')).toEqual(['listener']);
+    expect(await reached('speaker', 16, '10.2.0.14')).toEqual([]);
   });
 
   test('a routed packet is the same but for its MACs and TTL, on one host and through a tunnel', async () => {

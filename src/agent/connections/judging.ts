@@ -64,7 +64,9 @@ export function judge(
         entry,
         writes: withoutFallen(entry, keys, still, ownerOf),
         comesBack: sides.every((side) =>
-          admission[side].every((id) => still[side].includes(id) || comesBack(world, tuple, id, side)),
+          admission[side].every(
+            (id) => still[side].includes(id) || comesBack(world, tuple, id, side, admission),
+          ),
         ),
       });
     for (const port of [...still.originators, ...still.responders])

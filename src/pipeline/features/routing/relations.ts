@@ -31,6 +31,8 @@ export interface RoutingRelations {
   readonly routerPorts: Relation<PortId, RouterPort>;
   readonly portsOfRouter: Relation<RouterId, ReadonlyMap<PortId, RouterPort>>;
   readonly routersHere: Relation<RouterId, true>;
+  /** The ports of routers here, by their networks. */
+  readonly routersOn: Relation<NetworkId, ReadonlyMap<PortId, RouterPort>>;
   /** Networks that a router here joins. */
   readonly routedNetworks: Relation<NetworkId, true>;
   /** Key of each network with a port here, and of each that a router here joins. */
@@ -73,12 +75,12 @@ export function declareRouting(
   const routersHere = graph.map('routers-here', portsOfRouter, (_, ports, read) =>
     [...ports.values()].some(({ port }) => read(networkKeyOf, port.network) !== undefined) ? true : undefined,
   );
-  const routed = graph.index('routed', routerPorts, (_, { router, port }, read) =>
-    read(routersHere, router) === true ? [[port.network, true as const] as const] : [],
+  const routersOn = graph.index('routers-on', routerPorts, (_, each, read) =>
+    read(routersHere, each.router) === true ? [[each.port.network, each] as const] : [],
   );
-  const routedNetworks = graph.map('routed-networks', routed, () => true as const);
+  const routedNetworks = graph.map('routed-networks', routersOn, () => true as const);
   const reachedKeyOf = graph.map('reached-key-of', facts.networkKeys, (network, key, read) =>
     read(networkKeyOf, network) !== undefined || read(routedNetworks, network) === true ? key : undefined,
   );
-  return { routerPorts, portsOfRouter, routersHere, routedNetworks, reachedKeyOf };
+  return { routerPorts, portsOfRouter, routersHere, routersOn, routedNetworks, reachedKeyOf };
 }

@@ -6,8 +6,10 @@
  */
 import type { Read } from '../../../base/dataflow.ts';
 import type { NetworkKey } from '../../../model/numbers.ts';
+import { macToBits } from '../../../net/mac.ts';
 import { protocols } from '../../../net/packet/transport.ts';
 import type { Direction, Rule } from '../../../policy/world.ts';
+import { resubmit } from '../../actions.ts';
 import { type Conjunction, clause, type Draft, type DropWhy, drop, flow, type PassWhy } from '../../draft.ts';
 import type { IdSpace } from '../../ids.ts';
 import { idOrZero } from '../../ids.ts';
@@ -17,6 +19,7 @@ import { need, register } from '../../registers.ts';
 import type { Ids, Relations } from '../../relations.ts';
 import type { Band } from '../../rows.ts';
 import { bandOf } from '../../tables.ts';
+import type { RouterPort } from '../routing/relations.ts';
 import { type L4FlowMatch, l4Matches } from './l4-matches.ts';
 import type { PeerClass } from './peers.ts';
 import { isWholeBlocks } from './port-blocks.ts';
@@ -127,6 +130,42 @@ export function ruleClauses(rule: Rule, stateful: boolean, ids: Ids): Draft[] {
     drafts.push(clause(side.rules, band, match, share(rule, 'peer', ids)));
   }
   return drafts;
+}
+
+/** Packets to a router: the peer is in one of the router's networks. Packets from one have its number already. */
+export const toRouter = ({ number, networkKey, port }: RouterPort): Draft =>
+  flow(
+    'egress_peer',
+    'toRouter',
+    { [register.network]: networkKey, [register.router]: 0, eth_dst: macToBits(port.mac) },
+    { load: { [register.router]: number }, actions: [resubmit<'egress_peer'>('egress_peer')] },
+    { reason: 'to-router', port: port.id },
+  );
+
+/** Behind a router, what the port's own network says of an address counts for nothing. */
+export const routedStrangers = (number: number): Draft[] => {
+  const match = { [register.router]: number };
+  return [
+    flow('egress_peer', 'routedNone', match, { load: noPeer, goto: 'egress_addresses' }, why),
+    flow('ingress_peer', 'routedNone', match, { load: noPeer, goto: 'ingress_addresses' }, why),
+  ];
+};
+
+/** The class of a block of members behind a router. */
+export function routedMemberFlow(direction: Direction, peer: PeerClass, ids: Ids): Draft | null {
+  if (peer.router === null) return null;
+  const { family, length } = peer.address;
+  const at = { band: 'routed', level: length } as const;
+  const match = {
+    [register.router]: peer.router.number,
+    ...ipOf(family),
+    [sides[direction].address[family]]: address(peer.address),
+  };
+  const load = { [register.peer]: idOrZero(ids.classes, peer.name) };
+  const why = { reason: 'peer' } as const;
+  return direction === 'egress'
+    ? flow('egress_peer', at, match, { load, goto: 'egress_addresses' }, why)
+    : flow('ingress_peer', at, match, { load, goto: 'ingress_addresses' }, why);
 }
 
 /** The class of a block of members, in the network where they are known. Longer prefixes win. */

@@ -9,8 +9,11 @@ import {
   clauseDefaults,
   memberFlow,
   portDenials,
+  routedMemberFlow,
+  routedStrangers,
   ruleClauses,
   setClauses,
+  toRouter,
 } from './clauses.ts';
 import { needsDefaults, setNeeds } from './needs.ts';
 import { portVerdicts, ruleVerdicts, setVerdicts } from './rule-verdicts.ts';
@@ -23,6 +26,7 @@ export const securityGroups: Feature = {
 
   declare: (context) => {
     declareRules(context);
+    declareRouters(context);
     for (const direction of directions) declareClasses(context, direction);
     releaseIds(context);
   },
@@ -48,6 +52,18 @@ function declareRules({ graph, relations, ids, install }: FeatureContext): void 
   install(graph.map('port-verdicts', locals, (_, local, read) => portVerdicts(local, relations, ids, read)));
 }
 
+function declareRouters({ graph, relations, ids, install }: FeatureContext): void {
+  const { routerPorts, routersHere, networkKeyOf } = relations;
+  install(graph.map('routed-stranger-flows', routersHere, (id) => routedStrangers(ids.routers.of(id))));
+  install(
+    graph.map('to-router-flows', routerPorts, (_, router, read) =>
+      read(routersHere, router.router) === true && read(networkKeyOf, router.port.network) !== undefined
+        ? [toRouter(router)]
+        : undefined,
+    ),
+  );
+}
+
 function declareClasses({ graph, relations, ids, install }: FeatureContext, direction: Direction): void {
   const { members, addresses, networkKeyOf } = relations;
   for (const kind of classKinds)
@@ -59,8 +75,11 @@ function declareClasses({ graph, relations, ids, install }: FeatureContext, dire
   install(
     graph.map(`${direction}-member-flows`, members.blocks[direction], (_, held, read) => {
       const [peer] = held.values();
-      const key = peer?.network == null ? undefined : read(networkKeyOf, peer.network);
-      return peer === undefined || key === undefined ? undefined : [memberFlow(direction, key, peer, ids)];
+      if (peer === undefined) return undefined;
+      const routed = routedMemberFlow(direction, peer, ids);
+      if (routed !== null) return [routed];
+      const key = peer.network === null ? undefined : read(networkKeyOf, peer.network);
+      return key === undefined ? undefined : [memberFlow(direction, key, peer, ids)];
     }),
   );
   install(

@@ -9,6 +9,7 @@ import { type Cidr, cidr, contains, formatCidr } from '../../../net/cidr.ts';
 import type { Direction, GroupId, NetworkId, PortId, Rule, RuleId } from '../../../policy/world.ts';
 import { setName } from '../../local-port.ts';
 import type { Holder } from '../responder/holders.ts';
+import type { RouterPort, RoutingRelations } from '../routing/relations.ts';
 import { blocksOf, bucketOf } from './blocks.ts';
 import type { GroupFacts } from './facts.ts';
 
@@ -19,6 +20,8 @@ export interface PeerClass {
   readonly name: string;
   /** Null for classes of address groups. */
   readonly network: NetworkId | null;
+  /** The class is for packets that this router sends or gets; null where none does. */
+  readonly router: RouterPort | null;
   readonly address: Cidr;
 }
 
@@ -35,14 +38,39 @@ export interface Classing {
   readonly classes: Both<Relation<string, true>>;
 }
 
-const sameClass = (a: PeerClass, b: PeerClass): boolean => a.name === b.name && a.network === b.network;
+const sameClass = (a: PeerClass, b: PeerClass): boolean =>
+  a.name === b.name && a.network === b.network && a.router?.number === b.router?.number;
+
+/** Where a class holds: in a network, behind a router, or anywhere. */
+const scopeOf = ({ network, router }: PeerClass): string =>
+  router === null ? (network ?? '') : `router ${router.number}`;
+
+/** The class of an address in its network, and behind each router that has a subnet with it. */
+function* scopesOf(
+  peer: PeerClass,
+  routersOn: ReadonlyMap<PortId, RouterPort> | undefined,
+): Generator<PeerClass> {
+  yield peer;
+  for (const router of routersOn?.values() ?? [])
+    if (router.prefixes.some((prefix) => contains(prefix, peer.address))) yield { ...peer, router };
+}
 
 /** Blocks and class names of one direction's classed addresses. */
-function gather(graph: Dataflow, label: string, peers: Relation<string, PeerClass>) {
+function gather(
+  graph: Dataflow,
+  label: string,
+  peers: Relation<string, PeerClass>,
+  routersOn: RoutingRelations['routersOn'] | null,
+) {
   const buckets = graph.index(
     `${label}-buckets`,
     peers,
-    (_, peer) => [[`${peer.network ?? ''}|${bucketOf(peer.address)}`, peer] as const],
+    (_, peer, read) => {
+      const routers = routersOn === null || peer.network === null ? undefined : read(routersOn, peer.network);
+      return [...scopesOf(peer, routers)].map(
+        (each) => [`${scopeOf(each)}|${bucketOf(each.address)}`, each] as const,
+      );
+    },
     sameClass,
   );
   const blocks = graph.index(
@@ -50,7 +78,7 @@ function gather(graph: Dataflow, label: string, peers: Relation<string, PeerClas
     buckets,
     (_, members) =>
       blocksOf(members.values()).map(
-        (block) => [`${block.network ?? ''}|${formatCidr(block.address)}`, block] as const,
+        (block) => [`${scopeOf(block)}|${formatCidr(block.address)}`, block] as const,
       ),
     sameClass,
   );
@@ -65,11 +93,12 @@ function classing(
   label: string,
   rulesNaming: Classing['rulesNaming'],
   peersOf: (direction: Direction, name: string) => Relation<string, PeerClass>,
+  routersOn: RoutingRelations['routersOn'] | null = null,
 ): Classing {
   const of = (direction: Direction) => {
     const name = `${direction}-${label}`;
     const peers = peersOf(direction, name);
-    return { peers, ...gather(graph, name, peers) };
+    return { peers, ...gather(graph, name, peers, routersOn) };
   };
   const [egress, ingress] = [of('egress'), of('ingress')];
   return {
@@ -85,6 +114,7 @@ export function declareMembers(
   graph: Dataflow,
   activeRules: Relation<RuleId, Rule>,
   holders: Relation<string, ReadonlyMap<PortId, Holder>>,
+  routersOn: RoutingRelations['routersOn'],
 ): Classing {
   const rulesNaming = graph.index('rules-naming', activeRules, (_, rule) =>
     rule.remote.kind === 'group' ? [[`${rule.direction}|${rule.remote.group}`, rule] as const] : [],
@@ -99,25 +129,30 @@ export function declareMembers(
     [...(read(prefixesOf, network)?.values() ?? [])].some(
       (prefix) => prefix.length < address.length && contains(prefix, address),
     );
-  return classing(graph, 'peer', rulesNaming, (direction, name) =>
-    graph.map(
-      `${name}-members`,
-      holders,
-      (_, held, read): PeerClass | undefined => {
-        const [first] = held.values();
-        if (first === undefined) return undefined;
-        const { address, port } = first;
-        const groups = new Set<GroupId>();
-        for (const holder of held.values()) {
-          if (holder.port.mode === 'off') continue;
-          for (const group of holder.port.groups)
-            if (read(isNamed, `${direction}|${group}`)) groups.add(group);
-        }
-        const peer = { name: setName([...groups]), network: port.network, address };
-        return groups.size > 0 || isCovered(read, port.network, address) ? peer : undefined;
-      },
-      { equal: sameClass },
-    ),
+  return classing(
+    graph,
+    'peer',
+    rulesNaming,
+    (direction, name) =>
+      graph.map(
+        `${name}-members`,
+        holders,
+        (_, held, read): PeerClass | undefined => {
+          const [first] = held.values();
+          if (first === undefined) return undefined;
+          const { address, port } = first;
+          const groups = new Set<GroupId>();
+          for (const holder of held.values()) {
+            if (holder.port.mode === 'off') continue;
+            for (const group of holder.port.groups)
+              if (read(isNamed, `${direction}|${group}`)) groups.add(group);
+          }
+          const peer = { name: setName([...groups]), network: port.network, router: null, address };
+          return groups.size > 0 || isCovered(read, port.network, address) ? peer : undefined;
+        },
+        { equal: sameClass },
+      ),
+    routersOn,
   );
 }
 
@@ -157,7 +192,7 @@ export function declareAddresses(
         const groups = wider.flatMap((length) => [
           ...(read(entries, formatCidr(cidr(address.family, address.bits, length)))?.keys() ?? []),
         ]);
-        return { name: setName(groups), network: null, address };
+        return { name: setName(groups), network: null, router: null, address };
       },
       { equal: sameClass },
     );

@@ -5,6 +5,7 @@ import type { GroupId, Rule, RuleId } from '../../../policy/world.ts';
 import type { Untracked } from '../../local-port.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
 import type { ResponderRelations } from '../responder/relations.ts';
+import type { RoutingRelations } from '../routing/relations.ts';
 import type { GroupFacts } from './facts.ts';
 import { type Classing, declareAddresses, declareMembers } from './peers.ts';
 
@@ -32,7 +33,7 @@ const maxCountedPairs = 2048;
 export function declareGroups(
   graph: Dataflow,
   facts: GroupFacts,
-  { locals, holders }: LocalPortRelations & ResponderRelations,
+  { locals, holders, routersOn }: LocalPortRelations & ResponderRelations & RoutingRelations,
   countedTo: number = maxCountedPairs,
 ): GroupRelations {
   const localGroups = graph.index('local-groups', locals, (_, { port }) =>
@@ -78,7 +79,7 @@ export function declareGroups(
     stateless,
     untracked,
     countedApart,
-    members: declareMembers(graph, activeRules, holders),
+    members: declareMembers(graph, activeRules, holders, routersOn),
     addresses: declareAddresses(graph, activeRules, facts.addressGroups),
   };
 }

@@ -3,8 +3,8 @@ import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, sourceSet, destination, destinationSet, peer, addresses, flags, copy, needs } =
-  register;
+const { source, zone, network, sourceSet, destination, destinationSet } = register;
+const { peer, addresses, flags, copy, needs, router } = register;
 
 const portFields = ['tcp_dst', 'udp_dst', 'sctp_dst'] as const;
 const l4Fields = [...portFields, 'icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code'] as const;
@@ -33,6 +33,9 @@ const needsBands = { block: 110, set: 100, none: 0 } as const;
 const wholeBands = { portAndPeer: 240, port: 230, l4AndPeer: 220, l4: 210, peer: 200, neither: 0 } as const;
 /** A longer prefix is matched first. */
 const classBands = { prefix: [100, 228], none: 0 } as const;
+
+/** `toRouter`: the peer is behind a router. `routed`: its class is then that of the router's networks. */
+const peerBands = { toRouter: 400, routed: [250, 378], routedNone: 240, ...classBands } as const;
 
 /**
  * Verdicts stand above clauses. `direct`: of rules that need neither a peer nor an L4 match. `opening`: only for
@@ -74,9 +77,10 @@ export const securityGroupTables = {
   },
   egress_peer: {
     id: 15,
-    match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
-    bands: classBands,
-    load: [peer],
+    match: [network, router, 'eth_dst', 'eth_type', 'ip_dst', 'ipv6_dst'],
+    bands: peerBands,
+    load: [peer, router],
+    resubmit: ['egress_peer'],
     next: ['egress_addresses'],
   },
   egress_addresses: {
@@ -111,8 +115,8 @@ export const securityGroupTables = {
   },
   ingress_peer: {
     id: 44,
-    match: [network, 'eth_type', 'ip_src', 'ipv6_src'],
-    bands: classBands,
+    match: [network, router, 'eth_type', 'ip_src', 'ipv6_src'],
+    bands: { routed: peerBands.routed, routedNone: peerBands.routedNone, ...classBands },
     load: [peer],
     next: ['ingress_addresses'],
   },
@@ -138,6 +142,7 @@ export const securityGroupReasons = {
   'no-needs': 'the set has no rules of this family',
   'whole-fields': 'un-wildcards the needed fields',
   peer: "the class of the peer's address",
+  'to-router': "the peer is behind this router: its class is that of the router's networks",
   address: "the address groups of the peer's address",
   'no-class': 'no rule here names a group of the address',
   rule: 'a security-group rule admits the packet',

@@ -70,6 +70,7 @@ function senderFlow(
   { port, key, networkKey, zone }: Pick<RemotePort, 'port' | 'key' | 'networkKey' | 'zone'>,
   band: Priority<'tunnel_sender'>,
   sign: Sign,
+  router?: number,
 ): Draft[] {
   if (zone === undefined) return [];
   const draft = flow(
@@ -83,6 +84,7 @@ function senderFlow(
         [register.network]: networkKey,
         [register.flags]: flags,
         [register.host]: 0,
+        ...(router === undefined ? {} : { [register.router]: router }),
       },
       goto: after('egressQos'),
     },
@@ -98,8 +100,8 @@ export const senderByKey = (remote: RemotePort): Draft[] =>
 
 /** A router sends from every host. Which of its networks a packet came from is the sending host's affair. */
 export const routerSender = (of: RouterPort): Draft[] => [
-  ...senderFlow(of, 'router', { tun_metadata0: of.key }),
-  ...senderFlow(of, 'routerMac', { eth_src: macToBits(of.port.mac) }),
+  ...senderFlow(of, 'router', { tun_metadata0: of.key }, of.number),
+  ...senderFlow(of, 'routerMac', { eth_src: macToBits(of.port.mac) }, of.number),
 ];
 
 const firstUp = (ports: RemotePorts): RemotePort | undefined =>
