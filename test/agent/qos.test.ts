@@ -11,6 +11,7 @@ import { etherTypes, parseEthernet } from '../../src/net/packet/ethernet.ts';
 import { parseIpv4 } from '../../src/net/packet/ipv4.ts';
 import { parseIpv6 } from '../../src/net/packet/ipv6.ts';
 import { Session } from '../../src/openflow/index.ts';
+import { sharedMeterKinds } from '../../src/pipeline/shared-meters.ts';
 import { arpRequest, ip, mac, udpFrame } from '../lib/frames.ts';
 import {
   defaultRules,
@@ -314,7 +315,7 @@ describe('a switch that has no room for meters', () => {
           })),
         );
       const [features] = await other.multipart({ kind: 'meter_features' }, 'meter_features');
-      const room = (features?.maxMeters ?? 0) - (await limits()).length - 4 * ofEachPort.length;
+      const room = (features?.maxMeters ?? 0) - (await limits()).length - 4 * sharedMeterKinds.length;
       await filler('add', 1, room - 1);
       await lab.write(putQosPolicy('q', [bandwidth(1, 80), mark(12)]));
       await lab.write(port(1, has('q')), port(2, has('q')));
