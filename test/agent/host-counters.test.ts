@@ -54,12 +54,16 @@ test('the host counts every drop of the bridge that belongs to no port', async (
     'gone-port ingress',
     'no-flow egress',
     'no-flow ingress',
+    'no-route egress',
+    'router-address egress',
     'stray-fragment ingress',
+    'ttl-exceeded egress',
     'tunnel-network ingress',
     'unknown-destination ingress',
     'unknown-port egress',
     'unknown-vlan ingress',
     'unknown-vtep ingress',
+    'unresolved egress',
   ]);
   for (const { reason } of [...(await hostDrops()), ...(await portDrops('p1'))])
     expect(Object.keys(dropReasons)).toContain(reason);
