@@ -41,14 +41,23 @@ export async function lineTo(target: string): Promise<TcpLine> {
       [far, near],
     ] as const) {
       sockets.add(socket);
-      // The time from which bytes may leave: none overtakes those before it.
-      let free = 0;
+      // One timer for the first that waits: timers of their own would round differently, and bytes overtake each other.
+      const waiting: { readonly at: number; readonly bytes: Buffer }[] = [];
+      const flush = (): void => {
+        for (let [next] = waiting; next !== undefined; [next] = waiting) {
+          const left = next.at - performance.now();
+          if (left > 0) {
+            setTimeout(flush, Math.ceil(left));
+            return;
+          }
+          other.write(next.bytes);
+          waiting.shift();
+        }
+      };
       socket.on('data', (bytes) => {
         if (socket !== near && losesAnswers) return;
-        const now = performance.now();
-        free = Math.max(free, now + delay);
-        if (free <= now) other.write(bytes);
-        else setTimeout(() => other.write(bytes), free - now);
+        waiting.push({ at: performance.now() + delay, bytes });
+        if (waiting.length === 1) flush();
       });
       socket.on('error', () => {});
       socket.on('close', () => {
