@@ -11,6 +11,9 @@ import { refused, type SessionFault, sessionFault } from './session-fault.ts';
 import { bundleFlags } from './spec/numbers.ts';
 
 const flags = bundleFlags.atomic | bundleFlags.ordered;
+/** OFPET_BUNDLE_FAILED and OFPBFC_BAD_ID. */
+const bundleFailed = 17;
+const badBundleId = 2;
 let lastBundle = 0;
 
 /** Encodes `messages` with xids from `first`; throws `Unencodable` with the index of the culprit. */
@@ -57,6 +60,13 @@ export async function applyAll(connection: Connection, messages: readonly Messag
 
 function isDisconnect(error: unknown): error is Fault<SessionFault> {
   return error instanceof Fault && error.name === 'Disconnected';
+}
+
+/** Open vSwitch drops a bundle that gets no message for ten seconds, as from a process that stands still. */
+function isDropped(error: unknown): boolean {
+  if (!(error instanceof Fault) || error.name !== 'Refused') return false;
+  const { errorType, errorCode } = error.data as Extract<SessionFault, { code: 'Refused' }>;
+  return errorType === bundleFailed && errorCode === badBundleId;
 }
 
 /**
@@ -109,6 +119,10 @@ export async function commitBundle(connection: Connection, members: readonly Bun
     connection.write(closing.done());
     await committed.catch((error: unknown) => {
       if (memberError !== undefined) throw refused(memberError.error, memberError.member);
+      if (isDropped(error)) {
+        const text = 'the switch dropped a bundle before its commit';
+        throw sessionFault({ code: 'OutcomeUnknown', reason: text }, text, error);
+      }
       if (!isDisconnect(error)) throw error;
       throw sessionFault(
         { code: 'OutcomeUnknown', reason: error.message },

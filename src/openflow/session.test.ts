@@ -292,6 +292,17 @@ describe('a bundle', () => {
     await expect(session.bundle(flows)).rejects.toMatchObject({ name: 'OutcomeUnknown' });
   });
 
+  it('has an unknown outcome when the switch has dropped it before its commit', async () => {
+    const peer = await peerWith(({ message, reply }) => {
+      if (message.type !== 'bundle_control' || message.control !== 'commit_request') return false;
+      reply({ type: 'error', errorType: 17, code: 2, data: new Uint8Array() });
+      return true;
+    });
+    const session = sessionTo(peer.target);
+    await session.ready();
+    await expect(session.bundle(flows)).rejects.toMatchObject({ name: 'OutcomeUnknown' });
+  });
+
   it('has changed nothing when the connection is lost before its commit', async () => {
     const peer = await peerWith(({ message, socket }) => {
       if (message.type === 'bundle_add') socket.destroy();
