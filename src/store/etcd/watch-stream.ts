@@ -9,9 +9,9 @@
  * (etcd#15220).
  */
 import { Backoff } from '../../base/backoff.ts';
-import { Fault } from '../../base/errors.ts';
+import { Fault, reasonOf } from '../../base/errors.ts';
 import type { EtcdConnection, Stream } from './connection.ts';
-import { unavailable } from './faults.ts';
+import { asStoreFault, unavailable } from './faults.ts';
 import {
   type KeyRange,
   methods,
@@ -116,7 +116,8 @@ export class WatchStream {
   #reopen(error: unknown): void {
     if (this.#over) return;
     for (const watch of this.#watches.values()) watch.isResumed = true;
-    this.#handlers.onTrouble(error);
+    const fault = asStoreFault(error);
+    this.#handlers.onTrouble(fault instanceof Fault ? fault : unavailable(`etcd: ${reasonOf(error)}`, error));
     this.#reopening ??= setTimeout(() => void this.#open(), this.#backoff.next());
   }
 
