@@ -78,7 +78,7 @@ export function linearizationFault<S>(
   return failure(furthest, true);
 }
 
-/** The operations that no other one must precede: those with an answer first. */
+/** The operations that no other one must precede: those that were answered first come first, the unanswered ones last. */
 function candidates<S>(
   { first, done }: Node<S>,
   answered: readonly Operation<S>[],
@@ -93,7 +93,9 @@ function candidates<S>(
     found.push(operation);
     earliest = Math.min(earliest, operation.answered ?? Infinity);
   }
-  const possible = found.filter(({ called }) => called <= earliest);
+  const possible = found
+    .filter(({ called }) => called <= earliest)
+    .toSorted((a, b) => (a.answered ?? Infinity) - (b.answered ?? Infinity));
   return [...possible, ...open.filter((operation) => !done.has(operation) && operation.called <= earliest)];
 }
 

@@ -80,13 +80,14 @@ export class Register {
   /** Empty where the history is as it must be. */
   faults(): readonly string[] {
     const revisions = new Set([...this.#seen.values()].map(({ revision }) => revision));
+    const latest = Math.max(...revisions);
     const open = this.#open.map(({ called, text }): Operation<Value> => {
       const seen = this.#seen.get(text);
       const step = (state: Value): Value | null => {
         const revision = state.revision + 1;
         if (seen !== undefined) return seen.revision === revision ? seen : null;
-        // A value that nobody saw can only have had a revision that nobody saw.
-        return revisions.has(revision) ? null : { revision, text };
+        // A value that nobody saw can only have had a revision that nobody saw. One after the latest explains a refusal.
+        return revisions.has(revision) || revision > latest + 1 ? null : { revision, text };
       };
       return { called, answered: null, step, text: `perhaps write ${text}` };
     });
