@@ -210,18 +210,21 @@ export class EtcdStore implements Store {
 
   /** The mod revision of each scope's stamp at one revision; 0 for a scope without. */
   async #readStamps(scopes: readonly string[]): Promise<Stamps> {
-    const of = new Map<string, number>();
+    const of = new Map<string, number>(scopes.map((scope) => [scope, 0]));
+    const ranges = this.#places.stampsOf(scopes);
     let revision = 0;
-    for (let at = 0; at < scopes.length || at === 0; at += this.limits.operations) {
-      const part = scopes.slice(at, at + this.limits.operations);
-      const success = part.map((scope) =>
-        rangeOperation({ key: this.#places.stamp(scope) }, { keysOnly: true, revision }),
-      );
+    for (let at = 0; at < ranges.length || at === 0; at += this.limits.operations) {
+      const part = ranges.slice(at, at + this.limits.operations);
+      const success = part.map((range) => rangeOperation(range, { keysOnly: true, revision }));
       const answer = txnResponse(
         await this.#ask(methods.txn, txnRequest({ compares: [], success, failure: [] })),
       );
       if (revision === 0) revision = answer.revision;
-      for (const [i, scope] of part.entries()) of.set(scope, answer.ranges[i]?.entries[0]?.modRevision ?? 0);
+      for (const range of answer.ranges)
+        for (const { key, modRevision } of range?.entries ?? []) {
+          const scope = this.#places.scopeIn(key);
+          if (of.has(scope)) of.set(scope, modRevision);
+        }
     }
     return { revision, of };
   }

@@ -2,8 +2,8 @@
  * Where things lie in etcd, and which stamps a transaction leaves. All keys begin with the cloud's root:
  *
  * - `k/KEY` has an entry of the store.
- * - `s/SCOPE` is the stamp of a scope: its mod revision is that of the last transaction that changed a key in the scope.
- *   The empty scope is the whole store. `subscription.ts` says what stamps are for.
+ * - `s/OWNER/KIND` is the stamp of a scope (`stampOf`): its mod revision is that of the last transaction that changed a key
+ *   in it. The empty scope is the whole store. `subscription.ts` says what stamps are for.
  * - `t/NAME/...` are the slots of a client (`slots.ts`).
  *
  * A scope is what readers can follow by itself: the first parts of a key, as many as `depthOf` says for its first part.
@@ -33,7 +33,21 @@ export class Places {
   }
 
   stamp(scope: string): Buffer {
-    return Buffer.from(`${this.#root}s/${scope}`);
+    const { owner, kind } = stampOf(scope);
+    return Buffer.from(`${this.#root}s/${owner}/${kind}`);
+  }
+
+  /** The ranges with the stamps of these scopes, and perhaps of others. Fewer than there are scopes. */
+  stampsOf(scopes: readonly string[]): readonly KeyRange[] {
+    const owners = new Set(scopes.map((scope) => stampOf(scope).owner));
+    return [...owners].map((owner) => beginningWith(Buffer.from(`${this.#root}s/${owner}/`)));
+  }
+
+  /** The scope of a stamp among etcd's keys. */
+  scopeIn(place: string): string {
+    const at = place.lastIndexOf('/');
+    const [owner, kind] = [place.slice(this.#root.length + 2, at), place.slice(at + 1)];
+    return owner === '' ? kind : `${kind}/${owner}`;
   }
 
   slot(client: string, number: number): Buffer {
@@ -68,6 +82,15 @@ export class Places {
         if (write.op === 'put' || !scopes.has(scope)) scopes.set(scope, write);
     return scopes;
   }
+}
+
+/**
+ * The kind comes last, so that one range has the stamps of all scopes of an owner, as of a network. The owner is empty for a
+ * scope that has all keys of a kind; both are for the scope of the whole store.
+ */
+function stampOf(scope: string): { readonly owner: string; readonly kind: string } {
+  const [kind = '', ...owner] = scope.split('/');
+  return { owner: owner.join('/'), kind };
 }
 
 export function beginningWith(prefix: Buffer): KeyRange {
