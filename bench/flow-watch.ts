@@ -23,8 +23,8 @@ export class FlowWatch {
   readonly #byFamily = { 4: 0, 6: 0 };
   #lastAt = 0;
 
-  constructor(at: Switch) {
-    const target = `${at.dir}/${bridge}.mgmt`;
+  constructor(at: Switch, name: string) {
+    const target = `${at.dir}/${name}.mgmt`;
     // The answer that the watch has begun goes to standard output, which is no terminal; the notices go to
     // standard error.
     const command = ['ovs-ofctl', '-O', 'OpenFlow15', 'monitor', target, 'watch:!initial'];
@@ -91,8 +91,8 @@ export class FlowWatch {
 }
 
 /** A watch that has begun. */
-export async function watchFlows(at: Switch): Promise<FlowWatch> {
-  const watch = new FlowWatch(at);
+export async function watchFlows(at: Switch, name = bridge): Promise<FlowWatch> {
+  const watch = new FlowWatch(at, name);
   await watch.begun();
   return watch;
 }

@@ -6,44 +6,21 @@ import { keys } from '../src/model/keys.ts';
 import { scopeDepth } from '../src/model/scopes.ts';
 import { EtcdStore } from '../src/store/etcd/etcd-store.ts';
 import { startEtcd } from '../test/lib/etcd.ts';
-import { defaultRules, networkWrites, putPort, putRule } from '../test/lib/records.ts';
 import { type Switch, startSwitch } from '../test/lib/switch.ts';
 import { until } from '../test/lib/wait.ts';
+import { nameOf, networksOf } from './cluster/world.ts';
 import { bridge, startAgentAlone } from './controller.ts';
 import { writeAll } from './groups/records.ts';
 import type { SectionOptions } from './machine.ts';
 import { memory } from './process-usage.ts';
 import { emit, median, progress, round } from './report.ts';
 
-const perNetwork = 100;
 const local = 100;
 /** Networks with a port on this host. */
 const carried = 20;
 
-const nameOf = (network: number, port: number): string => `p-${network}-${port}`;
-
 /** Ports that are local come from as many networks as are carried. */
 const localPorts = Array.from({ length: local }, (_, at) => nameOf(at % carried, Math.floor(at / carried)));
-
-function* networksOf(ports: number) {
-  for (let network = 0; network < ports / perNetwork; network++) {
-    const [id, group] = [`n${network}`, `g${network}`];
-    yield [
-      ...networkWrites(id),
-      ...defaultRules(group).map(putRule),
-      ...Array.from({ length: perNetwork }, (_, at) => {
-        const mac = `02:00:00:00:00:${at.toString(16).padStart(2, '0')}`;
-        return putPort({
-          id: nameOf(network, at),
-          network: id,
-          mac,
-          ips: [`10.0.0.${at + 1}`],
-          groups: [group],
-        });
-      }),
-    ];
-  }
-}
 
 async function plugged(): Promise<Switch> {
   const at = await startSwitch({ dummy: true });

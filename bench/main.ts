@@ -1,6 +1,7 @@
 /** `npm run bench [-- SECTION… --quick]`: runs the sections named, else all, one after another. */
 import { reasonOf } from '../src/base/errors.ts';
 import { benchApi } from './api.ts';
+import { benchCluster } from './cluster.ts';
 import { benchDatapath } from './datapath.ts';
 import { benchGroups } from './groups.ts';
 import { benchIdle } from './idle.ts';
@@ -24,6 +25,7 @@ const sections = {
   start: benchStart,
   idle: benchIdle,
   interest: benchInterest,
+  cluster: benchCluster,
   restart: benchRestart,
   sync: benchSync,
 } as const;

@@ -10,11 +10,11 @@ import type { PortId } from '../../src/policy/world.ts';
 import { EtcdStore } from '../../src/store/etcd/etcd-store.ts';
 import { type Etcd, freePorts, startEtcd } from '../lib/etcd.ts';
 import { lineTo, type TcpLine } from '../lib/line.ts';
+import { RestartableProcess } from '../lib/restartable-process.ts';
 import { StoreSideAgent } from '../lib/store-side-agent.ts';
 import { type Switch, startSwitch } from '../lib/switch.ts';
 import { build } from '../lib/up-process.ts';
 import { until } from '../lib/wait.ts';
-import { RestartableProcess } from './processes.ts';
 
 /** Seconds of `GET /v1/sync`. */
 const syncTimeout = 60;
@@ -43,21 +43,24 @@ export class Cloud {
   /** The test's own way to the store, without lines. */
   store: EtcdStore;
   readonly dir: string;
+  readonly #way: 'lines' | 'direct';
   readonly #closing: (() => Promise<unknown> | void)[] = [];
 
-  private constructor(etcd: Etcd, store: EtcdStore, dir: string) {
+  private constructor(etcd: Etcd, store: EtcdStore, dir: string, way: 'lines' | 'direct') {
+    this.#way = way;
     this.etcd = etcd;
     this.store = store;
     this.dir = dir;
   }
 
-  static async start(hosts: number): Promise<Cloud> {
+  /** `direct`: without lines, so that times are those of the parts. */
+  static async start(hosts: number, way: 'lines' | 'direct' = 'lines'): Promise<Cloud> {
     await build();
     const dir = await mkdtemp(join(tmpdir(), 'portcullis-cloud-'));
     const etcd = await startEtcd(3);
     const { addresses } = etcd;
     const store = await EtcdStore.open({ addresses, depthOf: scopeDepth });
-    const cloud = new Cloud(etcd, store, dir);
+    const cloud = new Cloud(etcd, store, dir, way);
     try {
       const ports = await freePorts(2);
       for (const port of ports) await cloud.#addServer(port);
@@ -72,6 +75,7 @@ export class Cloud {
   }
 
   async #linesToEtcd(): Promise<TcpLine[]> {
+    if (this.#way === 'direct') return [];
     const lines = await Promise.all(this.etcd.addresses.map(lineTo));
     this.#closing.push(() => lines.forEach((line) => line.close()));
     return lines;
@@ -79,7 +83,8 @@ export class Cloud {
 
   async #run(name: string, words: readonly string[]): Promise<Connected> {
     const lines = await this.#linesToEtcd();
-    const stores = `etcd://${lines.map(({ address }) => address).join(',')}`;
+    const addresses = this.#way === 'direct' ? this.etcd.addresses : lines.map(({ address }) => address);
+    const stores = `etcd://${addresses.join(',')}`;
     const all = [...words, '--store', stores, '--log-level', 'info'];
     const process = new RestartableProcess(name, all, join(this.dir, `${name}.log`));
     this.#closing.push(() => process.end('SIGKILL'));

@@ -13,6 +13,7 @@ import { until } from './wait.ts';
 export interface EtcdMember {
   /** `HOST:PORT` for clients. */
   readonly address: string;
+  readonly pid: number;
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on its data. */
   restart(): void;
@@ -100,6 +101,9 @@ function startMember(dataDir: string, address: string, options: readonly string[
   restart();
   return {
     address,
+    get pid() {
+      return child.pid ?? -1;
+    },
     restart,
     signal: (signal) => void child.kill(signal),
     kill: async (signal = 'SIGKILL') => {

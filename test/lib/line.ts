@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface TcpLine {
   /** `HOST:PORT` of this end. */
   readonly address: string;
+  /** Bytes from the server so far. */
+  readonly received: number;
   /** Ends the connections and refuses new ones until `mend`. */
   cut(): void;
   mend(): void;
@@ -28,6 +30,7 @@ export async function lineTo(target: string): Promise<TcpLine> {
   let losesAnswers = false;
   let isPaused = false;
   let delay = 0;
+  let received = 0;
   const server = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -55,6 +58,7 @@ export async function lineTo(target: string): Promise<TcpLine> {
         }
       };
       socket.on('data', (bytes) => {
+        if (socket === far) received += bytes.length;
         if (socket !== near && losesAnswers) return;
         waiting.push({ at: performance.now() + delay, bytes });
         if (waiting.length === 1) flush();
@@ -71,6 +75,9 @@ export async function lineTo(target: string): Promise<TcpLine> {
   await once(server, 'listening');
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get received() {
+      return received;
+    },
     cut: () => {
       isCut = true;
       losesAnswers = false;

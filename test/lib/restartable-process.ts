@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { cleanEnvironment, program } from '../lib/up-process.ts';
-import { until } from '../lib/wait.ts';
+import { cleanEnvironment, program } from './up-process.ts';
+import { until } from './wait.ts';
 
 export class RestartableProcess {
   readonly name: string;
