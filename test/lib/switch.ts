@@ -3,7 +3,7 @@
  * everything it made, when stopped or when the test process dies. Any number of them can run beside the
  * machine's own. With `dummy` it needs no root and no network device.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -61,6 +61,19 @@ export interface Load {
 }
 
 type Daemon = 'ovsdb-server' | 'ovs-vswitchd';
+
+/**
+ * Whether the kernel has closed the process's files, with the lock of its pid file. A process that was killed loses its
+ * command line first, while its threads still hold files.
+ */
+function hasEnded(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.[0];
+    return state === 'Z' && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch {
+    return true;
+  }
+}
 
 // The order follows dependence. A process counts as ours only while its command line names our directory.
 const reaperScript = `
@@ -181,7 +194,7 @@ export class Switch {
     const pid = this.pidOf(daemon);
     if (pid === null) return;
     process.kill(pid, how === 'kill' ? 'SIGKILL' : 'SIGTERM');
-    await until(() => this.pidOf(daemon) !== pid, { what: `${daemon} ends` });
+    await until(() => hasEnded(pid), { what: `${daemon} ends` });
   }
 
   /** Returns when the new process has configured its bridges. */
