@@ -2,7 +2,10 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { EtcdConnection } from '../../src/store/etcd/connection.ts';
 import { type EtcdOptions, EtcdStore } from '../../src/store/etcd/etcd-store.ts';
+import { Places } from '../../src/store/etcd/scopes.ts';
+import { EtcdSubscription } from '../../src/store/etcd/subscription.ts';
 import { type Recorder, record } from '../../src/store/testing/recorder.ts';
 import { commitWrites, put, remove } from '../../src/store/testing/writes.ts';
 import { documentedLimits, type Etcd, hasEtcd, startEtcd } from '../lib/etcd.ts';
@@ -145,6 +148,42 @@ describe.skipIf(!hasEtcd)('etcd (needs etcd-server)', () => {
     await agrees(other, reader, prefixes);
     expect(reader.troubles.length).toBeGreaterThan(0);
   }, 60_000);
+
+  test('a listing comes also where the read of the stamps behind it fails', async () => {
+    etcd = await startEtcd(1);
+    const store = await open({ addresses: etcd.addresses });
+    await commitWrites(store, [put('n/1/a', '1'), put('n/2/a', '2')]);
+    const connection = new EtcdConnection({ addresses: etcd.addresses });
+    let failures = 0;
+    const listings: (readonly string[])[] = [];
+    const subscription = new EtcdSubscription({
+      connection,
+      places: new Places('/portcullis/', () => 2),
+      list: (prefixes) => store.snapshot(prefixes),
+      readStamps: async () => {
+        if (listings.length === 1 && failures++ === 0) throw new Error('the member is away');
+        return { revision: await store.revision(), of: new Map() };
+      },
+      prefixes: ['n/1/'],
+      reader: {
+        onSnapshot: (_, prefixes) => listings.push(prefixes),
+        onBatch: () => {},
+        onTrouble: () => {},
+      },
+      onOver: () => {},
+    });
+    try {
+      await until(() => listings.length === 1);
+      subscription.add(['n/2/']);
+      // Nobody writes and nobody asks for a barrier: no event wakes the session.
+      await until(() => listings.length === 2);
+      expect(listings).toEqual([['n/1/'], ['n/2/']]);
+      expect(failures).toBeGreaterThan(0);
+    } finally {
+      subscription.close();
+      connection.close();
+    }
+  });
 
   test('batches are whole and barriers true for a reader that is too slow for etcd', async () => {
     etcd = await startEtcd();

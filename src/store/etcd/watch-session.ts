@@ -142,7 +142,9 @@ export class WatchSession {
 
   get #hasWork(): boolean {
     const isMerging = this.#scopes.size > 1 && this.#pending.size > 0;
-    return this.#additions.length > 0 || this.#options.barriers.count > 0 || isMerging;
+    // A listing waits for the stamps behind it, also where their read has failed once.
+    const isListed = this.#additions.length > 0 || this.#listed.length > 0;
+    return isListed || this.#options.barriers.count > 0 || isMerging;
   }
 
   async #work(): Promise<void> {
