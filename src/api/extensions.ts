@@ -39,7 +39,18 @@ const extensions: readonly Extension[] = [
   ['default-subnetpools', 'Default Subnetpools', 'The pool for subnets that name none'],
   ['empty-string-filtering', 'Empty String Filtering Extension', 'Filtering by attributes that are empty'],
   ['external-net', 'Neutron external network', 'Networks that lead out of the cloud'],
+  [
+    'ext-gw-mode',
+    'Neutron L3 Configurable external gateway mode',
+    'Whether a gateway is to translate addresses',
+  ],
   ['extra_dhcp_opt', 'Neutron Extra DHCP options', 'What DHCP servers should tell a port beside the usual'],
+  ['extraroute', 'Neutron Extra Route', 'Further routes of routers'],
+  [
+    'extraroute-atomic',
+    'Atomically add/remove extra routes',
+    'Routes of a router are added and removed without touching its other routes',
+  ],
   ['filter-validation', 'Filter parameters validation', 'Unknown filters are refused'],
   ['ip_allocation', 'IP Allocation', 'Whether a port was made without addresses'],
   ['ip-substring-filtering', 'IP address substring filtering', 'Filtering ports by a part of an address'],
@@ -100,6 +111,7 @@ const extensions: readonly Extension[] = [
   ],
   ['rbac-subnetpool', 'Add subnetpool type to RBAC', 'Sharing subnet pools with projects'],
   ['revision-if-match', 'If-Match constraints based on revision_number', 'Conditional updates and deletions'],
+  ['router', 'Neutron L3 Router', 'Routers between networks'],
   ['security-group', 'security-group', 'Security groups'],
   [
     'security-groups-default-rules',
@@ -147,8 +159,8 @@ const extensions: readonly Extension[] = [
   ['standard-attr-timestamp', 'Resource timestamps', 'Times of creation and of the last change'],
   [
     'standard-attr-tag',
-    'Tag support for resources with standard attribute: network, policy, port, security_group, subnet, subnetpool',
-    'Tags on networks, subnets, subnet pools, ports, security groups and QoS policies',
+    'Tag support for resources with standard attribute: network, policy, port, router, security_group, subnet, subnetpool',
+    'Tags on networks, subnets, subnet pools, ports, routers, security groups and QoS policies',
   ],
   ['stateful-security-group', 'Stateful security group', 'Groups without connection tracking'],
   ['subnet_allocation', 'Subnet Allocation', 'Subnets whose prefixes come from pools'],

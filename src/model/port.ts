@@ -245,7 +245,9 @@ export const portAttributes = {
     put: false,
     filter: 'text',
     sort: true,
-    about: '`ACTIVE` once the switch of its host has acknowledged its flows, else `DOWN`.',
+    about:
+      '`ACTIVE` once the switch of its host has acknowledged its flows, else `DOWN`. ' +
+      "A router's port is `ACTIVE` while a live host routes for it.",
   },
 } as const satisfies AttributeTable;
 

@@ -72,6 +72,8 @@ describeRoot('a router', () => {
     for (const subnet of ['one4', 'one6', 'two4', 'two6'])
       expect((await change('add', subnet)).status).toBe(200);
     await cloud.sync();
+    const { body } = await cloud.api('GET', `/v2.0/ports?device_id=${router}`);
+    expect(body).toMatchObject({ ports: Array.from({ length: 4 }, () => ({ status: 'ACTIVE' })) });
     expect(await client.pings(server.ip)).toBe(true);
     expect(await client.pings(server.ip6)).toBe(true);
     expect(await client.pings(closed.ip)).toBe(false);

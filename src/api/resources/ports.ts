@@ -27,7 +27,16 @@ import { plugOfPort, silentHosts } from './port-plug.ts';
 import { removePortRecord, writePort } from './port-writes.ts';
 import { admitNewQosPolicy } from './qos-policy-use.ts';
 import { checkDevice, checkMove, releaseFromRouter } from './router-holds.ts';
+import { statusOfRouterPort } from './router-port-status.ts';
 import { StoredResource } from './stored-resource.ts';
+
+/** Nobody can say what a dead host's switch has. */
+function shownStatus(state: State, port: PortRecord): 'ACTIVE' | 'DOWN' {
+  const [router] = state.routers.by('port', port.id);
+  if (router !== undefined) return statusOfRouterPort(state, router.record, port);
+  const held = state.bindings.get(port.id);
+  return held !== undefined && state.isLive(held.host) ? statusOf(port, held) : 'DOWN';
+}
 
 export class Ports extends StoredResource<PortRecord, typeof portAttributes, IndexNames<State['ports']>> {
   override readonly name = 'port';
@@ -75,8 +84,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
       ip_allocation: allocationOf(port),
       tenant_id: port.project_id,
-      // Nobody can say what a dead host's switch has.
-      status: held !== undefined && state.isLive(held.host) ? statusOf(port, held) : 'DOWN',
+      status: shownStatus(state, port),
       qos_policy_id: qosPolicyIdOf(port),
       qos_network_policy_id: qosPolicyIdOf(state.networks.get(port.network_id)?.record),
       'binding:host_id': holderOf(port, held),

@@ -28,7 +28,7 @@ import type {
   SubnetPoolRecord,
   SubnetRecord,
 } from '../../model/records.ts';
-import { gatewayOwner, portsOfRouter, type RouterRecord } from '../../model/router.ts';
+import { gatewayOwner, isRouterPort, portsOfRouter, type RouterRecord } from '../../model/router.ts';
 import { addressGroupIdOf, ruleIdentity } from '../../model/security-group-rule.ts';
 import type { Owned } from '../../model/standard-attributes.ts';
 import type { StoreEvent } from '../../store/contract.ts';
@@ -77,7 +77,7 @@ export class State {
   });
   readonly ports = new Table<
     PortRecord,
-    'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet' | 'qos'
+    'name' | 'network' | 'device' | 'group' | 'mac' | 'ip' | 'subnet' | 'qos' | 'router-port-on'
   >({
     name: (port) => [port.name],
     network: (port) => [port.network_id],
@@ -87,6 +87,7 @@ export class State {
     ip: (port) => port.fixed_ips.map((ip) => `${port.network_id}/${ip.ip_address}`),
     subnet: (port) => port.fixed_ips.map((ip) => ip.subnet_id),
     qos: qosPolicyIds,
+    'router-port-on': (port) => (isRouterPort(port) ? [port.network_id] : []),
   });
   readonly groups = new Table<SecurityGroupRecord, 'name'>({
     name: (group) => [group.name],
@@ -131,6 +132,8 @@ export class State {
   /** By port. */
   readonly bindings = new Map<string, BindingRecord>();
   readonly networkHosts = new NetworkHosts();
+  /** Hosts that have ports of a network plugged in: they route for it. */
+  readonly routingHosts = new NetworkHosts();
   /** Keys of a port's link-local addresses. */
   readonly #linkLocals = new Map<string, { readonly port: string }>();
   readonly #linkLocalsOfPort = new Map<string, Set<string>>();
@@ -209,7 +212,7 @@ export class State {
       rowsOf(keys.qosPolicy, this.qosPolicies),
       rowsOf(keys.addressGroup, this.addressGroups),
       rowsOf(keys.addressScope, this.addressScopes),
-      rowsOf(keys.router, this.routers),
+      rowsOf(keys.router, this.routers, (before, after) => this.#routerChanged(before, after)),
       rowsOf(keys.defaultGroupRule, this.defaultGroupRules),
       rowsOf(keys.defaultStatefulness, this.defaultStatefulness),
       // Other rows show something of these.
@@ -293,6 +296,19 @@ export class State {
     const moved = this.networkHosts.moved(network, before?.host ?? null, after?.host ?? null);
     // Networks show the zones of their hosts.
     if (moved) this.networks.outdate(network);
+    const plugged = (record: BindingRecord | null) => (record?.status === 'ACTIVE' ? record.host : null);
+    if (this.routingHosts.moved(network, plugged(before), plugged(after))) this.#routingChanged(network);
+  }
+
+  /** Ports of a router show whether it is up and routed for. */
+  #routerChanged(before: RouterRecord | null, after: RouterRecord | null): void {
+    for (const router of [before, after])
+      if (router !== null) for (const port of portsOfRouter(router)) this.ports.outdate(port);
+  }
+
+  #routingChanged(network: string): void {
+    for (const port of this.ports.by('router-port-on', network))
+      for (const { record } of this.routers.by('port', port.record.id)) this.#routerChanged(record, null);
   }
 
   #applyHost(name: string, after: HostRecord | null): void {
