@@ -17,6 +17,8 @@ export const puntKinds = {
   dhcp6: { code: 4, meter: 'dhcp' },
   /** A router solicitation that the agent answers. */
   'router-solicitation': { code: 5, meter: 'solicitation' },
+  /** A packet that a router cannot send on: the agent tells its sender by ICMP. */
+  'router-error': { code: 6, meter: 'router-error' },
 } as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
 

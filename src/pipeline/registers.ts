@@ -36,6 +36,8 @@ export const register = {
   /** Scratch. 1: no prefix pair gives the address that the packet is from; that it claims as a target. */
   sourceReserved: 'reg12',
   targetReserved: 'reg13',
+  /** Scratch of routers, behind the guards: why the packet ends there, as a number of `routingFaults`. */
+  fault: 'reg12',
 } as const satisfies Readonly<Record<string, RegisterField>>;
 
 /** Registers with the key of a port. */

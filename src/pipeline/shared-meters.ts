@@ -16,6 +16,8 @@ export const sharedMeterKinds = [
   'dhcp',
   /** Router solicitations to the agent. */
   'solicitation',
+  /** Packets that a router cannot send on, to the agent. */
+  'router-error',
 ] as const;
 export type SharedMeterKind = (typeof sharedMeterKinds)[number];
 

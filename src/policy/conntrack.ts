@@ -99,6 +99,11 @@ const queries6: ReadonlyMap<number, number> = new Map([[icmpv6Types.echo, icmpv6
 export const answerTypeOf = (family: Cidr['family'], query: number): number | undefined =>
   (family === 4 ? queries4 : queries6).get(query);
 
+/** The answer's type to a query, and the query's to an answer. */
+const counterpartOf = (family: Cidr['family'], type: number): number | undefined =>
+  answerTypeOf(family, type) ??
+  [...(family === 4 ? queries4 : queries6)].find(([, answer]) => answer === type)?.[0];
+
 const errors4: ReadonlySet<number> = new Set([3, 4, 5, 11, 12]);
 const errors6: ReadonlySet<number> = new Set([1, 2, 3, 4]);
 
@@ -149,10 +154,10 @@ function readError(ip: Ip, body: Buffer): TrackedPacket | null {
     tuple = { ...tuple, from: String(payload.readUInt16BE(0)), to: String(payload.readUInt16BE(2)) };
   } else if (protocol === protocols.icmp || protocol === protocols.icmpv6) {
     const type = payload.readUInt8(0);
-    const answer = (ip.family === 4 ? queries4 : queries6).get(type);
-    if (answer === undefined) return null;
+    const other = counterpartOf(ip.family, type);
+    if (other === undefined) return null;
     const id = payload.readUInt16BE(4);
-    tuple = { ...tuple, from: `${id}/${type}`, to: `${id}/${answer}` };
+    tuple = { ...tuple, from: `${id}/${type}`, to: `${id}/${other}` };
   }
   return { tuple: reverse(tuple), related: true, opens: false, begins: false };
 }

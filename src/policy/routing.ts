@@ -11,6 +11,7 @@ import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { coversAddress, identityOf, namesAddress, sameIp } from './identity.ts';
 import type { Subject } from './packet.ts';
+import { icmpErrorTo } from './router-errors.ts';
 import type { NetworkId, Port, Router, World } from './world.ts';
 import { portsOf, routersOn, subnetsOf } from './world-index.ts';
 
@@ -74,6 +75,8 @@ const local = prefixes(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '::/128', 
 const groups = prefixes(['224.0.0.0/3', 'ff00::/8']);
 const isIn = (list: readonly Cidr[], address: Cidr): boolean =>
   list.some((prefix) => contains(prefix, address));
+
+const isUnroutable = ({ src, dst }: Ip): boolean => isIn(local, src) || isIn(local, dst) || isIn(groups, dst);
 
 function isEcho({ family, upper }: Ip): boolean {
   if (upper?.kind !== 'icmp' || upper.code !== 0) return false;
@@ -151,6 +154,26 @@ function macAt(world: World, network: NetworkId, address: Cidr): Mac | null {
   return macs.size === 1 && mac !== undefined ? mac : null;
 }
 
+/** The router's address on the side of its way to an address; null where it has no way there. */
+function addressTowards(world: World, router: Router, to: Cidr): Cidr | null {
+  const way = wayTo(world, router, to);
+  if (way === null) return null;
+  const [home] = homesOf(world, way.port)
+    .filter((each) => contains(each, way.nextHop))
+    .sort((a, b) => b.length - a.length);
+  return (home && way.port.fixedIps.find((ip) => contains(home, ip))) ?? null;
+}
+
+/** What the router says to the sender of a packet that ended in it; null for nothing. */
+export function errorOf(world: World, router: Router, reason: DropReason, subject: Subject): Frame | null {
+  const { ip } = subject.frame;
+  if (ip === null || isUnroutable(ip)) return null;
+  const from = addressTowards(world, router, ip.src);
+  if (from === null) return null;
+  const homes = homesOfRouter(world, router).map(({ home }) => home);
+  return icmpErrorTo(reason, subject, from, homes);
+}
+
 export function route(world: World, { router, port }: Entrance, { frame, fragmented }: Subject): Routed {
   const { ip } = frame;
   const end = (reason: DropReason): Routed => ({ way: 'drop', reason, address: ip?.dst ?? null });
@@ -162,7 +185,7 @@ export function route(world: World, { router, port }: Entrance, { frame, fragmen
     if (fragmented || !isEcho(ip)) return end('router-address');
     return { way: 'answer', frame: answered(frame, ip, port) };
   }
-  if (isIn(local, ip.src) || isIn(local, ip.dst) || isIn(groups, ip.dst)) return end('no-route');
+  if (isUnroutable(ip)) return end('no-route');
   if (ip.hopLimit <= 1) return end('ttl-exceeded');
   const way = wayTo(world, router, ip.dst);
   if (way === null) return end('no-route');

@@ -37,6 +37,7 @@ export const stepReasons = {
   router: 'the destination MAC is that of a router, which this host has',
   routed: 'a route of the router leads on, by this port of the router',
   'router-answer': 'the router answers an echo request',
+  'router-error': 'the router tells the sender by ICMP why the packet ended',
   'remote-host': 'the packet came through a tunnel',
   'physical-network': 'no port of this host has the destination MAC: the packet goes to the physical network',
   'from-physical-network': 'the packet came from a physical network',

@@ -28,7 +28,7 @@ import {
 } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
 import { carries, isOwnMac, leavesFor, untagged } from './physical.ts';
-import { type Entrance, entrances, route, routerOfPort } from './routing.ts';
+import { type Entrance, entrances, errorOf, route, routerOfPort } from './routing.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
 import { dropped, type Outcome, passed, type Reply, type Step } from './verdict.ts';
@@ -250,13 +250,30 @@ class Walking {
     this.#keep(passage);
     if (lost !== null) return dropped(lost);
     const routed = route(this.#world, entrance, subject);
-    if (routed.way === 'drop')
-      return dropped(drop(passage, entry.id, 'routing', routed.reason, routed.address));
+    if (routed.way === 'drop') {
+      const outcome = dropped(drop(passage, entry.id, 'routing', routed.reason, routed.address));
+      this.#tell(where, entrance, routed.reason, subject);
+      return outcome;
+    }
     const exit = routed.way === 'onward' ? routed.port : entry;
     const reason = routed.way === 'onward' ? 'routed' : 'router-answer';
     pass(passage, exit.id, 'routing', reason, { address: subject.frame.ip?.dst ?? null });
     const next: Subject = { frame: routed.frame, fragmented: subject.fragmented };
     return this.#forward(where, exit, next, this.#passage(where.host, exit.network, next, exit));
+  }
+
+  /** A router tells the sender of a packet why the packet ended. */
+  #tell(where: Place, entrance: Entrance, reason: DropReason, subject: Subject): void {
+    const error = errorOf(this.#world, entrance.router, reason, subject);
+    if (error === null) return;
+    const told: Subject = { frame: error, fragmented: false };
+    const routed = route(this.#world, entrance, told);
+    if (routed.way !== 'onward') return;
+    const { port } = routed;
+    const next: Subject = { ...told, frame: routed.frame };
+    const passage = this.#passage(where.host, port.network, next, port);
+    pass(passage, port.id, 'routing', 'router-error', { address: error.ip?.dst ?? null });
+    this.#forward(where, port, next, passage);
   }
 
   /** What another host has let out, and has routed where the sender sent it to a router. */

@@ -5,14 +5,17 @@
 import { type Logger, pino } from 'pino';
 import { Cutter } from '../../src/agent/connections/cutter.ts';
 import { Applier } from '../../src/agent/flows/applier.ts';
+import { routerErrors } from '../../src/agent/punts/router-errors.ts';
+import { sendFromRouter } from '../../src/agent/punts/send-out.ts';
 import { Drift } from '../../src/agent/switch/drift.ts';
 import { mapPortKeyOption } from '../../src/agent/switch/geneve-option.ts';
 import { Metering, meterSupport } from '../../src/agent/switch/metering.ts';
 import type { TunnelType } from '../../src/model/vtep.ts';
 import { formatCidr } from '../../src/net/cidr.ts';
-import { Session } from '../../src/openflow/index.ts';
+import { type PacketIn, Session } from '../../src/openflow/index.ts';
 import type { Control } from '../../src/ovsdb/index.ts';
 import { Pipeline, type PipelineOptions } from '../../src/pipeline/flow-derivation.ts';
+import { readPuntData } from '../../src/pipeline/punt-data.ts';
 import type { Zone } from '../../src/pipeline/zone.ts';
 import type { NetworkId, PortId, World } from '../../src/policy/world.ts';
 import { networkKeyOf, zone as newZone, portKeyOf } from './keys.ts';
@@ -34,6 +37,7 @@ export class InstalledWorld {
   /** Problems that the applier reports. Without them, a flow that it left out would show only as a denial. */
   readonly #troubles: string[] = [];
 
+  #errors = 0;
   #cutter: Cutter | null = null;
   readonly #refusals: 'fail' | 'leave out';
   readonly #answersNd: boolean;
@@ -58,7 +62,7 @@ export class InstalledWorld {
       tightening: this.pipeline.tightening,
     });
     this.#metering = new Metering(this.#log);
-    this.session = Session.connect({ target });
+    this.session = Session.connect({ target, onPacketIn: (packet) => this.#handle(packet) });
   }
 
   /** The network's conntrack zone. */
@@ -89,6 +93,26 @@ export class InstalledWorld {
     await this.#metering.prepare(this.session, this.pipeline);
     await this.#applier.apply(this.session);
     this.#checkTroubles();
+  }
+
+  /** Of all that the switch gives to the agent, routers' errors alone are handled here. */
+  #handle({ data, metadata: fields, userdata }: PacketIn): void {
+    const about = readPuntData(userdata ?? new Uint8Array());
+    if (about?.kind !== 'router-error') return;
+    this.#errors += 1;
+    const { networkKey, key } = about;
+    const [local] = this.pipeline.relations.localsByKey.get(`${networkKey}|${key}`)?.values() ?? [];
+    if (local === undefined) return;
+    const outcome = routerErrors.handle({ data, fields, local }, this.pipeline);
+    if (outcome.kind === 'router-sends') sendFromRouter(this.session, { inPort: local.ofport, ...outcome });
+  }
+
+  /** Until routers have told what they had to tell. */
+  async answered(): Promise<void> {
+    for (let before = -1; before !== this.#errors; ) {
+      before = this.#errors;
+      await this.session.barrier();
+    }
   }
 
   /** Does the agent's work after a change: cuts the connections that the world no longer allows, and counts them. */

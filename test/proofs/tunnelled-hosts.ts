@@ -188,11 +188,14 @@ export class TunnelledHosts {
   async runTogether(steps: readonly Step[]): Promise<Observation[]> {
     const sender = steps[0]?.sender;
     const [name, socket] = (sender === undefined ? undefined : this.#plugged.get(sender)) ?? [];
-    if (name !== undefined && socket !== undefined)
-      await this.#side(name).at.inject(
+    if (name !== undefined && socket !== undefined) {
+      const { at, installed } = this.#side(name);
+      await at.inject(
         socket.name,
         steps.flatMap(({ frames }) => frames),
       );
+      await installed.answered();
+    }
     return this.settled(steps, sender);
   }
 

@@ -67,7 +67,7 @@ beforeEach(() => {
 
 const handle = (data: Buffer): PuntOutcome => {
   const local = pipeline.relations.locals.get('p' as PortId) ?? expect.unreachable();
-  return claims.handle({ data, local }, pipeline);
+  return claims.handle({ data, local, fields: {} }, pipeline);
 };
 const own = { network, address: ip(vip), mac: mac(shared), generation: 1 } as const;
 

@@ -73,7 +73,7 @@ function outcomeOf(
   const link = { from: own, to: broadcastMac, src: header.ciaddr ?? ip('0.0.0.0'), dst: broadcast4 };
   const local = pipeline.relations.locals.get(port.id);
   if (local === undefined) throw new Error('no local port');
-  return dhcp4(settings).handle({ data: udpFrame(link, 68, 67, request), local }, pipeline);
+  return dhcp4(settings).handle({ data: udpFrame(link, 68, 67, request), local, fields: {} }, pipeline);
 }
 
 /** The one answer: header and options as text. */
@@ -279,7 +279,7 @@ test('no bytes make the handler throw', () => {
     fc.property(fc.nat(sample.length), fc.nat(sample.length - 1), fc.nat(255), (cut, at, value) => {
       const broken = Buffer.from(sample.subarray(0, cut));
       if (at < broken.length) broken.writeUInt8(value, at);
-      handle({ data: broken, local }, pipeline);
+      handle({ data: broken, local, fields: {} }, pipeline);
     }),
     { numRuns: 2000 },
   );

@@ -68,7 +68,7 @@ function outcomeOf(type: number, options: readonly Dhcp6Option[], from = own) {
   const layer = { from, to: mac('33:33:00:01:00:02'), src: linkLocalOf(from), dst: dhcpServers6 };
   const local = pipeline.relations.locals.get(port.id);
   if (local === undefined) throw new Error('no local port');
-  return dhcp6(settings).handle({ data: udpFrame(layer, 546, 547, message), local }, pipeline);
+  return dhcp6(settings).handle({ data: udpFrame(layer, 546, 547, message), local, fields: {} }, pipeline);
 }
 
 /** The one answer: its type, what it says by option, and addresses with lifetimes by association. */
@@ -223,7 +223,7 @@ test('no bytes make the handler throw', () => {
     fc.property(fc.nat(sample.length), fc.nat(sample.length - 1), fc.nat(255), (cut, at, value) => {
       const broken = Buffer.from(sample.subarray(0, cut));
       if (at < broken.length) broken.writeUInt8(value, at);
-      dhcp6(settings).handle({ data: broken, local }, pipeline);
+      dhcp6(settings).handle({ data: broken, local, fields: {} }, pipeline);
     }),
     { numRuns: 2000 },
   );

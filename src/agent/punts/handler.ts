@@ -1,5 +1,6 @@
 /** What a handler of punted packets is: a pure function from a packet and the facts to what should happen. */
-import type { Cidr } from '../../net/cidr.ts';
+import type { Cidr, Family } from '../../net/cidr.ts';
+import type { Match } from '../../openflow/index.ts';
 import type { Facts } from '../../pipeline/facts.ts';
 import type { LocalPort } from '../../pipeline/local-port.ts';
 import type { Relations } from '../../pipeline/relations.ts';
@@ -9,6 +10,8 @@ export interface PuntedPacket {
   readonly data: Uint8Array;
   /** The port that sent it, as the flow said and not as the packet says. */
   readonly local: LocalPort;
+  /** What the switch says of it, such as registers. */
+  readonly fields: Match;
 }
 
 export interface PuntView {
@@ -20,6 +23,14 @@ export type PuntOutcome =
   | ClaimedOutcome
   /** The packet ends here, and these leave by the port that sent it. */
   | { readonly kind: 'answered'; readonly packets: readonly Uint8Array[] }
+  /** The packet ends here. A router sends an IP packet of its own, by the routes that it has. */
+  | {
+      readonly kind: 'router-sends';
+      /** Number of the router in registers. */
+      readonly router: number;
+      readonly family: Family;
+      readonly packet: Uint8Array;
+    }
   /** The packet ends here: the guest has seen another user of an address that the DHCP server gave it. */
   | { readonly kind: 'declined'; readonly address: Cidr; readonly packets: readonly Uint8Array[] }
   /** Nothing to do: the packet ends here. */

@@ -52,7 +52,7 @@ beforeEach(() => {
 });
 
 const local = () => pipeline.relations.locals.get('p' as PortId) ?? expect.unreachable();
-const handle = (data: Uint8Array) => linkLocals.handle({ data, local: local() }, view);
+const handle = (data: Uint8Array) => linkLocals.handle({ data, local: local(), fields: {} }, view);
 
 test('a recorded probe is read, also with a nonce; a probe for a global address is none of it', () => {
   const mac = parseMac('02:00:00:00:00:01');

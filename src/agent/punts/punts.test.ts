@@ -80,6 +80,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
       dhcp4: { maxWaitingPerPort, handle: counted },
       dhcp6: { maxWaitingPerPort, handle: counted },
       'router-solicitation': { maxWaitingPerPort, handle: counted },
+      'router-error': { maxWaitingPerPort, handle: counted },
     },
   });
 }

@@ -18,7 +18,7 @@ import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { Budgets } from './budgets.ts';
 import type { ClaimedOutcome, PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
-import { sendOut } from './send-out.ts';
+import { sendFromRouter, sendOut } from './send-out.ts';
 
 /** Milliseconds in which at most so many refused packets of a port are logged. */
 const refusalLogInterval = 60_000;
@@ -105,10 +105,13 @@ export class Punts {
       await queue.sequencer.run(async () => {
         const [local] = pipeline.relations.localsByKey.get(port)?.values() ?? [];
         if (local === undefined || this.#stopped) return;
-        const punted = { data: packet.data, local };
+        const punted = { data: packet.data, local, fields: packet.metadata };
         const outcome = handler.handle(punted, pipeline);
         if (outcome.kind === 'answered' || outcome.kind === 'declined')
           sendOut(this.#options.links, inPort, outcome.packets);
+        const { links } = this.#options;
+        if (outcome.kind === 'router-sends' && links.ready)
+          sendFromRouter(links.session, { inPort: local.ofport, ...outcome });
         if (!(await this.#carryOut(outcome, punted))) return;
         this.#onward.push({ inPort, data: packet.data });
         this.#options.onChange();
@@ -135,7 +138,8 @@ export class Punts {
       await this.#claim(outcome, local.port.id);
       return false;
     }
-    if (outcome.kind === 'ignored' || outcome.kind === 'answered') return false;
+    const { kind } = outcome;
+    if (kind === 'ignored' || kind === 'answered' || kind === 'router-sends') return false;
     if (outcome.kind === 'declined') {
       const address = formatCidr(outcome.address);
       this.#options.log.warn(

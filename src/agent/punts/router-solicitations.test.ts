@@ -80,7 +80,7 @@ function answerTo(src: Cidr, hopLimit = 255) {
   if (local === undefined) throw new Error('no local port');
   const link = { from: own, to: mac('33:33:00:00:00:02'), src, dst: ip('ff02::2'), hopLimit };
   const data = icmpFrame(link, routerSolicitation([]));
-  const outcome = routerSolicitations(settings).handle({ data, local }, pipeline);
+  const outcome = routerSolicitations(settings).handle({ data, local, fields: {} }, pipeline);
   return outcome.kind === 'answered' ? shown(outcome.packets) : outcome.kind;
 }
 const guest = linkLocalOf(own);
@@ -158,7 +158,7 @@ describe('nobody answers', () => {
     const handler = routerSolicitations(settings);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), (data) => {
-        expect(handler.handle({ data, local }, pipeline).kind).toBe('ignored');
+        expect(handler.handle({ data, local, fields: {} }, pipeline).kind).toBe('ignored');
       }),
     );
   });

@@ -12,6 +12,7 @@ const shared = [
   { reason: 'answer-limit', kind: 'answer' },
   { reason: 'punt-limit', kind: 'dhcp' },
   { reason: 'punt-limit', kind: 'solicitation' },
+  { reason: 'punt-limit', kind: 'router-error' },
 ] as const satisfies readonly { readonly reason: DropReason; readonly kind: SharedMeterKind }[];
 
 /** Kinds of which ports without port security send none. */

@@ -95,7 +95,8 @@ test('ports are listened to only where a meter bounds that', () => {
   const listening = (pipeline: Pipeline) =>
     actionsOf(pipeline).filter((action) => action.type === 'controller').length;
   expect(listening(pipelineWith(0))).toBe(0);
-  expect(listening(pipelineWith(7))).toBe(2);
+  // Each of two ports for its probes, and for packets that routers end.
+  expect(listening(pipelineWith(7))).toBe(4);
 });
 
 test('limits have meters apart from each other’s and from all others', () => {

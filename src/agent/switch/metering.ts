@@ -28,6 +28,8 @@ const sharedMeters: Readonly<Record<SharedMeterKind, Meter>> = {
   answer: { unit: 'pktps', rate: 200, burst: 400 },
   dhcp: { unit: 'pktps', rate: 5, burst: 10 },
   solicitation: { unit: 'pktps', rate: 5, burst: 10 },
+  // Enough for two runs of traceroute, each with 16 probes under way.
+  'router-error': { unit: 'pktps', rate: 20, burst: 40 },
 };
 
 /** How many meters the switch has, and how many of them each shared kind may use; both 0 where there are none. */

@@ -26,7 +26,8 @@ export async function explainArrivals(
   const away = new Set(
     departure.steps.filter(({ reason }) => reason === 'sent-to-host').map(({ port }) => port),
   );
-  if (away.size === 0) return departure;
+  // What left for another host may be the word of a router that a packet was dropped.
+  if (away.size === 0 || departure.result === 'dropped') return departure;
   const hostOf = (port: string): string | undefined => view.state.bindings.get(port)?.host;
   // A port that has just moved to the sender's host, or that is nowhere any more, has no answer.
   const found = [...away].flatMap((port) => hostOf(port) ?? []).filter((host) => host !== from);

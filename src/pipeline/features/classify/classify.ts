@@ -1,4 +1,5 @@
 /** The first table: which local port sent the packet, and what is known of it. */
+import { rewrite } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
 import type { LocalPort } from '../../local-port.ts';
 import { ctState } from '../../matches.ts';
@@ -24,6 +25,7 @@ export function classify(local: LocalPort): Draft[] {
           ...(set === 0 ? {} : { [register.sourceSet]: set }),
           ...unguarded,
         },
+        actions: [rewrite<'classify'>('metadata', BigInt(ofport))],
         goto: guarded ? after('classify') : after('egressRules'),
       },
       { reason: 'port', port: port.id },

@@ -12,6 +12,7 @@ export const classifyTables = {
     match: ['in_port', 'ct_state'],
     bands: { tracked: 200, port: 100, unknown: 0 },
     load: [source, zone, network, sourceSet, flags],
+    rewrite: ['metadata'],
     next: [after('classify'), after('egressRules'), 'tunnel_host', 'physical'],
   },
 } as const satisfies Record<string, TableRow>;

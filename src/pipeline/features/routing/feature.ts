@@ -8,11 +8,13 @@ import { noAbilities } from '../../abilities.ts';
 import type { Draft } from '../../draft.ts';
 import type { Feature } from '../../feature.ts';
 import type { Relations } from '../../relations.ts';
+import { sharedMeterOf } from '../../shared-meters.ts';
 import type { Holder } from '../responder/holders.ts';
 import type { RouterPort } from './relations.ts';
 import {
   answersOfRouter,
   connectedRoutes,
+  errorsOf,
   extraRoute,
   isSamePrefix,
   nextHop,
@@ -23,6 +25,8 @@ import {
 
 export const routing: Feature = {
   defaults: routingDefaults,
+
+  ofPort: (local, { meterSpread }) => errorsOf(local, sharedMeterOf('router-error', local.key, meterSpread)),
 
   declare: ({ graph, facts, relations, ids, install }) => {
     const { routerPorts, routersHere, portsOfRouter, networkKeyOf, holders, reachedKeyOf, routedNetworks } =

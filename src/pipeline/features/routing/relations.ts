@@ -30,6 +30,8 @@ export interface RouterPort {
 export interface RoutingRelations {
   readonly routerPorts: Relation<PortId, RouterPort>;
   readonly portsOfRouter: Relation<RouterId, ReadonlyMap<PortId, RouterPort>>;
+  /** The same by the number that stands for the router in a register. */
+  readonly portsOfNumber: Relation<number, ReadonlyMap<PortId, RouterPort>>;
   readonly routersHere: Relation<RouterId, true>;
   /** The ports of routers here, by their networks. */
   readonly routersOn: Relation<NetworkId, ReadonlyMap<PortId, RouterPort>>;
@@ -72,6 +74,9 @@ export function declareRouting(
   const portsOfRouter = graph.index('ports-of-router', routerPorts, (_, each) => [
     [each.router, each] as const,
   ]);
+  const portsOfNumber = graph.index('ports-of-number', routerPorts, (_, each) => [
+    [each.number, each] as const,
+  ]);
   const routersHere = graph.map('routers-here', portsOfRouter, (_, ports, read) =>
     [...ports.values()].some(({ port }) => read(networkKeyOf, port.network) !== undefined) ? true : undefined,
   );
@@ -82,5 +87,5 @@ export function declareRouting(
   const reachedKeyOf = graph.map('reached-key-of', facts.networkKeys, (network, key, read) =>
     read(networkKeyOf, network) !== undefined || read(routedNetworks, network) === true ? key : undefined,
   );
-  return { routerPorts, portsOfRouter, routersHere, routersOn, routedNetworks, reachedKeyOf };
+  return { routerPorts, portsOfRouter, portsOfNumber, routersHere, routersOn, routedNetworks, reachedKeyOf };
 }

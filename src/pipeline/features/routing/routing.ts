@@ -23,12 +23,22 @@ import { type Mac, macToBits } from '../../../net/mac.ts';
 import { icmpTypes } from '../../../net/packet/icmp.ts';
 import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import type { NetworkId } from '../../../policy/world.ts';
-import { type ActionOf, clearConnection, copyField, decrementTtl, resubmit, rewrite } from '../../actions.ts';
+import {
+  type ActionOf,
+  clearConnection,
+  copyField,
+  decrementTtl,
+  punt,
+  resubmit,
+  rewrite,
+} from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
-import { sentBy, sentTo } from '../../local-port.ts';
+import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, arp, icmp4, icmp6, ipOf, ipv4, ipv6, rarp, wholePacket } from '../../matches.ts';
 import { after } from '../../positions.ts';
+import { writePuntData } from '../../punt-data.ts';
 import { flag, register } from '../../registers.ts';
+import { type RoutingFault, routingFaultNames, routingFaults } from '../../routing-faults.ts';
 import { piecesTo } from '../records/remember.ts';
 import { answer } from '../responder/responder.ts';
 import type { RouterPort } from './relations.ts';
@@ -100,8 +110,7 @@ export function extraRoute(of: RouterPort, destination: Cidr, mac: Mac | null): 
   const { number, port } = of;
   const at = { band: 'prefix', level: destination.length } as const;
   const match = { [register.router]: number, ...destinationIn(destination) };
-  if (mac === null)
-    return drop('route', at, match, { reason: 'unresolved', drop: 'egress', network: port.network });
+  if (mac === null) return flow('route', at, match, endOf('unresolved'), { reason: 'fault', port: port.id });
   const { load, actions } = leaveBy(of);
   const to = rewrite<'route'>('eth_dst', macToBits(mac));
   return flow(
@@ -210,6 +219,22 @@ export function nextHop(key: NetworkKey, network: NetworkId, ip: Cidr, mac: Mac)
   ];
 }
 
+/** The agent may tell the sender; then the packet ends. */
+const endOf = (fault: RoutingFault) =>
+  ({
+    load: { [register.fault]: routingFaults[fault] },
+    actions: [resubmit<'route'>('router_error')],
+    goto: 'router_end',
+  }) as const;
+
+/** Without a meter a guest could flood the agent with packets, so then nothing is punted. */
+export function errorsOf(local: LocalPort, meter: number | null): Draft[] {
+  if (!local.up || meter === null) return [];
+  const actions = [punt<'router_error'>(writePuntData({ kind: 'router-error', ...local }), meter)];
+  const why = { reason: 'router-error', port: local.port.id } as const;
+  return [flow('router_error', 'port', { metadata: BigInt(local.ofport) }, { actions }, why)];
+}
+
 const families: readonly Family[] = [4, 6];
 const nowhere = { reason: 'no-route', drop: 'egress' } as const;
 
@@ -218,12 +243,25 @@ export const routingDefaults: readonly Draft[] = [
   ...unroutable.destinations.map((prefix) => drop('route', 'unroutable', destinationIn(prefix), nowhere)),
   ...families.flatMap((family) =>
     [0, 1].map((ttl) =>
-      drop('route', 'expired', { ...ipOf(family), nw_ttl: ttl }, { reason: 'ttl-exceeded', drop: 'egress' }),
+      flow('route', 'expired', { ...ipOf(family), nw_ttl: ttl }, endOf('ttl-exceeded'), { reason: 'fault' }),
     ),
   ),
   ...[arp, rarp].map((match) => drop('route', 'own', match, { reason: 'router-address', drop: 'egress' })),
-  drop('route', 'none', {}, nowhere),
-  drop('next_hop', 'unknown', {}, { reason: 'unresolved', drop: 'egress' }),
+  flow('route', 'none', {}, endOf('no-route'), { reason: 'fault' }),
+  flow(
+    'next_hop',
+    'unknown',
+    {},
+    {
+      load: { [register.fault]: routingFaults.unresolved },
+      actions: [resubmit<'next_hop'>('router_error')],
+      goto: 'router_end',
+    },
+    { reason: 'fault' },
+  ),
+  ...routingFaultNames.map((reason) =>
+    drop('router_end', 'fault', { [register.fault]: routingFaults[reason] }, { reason, drop: 'egress' }),
+  ),
 ];
 
 /** No prefix is longer than an address, so a default route is one flow a family. */

@@ -2,7 +2,7 @@
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, destination, flags, copy, host, router } = register;
+const { source, zone, network, destination, flags, copy, host, router, fault } = register;
 
 export const routingTables = {
   /** Router and destination → the port by which the packet leaves the router. The longest prefix wins. */
@@ -24,7 +24,7 @@ export const routingTables = {
       'icmpv6_code',
     ],
     bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 228], none: 1, miss: 0 },
-    load: [source, zone, network, flags, copy, host],
+    load: [source, zone, network, flags, copy, host, fault],
     uses: ['ct_clear', 'dec_ttl'],
     rewrite: [
       'eth_src',
@@ -38,16 +38,18 @@ export const routingTables = {
       'icmpv6_type',
       'in_port_nxm',
     ],
-    resubmit: ['l2'],
-    next: ['next_hop', 'router_answer'],
+    resubmit: ['l2', 'router_error'],
+    next: ['next_hop', 'router_answer', 'router_end'],
   },
   /** The MAC of a destination on the network that the packet was routed to. */
   next_hop: {
     id: 57,
     match: [network, 'eth_type', 'ip_dst', 'ipv6_dst'],
     bands: { known: 100, unknown: 0 },
+    load: [fault],
     rewrite: ['eth_dst'],
-    resubmit: ['l2'],
+    resubmit: ['l2', 'router_error'],
+    next: ['router_end'],
   },
   /** A router's own packets leave by the port that the question came to. */
   router_answer: {
@@ -58,6 +60,19 @@ export const routingTables = {
     rewrite: ['eth_src'],
     resubmit: ['l2'],
   },
+  /**
+   * Visited by packets that a router ends: the agent gets them, and tells their senders. Metadata names the interface that the
+   * packet came in by, so each port has a limit of its own behind any number of routers. A miss here drops nothing.
+   */
+  router_error: {
+    id: 59,
+    match: ['metadata'],
+    neutral: 'all',
+    bands: { port: 100 },
+    output: ['controller'],
+  },
+  /** Counts by their faults the packets that a router ends. */
+  router_end: { id: 60, match: [fault], bands: { fault: 100, miss: 0 } },
 } as const satisfies Record<string, TableRow>;
 
 /** Why packets go on, or what happens to them. */
@@ -66,4 +81,6 @@ export const routingReasons = {
   routed: 'the longest prefix that holds the destination',
   'next-hop': 'one MAC has the destination',
   echo: 'the router answers',
+  fault: 'the router cannot send it on',
+  'router-error': 'the agent tells the sender',
 } as const;
