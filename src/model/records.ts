@@ -43,6 +43,10 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly allow_reserved_pairs: boolean;
   /** Whether an address of several ports goes to its owner or to all of them. Older records lack it: `detect`. */
   readonly address_pairs_forwarding?: PairForwarding;
+  /** The roles of its ports decide who may reach whom. Absent where it is false. */
+  readonly isolated?: true;
+  /** Who is unknown on its physical network counts as promiscuous. Absent where it is false. */
+  readonly trusts_physical?: true;
   /** Holds for ports that have no policy of their own and are not the cloud's own. */
   readonly qos_policy_id: string | null;
   /** Absent where it is false. */
@@ -137,6 +141,12 @@ export interface PortNotes {
 /** Settings for switches, by the switch's name. */
 export type PortHints = Readonly<Record<string, unknown>>;
 
+/** What a port may reach in an isolated network (RFC 5517). */
+export type PortRole =
+  | { readonly kind: 'isolated' }
+  | { readonly kind: 'promiscuous' }
+  | { readonly kind: 'community'; readonly name: string };
+
 export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   readonly name: string;
   readonly network_id: string;
@@ -164,6 +174,8 @@ export interface PortRecord extends StandardAttributes, Taggable, PortNotes {
   /** The revision of the record of a host that was dead when the port was to be bound there: binding fails until its next life. */
   readonly silent_host?: number;
   readonly qos_policy_id: string | null;
+  /** In an isolated network. Absent: the default for its device owner. */
+  readonly role?: PortRole;
   /** Absent while there are none. */
   readonly extra_dhcp_opts?: readonly DhcpOption[];
   /** Set when the request asked for a port without addresses. */

@@ -29,7 +29,7 @@ export type ActionOf<T extends TableName> = Action & { readonly [row]: T };
 const allowed = <T extends TableName>(action: Action): ActionOf<T> => action as ActionOf<T>;
 
 /** A register's new value; with a mask, only those bits of it. */
-export type Loaded = number | { readonly value: number; readonly mask: number };
+export type Loaded = FieldBits | { readonly value: FieldBits; readonly mask: FieldBits };
 /** Numbers of different meaning are not to be mistaken for each other. */
 type LoadedInto<F> = F extends PortField
   ? PortKey
@@ -51,7 +51,7 @@ export const loads = <T extends TableName>(values: Loads<T> | undefined): Action
           allowed<T>({
             type: 'set_field',
             field: field as RegisterField,
-            ...(typeof loaded === 'number' ? { value: loaded } : loaded),
+            ...(typeof loaded === 'object' ? loaded : { value: loaded }),
           }),
         ],
   );

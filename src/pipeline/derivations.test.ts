@@ -42,6 +42,7 @@ function portOf(id: string, at: number, groups: readonly GroupId[], here: boolea
     mode: 'strict',
     dhcpServer: false,
     cloudOwned: false,
+    role: { kind: 'promiscuous' },
     groups,
     qosPolicy: null,
     host: here ? 'here' : 'elsewhere',
@@ -65,6 +66,8 @@ function installed({ members, rules }: Size): Pipeline {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));

@@ -22,6 +22,8 @@ export interface LocalPort {
   readonly key: PortKey;
   readonly networkKey: NetworkKey;
   readonly zone: Zone;
+  /** Stands for its role in an isolated network; 0 in other networks. */
+  readonly role: number;
   /** Stands for the port's set of security groups; 0 is the empty set. */
   readonly set: number;
   /** The set's canonical name; empty without groups, and while nothing guards the port. */
@@ -84,7 +86,7 @@ export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
   withheld: readonly Cidr[],
-  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'networkKey' | 'zone' | 'set' | 'groups'>,
+  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'networkKey' | 'zone' | 'role' | 'set' | 'groups'>,
 ): LocalPort {
   const macs = macsOf(port);
   const held = distinct([

@@ -6,6 +6,7 @@ import { dhcpService } from './features/dhcp/feature.ts';
 import { forwarding } from './features/forwarding/feature.ts';
 import { guards } from './features/guards/feature.ts';
 import { ingressGuards } from './features/ingress-guard/feature.ts';
+import { isolation } from './features/isolation/feature.ts';
 import { owners } from './features/owners/feature.ts';
 import { physical } from './features/physical/feature.ts';
 import { qos } from './features/qos/feature.ts';
@@ -29,6 +30,7 @@ export const features: readonly Feature[] = [
   owners,
   physical,
   forwarding,
+  isolation,
   ingressGuards,
   records,
   delivery,

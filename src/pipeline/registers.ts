@@ -3,7 +3,8 @@
  */
 import type { FieldName } from '../openflow/index.ts';
 
-export type RegisterField = Extract<FieldName, `reg${number}`>;
+/** OpenFlow's metadata is one more register, of 64 bits. */
+export type RegisterField = Extract<FieldName, `reg${number}` | 'metadata'>;
 
 export const register = {
   /** Key of the port that sent the packet: unique in its network only. */
@@ -38,6 +39,8 @@ export const register = {
   targetReserved: 'reg13',
   /** Scratch of routers, behind the guards: why the packet ends there, as a number of `routingFaults`. */
   fault: 'reg12',
+  /** Low half: the interface that a local port sent the packet by. High half: the sender's role in an isolated network. */
+  origin: 'metadata',
 } as const satisfies Readonly<Record<string, RegisterField>>;
 
 /** Registers with the key of a port. */

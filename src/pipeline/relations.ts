@@ -10,6 +10,7 @@ import { type DhcpRelations, declareDhcp } from './features/dhcp/relations.ts';
 import { declareForwarding, type ForwardingRelations } from './features/forwarding/relations.ts';
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
+import { newRoleIds, type RoleIds } from './features/isolation/roles.ts';
 import { declareOwners, type OwnerRelations } from './features/owners/relations.ts';
 import { declarePhysical, type PhysicalRelations } from './features/physical/relations.ts';
 import { declareQos, newQosIds, type QosIds, type QosRelations } from './features/qos/budgets.ts';
@@ -39,9 +40,15 @@ export interface Relations
     RoutingRelations,
     PhysicalRelations {}
 
-export interface Ids extends GroupIds, QosIds, HostIds, RouterIds {}
+export interface Ids extends GroupIds, QosIds, HostIds, RouterIds, RoleIds {}
 
-export const newIds = (): Ids => ({ ...newGroupIds(), ...newQosIds(), ...newHostIds(), ...newRouterIds() });
+export const newIds = (): Ids => ({
+  ...newGroupIds(),
+  ...newQosIds(),
+  ...newHostIds(),
+  ...newRouterIds(),
+  ...newRoleIds(),
+});
 
 export interface RelationOptions {
   /** The name of this host. */
@@ -58,7 +65,7 @@ export function declareRelations(
 ): Relations {
   const networks = declareNetworks(graph, facts);
   const guards = declareGuards(graph, facts, networks);
-  const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids.sets) };
+  const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids) };
   const routing = declareRouting(graph, facts, ports, ids);
   const forwarding = declareForwarding(graph, ports);
   const owners = declareOwners(graph, facts);

@@ -8,6 +8,7 @@ import { type dhcpReasons, dhcpTables } from './features/dhcp/tables.ts';
 import { type forwardingReasons, forwardingTables } from './features/forwarding/tables.ts';
 import { type guardReasons, guardTables } from './features/guards/tables.ts';
 import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
+import { type isolationReasons, isolationTables } from './features/isolation/tables.ts';
 import { type ownerReasons, ownerTables } from './features/owners/tables.ts';
 import { type physicalReasons, physicalTables } from './features/physical/tables.ts';
 import { type qosReasons, qosTables } from './features/qos/tables.ts';
@@ -31,6 +32,7 @@ export const tables = {
   ...ownerTables,
   ...physicalTables,
   ...forwardingTables,
+  ...isolationTables,
   ...ingressGuardTables,
   ...recordTables,
   ...deliveryTables,
@@ -50,6 +52,7 @@ export type PassReason =
   | keyof typeof ownerReasons
   | keyof typeof physicalReasons
   | keyof typeof forwardingReasons
+  | keyof typeof isolationReasons
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons
   | keyof typeof deliveryReasons

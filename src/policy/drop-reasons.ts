@@ -36,6 +36,7 @@ export const dropReasons = {
     'ARP requests and neighbour solicitations beyond the rate at which the switch answers a port',
   'punt-limit': 'packets for the agent beyond the rate that a port may send it',
   'unknown-port': 'from an interface that names no port of this host',
+  isolated: 'the roles of the ports of an isolated network forbid it',
   'gone-port': 'for a port that has left this host',
   'unknown-vtep': 'through a tunnel, from an address that is no tunnel endpoint of a host in the store',
   'tunnel-network': 'through a tunnel, of a network that has no port here',

@@ -11,6 +11,7 @@ import type {
   NetworkRecord,
   OwnerRecord,
   PortRecord,
+  PortRole,
   QosPolicyRecord,
   SecurityGroupRecord,
   SecurityGroupRuleRecord,
@@ -61,6 +62,8 @@ export function networkOf(record: NetworkRecord): Network {
     adminUp: record.admin_state_up,
     allowsReservedPairs,
     broadcastsPairs: record.address_pairs_forwarding === 'broadcast',
+    isolated: record.isolated ?? false,
+    trustsPhysical: record.trusts_physical ?? false,
     qosPolicy: qosPolicyIdOf(record),
     ...carriageOf(record),
   };
@@ -108,6 +111,12 @@ function modeOf(record: PortRecord): GuardMode {
   return record.port_security_mode;
 }
 
+/** Without a role of its own, a port is isolated. Ports of the cloud's services serve the whole network, so theirs is fixed. */
+function roleOf(record: PortRecord): PortRole {
+  if (isCloudOwned(record)) return { kind: 'promiscuous' };
+  return record.role ?? { kind: 'isolated' };
+}
+
 /**
  * The host that has the port plugged in wins over the host that a caller asked for; a host that gave it up does not
  * count. An address that does not parse is left out.
@@ -137,6 +146,7 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     mode: modeOf(record),
     dhcpServer: record.dhcp_trusted || record.device_owner === 'network:dhcp',
     cloudOwned: isCloudOwned(record),
+    role: roleOf(record),
     groups: record.security_groups.map((group) => group as GroupId),
     qosPolicy: qosPolicyIdOf(record),
     host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,

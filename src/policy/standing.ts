@@ -8,6 +8,7 @@ import { protocols } from '../net/packet/transport.ts';
 import { answerTypeOf } from './conntrack.ts';
 import { guardIpSource, isForPort } from './guard.ts';
 import { identityOf } from './identity.ts';
+import { mayReach } from './isolation.ts';
 import { isDhcpFromServer } from './packet.ts';
 import { routerOfPort } from './routing.ts';
 import { admits } from './security-group.ts';
@@ -104,12 +105,20 @@ function routerOf(world: World, id: PortId | null): Router | null {
   return port === undefined ? null : routerOfPort(world, port);
 }
 
+/** Roles hold for ports without port security too, and for those of other hosts. */
+function isForbidden(world: World, { originator, responder }: ConnectionOfPorts): boolean {
+  const from = originator === null ? undefined : world.ports.get(originator);
+  const to = responder === null ? undefined : world.ports.get(responder);
+  return from !== undefined && to !== undefined && !mayReach(world, from, to);
+}
+
 /** Whether a packet like the connection's first would be admitted by both sides now. */
 export function stands(world: World, connection: ConnectionOfPorts): boolean {
   if (world.networks.get(connection.network)?.adminUp !== true) return false;
   const sender = sideOf(world, connection.network, connection.originator);
   const receiver = sideOf(world, connection.network, connection.responder);
   if (sender === undefined || receiver === undefined) return false;
+  if (isForbidden(world, connection)) return false;
   for (const packet of candidates(world, connection, sender, receiver)) {
     const sent = sender === null || maySend(world, sender, packet, routerOf(world, connection.responder));
     const from = routerOf(world, connection.originator);

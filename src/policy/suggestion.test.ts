@@ -6,6 +6,7 @@ import { stepsArbitrary } from '../../test/proofs/arbitrary-steps.ts';
 import { worldArbitrary } from '../../test/proofs/arbitrary-worlds.ts';
 import { stepText, worldText } from '../../test/proofs/telling.ts';
 import { host, type PortText, wideGroup, worldFrom } from '../../test/proofs/worlds.ts';
+import type { PortRole } from '../model/records.ts';
 import { tcpFlags } from '../net/packet/transport.ts';
 import { changed, type PolicyChange, refusalOf, suggest } from './suggestion.ts';
 import { type Trackers, walk } from './walk.ts';
@@ -79,6 +80,24 @@ describe('the smallest change', () => {
     expect(ask(alone)?.filter((change) => 'port' in change && change.port === 'a')).toEqual([off]);
   });
 
+  test('a community where one is a member, a promiscuous receiver, or a network that is not isolated', () => {
+    const from = (role: PortRole, over: Partial<PortText> = {}, frame = udpFrame(layer, 1, 53)) => {
+      const ports = [port('a', '10.0.0.10', { role }), port('b', '10.0.0.11', over)];
+      const rules = [...wideGroup('a'), ...wideGroup('b')];
+      const world = worldFrom({ ports, rules, gateways: [], isolated: true });
+      return suggest(world, { host, port: 'a' as PortId }, new Map(), [frame]);
+    };
+    const red: PortRole = { kind: 'community', name: 'red' };
+    const promiscuous: PortRole = { kind: 'promiscuous' };
+    expect(from({ kind: 'isolated' })).toEqual([{ kind: 'role', port: 'b', role: promiscuous }]);
+    expect(from(red)).toEqual([{ kind: 'role', port: 'b', role: red }]);
+    expect(from({ kind: 'isolated' }, { role: red })).toEqual([{ kind: 'role', port: 'a', role: red }]);
+    const to = { ...layer, to: mac('ff:ff:ff:ff:ff:ff'), dst: ip('255.255.255.255') };
+    expect(from({ kind: 'isolated' }, {}, udpFrame(to, 1, 53))).toEqual([
+      { kind: 'not-isolated', network: 'n1' },
+    ]);
+  });
+
   test('nothing helps where nobody has the destination', () => {
     expect(ask(udpFrame({ ...layer, to: mac('02:00:00:00:00:99') }, 1, 2))).toBeNull();
   });
@@ -90,7 +109,9 @@ describe('the smallest change', () => {
  */
 const open = (world: World, pairs: 'kept' | 'gone'): World => ({
   ...world,
-  networks: new Map([...world.networks].map(([id, network]) => [id, { ...network, adminUp: true }])),
+  networks: new Map(
+    [...world.networks].map(([id, network]) => [id, { ...network, adminUp: true, isolated: false }]),
+  ),
   ports: new Map(
     [...world.ports.values()]
       .map((one) => (pairs === 'kept' ? one : { ...one, pairs: [] }))
@@ -140,5 +161,14 @@ test('with the suggested changes made, every packet passes', () => {
   );
   if (result.failed) expect.fail(String(result.errorInstance));
   expect(suggested).toBeGreaterThan(300);
-  expect([...kinds].sort()).toEqual(['dhcp-server', 'mode', 'network-up', 'pair', 'port-up', 'rule']);
+  expect([...kinds].sort()).toEqual([
+    'dhcp-server',
+    'mode',
+    'network-up',
+    'not-isolated',
+    'pair',
+    'port-up',
+    'role',
+    'rule',
+  ]);
 });

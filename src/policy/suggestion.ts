@@ -4,6 +4,7 @@
  * Idea: each reason to drop has few remedies. They are tried in the order of how much they open; a remedy counts
  * when the walk in the changed world no longer ends at that drop. What is suggested has been walked to its end.
  */
+import type { PortRole } from '../model/records.ts';
 import { type Cidr, isHost } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
 import { type Frame, type Ip, parseFrame } from '../net/packet/frame.ts';
@@ -16,6 +17,7 @@ import type {
   Direction,
   GroupId,
   L4Match,
+  Network,
   NetworkId,
   Pair,
   Port,
@@ -42,6 +44,9 @@ export type PolicyChange =
   /** Another port-security mode; `off` takes groups and pairs away with it. */
   | { readonly kind: 'mode'; readonly port: PortId; readonly mode: 'mac-only' | 'off' }
   | { readonly kind: 'port-up'; readonly port: PortId }
+  /** Another role in its isolated network. */
+  | { readonly kind: 'role'; readonly port: PortId; readonly role: PortRole }
+  | { readonly kind: 'not-isolated'; readonly network: NetworkId }
   | { readonly kind: 'network-up'; readonly network: NetworkId };
 
 type Refusal = Extract<Step, { readonly result: 'drop' }>;
@@ -100,7 +105,7 @@ const pairs = (port: Port, mac: Mac, addresses: readonly Cidr[]): PolicyChange[]
   addresses.map((ip) => ({ kind: 'pair', port: port.id, pair: { mac, ip } }));
 
 /** What could undo one drop, the change that opens least first. */
-function remedies(world: World, refusal: Refusal, frame: Frame): PolicyChange[] {
+function remedies(world: World, sender: PortId, refusal: Refusal, frame: Frame): PolicyChange[] {
   const port = world.ports.get(refusal.port);
   if (port === undefined) return [];
   const mode = (to: 'mac-only' | 'off'): PolicyChange => ({ kind: 'mode', port: port.id, mode: to });
@@ -132,6 +137,8 @@ function remedies(world: World, refusal: Refusal, frame: Frame): PolicyChange[] 
     case 'ra':
     case 'dhcp-server':
       return [{ kind: 'dhcp-server', port: port.id }, mode('off')];
+    case 'isolated':
+      return roleChanges(world, sender, port);
     case 'unknown-destination':
       return portsOf(world, port.network)
         .filter((one) => !one.adminUp && identityOf(world, one).macs.has(ethernet.dst))
@@ -141,11 +148,31 @@ function remedies(world: World, refusal: Refusal, frame: Frame): PolicyChange[] 
   }
 }
 
+/** A community opens one port to another; a promiscuous port is open to the whole network. */
+function roleChanges({ ports }: World, sender: PortId, receiver: Port): PolicyChange[] {
+  const both = [receiver, ports.get(sender)].filter((port) => port !== undefined);
+  const [one, other] = both;
+  const joins = (port: Port | undefined, role: PortRole | undefined): PolicyChange[] =>
+    port === undefined || role?.kind !== 'community' ? [] : [{ kind: 'role', port: port.id, role }];
+  return [
+    ...joins(one, other?.role),
+    ...joins(other, one?.role),
+    ...both.map(({ id }): PolicyChange => ({ kind: 'role', port: id, role: { kind: 'promiscuous' } })),
+    { kind: 'not-isolated', network: receiver.network },
+  ];
+}
+
 const directionOf = ({ reason }: Refusal): Direction => (reason === 'egress-rules' ? 'egress' : 'ingress');
 
 function withPort(world: World, id: PortId, over: Partial<Port>): World {
   const port = world.ports.get(id);
   return port === undefined ? world : { ...world, ports: new Map(world.ports).set(id, { ...port, ...over }) };
+}
+
+function withNetwork(world: World, id: NetworkId, over: Partial<Network>): World {
+  const network = world.networks.get(id);
+  if (network === undefined) return world;
+  return { ...world, networks: new Map(world.networks).set(id, { ...network, ...over }) };
 }
 
 /** The world after a change. */
@@ -173,11 +200,12 @@ export function changed(world: World, change: PolicyChange): World {
       );
     case 'port-up':
       return withPort(world, change.port, { adminUp: true });
-    case 'network-up': {
-      const network = world.networks.get(change.network);
-      if (network === undefined) return world;
-      return { ...world, networks: new Map(world.networks).set(network.id, { ...network, adminUp: true }) };
-    }
+    case 'role':
+      return withPort(world, change.port, { role: change.role });
+    case 'not-isolated':
+      return withNetwork(world, change.network, { isolated: false });
+    case 'network-up':
+      return withNetwork(world, change.network, { adminUp: true });
   }
 }
 
@@ -223,7 +251,7 @@ export function suggest(
   ): readonly PolicyChange[] | null => {
     if (at === null) return changes;
     if (changes.length === maxChanges) return null;
-    for (const remedy of remedies(here, at, frame)) {
+    for (const remedy of remedies(here, port.id, at, frame)) {
       if (++walks > maxWalks) return null;
       const next = changed(here, remedy);
       const refusal = refusalOf(walk(next, where, trackers, pieces));

@@ -60,6 +60,7 @@ export const stages = {
   routing: 'where a router sends the packet',
   tunnel: 'how the packet came to another host',
   physical: 'how the packet came from a physical network',
+  isolation: 'what the roles of the ports of an isolated network permit',
   'ingress-guard': 'what the receiver may hear',
   'ingress-connection': "the packet's connection, at the receiver",
   'ingress-rules': "the rules of the receiver's security groups",

@@ -19,6 +19,7 @@ import { addressees, replyTo, tunnelledSender } from './delivery.ts';
 import { isAnsweredDhcp, isAnsweredSolicitation } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
+import { mayGet, mayLeave, mayReach, outerSender, type SenderRole } from './isolation.ts';
 import {
   icmpv6TypeOf,
   isDhcpFromServer,
@@ -118,10 +119,14 @@ function remember(
   return null;
 }
 
+/** A port, or somebody outside of whom only a role is known. */
+type Sender = Port | SenderRole;
+const idOf = (sender: Sender): PortId | null => ('id' in sender ? sender.id : null);
+
 /** Each receiver of a copy decides for itself, on what one lookup said before any of them committed. */
 function arrive(
   world: World,
-  sender: Port | null,
+  sender: Sender,
   [copy, receiver]: readonly [number, Port],
   subject: Subject,
   passage: Passage,
@@ -130,6 +135,7 @@ function arrive(
   const { frame } = subject;
   if (!receiver.adminUp) return drop(passage, id, 'port', 'admin-down');
   const own: Passage = { ...passage };
+  if (!mayGet(world, sender, receiver, subject)) return drop(own, id, 'isolation', 'isolated');
   if (mode === 'off') pass(own, id, 'ingress-guard', 'port-security-off');
   else {
     const reason = guardReceiver(world, receiver, frame);
@@ -144,7 +150,7 @@ function arrive(
       if (refused !== null) return refused;
     }
   }
-  const lost = remember([sender?.id ?? null, id], copy, subject, own);
+  const lost = remember([idOf(sender), id], copy, subject, own);
   passage.tracker = own.tracker;
   if (lost !== null) return lost;
   pass(own, id, 'output', 'delivered');
@@ -156,13 +162,13 @@ function arrive(
  * other host decides whether the packet arrives. Outside is nobody, null.
  */
 function depart(
-  sender: Port | null,
+  sender: PortId | null,
   [copy, receiver]: readonly [number, Port | null],
   subject: Subject,
   passage: Passage,
 ): DropReason | null {
   const own: Passage = { ...passage };
-  const lost = remember([sender?.id ?? null, receiver?.id ?? null], copy, subject, own);
+  const lost = remember([sender, receiver?.id ?? null], copy, subject, own);
   passage.tracker = own.tracker;
   return lost;
 }
@@ -246,6 +252,8 @@ class Walking {
   #enter(where: Place, entrance: Entrance, sender: Port, subject: Subject, passage: Passage): Outcome {
     const { port: entry } = entrance;
     pass(passage, sender.id, 'destination', 'router', { address: entry.mac });
+    if (!mayReach(this.#world, sender, entry))
+      return dropped(drop(passage, entry.id, 'isolation', 'isolated'));
     const lost = remember([sender.id, entry.id], 0, subject, passage);
     this.#keep(passage);
     if (lost !== null) return dropped(lost);
@@ -307,7 +315,8 @@ class Walking {
     for (const { id } of meant)
       if (isForged) this.#receivers.set(id, dropped(drop(passage, id, 'physical', 'physical-spoof', src)));
       else pass(passage, id, 'physical', 'from-physical-network', { address: src });
-    if (!isForged) this.#deliver(null, meant, false, subject, passage);
+    if (!isForged)
+      this.#deliver(outerSender(this.#world, host, network, src), meant, false, subject, passage);
     return this.end(isForged ? dropped('physical-spoof') : passed);
   }
 
@@ -365,7 +374,7 @@ class Walking {
    * copies for its own ports. Gives the other hosts.
    */
   #deliver(
-    sender: Port | null,
+    sender: Sender,
     meant: readonly Port[],
     outside: boolean,
     subject: Subject,
@@ -384,16 +393,16 @@ class Walking {
     // Where one lookup serves several ports, pieces that it finds invalid end with it: they may be anybody's.
     const stray = fragmented && several && frame.ip !== null && track(passage, frame.ip).state === 'invalid';
     for (const [copy, port] of copies.entries()) {
-      if (port.id === sender?.id) continue;
+      if (port.id === idOf(sender)) continue;
       const refused = stray
         ? drop(passage, port.id, 'ingress-connection', 'ct-invalid')
         : port.host === passage.host
           ? arrive(this.#world, sender, [copy, port], subject, passage)
-          : depart(sender, [copy, port], subject, passage);
+          : depart(idOf(sender), [copy, port], subject, passage);
       if (refused === null && port.host !== null && port.host !== passage.host) others.add(port.host);
       else this.#receivers.set(port.id, refused === null ? passed : dropped(refused));
     }
-    if (outside && sender !== null)
+    if (outside && 'id' in sender)
       this.#physical = this.#leave(sender, copies.length, stray, subject, passage);
     this.#keep(passage);
     return others;
@@ -401,7 +410,9 @@ class Walking {
 
   /** A frame that a guest has tagged itself does not leave: it would be one of another VLAN, or of a tag in a tag. */
   #leave(sender: Port, copy: number, stray: boolean, subject: Subject, passage: Passage): Outcome {
-    const refused = stray ? 'ct-invalid' : depart(sender, [copy, null], subject, passage);
+    if (!stray && !mayLeave(this.#world, passage.host, sender, subject))
+      return dropped(drop(passage, sender.id, 'isolation', 'isolated'));
+    const refused = stray ? 'ct-invalid' : depart(sender.id, [copy, null], subject, passage);
     if (refused !== null) return dropped(refused);
     if (subject.frame.ethernet.tags.length > 0)
       return dropped(drop(passage, sender.id, 'output', 'vlan-tagged'));

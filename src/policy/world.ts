@@ -2,6 +2,7 @@
  * The world that policy judges by: Neutron's records with addresses parsed and defaults resolved.
  * Both the reference evaluator and the pipeline read it, so it holds facts, no verdicts and no OpenFlow.
  */
+import type { PortRole } from '../model/records.ts';
 import type { TunnelType, Vtep } from '../model/vtep.ts';
 import type { Cidr, Family } from '../net/cidr.ts';
 import type { Mac } from '../net/mac.ts';
@@ -38,6 +39,10 @@ export interface Network {
   readonly allowsReservedPairs: boolean;
   /** What is for a MAC of several ports goes to all of them, and not to the owner of its addresses alone. */
   readonly broadcastsPairs: boolean;
+  /** The roles of its ports decide who may reach whom. */
+  readonly isolated: boolean;
+  /** In an isolated network: who is unknown on its physical network counts as promiscuous, not as isolated. */
+  readonly trustsPhysical: boolean;
   /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
   /** Absent where tunnels carry it between hosts. */
@@ -79,6 +84,8 @@ export interface Port {
   readonly dhcpServer: boolean;
   /** It belongs to a service of the cloud, such as a router or DHCP: its fixed IPs are reserved. */
   readonly cloudOwned: boolean;
+  /** Means nothing where the network is not isolated. */
+  readonly role: PortRole;
   readonly groups: readonly GroupId[];
   readonly qosPolicy: QosPolicyId | null;
   /** The host that has it, or that is asked to; null when there is none. */

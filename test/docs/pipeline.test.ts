@@ -85,7 +85,7 @@ const world: World = {
   networks: new Map(
     [...base.networks].map(([id, network]) => [
       id,
-      id === vlan ? { ...network, physical: { network: 'physnet1', vlan: 7 } } : network,
+      id === vlan ? { ...network, isolated: true, physical: { network: 'physnet1', vlan: 7 } } : network,
     ]),
   ),
   ports: new Map(

@@ -27,7 +27,7 @@ import {
 } from '../lib/frames.ts';
 import { talkersArbitrary } from './arbitrary-steps.ts';
 import { nextDatagram, type Pair, turned } from './arbitrary-talks.ts';
-import { ownerBy, withOwner, worldArbitrary } from './arbitrary-worlds.ts';
+import { ownerBy, roles, withOwner, worldArbitrary } from './arbitrary-worlds.ts';
 import type { Step } from './driver.ts';
 import { forwarded } from './forwarding.ts';
 import { generous, host } from './worlds.ts';
@@ -58,6 +58,7 @@ const kinds = [
   'QoS policy',
   'host',
   'port is deleted',
+  'role of a port',
   'state of a group',
   'gateway of a subnet',
   'address is taken by name',
@@ -159,12 +160,14 @@ export function changed(world: World, first: World, { kind, which, how }: Change
     case 'what a network lends': {
       const network = pick([...world.networks.values()], which);
       if (network === undefined) return world;
-      const { adminUp, allowsReservedPairs, broadcastsPairs } = network;
+      const { adminUp, allowsReservedPairs, broadcastsPairs, isolated } = network;
       const next =
         kind === 'what a network lends'
           ? how % 3 === 0
             ? { broadcastsPairs: !broadcastsPairs }
-            : { allowsReservedPairs: !allowsReservedPairs }
+            : how % 3 === 1
+              ? { isolated: !isolated, trustsPhysical: how % 2 === 0 }
+              : { allowsReservedPairs: !allowsReservedPairs }
           : { adminUp: !adminUp };
       return { ...world, networks: having(world.networks, network.id, { ...network, ...next }) };
     }
@@ -197,6 +200,11 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       if (network === undefined) return withPort(world, { ...local, qosPolicy: other(local.qosPolicy) });
       const next = { ...network, qosPolicy: other(network.qosPolicy) };
       return { ...world, networks: having(world.networks, network.id, next) };
+    }
+    case 'role of a port': {
+      const role = pick(roles, how);
+      if (local === undefined || local.cloudOwned || role === undefined) return world;
+      return withPort(world, { ...local, role });
     }
     case 'host':
       return local === undefined ? world : withPort(world, { ...local, host: 'elsewhere' });

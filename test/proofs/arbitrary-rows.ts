@@ -67,6 +67,7 @@ function portsOf(row: Row, network: NetworkId): Port[] {
       mode: 'strict',
       dhcpServer: false,
       cloudOwned: false,
+      role: { kind: 'promiscuous' },
       qosPolicy: null,
       groups: row.strangers.includes(at) ? row.strangerGroups : row.groups,
       host: 'elsewhere',

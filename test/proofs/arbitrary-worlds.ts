@@ -3,6 +3,7 @@
  * groups and rules of all kinds. The pools are small, so identities and addresses often coincide.
  */
 import fc from 'fast-check';
+import type { PortRole } from '../../src/model/records.ts';
 import { type Cidr, cidr, formatCidr, linkLocalOf } from '../../src/net/cidr.ts';
 import { type Mac, macFromBits } from '../../src/net/mac.ts';
 import type {
@@ -136,6 +137,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
         { weight: 11, arbitrary: fc.constant(false) },
         { weight: 1, arbitrary: fc.constant(true) },
       ),
+      role: fc.constantFrom(...roles),
       qosPolicy: qosArbitrary,
       groups: fc.oneof(
         { weight: 4, arbitrary: fc.subarray(groups, { minLength: 1, maxLength: 3 }) },
@@ -145,6 +147,7 @@ function portArbitrary(at: number, networks: readonly NetworkId[]): fc.Arbitrary
     })
     .map((fields) => ({
       ...fields,
+      role: fields.cloudOwned ? ({ kind: 'promiscuous' } as const) : fields.role,
       id: `p${at}` as PortId,
       network,
       mac: rowMac,
@@ -294,6 +297,13 @@ const openArbitrary: fc.Arbitrary<Omit<Rule, 'id'>[]> = fc
       ),
   );
 
+export const roles: readonly PortRole[] = [
+  { kind: 'promiscuous' },
+  { kind: 'isolated' },
+  { kind: 'community', name: 'red' },
+  { kind: 'community', name: 'blue' },
+];
+
 interface Surroundings {
   readonly network: Omit<Network, 'id'>;
   readonly subnets: readonly Cidr[];
@@ -309,6 +319,8 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
     ),
     allowsReservedPairs: fc.constantFrom(false, false, true),
     broadcastsPairs: fc.constantFrom(false, false, false, true),
+    isolated: fc.constantFrom(false, false, true),
+    trustsPhysical: fc.boolean(),
     qosPolicy: qosArbitrary,
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),

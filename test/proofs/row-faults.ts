@@ -15,11 +15,14 @@ function outputKind(port: number): string {
   return port === ports.controller ? 'controller' : 'port';
 }
 
+/** OpenFlow's metadata is one register more. */
+const isRegister = (field: string): boolean => field.startsWith('reg') || field === 'metadata';
+
 /** What an action needs the row to list: the list's name and the value. */
 function needsOf(action: Action): [keyof TableRow, string][] {
   switch (action.type) {
     case 'set_field':
-      return [[action.field.startsWith('reg') ? 'load' : 'rewrite', action.field]];
+      return [[isRegister(action.field) ? 'load' : 'rewrite', action.field]];
     case 'move': {
       const { from, to } = action;
       const same = from.field === to.field && from.offset === to.offset && from.bits === to.bits;

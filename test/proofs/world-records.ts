@@ -23,6 +23,7 @@ function portOf(port: Port): object {
       port_security_enabled: port.mode !== 'off',
       port_security_mode: port.mode === 'mac-only' ? 'mac-only' : 'strict',
       dhcp_trusted: port.dhcpServer,
+      role: port.role,
       qos_policy_id: port.qosPolicy,
       device_owner: port.cloudOwned ? 'network:dhcp' : '',
       'binding:host_id': port.host ?? '',
@@ -48,12 +49,22 @@ function ruleOf({ id, group, direction, family, l4, remote }: Rule): object {
 export function recordsOf(world: World): Map<string, string> {
   const records = new Map<string, string>();
   const put = (key: string, record: object) => records.set(key, JSON.stringify(record));
-  for (const { id, adminUp, allowsReservedPairs, broadcastsPairs, qosPolicy } of world.networks.values())
+  for (const {
+    id,
+    adminUp,
+    allowsReservedPairs,
+    broadcastsPairs,
+    isolated,
+    trustsPhysical,
+    qosPolicy,
+  } of world.networks.values())
     put(
       keys.network(id),
       networkRecord(id, {
         admin_state_up: adminUp,
         allow_reserved_pairs: allowsReservedPairs,
+        ...(isolated ? { isolated } : {}),
+        ...(trustsPhysical ? { trusts_physical: true } : {}),
         address_pairs_forwarding: broadcastsPairs ? 'broadcast' : 'detect',
         qos_policy_id: qosPolicy,
       }),

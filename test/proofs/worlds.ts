@@ -1,6 +1,7 @@
 /**
  * Worlds from short descriptions, for tests that name their cases.
  */
+import type { PortRole } from '../../src/model/records.ts';
 import type { TunnelType, Vtep } from '../../src/model/vtep.ts';
 import type {
   AddressGroup,
@@ -51,6 +52,8 @@ export interface PortText {
   readonly adminUp?: boolean;
   readonly dhcpServer?: boolean;
   readonly service?: boolean;
+  /** `isolated`; means nothing where the network is not isolated. */
+  readonly role?: PortRole;
   /** `here` by default. */
   readonly host?: string | null;
 }
@@ -94,6 +97,8 @@ export interface WorldText {
   /** Whether hosts answer their ports' DHCP requests and router solicitations. */
   readonly dhcp?: boolean;
   readonly allowsReservedPairs?: boolean;
+  readonly isolated?: boolean;
+  readonly trustsPhysical?: boolean;
   /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
   readonly routers?: Readonly<Record<string, RouterText>>;
@@ -123,6 +128,7 @@ export function portFrom(text: PortText): Port {
     mode: text.mode ?? 'strict',
     dhcpServer: text.dhcpServer ?? false,
     cloudOwned: text.service ?? false,
+    role: text.role ?? { kind: 'isolated' },
     qosPolicy: null,
     groups: (text.groups ?? []) as GroupId[],
     host: text.host === undefined ? host : text.host,
@@ -189,6 +195,8 @@ export function worldFrom(text: WorldText): World {
           adminUp: true,
           allowsReservedPairs: text.allowsReservedPairs ?? false,
           broadcastsPairs: false,
+          isolated: text.isolated ?? false,
+          trustsPhysical: text.trustsPhysical ?? false,
           qosPolicy: null,
         },
       ]),

@@ -167,6 +167,8 @@ function setNetwork(pipeline: Pipeline, id: NetworkId): void {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
 }

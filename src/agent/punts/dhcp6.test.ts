@@ -35,6 +35,8 @@ beforeEach(() => {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));

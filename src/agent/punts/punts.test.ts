@@ -53,6 +53,8 @@ beforeEach(() => {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
   facts.networkKeys.set(network, preferredNetworkKey(network));

@@ -46,6 +46,8 @@ beforeEach(() => {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
   facts.mtus.set(network, 1442);

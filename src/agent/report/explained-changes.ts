@@ -5,7 +5,7 @@ import type { ExplainedChange } from '../../model/explanation.ts';
 import { protocolName } from '../../model/protocols.ts';
 import { formatCidr } from '../../net/cidr.ts';
 import { changed, type PolicyChange } from '../../policy/suggestion.ts';
-import type { L4Match, PortId, Rule, World } from '../../policy/world.ts';
+import type { L4Match, NetworkId, PortId, Rule, World } from '../../policy/world.ts';
 
 function layer4Attributes(l4: L4Match): Readonly<Record<string, unknown>> {
   switch (l4.kind) {
@@ -77,17 +77,26 @@ function changeOf(world: World, change: PolicyChange): ExplainedChange {
           ? { port_security_enabled: false, security_groups: [], allowed_address_pairs: [] }
           : { port_security_mode: change.mode },
       );
+    case 'role':
+      return ofPort(change.port, {
+        pvlan_type: change.role.kind,
+        ...(change.role.kind === 'community' ? { pvlan_community: change.role.name } : {}),
+      });
+    case 'not-isolated':
+      return ofNetwork(change.network, { isolated: false });
     case 'port-up':
       return ofPort(change.port, { admin_state_up: true });
     case 'network-up':
-      return {
-        resource: 'network',
-        id: change.network,
-        port: null,
-        attributes: { admin_state_up: true },
-      };
+      return ofNetwork(change.network, { admin_state_up: true });
   }
 }
+
+const ofNetwork = (id: NetworkId, attributes: ExplainedChange['attributes']): ExplainedChange => ({
+  resource: 'network',
+  id,
+  port: null,
+  attributes,
+});
 
 const ofPort = (port: PortId, attributes: ExplainedChange['attributes']): ExplainedChange => ({
   resource: 'port',

@@ -27,6 +27,7 @@ function portNamed(id: string): Port {
     mode: 'strict',
     dhcpServer: false,
     cloudOwned: false,
+    role: { kind: 'promiscuous' },
     groups: [],
     qosPolicy: policy,
     host: null,
@@ -41,6 +42,8 @@ function pipelineWith(meterSpread: number): Pipeline {
     adminUp: true,
     allowsReservedPairs: false,
     broadcastsPairs: false,
+    isolated: false,
+    trustsPhysical: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));

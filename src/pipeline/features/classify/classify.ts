@@ -1,13 +1,13 @@
 /** The first table: which local port sent the packet, and what is known of it. */
-import { rewrite } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
 import type { LocalPort } from '../../local-port.ts';
 import { ctState } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
+import { inOrigin } from '../isolation/roles.ts';
 
 export function classify(local: LocalPort): Draft[] {
-  const { port, up, ofport, key, networkKey, zone, set } = local;
+  const { port, up, ofport, key, networkKey, zone, set, role } = local;
   const from = { in_port: ofport };
   if (!up) return [drop('classify', 'port', from, { reason: 'admin-down', drop: 'egress', port: port.id })];
   const guarded = port.mode !== 'off';
@@ -23,9 +23,9 @@ export function classify(local: LocalPort): Draft[] {
           [register.zone]: zone,
           [register.network]: networkKey,
           ...(set === 0 ? {} : { [register.sourceSet]: set }),
+          [register.origin]: BigInt(ofport) | inOrigin(role).value,
           ...unguarded,
         },
-        actions: [rewrite<'classify'>('metadata', BigInt(ofport))],
         goto: guarded ? after('classify') : after('egressRules'),
       },
       { reason: 'port', port: port.id },

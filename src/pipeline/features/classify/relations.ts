@@ -5,9 +5,12 @@ import type { NetworkId, PortId } from '../../../policy/world.ts';
 import { type IdSpace, idOrZero } from '../../ids.ts';
 import { type LocalPort, localPort, setName } from '../../local-port.ts';
 import type { GuardRelations } from '../guards/relations.ts';
+import { type RoleIds, roleNumber } from '../isolation/roles.ts';
 import type { ClassifyFacts } from './facts.ts';
 
 export interface LocalPortRelations {
+  /** Isolated networks only. */
+  readonly isolated: Relation<NetworkId, true>;
   readonly locals: Relation<PortId, LocalPort>;
   /** Key of each network with a port on this host. */
   readonly networkKeyOf: Relation<NetworkId, NetworkKey>;
@@ -20,10 +23,13 @@ export function declareLocalPorts(
   graph: Dataflow,
   facts: ClassifyFacts,
   { linkLocalsOf, withheldIn }: GuardRelations,
-  sets: IdSpace,
+  ids: RoleIds & { readonly sets: IdSpace },
 ): LocalPortRelations {
   const networksUp = graph.map('networks-up', facts.networks, (_, { adminUp }) =>
     adminUp ? true : undefined,
+  );
+  const isolated = graph.map('isolated-networks', facts.networks, (_, { isolated }) =>
+    isolated ? true : undefined,
   );
   const locals = graph.map('locals', facts.ofports, (id, ofport, read) => {
     const port = read(facts.ports, id);
@@ -39,8 +45,9 @@ export function declareLocalPorts(
       zone,
       networkKey,
       key,
+      role: read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0,
       groups,
-      set: idOrZero(sets, groups),
+      set: idOrZero(ids.sets, groups),
     });
   });
   const localsOf = graph.index('locals-of', locals, (_, local) => [[local.port.network, local] as const]);
@@ -51,5 +58,5 @@ export function declareLocalPorts(
     for (const { networkKey } of members.values()) return networkKey;
     return undefined;
   });
-  return { locals, localsOf, localsByKey, networkKeyOf };
+  return { isolated, locals, localsOf, localsByKey, networkKeyOf };
 }

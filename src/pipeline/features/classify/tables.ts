@@ -3,7 +3,7 @@ import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, sourceSet, flags } = register;
+const { source, zone, network, sourceSet, flags, origin } = register;
 
 export const classifyTables = {
   /** in_port → the sender's key, network and set of groups. */
@@ -11,8 +11,7 @@ export const classifyTables = {
     id: 0,
     match: ['in_port', 'ct_state'],
     bands: { tracked: 200, port: 100, unknown: 0 },
-    load: [source, zone, network, sourceSet, flags],
-    rewrite: ['metadata'],
+    load: [source, zone, network, sourceSet, flags, origin],
     next: [after('classify'), after('egressRules'), 'tunnel_host', 'physical'],
   },
 } as const satisfies Record<string, TableRow>;

@@ -32,7 +32,7 @@ export const forwarding: Feature = {
 
   declare: ({ graph, relations, install }) => {
     const { macHolders, remoteMacHolders, macOwners, macsMoved, localsOf, networkKeyOf, peersOf } = relations;
-    const { segments, outerMacHolders } = relations;
+    const { segments, outerMacHolders, isolated } = relations;
     install(
       graph.map('mac-flows', macHolders, (name, held, read) => {
         const owners = read(macOwners, name);
@@ -68,6 +68,10 @@ export const forwarding: Feature = {
         return flood(network, key, ports, { peers, outside: read(segments, network) !== undefined });
       }),
     );
-    install(graph.map('to-physical-flows', segments, (_, segment) => toPhysical(segment)));
+    install(
+      graph.map('to-physical-flows', segments, (network, segment, read) =>
+        toPhysical(segment, read(isolated, network) === true),
+      ),
+    );
   },
 };

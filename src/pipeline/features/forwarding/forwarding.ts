@@ -57,13 +57,13 @@ const pieces = (from: From) =>
 interface Receiver {
   readonly port?: PortId;
   readonly load: Loads<'l2'>;
-  readonly next: EntryAfter<'forwarding'> | EntryAfter<'ingressRules'>;
+  readonly next: EntryAfter<'forwarding'> | EntryAfter<'ingressRules'> | 'isolation';
 }
 
-const atPort = ({ port, key, set }: LocalPort): Receiver => ({
+const atPort = ({ port, key, set, role }: LocalPort): Receiver => ({
   port: port.id,
   load: { [register.destination]: key, [register.destinationSet]: set },
-  next: port.mode === 'off' ? after('ingressRules') : after('forwarding'),
+  next: role !== 0 ? 'isolation' : port.mode === 'off' ? after('ingressRules') : after('forwarding'),
 });
 
 /** The connection's record names the first port that the packet is for there. */
@@ -74,7 +74,10 @@ const atHost = ({ port, key, peer }: RemotePort): Receiver => ({
 });
 
 /** Nobody's key stands for who gets it there. */
-const atOutside: Receiver = { load: { [register.host]: outside }, next: after('ingressRules') };
+const atOutside = (isolated: boolean): Receiver => ({
+  load: { [register.host]: outside },
+  next: isolated ? 'isolation' : after('ingressRules'),
+});
 
 const inOrder = <P extends LocalPort | RemotePort>(ports: Iterable<P>): P[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
@@ -86,6 +89,10 @@ const oneOfEachHost = (remotes: Iterable<RemotePort>): RemotePort[] => {
     if (!hosts.has(remote.peer.number)) hosts.set(remote.peer.number, remote);
   return [...hosts.values()];
 };
+
+/** Ports of one network. */
+const areIsolated = (ports: readonly (LocalPort | RemotePort)[]): boolean =>
+  ports.some(({ role }) => role !== 0);
 
 const isUp = ({ up }: LocalPort | RemotePort): boolean => up;
 
@@ -106,7 +113,8 @@ type Held = readonly [locals: readonly LocalPort[], remotes: readonly RemotePort
 function toHolders(of: KnownMac, from: From, [locals, remotes, isOutside]: Held): Draft[] {
   const { network, mac } = of;
   const match = { [register.network]: network, eth_dst: mac };
-  const receivers = [...receiversOf(locals, remotes), ...(isOutside ? [atOutside] : [])];
+  const isolated = areIsolated([...locals, ...remotes]);
+  const receivers = [...receiversOf(locals, remotes), ...(isOutside ? [atOutside(isolated)] : [])];
   const known = { ...match, ...ofSenders(from) };
   if (receivers.length === 0) {
     const [down] = inOrder([...locals, ...remotes]);
@@ -184,8 +192,10 @@ export function flood(
   elsewhere: { readonly peers: readonly Peer[]; readonly outside: boolean },
 ): Draft[] {
   const here = receiversOf(members.values(), []);
-  const numbers = [...elsewhere.peers.map(({ number }) => number), ...(elsewhere.outside ? [outside] : [])];
-  const there = numbers.map((number) => branch<'l2'>({ [register.host]: number }, after('ingressRules')));
+  const there = [
+    ...elsewhere.peers.map(({ number }) => branch<'l2'>({ [register.host]: number }, after('ingressRules'))),
+    ...(elsewhere.outside ? toEach([atOutside(areIsolated([...members.values()]))]) : []),
+  ];
   const to = (from: From, actions: readonly ActionOf<'l2'>[]): Draft[] => {
     const match = { [register.network]: key, eth_dst: groupAddress, ...ofSenders(from) };
     return actions.length === 0
@@ -197,12 +207,12 @@ export function flood(
 }
 
 /** MACs that no port here has are somebody's outside. */
-export const toPhysical = ({ network, key }: LocalSegment): Draft[] => [
+export const toPhysical = ({ network, key }: LocalSegment, isolated: boolean): Draft[] => [
   flow(
     'l2',
     'physical',
     { [register.network]: key, ...ofSenders(sentHere) },
-    { load: atOutside.load, goto: atOutside.next },
+    { load: atOutside(isolated).load, goto: atOutside(isolated).next },
     { reason: 'unknown-mac', network },
   ),
 ];

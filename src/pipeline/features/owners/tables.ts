@@ -74,7 +74,7 @@ export const ownerTables = {
   /** By the MAC that claims: who was learned. */
   claimed_macs: { id: 28, match: [], bands: {}, owner: 'switch' },
   /** By destination MAC: who gets the packet. */
-  learned_macs: { id: 36, match: [], bands: {}, owner: 'switch' },
+  learned_macs: { id: 61, match: [], bands: {}, owner: 'switch' },
 } as const satisfies Record<string, TableRow>;
 
 /** Why packets go on, or what happens to them. */

@@ -22,6 +22,7 @@ import { type Draft, drop, flow } from '../../draft.ts';
 import { tagged } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, outside, register } from '../../registers.ts';
+import { inOrigin } from '../isolation/roles.ts';
 import type { LocalSegment } from './relations.ts';
 
 const why = { reason: 'physical' } as const;
@@ -55,25 +56,34 @@ export const fromPatch = (ofport: number): Draft[] => [
 /** Nobody has tracked the packet on this host. */
 const flags = flag.untracked | flag.tunnelled;
 
-export function segmentFlows(segment: LocalSegment): Draft[] {
-  const { network, key, zone, ofport, vlan } = segment;
+/** What comes in; `role` is 0 outside isolated networks. With a MAC, only frames from it. */
+export function inward(segment: LocalSegment, role: number, mac?: Mac): Draft[] {
+  const { network, key, zone, ofport } = segment;
+  const load = {
+    [register.zone]: zone,
+    [register.network]: key,
+    [register.flags]: flags,
+    ...(role === 0 ? {} : { [register.origin]: inOrigin(role) }),
+  };
+  const source = mac === undefined ? {} : { eth_src: macToBits(mac) };
+  return framesOf(segment).map(([frame, actions]) =>
+    flow(
+      'physical',
+      mac === undefined ? 'segment' : 'outerMac',
+      { in_port: ofport, ...frame, ...source },
+      { load, actions, goto: after('egressQos') },
+      { ...why, network },
+    ),
+  );
+}
+
+export function segmentFlows(segment: LocalSegment, role: number): Draft[] {
+  const { network, key, ofport, vlan } = segment;
   const subject = { ...why, network };
   const leaves = { [register.host]: outside, [register.network]: key } as const;
   const tag: readonly ActionOf<'dispatch'>[] = vlan === null ? [] : pushVlan<'dispatch'>(vlan);
   return [
-    ...framesOf(segment).map(([frame, actions]) =>
-      flow(
-        'physical',
-        'segment',
-        { in_port: ofport, ...frame },
-        {
-          load: { [register.zone]: zone, [register.network]: key, [register.flags]: flags },
-          actions,
-          goto: after('egressQos'),
-        },
-        subject,
-      ),
-    ),
+    ...inward(segment, role),
     flow('dispatch', 'physical', leaves, { actions: [...tag, output(ofport)] }, subject),
     drop('dispatch', 'tagged', { ...leaves, ...tagged }, { reason: 'vlan-tagged', drop: 'egress', network }),
   ];

@@ -11,6 +11,7 @@ import type { Zone } from '../../zone.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { NetworkRelations } from '../classify/networks.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
+import { type RoleIds, roleNumber } from '../isolation/roles.ts';
 import type { RoutingFacts } from './facts.ts';
 
 /** A port of a router that carries packets. */
@@ -23,6 +24,8 @@ export interface RouterPort {
   readonly networkKey: NetworkKey;
   /** Undefined for a network without a port here. */
   readonly zone: Zone | undefined;
+  /** As of a local port. */
+  readonly role: number;
   /** The subnets in which it has an address. */
   readonly prefixes: readonly Cidr[];
 }
@@ -50,8 +53,8 @@ export const newRouterIds = (): RouterIds => ({ routers: new IdSpace() });
 export function declareRouting(
   graph: Dataflow,
   facts: ClassifyFacts & RoutingFacts,
-  { subnetsOf, networkKeyOf }: NetworkRelations & LocalPortRelations,
-  { routers: numbers }: RouterIds,
+  { subnetsOf, networkKeyOf, isolated }: NetworkRelations & LocalPortRelations,
+  ids: RouterIds & RoleIds,
 ): RoutingRelations {
   const routerOf = graph.index('router-of', facts.routers, (_, { id, adminUp, ports }) =>
     adminUp ? ports.map((port) => [port, id] as const) : [],
@@ -69,7 +72,8 @@ export function declareRouting(
       .map(({ cidr }) => cidr)
       .filter((cidr) => port.fixedIps.some((ip) => contains(cidr, ip)));
     const zone = isHere ? read(facts.zones, port.network) : undefined;
-    return { router, number: numbers.of(router), port, key, networkKey, zone, prefixes };
+    const role = read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0;
+    return { router, number: ids.routers.of(router), port, key, networkKey, zone, role, prefixes };
   });
   const portsOfRouter = graph.index('ports-of-router', routerPorts, (_, each) => [
     [each.router, each] as const,

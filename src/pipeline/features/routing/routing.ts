@@ -39,6 +39,7 @@ import { after } from '../../positions.ts';
 import { writePuntData } from '../../punt-data.ts';
 import { flag, register } from '../../registers.ts';
 import { type RoutingFault, routingFaultNames, routingFaults } from '../../routing-faults.ts';
+import { byInterface, inOrigin } from '../isolation/roles.ts';
 import { piecesTo } from '../records/remember.ts';
 import { answer } from '../responder/responder.ts';
 import type { RouterPort } from './relations.ts';
@@ -74,12 +75,13 @@ const fresh = { [register.flags]: flag.untracked, [register.host]: 0 } as const;
 const fromNowhere = rewrite<'route'>('in_port_nxm', 0);
 
 /** Where a packet goes that a router sends: by which of its ports, and to whom. */
-function leaveBy({ port, key, networkKey, zone }: RouterPort) {
+function leaveBy({ port, key, networkKey, zone, role }: RouterPort) {
   return {
     load: {
       [register.source]: key,
       [register.network]: networkKey,
       ...(zone === undefined ? {} : { [register.zone]: zone }),
+      [register.origin]: inOrigin(role),
       ...fresh,
     },
     actions: [
@@ -162,7 +164,7 @@ export function ownAddress({ number, port }: RouterPort, ip: Cidr): Draft[] {
 
 /** What leads to a router's port and from it. */
 export function routerPort(of: RouterPort): Draft[] {
-  const { number, port, key, networkKey } = of;
+  const { number, port, key, networkKey, role } = of;
   const to = sentTo(of);
   const why = { reason: 'router', port: port.id } as const;
   const mac = macToBits(port.mac);
@@ -172,7 +174,10 @@ export function routerPort(of: RouterPort): Draft[] {
       'l2',
       'router',
       { [register.network]: networkKey, eth_dst: mac, [register.flags]: sentHere },
-      { load: { [register.destination]: key, [register.destinationSet]: 0 }, goto: after('ingressRules') },
+      {
+        load: { [register.destination]: key, [register.destinationSet]: 0 },
+        goto: role === 0 ? after('ingressRules') : 'isolation',
+      },
       why,
     ),
     drop('l2', 'unknown', sentBy(of), { reason: 'unknown-destination', drop: 'egress', port: port.id }),
@@ -183,7 +188,7 @@ export function routerPort(of: RouterPort): Draft[] {
       'port',
       to,
       {
-        load: { [register.source]: key, ...fresh },
+        load: { [register.source]: key, [register.origin]: inOrigin(role), ...fresh },
         actions: [rewrite<'router_answer'>('eth_src', mac), resubmit<'router_answer'>('l2')],
       },
       { reason: 'echo', port: port.id },
@@ -232,7 +237,7 @@ export function errorsOf(local: LocalPort, meter: number | null): Draft[] {
   if (!local.up || meter === null) return [];
   const actions = [punt<'router_error'>(writePuntData({ kind: 'router-error', ...local }), meter)];
   const why = { reason: 'router-error', port: local.port.id } as const;
-  return [flow('router_error', 'port', { metadata: BigInt(local.ofport) }, { actions }, why)];
+  return [flow('router_error', 'port', { [register.origin]: byInterface(local.ofport) }, { actions }, why)];
 }
 
 const families: readonly Family[] = [4, 6];

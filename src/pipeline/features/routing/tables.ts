@@ -2,7 +2,7 @@
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, destination, flags, copy, host, router, fault } = register;
+const { source, zone, network, destination, flags, copy, host, router, fault, origin } = register;
 
 export const routingTables = {
   /** Router and destination → the port by which the packet leaves the router. The longest prefix wins. */
@@ -24,7 +24,7 @@ export const routingTables = {
       'icmpv6_code',
     ],
     bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 228], none: 1, miss: 0 },
-    load: [source, zone, network, flags, copy, host, fault],
+    load: [source, zone, network, flags, copy, host, fault, origin],
     uses: ['ct_clear', 'dec_ttl'],
     rewrite: [
       'eth_src',
@@ -56,7 +56,7 @@ export const routingTables = {
     id: 58,
     match: [network, destination],
     bands: { port: 100, miss: 0 },
-    load: [source, flags, host],
+    load: [source, flags, host, origin],
     rewrite: ['eth_src'],
     resubmit: ['l2'],
   },
@@ -66,7 +66,7 @@ export const routingTables = {
    */
   router_error: {
     id: 59,
-    match: ['metadata'],
+    match: [origin],
     neutral: 'all',
     bands: { port: 100 },
     output: ['controller'],

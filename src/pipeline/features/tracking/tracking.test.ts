@@ -21,12 +21,13 @@ const port: Port = {
   mode: 'strict',
   dhcpServer: false,
   cloudOwned: false,
+  role: { kind: 'promiscuous' },
   groups: [],
   host: 'here',
   qosPolicy: null,
 };
 const keys = { key: portKeyOf(port), networkKey: networkKeyOf(port.network), zone: zone(1) };
-const place = { up: true, ofport: 1, ...keys, set: 0, groups: '' };
+const place = { up: true, ofport: 1, ...keys, role: 0, set: 0, groups: '' };
 const local = localPort(port, [], [], place);
 const drafts = [...portTracking(local, { 4: false, 6: false }), ...dhcpServerPieces(local)];
 const isPiece = { value: flag.piece, mask: flag.piece };

@@ -11,6 +11,7 @@ import { IdSpace } from '../../ids.ts';
 import type { Zone } from '../../zone.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
+import { type RoleIds, roleNumber } from '../isolation/roles.ts';
 import type { RoutingRelations } from '../routing/relations.ts';
 import type { TunnelFacts } from './facts.ts';
 
@@ -33,6 +34,8 @@ export interface RemotePort {
   readonly networkKey: NetworkKey;
   /** Undefined for a network that a router joins and that has no port here: its ports only get packets. */
   readonly zone: Zone | undefined;
+  /** As of a local port. */
+  readonly role: number;
   readonly macs: readonly Mac[];
   readonly peer: Peer;
 }
@@ -80,8 +83,8 @@ const isSamePeers = (a: Peers, b: Peers): boolean =>
 export function declareTunnels(
   graph: Dataflow,
   facts: ClassifyFacts & TunnelFacts,
-  { locals, networkKeyOf, reachedKeyOf }: LocalPortRelations & RoutingRelations,
-  { hosts }: HostIds,
+  { locals, networkKeyOf, isolated, reachedKeyOf }: LocalPortRelations & RoutingRelations,
+  ids: HostIds & RoleIds,
   here: string,
 ): TunnelRelations {
   const peers = graph.map(
@@ -95,7 +98,7 @@ export function declareTunnels(
         const ofport = read(facts.tunnels, type);
         return ofport === undefined
           ? []
-          : [{ name, number: hosts.of(tunnelName(type, address)), address, type, ofport }];
+          : [{ name, number: ids.hosts.of(tunnelName(type, address)), address, type, ofport }];
       });
       return found.length === 0 ? undefined : found;
     },
@@ -113,7 +116,8 @@ export function declareTunnels(
     const zone = isHere ? read(facts.zones, port.network) : undefined;
     if (networkKey === undefined || key === undefined || (isHere && zone === undefined)) return undefined;
     const up = port.adminUp && read(facts.networks, port.network)?.adminUp === true;
-    return { port, up, key, networkKey, zone, macs: macsOf(port), peer };
+    const role = read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0;
+    return { port, up, key, networkKey, zone, role, macs: macsOf(port), peer };
   });
   const remotesOf = graph.index('remotes-of', remotes, (_, remote) => [
     [remote.port.network, remote] as const,

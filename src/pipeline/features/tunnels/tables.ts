@@ -3,7 +3,7 @@ import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, zone, network, flags, host, router } = register;
+const { source, zone, network, flags, host, router, origin } = register;
 
 export const tunnelTables = {
   /** Outer source → the number of the host. */
@@ -21,7 +21,7 @@ export const tunnelTables = {
     id: 33,
     match: [host, 'tun_id', 'tun_metadata0', 'eth_src'],
     bands: { router: 320, key: 300, routerMac: 250, mac: 200, unguarded: 150, network: 100, unknown: 0 },
-    load: [source, zone, network, flags, host, router],
+    load: [source, zone, network, flags, host, router, origin],
     next: [after('egressQos')],
   },
 } as const satisfies Record<string, TableRow>;

@@ -18,6 +18,7 @@ import { type Draft, drop, flow, type MatchIn, type Priority } from '../../draft
 import { address } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
+import { inOrigin } from '../isolation/roles.ts';
 import type { RouterPort } from '../routing/relations.ts';
 import type { Peer, RemotePort, RemotePorts } from './peers.ts';
 
@@ -67,7 +68,7 @@ type Sign = Pick<MatchIn<'tunnel_sender'>, typeof register.host | 'tun_metadata0
 
 /** None in a network without a port here: nobody here could hear the sender. */
 function senderFlow(
-  { port, key, networkKey, zone }: Pick<RemotePort, 'port' | 'key' | 'networkKey' | 'zone'>,
+  { port, key, networkKey, zone, role }: Pick<RemotePort, 'port' | 'key' | 'networkKey' | 'zone' | 'role'>,
   band: Priority<'tunnel_sender'>,
   sign: Sign,
   router?: number,
@@ -82,6 +83,7 @@ function senderFlow(
         [register.source]: key,
         [register.zone]: zone,
         [register.network]: networkKey,
+        ...(role === 0 ? {} : { [register.origin]: inOrigin(role) }),
         [register.flags]: flags,
         [register.host]: 0,
         ...(router === undefined ? {} : { [register.router]: router }),
