@@ -70,6 +70,8 @@ export interface PortBinding extends BindingDraft {
   readonly left: boolean;
   /** The revision of the record of a host that was dead when it was to be bound. */
   readonly silent: number | undefined;
+  /** See `InactiveBinding`. */
+  readonly made: number | undefined;
 }
 
 /** The revision of the record of a host that is dead now; undefined for live and for unknown hosts. */
@@ -88,13 +90,14 @@ export function statusOf(port: Placed, held: BindingRecord | undefined): 'ACTIVE
   return held?.status === 'ACTIVE' && held.host === holderOf(port, held) ? 'ACTIVE' : 'DOWN';
 }
 
-const shownOf = ({ host, vnic_type, profile: noted, left, silent }: InactiveBinding): PortBinding => ({
+const shownOf = ({ host, vnic_type, profile: noted, left, silent, made }: InactiveBinding): PortBinding => ({
   host,
   vnic_type,
   profile: noted,
   active: false,
   left: left === true,
   silent,
+  made,
 });
 
 /** The active one first. */
@@ -108,6 +111,7 @@ export function bindingsOf(port: PortRecord, held: BindingRecord | undefined): r
     active: true,
     left: false,
     silent: port.silent_host,
+    made: undefined,
   };
   return [active, ...others.filter(({ host }) => host !== active.host)];
 }
@@ -131,12 +135,13 @@ function withBindings(port: PortRecord, bindings: readonly PortBinding[]): PortR
   const active = bindings.find((binding) => binding.active);
   const inactive = bindings
     .filter((binding) => !binding.active)
-    .map(({ host, vnic_type, profile: noted, left, silent }) => ({
+    .map(({ host, vnic_type, profile: noted, left, silent, made }) => ({
       host,
       vnic_type,
       profile: noted,
       ...(left ? { left: true as const } : {}),
       ...(silent === undefined ? {} : { silent }),
+      ...(made === undefined ? {} : { made }),
     }));
   return {
     ...withoutBindingNotes(port),
@@ -165,7 +170,15 @@ export function withNewBinding(
   const active = present.every((binding) => !binding.active);
   return withBindings(port, [
     ...present,
-    { host, vnic_type, profile: noted, active, left: false, silent: silentAt(host) },
+    {
+      host,
+      vnic_type,
+      profile: noted,
+      active,
+      left: false,
+      silent: silentAt(host),
+      made: active ? undefined : port.revision_number,
+    },
   ]);
 }
 

@@ -125,6 +125,8 @@ export interface InactiveBinding {
   readonly left?: true;
   /** As `silent_host`. */
   readonly silent?: number;
+  /** The port's revision number when the binding was made: tells an attempt to move from the one before. */
+  readonly made?: number;
 }
 
 /** Attributes without effect here (port-notes.ts); absent or null for nothing. */

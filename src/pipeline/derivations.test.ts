@@ -151,6 +151,7 @@ const changes = {
 /** Each relation ran so often; relations that are not named did not run at all. */
 const joined = {
   'link-local-names': 1,
+  arrivals: 1,
   'cloud-ports-of': 1,
   'dhcp-servers': 1,
   'unguarded-of': 1,
@@ -218,6 +219,7 @@ const ruledByPort = { ...ruled, 'port-verdicts': 20, 'port-verdicts-installed': 
 
 const plugged = {
   'link-local-names': 1,
+  arrivals: 1,
   'cloud-ports-of': 1,
   'dhcp-servers': 1,
   'unguarded-of': 1,
@@ -226,6 +228,7 @@ const plugged = {
   'solicitation-flows': 1,
   locals: 1,
   'locals-of': 1,
+  'peers-of': 1,
   'locals-by-key': 1,
   'network-key-of': 1,
   'mac-holders': 1,

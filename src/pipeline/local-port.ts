@@ -35,7 +35,19 @@ export interface LocalPort {
   /** Of these what it may speak for: the addresses that it has by name, and prefixes less what is reserved. */
   readonly named: readonly Pair[];
   readonly prefixes: readonly Pair[];
+  /** Undefined while it stays. */
+  readonly moving?: LocalMove;
 }
+
+/** A port here that is about to move: from this host, or to it. Until it has announced itself, it is on the other host. */
+export interface LocalMove {
+  readonly side: 'leaving' | 'arriving';
+  /** Number of the arrival. */
+  readonly number: number;
+}
+
+/** Whether it is plugged here but is still on another host, by the store. */
+export const isArriving = ({ moving }: Pick<LocalPort, 'moving'>): boolean => moving?.side === 'arriving';
 
 /** Whether it carries packets and is held to its addresses and rules. */
 export const isGuarded = ({ up, port }: LocalPort): boolean => up && port.mode !== 'off';
@@ -86,7 +98,10 @@ export function localPort(
   port: Port,
   linkLocals: Iterable<LinkLocal>,
   withheld: readonly Cidr[],
-  place: Pick<LocalPort, 'up' | 'ofport' | 'key' | 'networkKey' | 'zone' | 'role' | 'set' | 'groups'>,
+  place: Pick<
+    LocalPort,
+    'up' | 'ofport' | 'key' | 'networkKey' | 'zone' | 'role' | 'set' | 'groups' | 'moving'
+  >,
 ): LocalPort {
   const macs = macsOf(port);
   const held = distinct([

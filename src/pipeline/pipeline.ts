@@ -7,6 +7,7 @@ import { forwarding } from './features/forwarding/feature.ts';
 import { guards } from './features/guards/feature.ts';
 import { ingressGuards } from './features/ingress-guard/feature.ts';
 import { isolation } from './features/isolation/feature.ts';
+import { moves } from './features/moves/feature.ts';
 import { owners } from './features/owners/feature.ts';
 import { physical } from './features/physical/feature.ts';
 import { qos } from './features/qos/feature.ts';
@@ -35,4 +36,5 @@ export const features: readonly Feature[] = [
   records,
   delivery,
   routing,
+  moves,
 ];

@@ -63,7 +63,21 @@ export const flag = {
   learned: 64,
   /** Of an announcement: another one for the MAC was learned a moment ago. */
   held: 128,
+  /** The sender is about to move between hosts: it is asked whether it is on this one yet, or still. */
+  moving: 256,
 } as const;
+
+/** Replaces all flags but those that the rest of the packet's way must still see. */
+export const onlyFlags = (value: number) => ({ value, mask: (0xffff_ffff & ~flag.moving) >>> 0 });
+
+/** The bits above the flags: the number of the arrival that the switch has learned of sender or receiver. 0 for none. */
+export const arrivalBits = { offset: 16, bits: 16, mask: 0xffff_0000 } as const;
+
+/** Matches, and loads, the number of an arrival. */
+export const ofArrival = (number: number) => ({
+  value: (number << arrivalBits.offset) >>> 0,
+  mask: arrivalBits.mask,
+});
 
 /** In `register.host`: the packet leaves for the physical network. No host has this number (features/tunnels/peers.ts). */
 export const outside = 0xffff_ffff;

@@ -11,6 +11,8 @@ import { declareForwarding, type ForwardingRelations } from './features/forwardi
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
 import { newRoleIds, type RoleIds } from './features/isolation/roles.ts';
+import { type ArrivalRelations, declareArrivals } from './features/moves/arrivals.ts';
+import { declareMoves, type MoveRelations } from './features/moves/relations.ts';
 import { declareOwners, type OwnerRelations } from './features/owners/relations.ts';
 import { declarePhysical, type PhysicalRelations } from './features/physical/relations.ts';
 import { declareQos, newQosIds, type QosIds, type QosRelations } from './features/qos/budgets.ts';
@@ -38,7 +40,9 @@ export interface Relations
     QosRelations,
     TunnelRelations,
     RoutingRelations,
-    PhysicalRelations {}
+    PhysicalRelations,
+    ArrivalRelations,
+    MoveRelations {}
 
 export interface Ids extends GroupIds, QosIds, HostIds, RouterIds, RoleIds {}
 
@@ -65,7 +69,9 @@ export function declareRelations(
 ): Relations {
   const networks = declareNetworks(graph, facts);
   const guards = declareGuards(graph, facts, networks);
-  const ports = { ...networks, ...declareLocalPorts(graph, facts, guards, ids) };
+  const arrivals = declareArrivals(graph, facts);
+  const locals = declareLocalPorts(graph, facts, guards, arrivals.arrivals, ids, host);
+  const ports = { ...networks, ...locals };
   const routing = declareRouting(graph, facts, ports, ids);
   const forwarding = declareForwarding(graph, ports);
   const owners = declareOwners(graph, facts);
@@ -74,7 +80,8 @@ export function declareRelations(
   const groups = declareGroups(graph, facts, { ...ports, ...responder, ...routing }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
-  const tunnels = declareTunnels(graph, facts, { ...ports, ...routing }, ids, host);
+  const tunnels = declareTunnels(graph, facts, { ...ports, ...routing, ...arrivals }, ids, host);
+  const moves = declareMoves(graph, { ...ports, ...arrivals, ...tunnels });
   const physical = declarePhysical(graph, facts, ports, host);
   return {
     ...guards,
@@ -89,5 +96,7 @@ export function declareRelations(
     ...tunnels,
     ...routing,
     ...physical,
+    ...arrivals,
+    ...moves,
   };
 }

@@ -9,6 +9,7 @@ import { type forwardingReasons, forwardingTables } from './features/forwarding/
 import { type guardReasons, guardTables } from './features/guards/tables.ts';
 import { type ingressGuardReasons, ingressGuardTables } from './features/ingress-guard/tables.ts';
 import { type isolationReasons, isolationTables } from './features/isolation/tables.ts';
+import { type moveReasons, moveTables } from './features/moves/tables.ts';
 import { type ownerReasons, ownerTables } from './features/owners/tables.ts';
 import { type physicalReasons, physicalTables } from './features/physical/tables.ts';
 import { type qosReasons, qosTables } from './features/qos/tables.ts';
@@ -37,6 +38,7 @@ export const tables = {
   ...recordTables,
   ...deliveryTables,
   ...routingTables,
+  ...moveTables,
 } as const satisfies Record<string, TableRow>;
 
 /** The reasons of flows that are no drops. Those of drops are in policy/drop-reasons.ts, since the evaluator has them too. */
@@ -56,7 +58,8 @@ export type PassReason =
   | keyof typeof ingressGuardReasons
   | keyof typeof recordReasons
   | keyof typeof deliveryReasons
-  | keyof typeof routingReasons;
+  | keyof typeof routingReasons
+  | keyof typeof moveReasons;
 
 export type TableName = keyof typeof tables;
 type Row<T extends TableName> = (typeof tables)[T];

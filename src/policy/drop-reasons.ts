@@ -48,6 +48,8 @@ export const dropReasons = {
   'unknown-vlan':
     'from a physical network, of a VLAN (or without a tag) that no network with a port here has',
   'physical-spoof': 'from a physical network, with the MAC of a port of this host as its source',
+  'not-arrived': 'from a host that the port is to move to, before the port has announced itself there',
+  'moved-away': 'from the host that a port leaves, after it has announced itself on another one',
   'no-flow': 'no flow of a table matched: please report it',
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ip, mac, net } from '../../test/lib/frames.ts';
 import { preferredPortKey } from '../model/numbers.ts';
-import type { PortRecord, SecurityGroupRuleRecord } from '../model/records.ts';
+import type { InactiveBinding, PortRecord, SecurityGroupRuleRecord } from '../model/records.ts';
 import { portOf, recordedLinkLocalOf, ruleOf } from './records.ts';
 
 const standard = {
@@ -74,12 +74,36 @@ describe('ports', () => {
     expect(portOf(portRecord({ device_owner: 'compute:nova' }))?.mode).toBe('mac-only');
   });
 
-  test('the host that has the port wins over the host that was asked for', () => {
+  test('the host that was asked for wins over one that has it plugged, as while it moves', () => {
     const asked = portRecord({ 'binding:host_id': 'asked' });
     expect(portOf(asked)?.host).toBe('asked');
-    expect(portOf(asked, { host: 'bound', status: 'ACTIVE' })?.host).toBe('bound');
+    expect(portOf(asked, { host: 'bound', status: 'ACTIVE' })?.host).toBe('asked');
+    expect(portOf(portRecord({}), { host: 'bound', status: 'ACTIVE' })?.host).toBe('bound');
     expect(portOf(asked, { host: 'bound', status: 'DOWN' })?.host).toBe('asked');
     expect(portOf(portRecord({}), { host: 'bound', status: 'DOWN' })?.host).toBeNull();
+  });
+
+  test('a port arrives at the host of its only waiting binding, and each attempt has a number', () => {
+    const arrivalAt = (...inactive_bindings: readonly Partial<InactiveBinding>[]) =>
+      portOf(
+        portRecord({
+          'binding:host_id': 'a',
+          inactive_bindings: inactive_bindings.map((of) => ({
+            host: 'b',
+            vnic_type: 'normal',
+            profile: {},
+            ...of,
+          })),
+        }),
+      )?.arrival;
+    expect(arrivalAt()).toBeUndefined();
+    expect(arrivalAt({ left: true })).toBeUndefined();
+    expect(arrivalAt({}, { host: 'c' })).toBeUndefined();
+    expect(arrivalAt({ made: 3 }, { host: 'c', left: true })?.host).toBe('b');
+    const numbers = [1, 2, 3].map((made) => arrivalAt({ made })?.number ?? 0);
+    expect(new Set(numbers).size).toBe(3);
+    for (const number of numbers) expect(number > 0 && number <= 0xffff).toBe(true);
+    expect(arrivalAt({ made: 1 })?.number).toBe(numbers[0]);
   });
 });
 

@@ -2,6 +2,8 @@
  * Turns store records into the world of policy: parses texts, turns Neutron's names into numbers, resolves defaults.
  * A record that cannot be read gives null, so that one broken record neither opens nor stops anything else.
  */
+
+import { preferredNumber } from '../base/hash.ts';
 import { protocolNumber } from '../model/protocols.ts';
 import type {
   AddressGroupRecord,
@@ -25,6 +27,7 @@ import { protocols } from '../net/packet/transport.ts';
 import type {
   AddressGroup,
   AddressGroupId,
+  Arrival,
   Group,
   GroupId,
   GuardMode,
@@ -117,9 +120,22 @@ function roleOf(record: PortRecord): PortRole {
   return record.role ?? { kind: 'isolated' };
 }
 
+/** Arrivals have 16 bits of a register. 0 means none. */
+const arrivalNumbers = { lowest: 1, highest: 0xffff };
+
+/** The only host that the port may move to. Of several, none is known to be the one. */
+function arrivalOf(record: PortRecord): Arrival | null {
+  const waiting = (record.inactive_bindings ?? []).filter(({ left }) => left !== true);
+  const [binding] = waiting;
+  if (binding === undefined || waiting.length > 1 || record['binding:host_id'] === '') return null;
+  const { host, made = 0 } = binding;
+  const number = preferredNumber(`${record.id}|${host}|${made}`, arrivalNumbers);
+  return { host, number };
+}
+
 /**
- * The host that has the port plugged in wins over the host that a caller asked for; a host that gave it up does not
- * count. An address that does not parse is left out.
+ * The host that a caller asked for has the port. Without one, the host that plugged it last has it, unless that one gave it
+ * up. An address that does not parse is left out.
  */
 export function portOf(record: PortRecord, binding?: BindingRecord): Port | null {
   const mac = parseMac(record.mac_address);
@@ -136,6 +152,8 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     if (ip !== null && pairMac !== null) pairs.push({ mac: pairMac, ip });
   }
   const asked = record['binding:host_id'];
+  const holder = binding?.status === 'ACTIVE' ? binding.host : null;
+  const arrival = arrivalOf(record);
   return {
     id: record.id as PortId,
     network: record.network_id as NetworkId,
@@ -149,7 +167,8 @@ export function portOf(record: PortRecord, binding?: BindingRecord): Port | null
     role: roleOf(record),
     groups: record.security_groups.map((group) => group as GroupId),
     qosPolicy: qosPolicyIdOf(record),
-    host: binding?.status === 'ACTIVE' ? binding.host : asked === '' ? null : asked,
+    host: asked === '' ? holder : asked,
+    ...(arrival === null ? {} : { arrival }),
   };
 }
 

@@ -51,7 +51,7 @@ export type StepReason = keyof typeof stepReasons;
 
 /** The stages of a walk, in the order of a packet, and what each looks at. */
 export const stages = {
-  port: 'whether the port and its network are up',
+  port: 'whether the port and its network are up, and the port is on this host',
   'egress-guard': 'what the sender may claim to be',
   'egress-connection': "the packet's connection, at the sender",
   'egress-rules': "the rules of the sender's security groups",

@@ -20,6 +20,7 @@ import { isAnsweredDhcp, isAnsweredSolicitation } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
 import { mayGet, mayLeave, mayReach, outerSender, type SenderRole } from './isolation.ts';
+import { arrivalOf, asAnnounced, notSentFrom } from './moves.ts';
 import {
   icmpv6TypeOf,
   isDhcpFromServer,
@@ -219,6 +220,8 @@ class Walking {
       pass(passage, sender.id, 'responder', 'answered', { address: reply.address });
       return this.end(passed, reply);
     }
+    const notHere = notSentFrom(this.#world, host, sender, subject.frame);
+    if (notHere !== null) return this.end(dropped(drop(passage, sender.id, 'port', notHere)));
     return this.end(this.#forward({ host, onlyHere }, sender, subject, passage));
   }
 
@@ -424,7 +427,8 @@ class Walking {
 /** The sending port, when it may send at all. */
 function senderOf(world: World, { host, port: id, from = host }: Where): Port | null {
   const port = world.ports.get(id);
-  if (port === undefined || port.host !== from || !port.adminUp) return null;
+  if (port === undefined || !port.adminUp) return null;
+  if (port.host !== from && arrivalOf(world, port)?.host !== from) return null;
   return world.networks.get(port.network)?.adminUp === true ? port : null;
 }
 
@@ -440,11 +444,12 @@ function subjectOf(first: Frame, frames: readonly Frame[]): Subject {
  * pass the sender's guard by itself, and tracking then judges the whole. A piece whose others are missing never
  * passes connection tracking.
  */
-export function walk(world: World, where: Where, trackers: Trackers, pieces: Pieces): Walk {
+export function walk(given: World, where: Where, trackers: Trackers, pieces: Pieces): Walk {
+  const world = asAnnounced(given);
   const steps: Step[] = [];
   const nothing = { steps, receivers: new Map<PortId, Outcome>(), reply: null, physical: null, trackers };
   const first = parseFrame(pieces[0]);
-  const port = senderOf(world, where);
+  const port = senderOf(given, where);
   const here = { host: where.host, steps };
   const refuse = (reason: DropReason): Walk => ({
     ...nothing,

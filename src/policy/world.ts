@@ -71,6 +71,13 @@ export interface Pair {
 /** strict: its pairs only. mac-only: any address from its own MACs. off: any frame, no security groups. */
 export type GuardMode = 'strict' | 'mac-only' | 'off';
 
+/** Where a port may appear beside its host, because it is about to move there. */
+export interface Arrival {
+  readonly host: string;
+  /** In [1, 65535]: tells one attempt to move from the next. */
+  readonly number: number;
+}
+
 export interface Port {
   readonly id: PortId;
   readonly network: NetworkId;
@@ -90,6 +97,8 @@ export interface Port {
   readonly qosPolicy: QosPolicyId | null;
   /** The host that has it, or that is asked to; null when there is none. */
   readonly host: string | null;
+  /** Absent while it is not about to move. */
+  readonly arrival?: Arrival;
 }
 
 export interface Group {
@@ -197,4 +206,6 @@ export interface World {
   readonly vteps: ReadonlyMap<string, Vtep>;
   /** The physical networks that each host is bridged to. */
   readonly bridged: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Ports that have announced themselves where they arrive. Switches learn it; no record says it. */
+  readonly announced?: ReadonlySet<PortId>;
 }

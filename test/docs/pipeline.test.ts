@@ -89,7 +89,10 @@ const world: World = {
     ]),
   ),
   ports: new Map(
-    [...base.ports].map(([id, port]) => [id, id === 'web' ? { ...port, qosPolicy: gold.id } : port]),
+    [...base.ports].map(([id, port]) => {
+      if (id === 'web') return [id, { ...port, qosPolicy: gold.id }];
+      return [id, id === 'lab' ? { ...port, arrival: { host: 'elsewhere', number: 5 } } : port];
+    }),
   ),
 };
 const plugged = new Map([

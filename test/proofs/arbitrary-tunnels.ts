@@ -18,6 +18,12 @@ const vtepArbitrary: fc.Arbitrary<Vtep> = fc.record({
 const inTurn = (port: Port, at: number): Port =>
   port.host === 'elsewhere' ? { ...port, host: others[at % 2] ?? null } : port;
 
+/** Every third port is about to move: from this host or to it. */
+export const aboutToMove = (port: Port, at: number): Port => {
+  if (at % 3 !== 1 || port.host === null) return port;
+  return { ...port, arrival: { host: port.host === host ? 'elsewhere' : host, number: at + 1 } };
+};
+
 /** Worlds with tunnel endpoints, where ports of other hosts are on two. */
 export const tunnelledWorld: fc.Arbitrary<World> = fc
   .tuple(
@@ -27,6 +33,6 @@ export const tunnelledWorld: fc.Arbitrary<World> = fc
   )
   .map(([world, vteps, tunnelled]) => ({
     ...world,
-    ports: new Map([...world.ports].map(([id, port], at) => [id, inTurn(port, at)])),
+    ports: new Map([...world.ports].map(([id, port], at) => [id, aboutToMove(inTurn(port, at), at)])),
     vteps: new Map(Object.entries(vteps).filter(([name]) => tunnelled.includes(name))),
   }));

@@ -58,7 +58,9 @@ export class Driver {
 
   /** The ports that a world has on this host, in its order: the first is plugged into the first socket. */
   static localPorts(world: World): PortId[] {
-    return [...world.ports.values()].filter((port) => port.host === host).map((port) => port.id);
+    return [...world.ports.values()]
+      .filter((port) => port.host === host || port.arrival?.host === host)
+      .map((port) => port.id);
   }
 
   /** Another world: no connection of the one before is left. */

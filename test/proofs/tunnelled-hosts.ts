@@ -43,6 +43,9 @@ interface Side {
   readonly sockets: readonly Socket[];
 }
 
+/** The socket of a port on the host that it may move to. */
+export const arrivalSocket = (port: PortId): PortId => `${port} arriving` as PortId;
+
 export type TextOf = (frame: Buffer) => string;
 
 export interface Tunnelling {
@@ -158,12 +161,15 @@ export class TunnelledHosts {
     for (const name of hostNames) {
       const { installed, at, sockets: free } = this.#side(name);
       const ofports = new Map<PortId, number>();
-      const locals = [...world.ports.values()].filter((port) => port.host === name);
-      for (const [place, { id }] of locals.entries()) {
+      const locals = [...world.ports.values()].filter(
+        (port) => port.host === name || port.arrival?.host === name,
+      );
+      for (const [place, port] of locals.entries()) {
+        const { id } = port;
         const socket = free[place];
         if (socket === undefined)
           throw new Error(`a world of ${locals.length} ports is too large for a host`);
-        plugged.set(id, [name, socket]);
+        plugged.set(port.host === name ? id : arrivalSocket(id), [name, socket]);
         ofports.set(id, socket.ofport);
       }
       const patches = new Map([[physicalNetwork, patchOfport]]);

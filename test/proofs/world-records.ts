@@ -27,6 +27,13 @@ function portOf(port: Port): object {
       qos_policy_id: port.qosPolicy,
       device_owner: port.cloudOwned ? 'network:dhcp' : '',
       'binding:host_id': port.host ?? '',
+      ...(port.arrival === undefined
+        ? {}
+        : {
+            inactive_bindings: [
+              { host: port.arrival.host, vnic_type: 'normal', profile: {}, made: port.arrival.number },
+            ],
+          }),
     },
   });
 }

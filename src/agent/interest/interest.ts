@@ -171,13 +171,21 @@ export class Interest {
     return new Set([...this.#ownInterfaces(plugged).values()].map(({ network }) => network));
   }
 
-  /** Plugged ports that the store knows and that no caller has requested for another host. */
+  /** Its flows are here before it comes. */
+  #arrivesHere(id: PortId, network: NetworkId): boolean {
+    const { facts } = this.#options.pipeline;
+    const isTunnelled = facts.networks.get(network)?.physical === undefined;
+    return isTunnelled && facts.ports.get(id)?.arrival?.host === this.#options.host;
+  }
+
+  /** Plugged ports that the store knows, less those that a caller has requested for another host alone. */
   #ownInterfaces(plugged: ReadonlyMap<PortId, PluggedInterface>): Map<PortId, OwnInterface> {
     const own = new Map<PortId, OwnInterface>();
     for (const [id, each] of plugged) {
       const network = this.topology.networkOf(id);
       const requested = this.topology.requestedHost(id);
-      if (network !== undefined && (requested === '' || requested === this.#options.host))
+      if (network === undefined) continue;
+      if (requested === '' || requested === this.#options.host || this.#arrivesHere(id, network))
         own.set(id, { ...each, network });
     }
     return own;

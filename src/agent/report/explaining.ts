@@ -8,6 +8,7 @@ import type { Mac } from '../../net/mac.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { type ConntrackEntry, parseConntrack } from '../../ovsdb/index.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
+import { isArriving } from '../../pipeline/local-port.ts';
 import { keysOf } from '../../pipeline/record.ts';
 import { worldOf } from '../../pipeline/world-of.ts';
 import {
@@ -45,11 +46,15 @@ export async function explainPacket(
 ): Promise<Explanation | null> {
   const { facts } = pipeline;
   const known = facts.ports.get(port);
-  const isHere = facts.ofports.get(port) !== undefined;
+  const isPlugged = (id: PortId): boolean => {
+    const local = pipeline.relations.locals.get(id);
+    return local !== undefined ? !isArriving(local) : facts.ofports.get(id) !== undefined;
+  };
+  const isHere = isPlugged(port);
   if (known === undefined || isHere !== (from === undefined)) return null;
   const zone = facts.zones.get(known.network);
   const dump = zone === undefined ? '' : await connections(zone);
-  const world = asPlugged(worldOf(facts, host), host, (id) => facts.ofports.get(id) !== undefined);
+  const world = asPlugged(worldOf(facts, host), host, isPlugged);
   const tracker = trackerOf(pipeline, world, known.network, zone, dump ?? '');
   const where = { host, port, onlyHere: true, ...(from === undefined ? {} : { from }) };
   const trackers = new Map([[host, tracker]]);

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { reasonOf } from '../../base/errors.ts';
 import type { AskRecord } from '../../model/records.ts';
 import type { Pipeline } from '../../pipeline/flow-derivation.ts';
+import { isArriving } from '../../pipeline/local-port.ts';
 import type { Store } from '../../store/contract.ts';
 import type { Cutter } from '../connections/cutter.ts';
 import type { Flows } from '../flows/flows.ts';
@@ -87,7 +88,7 @@ export class Report {
     const { pipeline, interest, rounds } = this.#options;
     this.life.refresh();
     const locals = [...pipeline.relations.locals.entries()];
-    const up = locals.filter(([, { port }]) => port.adminUp).map(([id]) => id);
+    const up = locals.filter(([, local]) => local.port.adminUp && !isArriving(local)).map(([id]) => id);
     try {
       await this.#bindings.report(new Set(up));
       await interest.releaseZones();

@@ -11,7 +11,8 @@ export function classify(local: LocalPort): Draft[] {
   const from = { in_port: ofport };
   if (!up) return [drop('classify', 'port', from, { reason: 'admin-down', drop: 'egress', port: port.id })];
   const guarded = port.mode !== 'off';
-  const unguarded = port.mode === 'strict' ? {} : { [register.flags]: flag.unguarded };
+  const flags =
+    (port.mode === 'strict' ? 0 : flag.unguarded) | (local.moving === undefined ? 0 : flag.moving);
   return [
     flow(
       'classify',
@@ -24,7 +25,7 @@ export function classify(local: LocalPort): Draft[] {
           [register.network]: networkKey,
           ...(set === 0 ? {} : { [register.sourceSet]: set }),
           [register.origin]: BigInt(ofport) | inOrigin(role).value,
-          ...unguarded,
+          ...(flags === 0 ? {} : { [register.flags]: flags }),
         },
         goto: guarded ? after('classify') : after('egressRules'),
       },

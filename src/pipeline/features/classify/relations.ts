@@ -1,7 +1,7 @@
 /** The ports of this host with all that their flows need. No flows here. */
 import type { Dataflow, Relation } from '../../../base/dataflow.ts';
 import type { NetworkKey } from '../../../model/numbers.ts';
-import type { NetworkId, PortId } from '../../../policy/world.ts';
+import type { Arrival, NetworkId, PortId } from '../../../policy/world.ts';
 import { type IdSpace, idOrZero } from '../../ids.ts';
 import { type LocalPort, localPort, setName } from '../../local-port.ts';
 import type { GuardRelations } from '../guards/relations.ts';
@@ -23,7 +23,9 @@ export function declareLocalPorts(
   graph: Dataflow,
   facts: ClassifyFacts,
   { linkLocalsOf, withheldIn }: GuardRelations,
+  arrivals: Relation<PortId, Arrival>,
   ids: RoleIds & { readonly sets: IdSpace },
+  here: string,
 ): LocalPortRelations {
   const networksUp = graph.map('networks-up', facts.networks, (_, { adminUp }) =>
     adminUp ? true : undefined,
@@ -39,6 +41,8 @@ export function declareLocalPorts(
     const zone = read(facts.zones, port.network);
     if (key === undefined || networkKey === undefined || zone === undefined) return undefined;
     const groups = port.mode === 'off' ? '' : setName(port.groups);
+    const arrival = read(arrivals, id);
+    const side = arrival?.host === here ? 'arriving' : 'leaving';
     return localPort(port, read(linkLocalsOf, id)?.values() ?? [], read(withheldIn, port.network) ?? [], {
       up: port.adminUp && read(networksUp, port.network) === true,
       ofport,
@@ -48,6 +52,7 @@ export function declareLocalPorts(
       role: read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0,
       groups,
       set: idOrZero(ids.sets, groups),
+      ...(arrival === undefined ? {} : { moving: { side, number: arrival.number } }),
     });
   });
   const localsOf = graph.index('locals-of', locals, (_, local) => [[local.port.network, local] as const]);

@@ -1,4 +1,5 @@
 /** Which ports of the network a packet goes to. */
+import type { Read } from '../../../base/dataflow.ts';
 import { type Mac, macToBits } from '../../../net/mac.ts';
 import type { NetworkId, PortId } from '../../../policy/world.ts';
 import type { Feature } from '../../feature.ts';
@@ -6,6 +7,7 @@ import type { RemotePorts } from '../tunnels/peers.ts';
 import {
   flood,
   forwardingDefaults,
+  type IsMoving,
   toLearned,
   toPhysical,
   unicast,
@@ -32,18 +34,23 @@ export const forwarding: Feature = {
 
   declare: ({ graph, relations, install }) => {
     const { macHolders, remoteMacHolders, macOwners, macsMoved, localsOf, networkKeyOf, peersOf } = relations;
-    const { segments, outerMacHolders, isolated } = relations;
+    const { segments, outerMacHolders, isolated, moves } = relations;
+    const isMovingBy =
+      (read: Read): IsMoving =>
+      (port) =>
+        read(moves, port) !== undefined;
     install(
       graph.map('mac-flows', macHolders, (name, held, read) => {
         const owners = read(macOwners, name);
+        const isMoving = isMovingBy(read);
         const ports = read(remoteMacHolders, name) ?? nobody;
         const outer = read(segments, networkOf(name)) === undefined ? undefined : read(outerMacHolders, name);
         const outside = outer !== undefined && only(owners, outer).size > 0;
         return [
-          ...unicast(macOf(name), only(owners, held), { ports: only(owners, ports), outside }),
+          ...unicast(macOf(name), only(owners, held), { ports: only(owners, ports), outside }, isMoving),
           ...(read(macsMoved, name) === undefined
             ? []
-            : toLearned(macOf(name), [...held.values(), ...ports.values()])),
+            : toLearned(macOf(name), [...held.values(), ...ports.values()], isMoving)),
         ];
       }),
     );
@@ -51,11 +58,15 @@ export const forwarding: Feature = {
       graph.map('remote-mac-flows', remoteMacHolders, (name, held, read) =>
         read(macHolders, name) === undefined
           ? [
-              ...unicast(macOf(name), new Map(), {
-                ports: only(read(macOwners, name), held),
-                outside: false,
-              }),
-              ...(read(macsMoved, name) === undefined ? [] : toLearned(macOf(name), held.values())),
+              ...unicast(
+                macOf(name),
+                new Map(),
+                { ports: only(read(macOwners, name), held), outside: false },
+                isMovingBy(read),
+              ),
+              ...(read(macsMoved, name) === undefined
+                ? []
+                : toLearned(macOf(name), held.values(), isMovingBy(read))),
             ]
           : undefined,
       ),

@@ -9,14 +9,15 @@
  */
 import type { NetworkKey } from '../../../model/numbers.ts';
 import type { NetworkId, PortId } from '../../../policy/world.ts';
-import { type ActionOf, branch, type Loads, lookUp } from '../../actions.ts';
+import { type ActionOf, branch, lookUp } from '../../actions.ts';
 import { type Draft, drop, flow } from '../../draft.ts';
-import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
+import { isArriving, type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { anyFragment, copyAt, ctState, groupAddress, invalid, ipv4, ipv6, noCopy } from '../../matches.ts';
-import { after, type EntryAfter } from '../../positions.ts';
-import { flag, outside, register } from '../../registers.ts';
+import { after } from '../../positions.ts';
+import { flag, register } from '../../registers.ts';
 import type { LocalSegment } from '../physical/relations.ts';
 import type { Peer, RemotePort } from '../tunnels/peers.ts';
+import { isRemotePort, movingReceiver, outsideReceiver, type Receiver, receiverOf } from './receivers.ts';
 
 /** Which senders a flow is for, as bits of the flags register. */
 interface From {
@@ -53,32 +54,6 @@ const pieces = (from: From) =>
     ct_state: ctState(['tracked']),
   }));
 
-/** Where one copy of a packet goes: to a port of this host, to another host, or to the physical network. */
-interface Receiver {
-  readonly port?: PortId;
-  readonly load: Loads<'l2'>;
-  readonly next: EntryAfter<'forwarding'> | EntryAfter<'ingressRules'> | 'isolation';
-}
-
-const atPort = ({ port, key, set, role }: LocalPort): Receiver => ({
-  port: port.id,
-  load: { [register.destination]: key, [register.destinationSet]: set },
-  next: role !== 0 ? 'isolation' : port.mode === 'off' ? after('ingressRules') : after('forwarding'),
-});
-
-/** The connection's record names the first port that the packet is for there. */
-const atHost = ({ port, key, peer }: RemotePort): Receiver => ({
-  port: port.id,
-  load: { [register.destination]: key, [register.host]: peer.number },
-  next: after('ingressRules'),
-});
-
-/** Nobody's key stands for who gets it there. */
-const atOutside = (isolated: boolean): Receiver => ({
-  load: { [register.host]: outside },
-  next: isolated ? 'isolation' : after('ingressRules'),
-});
-
 const inOrder = <P extends LocalPort | RemotePort>(ports: Iterable<P>): P[] =>
   [...ports].sort((a, b) => (a.port.id < b.port.id ? -1 : 1));
 
@@ -97,8 +72,8 @@ const areIsolated = (ports: readonly (LocalPort | RemotePort)[]): boolean =>
 const isUp = ({ up }: LocalPort | RemotePort): boolean => up;
 
 const receiversOf = (locals: Iterable<LocalPort>, remotes: Iterable<RemotePort>): Receiver[] => [
-  ...inOrder(locals).filter(isUp).map(atPort),
-  ...oneOfEachHost([...remotes].filter(isUp)).map(atHost),
+  ...inOrder(locals).filter(isUp).map(receiverOf),
+  ...oneOfEachHost([...remotes].filter(isUp)).map(receiverOf),
 ];
 
 const toEach = (
@@ -107,19 +82,35 @@ const toEach = (
 ): ActionOf<'l2'>[] =>
   receivers.map(({ load, next }, before) => branch<'l2'>({ ...load, ...copyOf(before) }, next));
 
+/** Ports that are about to move, as this host sees them. */
+export type IsMoving = (port: PortId) => boolean;
+
 type Held = readonly [locals: readonly LocalPort[], remotes: readonly RemotePort[], outside: boolean];
 
+/** Where several ports may have the MAC, one that moves goes with its record: copies for one host are made once. */
+function receiversFor([locals, remotes, isOutside]: Held, isMoving: IsMoving): Receiver[] {
+  const [only, ...others] = [...locals, ...remotes].filter(isUp);
+  if (only !== undefined && others.length === 0 && !isOutside && isMoving(only.port.id))
+    return [movingReceiver(only)];
+  const isolated = areIsolated([...locals, ...remotes]);
+  return [...receiversOf(locals, remotes), ...(isOutside ? [outsideReceiver(isolated)] : [])];
+}
+
 /** A port that is down hides no other holder of its MAC. A frame for it alone is dropped by its host, and counted there. */
-function toHolders(of: KnownMac, from: From, [locals, remotes, isOutside]: Held): Draft[] {
+function toHolders(
+  of: KnownMac,
+  from: From,
+  [locals, remotes, isOutside]: Held,
+  isMoving: IsMoving = () => false,
+): Draft[] {
   const { network, mac } = of;
   const match = { [register.network]: network, eth_dst: mac };
-  const isolated = areIsolated([...locals, ...remotes]);
-  const receivers = [...receiversOf(locals, remotes), ...(isOutside ? [atOutside(isolated)] : [])];
+  const receivers = receiversFor([locals, remotes, isOutside], isMoving);
   const known = { ...match, ...ofSenders(from) };
   if (receivers.length === 0) {
     const [down] = inOrder([...locals, ...remotes]);
     if (down === undefined) return [];
-    if ('peer' in down) receivers.push(atHost(down));
+    if (isRemotePort(down)) receivers.push(receiverOf(down));
     else return [drop('l2', 'known', known, { reason: 'admin-down', drop: 'ingress', port: down.port.id })];
   }
   const [first, ...others] = receivers;
@@ -159,26 +150,36 @@ interface Elsewhere {
   readonly outside: boolean;
 }
 
-export function unicast(mac: bigint, held: ReadonlyMap<unknown, LocalPort>, elsewhere: Elsewhere): Draft[] {
+/** What came through a tunnel is for a port that arrives here too: the sender's host has asked where it is. */
+export function unicast(
+  mac: bigint,
+  held: ReadonlyMap<unknown, LocalPort>,
+  elsewhere: Elsewhere,
+  isMoving: IsMoving,
+): Draft[] {
   const locals = [...held.values()];
   const remotes = [...elsewhere.ports.values()];
+  const staying = locals.filter((local) => !isArriving(local));
   const [any] = [...locals, ...remotes];
   if (any === undefined) return [];
   const of = { network: any.networkKey, mac };
-  if (remotes.length === 0 && !elsewhere.outside) return toHolders(of, anySender, [locals, [], false]);
+  const isMove = locals.some(({ port }) => isMoving(port.id)) || staying.length < locals.length;
+  if (remotes.length === 0 && !elsewhere.outside && !isMove)
+    return toHolders(of, anySender, [locals, [], false]);
   return [
-    ...toHolders(of, sentHere, [locals, remotes, elsewhere.outside]),
+    ...toHolders(of, sentHere, [staying, remotes, elsewhere.outside], isMoving),
     ...toHolders(of, fromTunnel, [locals, [], false]),
   ];
 }
 
 /** Where the switch has learned which of the ports that may use a MAC claimed it last. */
-export function toLearned(mac: bigint, ports: Iterable<LocalPort | RemotePort>): Draft[] {
-  return [...ports].filter(isUp).map((port) => {
-    const isRemote = 'peer' in port;
-    const { load, next } = isRemote ? atHost(port) : atPort(port);
+export function toLearned(mac: bigint, ports: Iterable<LocalPort | RemotePort>, isMoving: IsMoving): Draft[] {
+  const present = [...ports].filter((port) => isUp(port) && (isRemotePort(port) || !isArriving(port)));
+  return present.map((port) => {
+    const moves = isMoving(port.port.id);
+    const { load, next } = moves ? movingReceiver(port) : receiverOf(port);
     // What came from a tunnel goes into none: then the records say who gets it here.
-    const mask = flag.learned | (isRemote ? flag.tunnelled : 0);
+    const mask = flag.learned | (moves || isRemotePort(port) ? flag.tunnelled : 0);
     const match = { ...sentTo(port), eth_dst: mac, [register.flags]: { value: flag.learned, mask } };
     return flow('l2', 'learned', match, { load, goto: next }, { reason: 'learned-mac', port: port.port.id });
   });
@@ -194,7 +195,7 @@ export function flood(
   const here = receiversOf(members.values(), []);
   const there = [
     ...elsewhere.peers.map(({ number }) => branch<'l2'>({ [register.host]: number }, after('ingressRules'))),
-    ...(elsewhere.outside ? toEach([atOutside(areIsolated([...members.values()]))]) : []),
+    ...(elsewhere.outside ? toEach([outsideReceiver(areIsolated([...members.values()]))]) : []),
   ];
   const to = (from: From, actions: readonly ActionOf<'l2'>[]): Draft[] => {
     const match = { [register.network]: key, eth_dst: groupAddress, ...ofSenders(from) };
@@ -212,7 +213,7 @@ export const toPhysical = ({ network, key }: LocalSegment, isolated: boolean): D
     'l2',
     'physical',
     { [register.network]: key, ...ofSenders(sentHere) },
-    { load: atOutside(isolated).load, goto: atOutside(isolated).next },
+    { load: outsideReceiver(isolated).load, goto: outsideReceiver(isolated).next },
     { reason: 'unknown-mac', network },
   ),
 ];

@@ -27,8 +27,8 @@ export const forwardingTables = {
     load: [network, destination, destinationSet, copy, host],
     uses: ['clone'],
     lookup: ['l2'],
-    resubmit: ['l2', 'isolation', after('forwarding'), after('ingressRules')],
-    next: ['isolation', after('forwarding'), after('ingressRules')],
+    resubmit: ['l2', 'isolation', 'to_moving', after('forwarding'), after('ingressRules')],
+    next: ['isolation', 'to_moving', after('forwarding'), after('ingressRules')],
   },
 } as const satisfies Record<string, TableRow>;
 

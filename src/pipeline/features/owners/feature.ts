@@ -43,6 +43,8 @@ export const owners: Feature = {
     install(
       graph.map('remote-claim-flows', remotes, (_, remote, read) => {
         const { port, macs, up, key, peer } = remote;
+        // A port that arrives here makes its claims from either host by one set of flows.
+        if (read(locals, port.id) !== undefined) return undefined;
         const { meterSpread } = read(facts.abilities, 'switch') ?? noAbilities;
         const meter = sharedMeterOf('answer', key, meterSpread);
         // Only Geneve says which port it is, where several ports of the host have the MAC.

@@ -9,11 +9,11 @@ export const ownerTables = {
   /** What may be a claim by its kind. Everything goes on. */
   claims: {
     id: 34,
-    match: ['eth_type', 'ip_proto', 'icmpv6_type'],
+    match: [flags, 'eth_type', 'ip_proto', 'icmpv6_type'],
     neutral: 'all',
-    bands: { kind: 100, none: 0 },
+    bands: { moving: 200, kind: 100, none: 0 },
     uses: ['clone'],
-    resubmit: ['claimants', 'learned_macs', after('claims')],
+    resubmit: ['claimants', 'learned_macs', 'moved_senders', 'moving_sender', after('claims')],
     next: [after('claims')],
   },
   /**

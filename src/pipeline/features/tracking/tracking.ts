@@ -43,7 +43,7 @@ import {
 } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { impossibleRecord } from '../../record.ts';
-import { flag, register } from '../../registers.ts';
+import { flag, onlyFlags, register } from '../../registers.ts';
 
 /**
  * Whole packets go to the rules without a lookup. Fragments still need one to be reassembled, and invalid ones are
@@ -59,7 +59,7 @@ function pastTracking(local: LocalPort, family: Family): Draft[] {
       'egress_ct',
       'untracked',
       { ...whole, ...sentBy(local) },
-      { load: { [register.flags]: flags }, goto: after('egressTracking') },
+      { load: { [register.flags]: onlyFlags(flags) }, goto: after('egressTracking') },
       why,
     ),
     flow('ingress_ct', 'untracked', { ...whole, ...sentTo(local) }, { goto: after('ingressTracking') }, why),
@@ -94,7 +94,7 @@ export function portTracking(local: LocalPort, untracked: Untracked): Draft[] {
 }
 
 /** Loaded where the port is not on the connection's record. The receiver's bit leaves the sender's bits as they are. */
-const senderIsNew = { [register.flags]: flag.senderIsNew };
+const senderIsNew = { [register.flags]: onlyFlags(flag.senderIsNew) };
 const receiverIsNew = { [register.flags]: { value: flag.receiverIsNew, mask: flag.receiverIsNew } };
 
 /** What a guarded sender may send whatever its security groups say; the guards have judged it. */

@@ -2,6 +2,7 @@
 import { tunnelTypes } from '../../../model/vtep.ts';
 import type { Feature } from '../../feature.ts';
 import {
+  arrivingSender,
   fromTunnelPort,
   peerFlows,
   routerSender,
@@ -16,10 +17,20 @@ export const tunnels: Feature = {
   defaults: tunnelDefaults,
 
   declare: ({ graph, facts, relations, ids, install }) => {
-    const { peers, peersAt, remotes, vxlanSenders, vxlanUnguarded, networkKeyOf, routerPorts } = relations;
+    const {
+      peers,
+      peersAt,
+      remotes,
+      arrivingRemotes,
+      vxlanSenders,
+      vxlanUnguarded,
+      networkKeyOf,
+      routerPorts,
+    } = relations;
     install(graph.map('tunnel-port-flows', facts.tunnels, (_, ofport) => fromTunnelPort(ofport)));
     install(graph.map('peer-flows', peers, (_, all) => all.flatMap(peerFlows)));
     install(graph.map('sender-flows', remotes, (_, remote) => senderByKey(remote)));
+    install(graph.map('arriving-sender-flows', arrivingRemotes, (_, remote) => arrivingSender(remote)));
     install(
       graph.map('router-sender-flows', routerPorts, (_, port, read) =>
         tunnelTypes.some((type) => read(facts.tunnels, type) !== undefined) ? routerSender(port) : undefined,

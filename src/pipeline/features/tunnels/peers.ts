@@ -1,5 +1,5 @@
 /** Other hosts, and their ports in networks that this host carries. No flows here. */
-import type { Dataflow, Relation } from '../../../base/dataflow.ts';
+import type { Dataflow, Read, Relation } from '../../../base/dataflow.ts';
 import type { NetworkKey, PortKey } from '../../../model/numbers.ts';
 import { type TunnelType, tunnelsBetween } from '../../../model/vtep.ts';
 import { type Cidr, formatIp } from '../../../net/cidr.ts';
@@ -8,10 +8,12 @@ import { macsOf } from '../../../policy/address-owners.ts';
 import { sameIp } from '../../../policy/identity.ts';
 import type { NetworkId, Port, PortId } from '../../../policy/world.ts';
 import { IdSpace } from '../../ids.ts';
+import { isArriving } from '../../local-port.ts';
 import type { Zone } from '../../zone.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
 import { type RoleIds, roleNumber } from '../isolation/roles.ts';
+import type { ArrivalRelations } from '../moves/arrivals.ts';
 import type { RoutingRelations } from '../routing/relations.ts';
 import type { TunnelFacts } from './facts.ts';
 
@@ -50,6 +52,8 @@ export interface TunnelRelations {
   /** By `type|address`: the hosts at the other end of a tunnel. */
   readonly peersAt: Relation<string, ReadonlyMap<string, Peer>>;
   readonly remotes: Relation<PortId, RemotePort>;
+  /** Ports at the other host that they may move to. */
+  readonly arrivingRemotes: Relation<PortId, RemotePort>;
   readonly remotesOf: Relation<NetworkId, RemotePorts>;
   /** The other hosts that carry a network, in the order of their names: of those at one address the first. */
   readonly peersOf: Relation<NetworkId, readonly Peer[]>;
@@ -83,7 +87,14 @@ const isSamePeers = (a: Peers, b: Peers): boolean =>
 export function declareTunnels(
   graph: Dataflow,
   facts: ClassifyFacts & TunnelFacts,
-  { locals, networkKeyOf, isolated, reachedKeyOf }: LocalPortRelations & RoutingRelations,
+  {
+    locals,
+    localsOf,
+    networkKeyOf,
+    isolated,
+    reachedKeyOf,
+    arrivals,
+  }: LocalPortRelations & RoutingRelations & ArrivalRelations,
   ids: HostIds & RoleIds,
   here: string,
 ): TunnelRelations {
@@ -104,9 +115,9 @@ export function declareTunnels(
     },
     { equal: isSamePeers },
   );
-  const remotes = graph.map('remotes', facts.ports, (id, port, read): RemotePort | undefined => {
-    const toHost = port.host === null || port.host === here ? undefined : read(peers, port.host);
-    if (toHost === undefined || read(locals, id) !== undefined) return undefined;
+  const remoteAt = (id: PortId, port: Port, host: string | null, read: Read): RemotePort | undefined => {
+    const toHost = host === null || host === here ? undefined : read(peers, host);
+    if (toHost === undefined) return undefined;
     const { physical, tunnel } = read(facts.networks, port.network) ?? {};
     const peer = toHost.find(({ type }) => physical === undefined && (tunnel ?? type) === type);
     if (peer === undefined) return undefined;
@@ -118,15 +129,27 @@ export function declareTunnels(
     const up = port.adminUp && read(facts.networks, port.network)?.adminUp === true;
     const role = read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0;
     return { port, up, key, networkKey, zone, role, macs: macsOf(port), peer };
+  };
+  const remotes = graph.map('remotes', facts.ports, (id, port, read) => {
+    const local = read(locals, id);
+    return local === undefined || isArriving(local) ? remoteAt(id, port, port.host, read) : undefined;
   });
+  const arrivingRemotes = graph.map('arriving-remotes', arrivals, (id, { host }, read) => {
+    const port = read(facts.ports, id);
+    return port && remoteAt(id, port, host, read);
+  });
+  const arrivingRemotesOf = graph.index('arriving-remotes-of', arrivingRemotes, (_, remote) => [
+    [remote.port.network, remote] as const,
+  ]);
   const remotesOf = graph.index('remotes-of', remotes, (_, remote) => [
     [remote.port.network, remote] as const,
   ]);
   const peersOf = graph.map(
     'peers-of',
-    remotesOf,
-    (_, ports) => {
-      const peers = new Map([...ports.values()].map(({ peer }) => [peer.name, peer]));
+    localsOf,
+    (network, _, read) => {
+      const ports = [remotesOf, arrivingRemotesOf].flatMap((of) => [...(read(of, network)?.values() ?? [])]);
+      const peers = new Map(ports.map(({ peer }) => [peer.name, peer]));
       const found = new Map<number, Peer>();
       for (const peer of [...peers.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))
         if (!found.has(peer.number)) found.set(peer.number, peer);
@@ -141,6 +164,7 @@ export function declareTunnels(
       all.map((peer) => [tunnelName(peer.type, peer.address), peer] as const),
     ),
     remotes,
+    arrivingRemotes,
     remotesOf,
     peersOf,
     remoteMacHolders: graph.index('remote-mac-holders', remotes, (_, remote) =>

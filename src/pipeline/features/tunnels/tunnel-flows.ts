@@ -72,6 +72,7 @@ function senderFlow(
   band: Priority<'tunnel_sender'>,
   sign: Sign,
   router?: number,
+  more = 0,
 ): Draft[] {
   if (zone === undefined) return [];
   const draft = flow(
@@ -84,7 +85,7 @@ function senderFlow(
         [register.zone]: zone,
         [register.network]: networkKey,
         ...(role === 0 ? {} : { [register.origin]: inOrigin(role) }),
-        [register.flags]: flags,
+        [register.flags]: flags | more,
         [register.host]: 0,
         ...(router === undefined ? {} : { [register.router]: router }),
       },
@@ -99,6 +100,17 @@ export const senderByKey = (remote: RemotePort): Draft[] =>
   remote.up && remote.peer.type === 'geneve'
     ? senderFlow(remote, 'key', { [register.host]: remote.peer.number, tun_metadata0: remote.key })
     : [];
+
+/** A port at the host that it may move to. On VXLAN it is known by its own MAC, which no other port has. */
+export const arrivingSender = (remote: RemotePort): Draft[] => {
+  if (!remote.up) return [];
+  const { peer, key, port } = remote;
+  const [band, sign] =
+    peer.type === 'geneve'
+      ? (['key', { tun_metadata0: key }] as const)
+      : (['mac', { eth_src: macToBits(port.mac) }] as const);
+  return senderFlow(remote, band, { [register.host]: peer.number, ...sign }, undefined, flag.moving);
+};
 
 /** A router sends from every host. Which of its networks a packet came from is the sending host's affair. */
 export const routerSender = (of: RouterPort): Draft[] => [
