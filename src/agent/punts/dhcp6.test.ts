@@ -6,6 +6,7 @@ import { setKeys, zone } from '../../../test/lib/keys.ts';
 import { portFrom } from '../../../test/proofs/worlds.ts';
 import { dhcpServers6, formatIp, linkLocalOf } from '../../net/cidr.ts';
 import {
+  associationTypes,
   buildAddress,
   buildAssociation,
   buildDhcp6,
@@ -63,7 +64,12 @@ const client: Dhcp6Option = { code: codes.client, data: Buffer.from('00030001020
 const serverDuid = '00030001025043000043';
 const server = (duid = serverDuid): Dhcp6Option => ({ code: codes.server, data: Buffer.from(duid, 'hex') });
 const wants = (id: number, ...addresses: readonly string[]): Dhcp6Option =>
-  buildAssociation({ id, options: addresses.map((text) => buildAddress(ip(text).bits, 0, 0)) }, 0, 0);
+  buildAssociation({
+    code: codes.nonTemporary,
+    id,
+    options: addresses.map((text) => buildAddress(ip(text).bits, 0, 0)),
+  });
+const empty = (code: number): Dhcp6Option => buildAssociation({ code, id: 9, options: [] });
 
 function outcomeOf(type: number, options: readonly Dhcp6Option[], from = own) {
   const message = buildDhcp6({ type, transaction: 0xabcdef, options });
@@ -89,11 +95,8 @@ function answerTo(type: number, ...options: readonly Dhcp6Option[]) {
     0xabcdef,
   ]);
   expect(`${frame.ethernet.dst} ${formatIp(6, frame.ip.dst.bits)}`).toBe(`${own} fe80::ff:fe00:1`);
-  const said = message.options.filter(({ code }) => code !== codes.nonTemporary);
-  const associations = message.options.flatMap(({ code, data }) => {
-    const association = code === codes.nonTemporary ? parseAssociation(data) : null;
-    return association === null ? [] : [association];
-  });
+  const said = message.options.filter(({ code }) => !associationTypes.has(code));
+  const associations = message.options.flatMap((option) => parseAssociation(option) ?? []);
   return {
     type: message.type,
     options: Object.fromEntries(said.map(({ code, data }) => [code, data.toString('hex')])),
@@ -114,7 +117,7 @@ describe('a client in a stateful subnet', () => {
     const offer = answerTo(types.solicit, client, wants(7));
     expect(offer).toEqual({
       type: types.advertise,
-      options: { 1: client.data.toString('hex'), ...usual },
+      options: { 1: client.data.toString('hex'), 7: 'ff', ...usual },
       addresses: ['7 fd00::10 1000'],
     });
     expect(answerTo(types.request, client, server(), wants(7, 'fd00::10'))).toMatchObject({
@@ -146,6 +149,29 @@ describe('a client in a stateful subnet', () => {
     });
   });
 
+  test('has no temporary addresses and no prefix', () => {
+    const further = [wants(7), empty(codes.temporary), empty(codes.delegation)];
+    expect(answerTo(types.request, client, server(), ...further)).toMatchObject({
+      addresses: ['7 fd00::10 1000', '9 status 2', '9 status 6'],
+    });
+    expect(answerTo(types.renew, client, server(), ...further)).toMatchObject({
+      addresses: ['7 fd00::10 1000', '9 status 3', '9 status 3'],
+    });
+  });
+
+  test('that asks for an address of another link is told so', () => {
+    expect(answerTo(types.request, client, server(), wants(7, 'fd99::1'))).toMatchObject({
+      addresses: ['7 status 4'],
+    });
+  });
+
+  test('gets an answer of bounded size, whatever it repeats', () => {
+    const foreign = Array.from({ length: 20 }, (_, at) => `fd00::1:${at}`);
+    const many = Array.from({ length: 40 }, (_, id) => wants(id, ...foreign));
+    const answer = answerTo(types.renew, client, server(), ...many);
+    expect(answer).toMatchObject({ addresses: { length: 1 + 8 + 7 } });
+  });
+
   test('that was elsewhere hears whether its addresses are of this link', () => {
     const statusOf = (...addresses: string[]) => answerTo(types.confirm, client, wants(7, ...addresses));
     expect(statusOf('fd00::10')).toMatchObject({ options: { 13: expect.stringMatching(/^0000/) } });
@@ -159,6 +185,8 @@ describe('a client in a stateful subnet', () => {
     const about = [client, server(), wants(7, 'fd00::10')] as const;
     expect(answerTo(types.release, ...about)).toMatchObject({ type: types.reply, addresses: [] });
     expect(outcomeOf(types.decline, about)).toMatchObject({ kind: 'declined', address: ip('fd00::10') });
+    const another = [client, server(), wants(7, 'fd00::11')];
+    expect(outcomeOf(types.decline, another)).toMatchObject({ kind: 'answered' });
   });
 });
 
@@ -201,6 +229,17 @@ test('extra options of IP version 6 win', () => {
 test.each<[string, number, readonly Dhcp6Option[]]>([
   ['to another server', types.request, [client, server('00030001020000000099'), wants(7)]],
   ['without a client', types.solicit, [wants(7)]],
+  ['with a client of 131 bytes', types.solicit, [{ code: codes.client, data: Buffer.alloc(131) }, wants(7)]],
+  ['that must name no server', types.solicit, [client, server(), wants(7)]],
+  ['that must name no server either', types.confirm, [client, server(), wants(7, 'fd00::10')]],
+  ['that must name its server', types.request, [client, wants(7)]],
+  ['that must name its server too', types.decline, [client, wants(7, 'fd00::10')]],
+  ['for information with an association', types.informationRequest, [client, wants(7)]],
+  [
+    'with an association that is cut',
+    types.solicit,
+    [client, { code: codes.nonTemporary, data: Buffer.alloc(3) }],
+  ],
   ['of a server', types.reply, [client]],
   ['of a relay', 12, [client]],
 ])('a message %s is ignored', (_, type, options) => {

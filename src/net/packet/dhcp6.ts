@@ -19,19 +19,28 @@ export const dhcp6Options = {
   client: 1,
   server: 2,
   nonTemporary: 3,
+  temporary: 4,
   address: 5,
   requested: 6,
+  preference: 7,
   status: 13,
   rapidCommit: 14,
   dnsServers: 23,
   domains: 24,
+  delegation: 25,
   sntpServers: 31,
   ntpServer: 56,
   bootFileUrl: 59,
 } as const;
 
 /** RFC 8415 21.13. */
-export const dhcp6Statuses = { success: 0, noAddresses: 2, notOnLink: 4 } as const;
+export const dhcp6Statuses = {
+  success: 0,
+  noAddresses: 2,
+  noBinding: 3,
+  notOnLink: 4,
+  noPrefixes: 6,
+} as const;
 
 export interface Dhcp6Option {
   readonly code: number;
@@ -78,27 +87,35 @@ export function parseDhcp6(data: Buffer): Dhcp6 | null {
   return options && { type: data.readUInt8(0), transaction: data.readUIntBE(1, 3), options };
 }
 
-/** An identity association for addresses (RFC 8415 21.4). */
+const { nonTemporary, temporary, delegation } = dhcp6Options;
+export const associationTypes: ReadonlySet<number> = new Set([nonTemporary, temporary, delegation]);
+
+/** An identity association for addresses, temporary addresses or prefixes (RFC 8415 21.4, 21.5, 21.21). */
 export interface Association {
+  readonly code: number;
   readonly id: number;
   readonly options: readonly Dhcp6Option[];
 }
 
-export function buildAssociation(association: Association, renewal: number, rebinding: number): Dhcp6Option {
-  const data = new Writer()
-    .u32(association.id)
-    .u32(renewal)
-    .u32(rebinding)
-    .bytes(buildDhcp6Options(association.options));
-  return { code: dhcp6Options.nonTemporary, data: data.done() };
+/** One for temporary addresses has no times; both are in seconds. */
+export function buildAssociation(association: Association, renewal = 0, rebinding = 0): Dhcp6Option {
+  const { code, id, options } = association;
+  const data = new Writer().u32(id);
+  if (code !== temporary) data.u32(renewal).u32(rebinding);
+  return { code, data: data.bytes(buildDhcp6Options(options)).done() };
 }
 
-/** Null when it is cut. */
-export function parseAssociation(data: Buffer): Association | null {
-  if (data.length < 12) return null;
-  const options = parseDhcp6Options(data.subarray(12));
-  return options && { id: data.readUInt32BE(0), options };
+/** Null when it is cut, and for another option. */
+export function parseAssociation({ code, data }: Dhcp6Option): Association | null {
+  const header = code === temporary ? 4 : 12;
+  if (!associationTypes.has(code) || data.length < header) return null;
+  const options = parseDhcp6Options(data.subarray(header));
+  return options && { code, id: data.readUInt32BE(0), options };
 }
+
+/** The address in such an option; null for another option, and for one that is cut. */
+export const addressIn = ({ code, data }: Dhcp6Option): bigint | null =>
+  code === dhcp6Options.address && data.length >= 24 ? BigInt(`0x${data.toString('hex', 0, 16)}`) : null;
 
 /** An address with its preferred and valid lifetimes in seconds (RFC 8415 21.6). */
 export const buildAddress = (bits: bigint, preferred: number, valid: number): Dhcp6Option => ({
