@@ -54,6 +54,11 @@ const extensions: readonly Extension[] = [
   ['filter-validation', 'Filter parameters validation', 'Unknown filters are refused'],
   ['ip_allocation', 'IP Allocation', 'Whether a port was made without addresses'],
   ['ip-substring-filtering', 'IP address substring filtering', 'Filtering ports by a part of an address'],
+  [
+    'isolated-networks',
+    'Isolated networks',
+    'Networks whose ports reach only gateways and their own community, through routers or not',
+  ],
   ['net-mtu', 'Network MTU', 'The MTU of a network'],
   ['net-mtu-writable', 'Network MTU (writable)', 'The MTU of a network can be set'],
   ['network-ip-availability', 'Network IP Availability', 'How many addresses networks have and use'],
@@ -77,6 +82,7 @@ const extensions: readonly Extension[] = [
   ],
   ['project-id', 'project_id field enabled', 'Owners are shown as project_id'],
   ['provider', 'Provider Network', 'How networks are carried: by physical networks or tunnels'],
+  ['pvlan', 'Private VLAN', 'Roles of ports that decide whom they reach on their network'],
   ['qos', 'Quality of Service', 'Policies that limit and mark the traffic of ports and networks'],
   [
     'qos-bw-limit-direction',

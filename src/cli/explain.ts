@@ -61,8 +61,8 @@ export function explainText(answer: ExplainAnswer, names: ReadonlyMap<string, st
     { title: 'REASON', value: (step: Explanation['steps'][number]) => step.reason },
     {
       title: 'ABOUT',
-      value: ({ rule, address }: Explanation['steps'][number]) =>
-        [...(rule === null ? [] : [`rule ${rule}`]), ...(address === null ? [] : [address])].join(', ') ||
+      value: ({ rule, address, roles }: Explanation['steps'][number]) =>
+        [rule === null ? null : `rule ${rule}`, address, roles].filter((one) => one != null).join(', ') ||
         '-',
     },
   ];

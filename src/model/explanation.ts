@@ -14,6 +14,8 @@ export interface ExplainedStep {
   readonly rule: string | null;
   /** The IP or MAC address of the packet that the decision was about. */
   readonly address: string | null;
+  /** The roles of sender and receiver in an isolated network that forbid it. */
+  readonly roles?: string;
 }
 
 export interface ExplainedReceiver {

@@ -3,12 +3,14 @@
  * texts and HTTP statuses live in the API's error table, so nothing here may depend on HTTP.
  */
 import { Fault } from '../base/errors.ts';
+import type { IsolationFault } from './isolation-faults.ts';
 import type { MissingFault } from './missing.ts';
 import type { ProviderFault } from './provider-faults.ts';
 import type { RouterFault } from './router-faults.ts';
 import type { SubnetPoolFault } from './subnet-pool-faults.ts';
 
 export type ModelFault =
+  | IsolationFault
   | MissingFault
   | ProviderFault
   | RouterFault

@@ -4,6 +4,7 @@ import type { AttributeTable, DraftOf, PatchOf } from './attribute.ts';
 import { networkZoneAttributes } from './availability-zone.ts';
 import { integerBetween, oneOf, orNull, toBoolean, toInteger, uuid } from './checks.ts';
 import { invalidInput, refuse } from './faults.ts';
+import { isolationOf, networkIsolationAttributes } from './isolation.ts';
 import type { Verbs } from './policy.ts';
 import { providerAttributes } from './provider.ts';
 import type { NetworkRecord } from './records.ts';
@@ -97,6 +98,7 @@ export const networkAttributes = {
     about: 'Whether clients that name no external network get this one; shown of external networks.',
   },
   ...providerAttributes,
+  ...networkIsolationAttributes,
   ...networkZoneAttributes,
   ...networkScopeAttributes,
   tags: tagsAttribute,
@@ -157,6 +159,7 @@ export function newNetwork(
       ? {}
       : { address_pairs_forwarding: draft.address_pairs_forwarding }),
     qos_policy_id: draft.qos_policy_id,
+    ...isolationOf({ id: birth.id, port_security_enabled: draft.port_security_enabled }, draft),
     ...(provider === undefined ? {} : { provider }),
     ...(draft[external] ? { [external]: true } : {}),
     // Means nothing for others.

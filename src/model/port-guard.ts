@@ -1,6 +1,7 @@
 /** Port security, groups and pairs of a new or changed port, without other ports. */
 import { refuse } from './faults.ts';
-import { isTrustedOwner, type PortDraft, type PortPatch } from './port.ts';
+import type { PortDraft, PortPatch } from './port.ts';
+import { isTrustedOwner } from './port-owner.ts';
 import type { NetworkRecord, PortRecord, PortSecurityMode } from './records.ts';
 
 /** The groups a request names: `default` when it is silent on a guarded port. */

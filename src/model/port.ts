@@ -20,8 +20,10 @@ import {
 } from './checks.ts';
 import { toDhcpOptions } from './dhcp-options.ts';
 import { fixedIps, toFixedIps } from './fixed-ips.ts';
+import { portIsolationAttributes } from './isolation.ts';
 import type { Verbs } from './policy.ts';
 import { portNoteAttributes } from './port-notes.ts';
+import { isTrustedOwner } from './port-owner.ts';
 import { arrayOf, enumSchema, macSchema, objectOf, type Schema, stringSchema, uuidSchema } from './schema.ts';
 import { nameAttribute, standardAttributes } from './standard-attributes.ts';
 import { tagsAtBirth } from './tags.ts';
@@ -240,6 +242,7 @@ export const portAttributes = {
     about: "The network's QoS policy.",
   },
   ...portNoteAttributes,
+  ...portIsolationAttributes,
   status: {
     post: 'refused',
     put: false,
@@ -253,6 +256,3 @@ export const portAttributes = {
 
 export type PortDraft = DraftOf<typeof portAttributes>;
 export type PortPatch = PatchOf<typeof portAttributes>;
-
-/** Ports of the network's own services (routers, DHCP): never filtered, whatever the request says. */
-export const isTrustedOwner = (deviceOwner: string): boolean => deviceOwner.startsWith('network:');

@@ -45,8 +45,12 @@ export interface NetworkRecord extends StandardAttributes, Taggable {
   readonly address_pairs_forwarding?: PairForwarding;
   /** The roles of its ports decide who may reach whom. Absent where it is false. */
   readonly isolated?: true;
+  /** Neutron's `pvlan` made it isolated: ports are promiscuous unless they say, and need port security. Absent where it is false. */
+  readonly pvlan?: true;
   /** Who is unknown on its physical network counts as promiscuous. Absent where it is false. */
   readonly trusts_physical?: true;
+  /** Routers send packets back to the network that they came from. Absent where it is false. */
+  readonly hairpin?: true;
   /** Holds for ports that have no policy of their own and are not the cloud's own. */
   readonly qos_policy_id: string | null;
   /** Absent where it is false. */
@@ -63,6 +67,8 @@ export interface SubnetRecord extends StandardAttributes, Taggable {
   readonly ip_version: 4 | 6;
   readonly cidr: string;
   readonly gateway_ip: string | null;
+  /** Of a gateway that is no port of this cloud; absent where nobody named it. */
+  readonly gateway_mac?: string;
   readonly enable_dhcp: boolean;
   readonly allocation_pools: readonly { readonly start: string; readonly end: string }[];
   readonly dns_nameservers: readonly string[];

@@ -101,6 +101,7 @@ export function newSubnet(birth: Birth, draft: PlacedSubnetDraft): SubnetRecord 
     ip_version: draft.ip_version,
     cidr: draft.cidr,
     gateway_ip: gateway,
+    ...(draft.gateway_mac === null ? {} : { gateway_mac: draft.gateway_mac }),
     enable_dhcp: draft.enable_dhcp,
     allocation_pools: pools,
     dns_nameservers: draft.dns_nameservers,
@@ -115,7 +116,9 @@ export function newSubnet(birth: Birth, draft: PlacedSubnetDraft): SubnetRecord 
 }
 
 export function changedSubnet(subnet: SubnetRecord, patch: SubnetPatch): SubnetRecord {
-  const changed: SubnetRecord = { ...subnet, ...patch };
+  const { gateway_mac: mac = subnet.gateway_mac ?? null, ...plain } = patch;
+  const { gateway_mac: _mac, ...before } = subnet;
+  const changed: SubnetRecord = { ...before, ...plain, ...(mac === null ? {} : { gateway_mac: mac }) };
   const prefix = prefixOf(subnet);
   if (patch.allocation_pools !== undefined) checkPools(changed.allocation_pools, prefix, subnet.cidr);
   if (patch.gateway_ip !== undefined && patch.gateway_ip !== null) checkGateway(prefix, patch.gateway_ip);

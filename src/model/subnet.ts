@@ -17,6 +17,7 @@ import {
   uuid,
 } from './checks.ts';
 import { invalidInput } from './faults.ts';
+import { gatewayMacAttribute } from './isolation.ts';
 import type { Verbs } from './policy.ts';
 import { pythonText } from './python-text.ts';
 import type { SubnetRecord } from './records.ts';
@@ -99,6 +100,7 @@ export const subnetAttributes = {
     sort: true,
     about: "The routers' address: the first host unless the request says; null for none.",
   },
+  gateway_mac: gatewayMacAttribute,
   allocation_pools: {
     post: 'allowed',
     put: true,

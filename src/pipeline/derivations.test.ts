@@ -68,6 +68,7 @@ function installed({ members, rules }: Size): Pipeline {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));
@@ -157,6 +158,7 @@ const joined = {
   'unguarded-of': 1,
   holders: 1,
   'prefixes-of': 2,
+  'proxied-flows': 2,
   'egress-peer-members': 2,
   'ingress-peer-members': 2,
   'ingress-peer-buckets': 2,
@@ -239,6 +241,8 @@ const plugged = {
   sets: 1,
   'counted-apart': 1,
   'prefixes-of': 2,
+  'proxied-flows': 2,
+  'to-dhcp-server-flows': 1,
   'egress-peer-members': 2,
   'ingress-peer-members': 2,
   'qos-asked': 1,

@@ -10,6 +10,7 @@ import { type DhcpRelations, declareDhcp } from './features/dhcp/relations.ts';
 import { declareForwarding, type ForwardingRelations } from './features/forwarding/relations.ts';
 import { declareGuards, type GuardRelations } from './features/guards/relations.ts';
 import { declareReserved, type ReservedRelations } from './features/guards/reserved.ts';
+import { declareIsolation, type IsolationRelations } from './features/isolation/relations.ts';
 import { newRoleIds, type RoleIds } from './features/isolation/roles.ts';
 import { type ArrivalRelations, declareArrivals } from './features/moves/arrivals.ts';
 import { declareMoves, type MoveRelations } from './features/moves/relations.ts';
@@ -40,6 +41,7 @@ export interface Relations
     QosRelations,
     TunnelRelations,
     RoutingRelations,
+    IsolationRelations,
     PhysicalRelations,
     ArrivalRelations,
     MoveRelations {}
@@ -77,6 +79,7 @@ export function declareRelations(
   const owners = declareOwners(graph, facts);
   const dhcp = declareDhcp(graph, facts, ports, guards.linkLocals.subnetsOf);
   const responder = declareHolders(graph, facts, { ...ports, ...routing });
+  const isolation = declareIsolation(graph, { ...ports, ...responder, ...routing });
   const groups = declareGroups(graph, facts, { ...ports, ...responder, ...routing }, maxCountedApart);
   const reserved = declareReserved(graph, facts, ports.locals, guards.linkLocals.granted);
   const qos = declareQos(graph, facts, ports.locals, ids.meters);
@@ -95,6 +98,7 @@ export function declareRelations(
     ...qos,
     ...tunnels,
     ...routing,
+    ...isolation,
     ...physical,
     ...arrivals,
     ...moves,

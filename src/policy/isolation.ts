@@ -6,10 +6,11 @@ import type { PortRole } from '../model/records.ts';
 import { isMulticastMac, type Mac } from '../net/mac.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
+import type { DropReason } from './drop-reasons.ts';
 import { identityOf } from './identity.ts';
-import { icmpv6TypeOf, type Subject } from './packet.ts';
+import { icmpv6TypeOf, isIcmpRedirect, type Subject } from './packet.ts';
 import type { NetworkId, Port, World } from './world.ts';
-import { portsOf } from './world-index.ts';
+import { portsOf, subnetsOf } from './world-index.ts';
 
 const isIsolated = (world: World, network: NetworkId): boolean =>
   world.networks.get(network)?.isolated === true;
@@ -42,13 +43,29 @@ const isForGateway = (subject: Subject): boolean => typeOf(subject) === icmpv6Ty
 /** The role of who sends: of a port, or of who is outside. */
 export type SenderRole = Pick<Port, 'role'>;
 
-/** Whether a copy of a frame may go to a port. */
-export function mayGet(world: World, { role }: SenderRole, receiver: Port, subject: Subject): boolean {
-  if (!isIsolated(world, receiver.network)) return true;
+/** A gateway that sends packets back into the network must not tell senders to go straight (RFC 4562 2.3). */
+function isRedirect({ frame: { ip }, fragmented }: Subject): boolean {
+  if (ip === null || fragmented) return false;
+  return isIcmpRedirect(ip) || icmpv6TypeOf(ip) === icmpv6Types.redirect;
+}
+
+function mayGet({ role }: SenderRole, receiver: Port, subject: Subject): boolean {
   if (!isMulticastMac(subject.frame.ethernet.dst)) return permits(role, receiver.role);
   if (areTogether(role, receiver.role)) return true;
   if (role.kind === 'promiscuous') return isFromGateway(subject);
   return receiver.role.kind === 'promiscuous' && isForGateway(subject);
+}
+
+/** Why a copy of a frame may not go to a port. */
+export function refusalAt(
+  world: World,
+  sender: SenderRole,
+  receiver: Port,
+  subject: Subject,
+): DropReason | null {
+  if (!isIsolated(world, receiver.network)) return null;
+  if (isRedirect(subject)) return 'redirect';
+  return mayGet(sender, receiver, subject) ? null : 'isolated';
 }
 
 /** The ports of other hosts that may have a MAC, in the order of their ids. */
@@ -58,22 +75,43 @@ const outerHolders = (world: World, here: string, network: NetworkId, mac: Mac):
     .filter((port) => identityOf(world, port).macs.has(mac))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 
-const strangerOn = (world: World, network: NetworkId): SenderRole => ({
-  role: { kind: world.networks.get(network)?.trustsPhysical === true ? 'promiscuous' : 'isolated' },
-});
+/** Who has a MAC that no port has: a gateway that a subnet names, or somebody of whom only the network can say more. */
+function strangerWith(world: World, network: NetworkId, mac: Mac): SenderRole {
+  const isTrusted = world.networks.get(network)?.trustsPhysical === true;
+  const isGateway = subnetsOf(world, network).some(({ gatewayMac }) => gatewayMac === mac);
+  return { role: { kind: isTrusted || isGateway ? 'promiscuous' : 'isolated' } };
+}
 
 /** Who a host takes for the sender of what comes from a physical network, where only the source MAC tells. */
 export const outerSender = (world: World, here: string, network: NetworkId, src: Mac): SenderRole =>
-  outerHolders(world, here, network, src)[0] ?? strangerOn(world, network);
+  outerHolders(world, here, network, src)[0] ?? strangerWith(world, network, src);
 
-/** Whether a frame may leave for a physical network. Its other hosts judge by its source MAC alone, so this one judges first. */
-export function mayLeave(world: World, here: string, sender: Port, subject: Subject): boolean {
+function mayLeave(world: World, here: string, sender: Port, subject: Subject): boolean {
   const { network, role } = sender;
-  if (!isIsolated(world, network) || role.kind === 'promiscuous') return true;
+  if (role.kind === 'promiscuous') return true;
   const { dst } = subject.frame.ethernet;
-  const stranger = strangerOn(world, network);
+  const stranger = strangerWith(world, network, dst);
   if (isMulticastMac(dst))
     return role.kind === 'community' || (isForGateway(subject) && stranger.role.kind === 'promiscuous');
   const holders = outerHolders(world, here, network, dst);
   return (holders.length > 0 ? holders : [stranger]).some((other) => permits(role, other.role));
 }
+
+/** Why a frame may not leave for a physical network. Its other hosts judge by its source MAC alone, so this one judges first. */
+export function refusalOutside(
+  world: World,
+  here: string,
+  sender: Port,
+  subject: Subject,
+): DropReason | null {
+  if (!isIsolated(world, sender.network)) return null;
+  if (isRedirect(subject)) return 'redirect';
+  return mayLeave(world, here, sender, subject) ? null : 'isolated';
+}
+
+const wordOf = ({ role }: SenderRole): string =>
+  role.kind === 'community' ? `community ${role.name}` : role.kind;
+
+/** For people. Null is somebody on a physical network. */
+export const rolesText = (sender: SenderRole, receiver: SenderRole | null): string =>
+  `${wordOf(sender)} to ${receiver === null ? 'the physical network' : wordOf(receiver)}`;

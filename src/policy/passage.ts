@@ -63,7 +63,9 @@ export function drop(
   stage: Stage,
   reason: DropReason,
   address: Cidr | Mac | null = null,
+  roles?: string,
 ): DropReason {
-  steps.push({ host, port, stage, result: 'drop', reason, rule: null, address });
+  const why = roles === undefined ? {} : { roles };
+  steps.push({ host, port, stage, result: 'drop', reason, rule: null, address, ...why });
   return reason;
 }

@@ -67,6 +67,7 @@ export function networkOf(record: NetworkRecord): Network {
     broadcastsPairs: record.address_pairs_forwarding === 'broadcast',
     isolated: record.isolated ?? false,
     trustsPhysical: record.trusts_physical ?? false,
+    hairpin: record.hairpin ?? false,
     qosPolicy: qosPolicyIdOf(record),
     ...carriageOf(record),
   };
@@ -96,6 +97,7 @@ export function subnetOf(record: SubnetRecord): Subnet | null {
     network: record.network_id as NetworkId,
     cidr,
     gateway,
+    gatewayMac: record.gateway_mac === undefined ? null : parseMac(record.gateway_mac),
     dhcp: isServed(record),
     advertised: record.ip_version === 6 && record.ipv6_ra_mode !== null,
   };

@@ -189,6 +189,8 @@ export function route(world: World, { router, port }: Entrance, { frame, fragmen
   if (ip.hopLimit <= 1) return end('ttl-exceeded');
   const way = wayTo(world, router, ip.dst);
   if (way === null) return end('no-route');
+  const { isolated, hairpin } = world.networks.get(port.network) ?? {};
+  if (isolated === true && hairpin === false && way.port.network === port.network) return end('isolated');
   const dst = macAt(world, way.port.network, way.nextHop);
   if (dst === null) return end('unresolved');
   return {

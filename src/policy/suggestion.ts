@@ -140,9 +140,15 @@ function remedies(world: World, sender: PortId, refusal: Refusal, frame: Frame):
     case 'isolated':
       return roleChanges(world, sender, port);
     case 'unknown-destination':
-      return portsOf(world, port.network)
-        .filter((one) => !one.adminUp && identityOf(world, one).macs.has(ethernet.dst))
-        .map(({ id }) => ({ kind: 'port-up', port: id }));
+      return [
+        ...portsOf(world, port.network)
+          .filter((one) => !one.adminUp && identityOf(world, one).macs.has(ethernet.dst))
+          .map(({ id }): PolicyChange => ({ kind: 'port-up', port: id })),
+        // There a DHCP request goes to a server that this host may not reach.
+        ...(world.networks.get(port.network)?.isolated === true
+          ? [{ kind: 'not-isolated', network: port.network } as const]
+          : []),
+      ];
     default:
       return [mode('off')];
   }

@@ -31,6 +31,7 @@ export const stepReasons = {
   rule: 'a security-group rule admits it',
   'dhcp-answered': 'the host answers the DHCP request for the port',
   'solicitation-answered': 'the host answers the router solicitation for the network',
+  'to-dhcp-server': 'the DHCP request goes to the DHCP port of the isolated network alone',
   answered: 'the switch knows the address and answers',
   'known-destination': 'ports have the destination MAC',
   flooded: 'the destination MAC is multicast or broadcast: every port of the network gets a copy',
@@ -79,6 +80,8 @@ interface StepFacts {
   readonly rule: RuleId | null;
   /** The address of the packet that the decision was about. */
   readonly address: Cidr | Mac | null;
+  /** Of `isolation`: the roles that forbid it. */
+  readonly roles?: string;
 }
 
 /** One decision on a packet's way. */

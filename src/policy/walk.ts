@@ -19,7 +19,7 @@ import { addressees, replyTo, tunnelledSender } from './delivery.ts';
 import { isAnsweredDhcp, isAnsweredSolicitation } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
-import { mayGet, mayLeave, mayReach, outerSender, type SenderRole } from './isolation.ts';
+import { outerSender, refusalAt, refusalOutside, rolesText, type SenderRole } from './isolation.ts';
 import { arrivalOf, asAnnounced, notSentFrom } from './moves.ts';
 import {
   icmpv6TypeOf,
@@ -30,6 +30,7 @@ import {
 } from './packet.ts';
 import { drop, type Passage, pass, track } from './passage.ts';
 import { carries, isOwnMac, leavesFor, untagged } from './physical.ts';
+import { proxyAnswer, toDhcpServer } from './proxy.ts';
 import { type Entrance, entrances, errorOf, route, routerOfPort } from './routing.ts';
 import { checkRules } from './rule-check.ts';
 import { claimedBy, groundOf, heardAs, speaksFrom } from './step-address.ts';
@@ -136,7 +137,8 @@ function arrive(
   const { frame } = subject;
   if (!receiver.adminUp) return drop(passage, id, 'port', 'admin-down');
   const own: Passage = { ...passage };
-  if (!mayGet(world, sender, receiver, subject)) return drop(own, id, 'isolation', 'isolated');
+  const forbidden = refusalAt(world, sender, receiver, subject);
+  if (forbidden !== null) return drop(own, id, 'isolation', forbidden, null, rolesText(sender, receiver));
   if (mode === 'off') pass(own, id, 'ingress-guard', 'port-security-off');
   else {
     const reason = guardReceiver(world, receiver, frame);
@@ -215,14 +217,19 @@ class Walking {
       pass(passage, sender.id, 'responder', 'solicitation-answered');
       return this.end(passed);
     }
-    const reply = subject.fragmented ? null : replyTo(this.#world, host, sender, subject.frame);
+    const proxied = proxyAnswer(this.#world, sender, subject);
+    const usual = subject.fragmented ? null : replyTo(this.#world, host, sender, subject.frame);
+    const reply = proxied === null ? usual : proxied.reply;
     if (reply !== null) {
       pass(passage, sender.id, 'responder', 'answered', { address: reply.address });
       return this.end(passed, reply);
     }
     const notHere = notSentFrom(this.#world, host, sender, subject.frame);
     if (notHere !== null) return this.end(dropped(drop(passage, sender.id, 'port', notHere)));
-    return this.end(this.#forward({ host, onlyHere }, sender, subject, passage));
+    const forwarded = toDhcpServer(this.#world, sender, subject);
+    if (forwarded !== subject)
+      pass(passage, sender.id, 'responder', 'to-dhcp-server', { address: forwarded.frame.ethernet.dst });
+    return this.end(this.#forward({ host, onlyHere }, sender, forwarded, passage));
   }
 
   /** To the ports that have the destination, or into a router. */
@@ -255,8 +262,9 @@ class Walking {
   #enter(where: Place, entrance: Entrance, sender: Port, subject: Subject, passage: Passage): Outcome {
     const { port: entry } = entrance;
     pass(passage, sender.id, 'destination', 'router', { address: entry.mac });
-    if (!mayReach(this.#world, sender, entry))
-      return dropped(drop(passage, entry.id, 'isolation', 'isolated'));
+    const forbidden = refusalAt(this.#world, sender, entry, subject);
+    if (forbidden !== null)
+      return dropped(drop(passage, entry.id, 'isolation', forbidden, null, rolesText(sender, entry)));
     const lost = remember([sender.id, entry.id], 0, subject, passage);
     this.#keep(passage);
     if (lost !== null) return dropped(lost);
@@ -289,7 +297,7 @@ class Walking {
 
   /** What another host has let out, and has routed where the sender sent it to a router. */
   arrivedFrom(other: string, { host }: Where, origin: Port, subject: Subject): Walk {
-    let [sender, arrived] = [origin, subject];
+    let [sender, arrived] = [origin, toDhcpServer(this.#world, origin, subject)];
     for (;;) {
       const { dst } = arrived.frame.ethernet;
       const entrance = entrances(this.#world, host, sender.network).find(({ port }) => port.mac === dst);
@@ -413,8 +421,9 @@ class Walking {
 
   /** A frame that a guest has tagged itself does not leave: it would be one of another VLAN, or of a tag in a tag. */
   #leave(sender: Port, copy: number, stray: boolean, subject: Subject, passage: Passage): Outcome {
-    if (!stray && !mayLeave(this.#world, passage.host, sender, subject))
-      return dropped(drop(passage, sender.id, 'isolation', 'isolated'));
+    const forbidden = stray ? null : refusalOutside(this.#world, passage.host, sender, subject);
+    if (forbidden !== null)
+      return dropped(drop(passage, sender.id, 'isolation', forbidden, null, rolesText(sender, null)));
     const refused = stray ? 'ct-invalid' : depart(sender.id, [copy, null], subject, passage);
     if (refused !== null) return dropped(refused);
     if (subject.frame.ethernet.tags.length > 0)

@@ -43,6 +43,8 @@ export interface Network {
   readonly isolated: boolean;
   /** In an isolated network: who is unknown on its physical network counts as promiscuous, not as isolated. */
   readonly trustsPhysical: boolean;
+  /** In an isolated network: routers send packets back to the network that they came from. */
+  readonly hairpin: boolean;
   /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
   /** Absent where tunnels carry it between hosts. */
@@ -56,6 +58,8 @@ export interface Subnet {
   readonly network: NetworkId;
   readonly cidr: Cidr;
   readonly gateway: Cidr | null;
+  /** Of a gateway that is no port of this cloud; null where nobody named it. */
+  readonly gatewayMac: Mac | null;
   /** The host of each port answers its DHCP or DHCPv6 requests, unless the network has a port that may serve. */
   readonly dhcp: boolean;
   /** The host of each port sends router advertisements of it, unless somebody else may. */

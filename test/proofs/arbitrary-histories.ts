@@ -20,6 +20,7 @@ import {
   echoFrame,
   fragmentsOf,
   ipFrame,
+  mac,
   type Network,
   sctpFrame,
   tcpFrame,
@@ -166,7 +167,7 @@ export function changed(world: World, first: World, { kind, which, how }: Change
           ? how % 3 === 0
             ? { broadcastsPairs: !broadcastsPairs }
             : how % 3 === 1
-              ? { isolated: !isolated, trustsPhysical: how % 2 === 0 }
+              ? { isolated: !isolated, trustsPhysical: how % 2 === 0, hairpin: how % 2 === 1 }
               : { allowsReservedPairs: !allowsReservedPairs }
           : { adminUp: !adminUp };
       return { ...world, networks: having(world.networks, network.id, { ...network, ...next }) };
@@ -217,7 +218,8 @@ export function changed(world: World, first: World, { kind, which, how }: Change
       );
       if (subnet === undefined) return world;
       const gateway = pick([null, ...gateways], how) ?? null;
-      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, gateway }) };
+      const gatewayMac = how % 2 === 0 ? null : mac('02:00:00:00:99:99');
+      return { ...world, subnets: having(world.subnets, subnet.id, { ...subnet, gateway, gatewayMac }) };
     }
     case 'address is taken by name': {
       if (port === undefined || port.mode === 'off') return world;

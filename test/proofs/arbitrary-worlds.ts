@@ -307,11 +307,19 @@ export const roles: readonly PortRole[] = [
 interface Surroundings {
   readonly network: Omit<Network, 'id'>;
   readonly subnets: readonly Cidr[];
+  readonly gatewayMac: Mac | null;
   readonly dhcp: boolean;
   readonly advertised: boolean;
 }
 
 const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
+  // Of nobody, or of a port too.
+  gatewayMac: fc.constantFrom(
+    null,
+    null,
+    macFromBits(0x02_00_00_00_99_99n),
+    macFromBits(0x02_00_00_00_00_11n),
+  ),
   network: fc.record({
     adminUp: fc.oneof(
       { weight: 11, arbitrary: fc.constant(true) },
@@ -321,6 +329,7 @@ const surroundingsArbitrary: fc.Arbitrary<Surroundings> = fc.record({
     broadcastsPairs: fc.constantFrom(false, false, false, true),
     isolated: fc.constantFrom(false, false, true),
     trustsPhysical: fc.boolean(),
+    hairpin: fc.boolean(),
     qosPolicy: qosArbitrary,
   }),
   subnets: fc.oneof(fc.constant([]), fc.subarray(moreSubnets)).map((more) => [...subnets, ...more]),
@@ -352,6 +361,7 @@ function assemble(
       cidr: prefix,
       // An address that pairs cover by prefix and by name, and that a port may have detected.
       gateway: gatewayOf(prefix.family, claimed),
+      gatewayMac: around.gatewayMac,
       dhcp: around.dhcp,
       advertised: around.advertised && prefix.family === 6,
     })),

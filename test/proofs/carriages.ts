@@ -22,7 +22,8 @@ export const physicalCarriages: readonly Carriages[] = [
 export const carried = (world: World, carriages: Carriages): World => ({
   ...world,
   networks: new Map(
-    [...world.networks].map(([id, network], at) => [id, { ...network, ...carriages[at % carriages.length] }]),
+    // A segment belongs to one network, so further networks have none.
+    [...world.networks].map(([id, network], at) => [id, { ...network, ...carriages[at] }]),
   ),
   bridged: new Map([[host, new Set([physicalNetwork])]]),
 });

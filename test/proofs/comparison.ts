@@ -74,9 +74,10 @@ function readAnswer(bytes: Buffer): string {
   }
   const upper = frame?.ip?.upper;
   const told = upper?.kind === 'icmp' && upper.sound && upper.type === 136 ? parseNeighbour(upper) : null;
-  if (told !== null && told.targetMac !== null) {
-    return textOf({ kind: 'nd', address: told.target, mac: told.targetMac });
-  }
+  // The answer to a probe goes to all nodes, and has no option: the switch can add none.
+  const isToAll = frame?.ethernet.dst === '33:33:00:00:00:01' && told?.targetMac === null;
+  const mac = isToAll ? frame.ethernet.src : (told?.targetMac ?? null);
+  if (told !== null && mac !== null) return textOf({ kind: 'nd', address: told.target, mac });
   return `unexpected frame ${bytes.toString('hex')}`;
 }
 

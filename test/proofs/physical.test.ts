@@ -87,7 +87,12 @@ async function sendFromPort(
   const heard = hosts.heardOutside();
   const physical = networkOf(world, step)?.physical;
   const out = walked.physical?.outcome === 'passed' && physical !== undefined;
-  const expectedOut = out ? step.frames.map((frame) => tagged(frame, tagsOf(physical, 'right'))) : [];
+  const server = walked.steps.find(({ reason }) => reason === 'to-dhcp-server')?.address;
+  const sent = (frame: Buffer): Buffer =>
+    typeof server === 'string'
+      ? Buffer.concat([Buffer.from(server.replaceAll(':', ''), 'hex'), frame.subarray(6)])
+      : frame;
+  const expectedOut = out ? step.frames.map((frame) => tagged(sent(frame), tagsOf(physical, 'right'))) : [];
   const delivered = [...(seen?.delivered ?? [])];
   counts.crossed +=
     physical === undefined ? 0 : delivered.filter((id) => world.ports.get(id)?.host !== at).length;

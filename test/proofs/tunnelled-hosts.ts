@@ -20,7 +20,7 @@ import {
   underlaySettled,
 } from '../lib/underlay.ts';
 import { physicalNetwork } from './carriages.ts';
-import type { Observation, Step } from './driver.ts';
+import { lastingText, type Observation, type Step } from './driver.ts';
 import { generous, host } from './worlds.ts';
 
 export const hostNames = [host, 'there', 'third'] as const;
@@ -83,10 +83,7 @@ export class TunnelledHosts {
   }
 
   /** `textOf`: what of a frame stays the same on its way; all of it when left out. */
-  static async start(
-    tunnelling: Tunnelling,
-    textOf: TextOf = (frame) => frame.toString('latin1'),
-  ): Promise<TunnelledHosts> {
+  static async start(tunnelling: Tunnelling, textOf: TextOf = lastingText): Promise<TunnelledHosts> {
     const switches: Switch[] = [];
     try {
       const sides = new Map<string, Side>();

@@ -63,6 +63,7 @@ export function recordsOf(world: World): Map<string, string> {
     broadcastsPairs,
     isolated,
     trustsPhysical,
+    hairpin,
     qosPolicy,
   } of world.networks.values())
     put(
@@ -72,11 +73,12 @@ export function recordsOf(world: World): Map<string, string> {
         allow_reserved_pairs: allowsReservedPairs,
         ...(isolated ? { isolated } : {}),
         ...(trustsPhysical ? { trusts_physical: true } : {}),
+        ...(hairpin ? { hairpin: true } : {}),
         address_pairs_forwarding: broadcastsPairs ? 'broadcast' : 'detect',
         qos_policy_id: qosPolicy,
       }),
     );
-  for (const { id, network, cidr, gateway, dhcp, advertised } of world.subnets.values()) {
+  for (const { id, network, cidr, gateway, gatewayMac, dhcp, advertised } of world.subnets.values()) {
     const modes = {
       enable_dhcp: dhcp || advertised,
       ipv6_ra_mode: advertised ? (dhcp ? 'dhcpv6-stateful' : 'slaac') : null,
@@ -86,6 +88,7 @@ export function recordsOf(world: World): Map<string, string> {
     put(keys.subnet(network, id), {
       ...subnetRecord(id, network, formatCidr(cidr)),
       gateway_ip,
+      ...(gatewayMac === null ? {} : { gateway_mac: gatewayMac }),
       ...modes,
     });
   }

@@ -99,6 +99,9 @@ export interface WorldText {
   readonly allowsReservedPairs?: boolean;
   readonly isolated?: boolean;
   readonly trustsPhysical?: boolean;
+  /** Of the gateways of all subnets. */
+  readonly gatewayMac?: string;
+  readonly hairpin?: boolean;
   /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
   readonly routers?: Readonly<Record<string, RouterText>>;
@@ -177,6 +180,7 @@ export function worldFrom(text: WorldText): World {
     network: network as NetworkId,
     cidr: net(prefix),
     gateway: text.gateways?.[at] === undefined ? null : ip(text.gateways[at]),
+    gatewayMac: text.gatewayMac === undefined ? null : mac(text.gatewayMac),
     dhcp: text.dhcp ?? false,
     advertised: (text.dhcp ?? false) && prefix.includes(':'),
   }));
@@ -197,6 +201,7 @@ export function worldFrom(text: WorldText): World {
           broadcastsPairs: false,
           isolated: text.isolated ?? false,
           trustsPhysical: text.trustsPhysical ?? false,
+          hairpin: text.hairpin ?? false,
           qosPolicy: null,
         },
       ]),

@@ -169,6 +169,7 @@ function setNetwork(pipeline: Pipeline, id: NetworkId): void {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
 }

@@ -46,6 +46,7 @@ beforeEach(() => {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.networkKeys.set(network, preferredNetworkKey(network));

@@ -22,6 +22,7 @@ const subnet = (n: number, changes = {}) => ({
   network,
   cidr: net(`10.0.${n}.0/24`),
   gateway: ip(`10.0.${n}.1`),
+  gatewayMac: null,
   dhcp: true,
   advertised: false,
   ...changes,
@@ -38,6 +39,7 @@ beforeEach(() => {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.mtus.set(network, 1442);

@@ -38,6 +38,7 @@ beforeEach(() => {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));
@@ -46,7 +47,15 @@ beforeEach(() => {
     [stateless, 'fd01::/64'],
   ] as const) {
     if (id === undefined) continue;
-    facts.subnets.set(id, { id, network, cidr: net(prefix), gateway: null, dhcp: true, advertised: false });
+    facts.subnets.set(id, {
+      id,
+      network,
+      cidr: net(prefix),
+      gateway: null,
+      gatewayMac: null,
+      dhcp: true,
+      advertised: false,
+    });
     facts.dhcpSubnets.set(id, {
       advertisedMode: null,
       stateful: id === stateful,

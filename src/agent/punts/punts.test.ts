@@ -55,6 +55,7 @@ beforeEach(() => {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.networkKeys.set(network, preferredNetworkKey(network));

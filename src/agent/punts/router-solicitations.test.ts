@@ -32,6 +32,7 @@ function subnet(n: number, advertisedMode: string | null) {
     network,
     cidr: net(`fd0${n}::/64`),
     gateway: ip(`fd0${n}::1`),
+    gatewayMac: null,
     dhcp: false,
     advertised: advertisedMode !== null,
   });
@@ -48,6 +49,7 @@ beforeEach(() => {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.mtus.set(network, 1442);

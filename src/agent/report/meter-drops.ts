@@ -15,15 +15,16 @@ const shared = [
   { reason: 'punt-limit', kind: 'router-error' },
 ] as const satisfies readonly { readonly reason: DropReason; readonly kind: SharedMeterKind }[];
 
-/** Kinds of which ports without port security send none. */
+/** Kinds of which ports without port security send none, but in isolated networks, where the switch answers all. */
 const guardedOnly: ReadonlySet<SharedMeterKind> = new Set(['probe', 'answer']);
 
 /** The ports here by meter, for each kind of meter that ports may share. */
 function usersOf({ relations, facts }: Pipeline, kind: SharedMeterKind) {
   const spread = facts.abilities.get('switch')?.meterSpread ?? 0;
   const users = new Map<number, PortId[]>();
-  for (const [id, { key, port }] of relations.locals.entries()) {
-    const meter = port.mode === 'off' && guardedOnly.has(kind) ? null : sharedMeterOf(kind, key, spread);
+  for (const [id, { key, port, role }] of relations.locals.entries()) {
+    const asksNothing = port.mode === 'off' && role === 0 && guardedOnly.has(kind);
+    const meter = asksNothing ? null : sharedMeterOf(kind, key, spread);
     if (meter !== null) users.set(meter, [...(users.get(meter) ?? []), id]);
   }
   return users;

@@ -44,6 +44,7 @@ function pipelineWith(meterSpread: number): Pipeline {
     broadcastsPairs: false,
     isolated: false,
     trustsPhysical: false,
+    hairpin: false,
     qosPolicy: null,
   });
   facts.zones.set(network, zone(1));

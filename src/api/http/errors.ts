@@ -11,6 +11,7 @@ import type { IdentityFault } from '../identity/authenticator.ts';
 import type { CommitFault } from '../state/committer.ts';
 import type { ViewFault } from '../state/view.ts';
 import type { AnswersTo } from './answers.ts';
+import { isolationAnswers } from './isolation-errors.ts';
 import { providerAnswers } from './provider-errors.ts';
 import type { RequestFault } from './request-faults.ts';
 import { routerAnswers } from './router-errors.ts';
@@ -38,6 +39,7 @@ const later = { ...unavailable, text: () => 'The service is busy, please try aga
 
 const answers: AnswersTo<ApiFault> = {
   ...missingAnswers,
+  ...isolationAnswers,
   BadRequest: { status: 400, type: 'HTTPBadRequest', text: (f) => f.message },
   InvalidInput: { status: 400, text: (f) => `Invalid input for operation: ${f.message}.` },
   ExtensionNotFound: {

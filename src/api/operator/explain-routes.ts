@@ -71,15 +71,22 @@ const explainOperation: ApiOperation = {
         description: '`sent`: it left the port, and what became of it is not known, or not for the caller.',
       },
       steps: arrayOf(
-        objectOf({
-          host: orNullSchema(stringSchema),
-          port: uuidSchema,
-          stage: stringSchema,
-          result,
-          reason: stringSchema,
-          rule: { ...orNullSchema(uuidSchema), description: 'The rule that admitted the packet.' },
-          address: { ...orNullSchema(stringSchema), description: 'The address that the decision was about.' },
-        }),
+        objectOf(
+          {
+            host: orNullSchema(stringSchema),
+            port: uuidSchema,
+            stage: stringSchema,
+            result,
+            reason: stringSchema,
+            rule: { ...orNullSchema(uuidSchema), description: 'The rule that admitted the packet.' },
+            address: {
+              ...orNullSchema(stringSchema),
+              description: 'The address that the decision was about.',
+            },
+            roles: { ...stringSchema, description: 'The roles of ports that forbid the packet.' },
+          },
+          ['roles'],
+        ),
       ),
       receivers: arrayOf(objectOf({ port: uuidSchema, result, reason: orNullSchema(stringSchema) })),
       connection: {

@@ -3,6 +3,7 @@
 import type { networkScopeAttributes } from '../../model/address-scope.ts';
 import { checkHints, zoneOf } from '../../model/availability-zone.ts';
 import { refuse } from '../../model/faults.ts';
+import { isolationOf, roleOf, shownNetworkIsolation, withoutIsolation } from '../../model/isolation.ts';
 import { keys } from '../../model/keys.ts';
 import {
   checkMtu,
@@ -27,7 +28,7 @@ import { qosPolicyIdOf } from '../../model/qos-policy.ts';
 import type { NetworkRecord } from '../../model/records.ts';
 import { maxMtuOf } from '../../model/segments.ts';
 import { isSharedWith } from '../../model/sharing.ts';
-import type { Birth } from '../../model/standard-attributes.ts';
+import { type Birth, touched } from '../../model/standard-attributes.ts';
 import type { Capabilities } from '../http/resource.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Change } from '../state/change.ts';
@@ -43,7 +44,7 @@ import {
   withPolicies,
   writeDefault,
 } from './external-networks.ts';
-import { isDisposable, removePortRecord } from './port-writes.ts';
+import { isDisposable, removePortRecord, writePort } from './port-writes.ts';
 import { admitNewQosPolicy, defaultQosPolicy, writeQosPolicyUse } from './qos-policy-use.ts';
 import { allocateSegment, moveToVlan, releaseSegment } from './segment-allocation.ts';
 import { policiesOf, removePolicies, shareWithAll } from './sharing.ts';
@@ -83,7 +84,8 @@ export class Networks extends StoredResource<
     const { subnets } = this.state;
     const { vni: _vni, provider: _provider, ...shown } = super.show(network, reader);
     return {
-      ...shown,
+      ...withoutIsolation(shown),
+      ...shownNetworkIsolation(network),
       [external]: isExternal(network),
       ...(isExternal(network) ? { is_default: network.is_default ?? false } : {}),
       ...shownProvider(network),
@@ -126,12 +128,23 @@ export class Networks extends StoredResource<
 
   #updated(change: Change, before: NetworkRecord, patch: NetworkPatch, caller: Caller): NetworkRecord {
     const vlan = askedVlanChange(before, patch);
-    const { [external]: leadsOut, is_default: preferred, ...plain } = withoutProvider(patch);
+    const {
+      [external]: leadsOut,
+      is_default: preferred,
+      isolated,
+      pvlan,
+      isolated_hairpin: hairpin,
+      physical_promiscuous: trusts,
+      ...plain
+    } = withoutProvider(patch);
     const { context, state } = this;
     const maxMtu = maxMtuOf(before.provider, context.mtu, context.segments);
     const mtu = plain.mtu === undefined ? before.mtu : mtuFor(plain.mtu, maxMtu);
     const moved = vlan === null ? before : moveToVlan(change, state, before, vlan);
-    const after = { ...moved, ...plain, mtu };
+    const settled = { ...moved, ...plain, mtu };
+    const asked = { isolated, pvlan, isolated_hairpin: hairpin, physical_promiscuous: trusts };
+    const after: NetworkRecord = { ...withoutIsolation(settled), ...isolationOf(settled, asked) };
+    if (after.pvlan === true && before.pvlan !== true) this.#makePromiscuous(change, after);
     admitNewQosPolicy(change, this.state, caller, before, after);
     if (plain.mtu !== undefined) {
       // A new subnet would be a revision of the network, and the change would lose the race.
@@ -169,6 +182,17 @@ export class Networks extends StoredResource<
     change.remove(keys.networkKey(String(row.record.vni)));
     releaseSegment(change, row.record);
     change.remove(row.key);
+  }
+
+  /** With `pvlan`, ports that have no role are promiscuous. */
+  #makePromiscuous(change: Change, network: NetworkRecord): void {
+    change.requireQuiet(keys.port.under(network.id));
+    for (const row of this.state.ports.by('network', network.id)) {
+      const role = roleOf(network, row.record, row.record.role, {});
+      if (role === undefined || row.record.role !== undefined) continue;
+      change.requireUnchanged(row);
+      writePort(change, row.record, touched({ ...row.record, role }, change.now));
+    }
   }
 
   /** All its subnets of one family come from pools of one scope, or from none. */

@@ -4,7 +4,7 @@
  * switch excludes them. Operators may restrict pairs to single addresses of the port's own subnets.
  */
 import { invalidInput, refuse } from '../../model/faults.ts';
-import { isTrustedOwner } from '../../model/port.ts';
+import { isTrustedOwner } from '../../model/port-owner.ts';
 import type { PortRecord } from '../../model/records.ts';
 import { contains, formatCidr, isHost, linkLocalPrefix, parseCidr } from '../../net/cidr.ts';
 import { broadcastOf, reservedAddresses } from '../../policy/address-owners.ts';

@@ -3,6 +3,7 @@
 import { pairsBody, pairsOfBody, resolvePairs, withoutPairs, withPairs } from '../../model/address-pairs.ts';
 import { type DhcpOptionDraft, withDhcpOptions } from '../../model/dhcp-options.ts';
 import { refuse } from '../../model/faults.ts';
+import { isIsolated, roleOf, shownRole } from '../../model/isolation.ts';
 import { keys } from '../../model/keys.ts';
 import { type PortDraft, type PortPatch, portAttributes, portVerbs } from '../../model/port.ts';
 import { holderOf, statusOf, withoutBindingNotes, withSettledBindings } from '../../model/port-binding.ts';
@@ -76,9 +77,10 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     const { state } = this;
     const held = state.bindings.get(port.id);
     const plug = plugOfPort(state, port);
-    const { key: _key, ...shown } = withoutBindingNotes(port);
+    const { key: _key, role: _role, ...shown } = withoutBindingNotes(port);
     return {
       ...shown,
+      ...shownRole(state.networks.get(port.network_id)?.record, port),
       ...shownNotes(port),
       tags: tagsOf(port),
       extra_dhcp_opts: port.extra_dhcp_opts ?? [],
@@ -113,6 +115,8 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       fixed_ips: asked,
       extra_dhcp_opts: options,
       mac_address: wantedMac,
+      pvlan_type: type,
+      pvlan_community: community,
       ...plain
     } = patch;
     const mac =
@@ -137,7 +141,7 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
     if (pairs !== undefined) this.#checkPairs(addressed);
     const guarded = checkGuardOfChange(before, patch, addressed);
     this.#keepTracking(change, before.security_groups, guarded.security_groups);
-    return guarded;
+    return this.#withRole(change, guarded, { pvlan_type: type, pvlan_community: community });
   }
 
   override write(change: Change, before: Row<PortRecord>, after: PortRecord): void {
@@ -188,11 +192,21 @@ export class Ports extends StoredResource<PortRecord, typeof portAttributes, Ind
       ...(draft.fixed_ips?.length === 0 ? { ip_allocation: 'none' } : {}),
     };
     const tagged = withTags(this.name, untagged, draft.tags);
-    const port = withSettledBindings(null, tagged, silentHosts(view.state));
+    const settled = withSettledBindings(null, tagged, silentHosts(view.state));
+    const port = this.#withRole(change, settled, draft);
     this.#checkPairs(port);
     this.#keepTracking(change, [], port.security_groups);
     writePort(change, null, port);
     return port;
+  }
+
+  /** The network says what roles mean: it must not change meanwhile where the port gets one. */
+  #withRole(change: Change, port: PortRecord, asked: Parameters<typeof roleOf>[3]): PortRecord {
+    const network = this.state.networks.get(port.network_id);
+    if (network === undefined) return port;
+    const role = roleOf(network.record, port, port.role, asked);
+    if (isIsolated(network.record)) change.requireUnchanged(network);
+    return role === undefined ? port : { ...port, role };
   }
 
   #pairAction(summary: string, joined: typeof withPairs): ResourceAction<PortRecord> {

@@ -68,6 +68,7 @@ export class Subnets extends StoredResource<
       ...super.show(subnet, reader),
       service_types: subnet.service_types ?? [],
       subnetpool_id: subnet.subnetpool_id ?? null,
+      gateway_mac: subnet.gateway_mac ?? null,
     };
   }
 

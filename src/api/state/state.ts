@@ -268,8 +268,8 @@ export class State {
 
   #networkChanged(before: NetworkRecord | null, after: NetworkRecord | null): void {
     if (before === null || after === null) return;
-    // Ports show their network's policy.
-    if (qosPolicyIdOf(before) === qosPolicyIdOf(after)) return;
+    // Ports show their network's policy, and a role where it is isolated.
+    if (qosPolicyIdOf(before) === qosPolicyIdOf(after) && before.isolated === after.isolated) return;
     for (const port of this.ports.by('network', after.id)) this.ports.outdate(port.record.id);
   }
 

@@ -5,7 +5,7 @@ import { parseMac } from '../../net/mac.ts';
 import { isHostAddress } from '../address-pools.ts';
 import { keys } from '../keys.ts';
 import { isPortKey } from '../numbers.ts';
-import { isTrustedOwner } from '../port.ts';
+import { isTrustedOwner } from '../port-owner.ts';
 import { qosPolicyIdOf } from '../qos-policy.ts';
 import type { FixedIp, PortRecord } from '../records.ts';
 import { type Invariant, invariantOf } from './invariant.ts';

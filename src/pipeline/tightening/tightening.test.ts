@@ -211,12 +211,24 @@ describe('suspect is', () => {
     const subnet = { id: 's0' as SubnetId, network: n1, cidr: net('10.0.0.0/24') };
     expect(
       suspects(({ subnets }) =>
-        subnets.set(subnet.id, { ...subnet, gateway: null, dhcp: false, advertised: false }),
+        subnets.set(subnet.id, {
+          ...subnet,
+          gateway: null,
+          gatewayMac: null,
+          dhcp: false,
+          advertised: false,
+        }),
       ),
     ).toEqual([]);
     expect(
       suspects(({ subnets }) =>
-        subnets.set(subnet.id, { ...subnet, gateway: ip('10.0.0.65'), dhcp: false, advertised: false }),
+        subnets.set(subnet.id, {
+          ...subnet,
+          gateway: ip('10.0.0.65'),
+          gatewayMac: null,
+          dhcp: false,
+          advertised: false,
+        }),
       ),
     ).toEqual([n1]);
     expect(suspects(({ subnets }) => subnets.delete(subnet.id))).toEqual([n1]);

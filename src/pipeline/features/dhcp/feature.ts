@@ -5,19 +5,20 @@
  */
 import type { Relation } from '../../../base/dataflow.ts';
 import { broadcast4, dhcpServers6, formatCidr } from '../../../net/cidr.ts';
-import { macToBits } from '../../../net/mac.ts';
+import { type Mac, macToBits } from '../../../net/mac.ts';
 import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import type { PortId, Subnet } from '../../../policy/world.ts';
 import { noAbilities } from '../../abilities.ts';
-import { punt } from '../../actions.ts';
+import { punt, rewrite } from '../../actions.ts';
 import { type Draft, flow } from '../../draft.ts';
 import type { Feature } from '../../feature.ts';
 import { isGuarded, type LocalPort, sentBy } from '../../local-port.ts';
-import { address, dhcp, discovery } from '../../matches.ts';
+import { address, dhcp, discovery, groupAddress, wholePacket } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { writePuntData } from '../../punt-data.ts';
 import { register } from '../../registers.ts';
 import { sharedMeterOf } from '../../shared-meters.ts';
+import { isConfined } from '../isolation/roles.ts';
 import { serverAddress } from './relations.ts';
 
 const why = ({ port }: LocalPort) => ({ reason: 'dhcp-request', port: port.id }) as const;
@@ -65,10 +66,30 @@ function solicitations(local: LocalPort, meter: number): Draft[] {
   return [flow('dhcp', 'solicitation', match, { actions }, { reason, port: local.port.id })];
 }
 
+/** In an isolated network: what would go to everybody goes to the server. */
+function toServer(local: LocalPort, mac: Mac): Draft[] {
+  const marked = isGuarded(local) ? { [register.dhcp]: 1 } : {};
+  const to = rewrite<'dhcp'>('eth_dst', macToBits(mac));
+  return [dhcp.client4, dhcp.client6].map((client) =>
+    flow(
+      'dhcp',
+      'toServer',
+      { ...client, ...sentBy(local), ...marked, eth_dst: groupAddress, ip_frag: wholePacket },
+      { actions: [to], goto: after('dhcp') },
+      { reason: 'to-dhcp-server', port: local.port.id },
+    ),
+  );
+}
+
 export const dhcpService: Feature = {
   defaults: [flow('dhcp', 'none', {}, { goto: after('dhcp') }, { reason: 'no-dhcp-request' })],
 
-  declare: ({ graph, facts, relations: { served4, served6, advertisements, locals }, install }) => {
+  declare: ({
+    graph,
+    facts,
+    relations: { served4, served6, advertisements, locals, dhcpServers },
+    install,
+  }) => {
     const installFor = (
       name: string,
       served: Relation<PortId, readonly Subnet[]>,
@@ -87,6 +108,18 @@ export const dhcpService: Feature = {
       );
     installFor('dhcp4-flows', served4, requests4);
     installFor('dhcp6-flows', served6, (local, _, meter) => requests6(local, meter));
+    install(
+      graph.map('to-dhcp-server-flows', locals, (_, local, read) => {
+        const servers =
+          isConfined(local.role) && local.up ? read(dhcpServers, local.port.network) : undefined;
+        const [server] = [...(servers?.keys() ?? [])]
+          .map((id) => read(facts.ports, id))
+          .filter((port) => port !== undefined)
+          .filter(({ adminUp, host, role }) => adminUp && host !== null && role.kind === 'promiscuous')
+          .sort((a, b) => (a.id < b.id ? -1 : 1));
+        return server === undefined ? undefined : toServer(local, server.mac);
+      }),
+    );
     install(
       graph.map('solicitation-flows', locals, (_, local, read) => {
         const { up, port, key } = local;

@@ -15,7 +15,9 @@ export const dhcpTables = {
       dhcp,
       'eth_type',
       'eth_src',
+      'eth_dst',
       'ip_proto',
+      'ip_frag',
       'ip_dst',
       'ipv6_dst',
       'udp_src',
@@ -24,7 +26,8 @@ export const dhcpTables = {
       'icmpv6_code',
     ],
     neutral: 'all',
-    bands: { request: 100, solicitation: 90, none: 0 },
+    bands: { request: 100, solicitation: 90, toServer: 80, none: 0 },
+    rewrite: ['eth_dst'],
     output: ['controller'],
     next: [after('dhcp')],
   },
@@ -34,5 +37,6 @@ export const dhcpTables = {
 export const dhcpReasons = {
   'dhcp-request': 'a DHCP request that the agent answers',
   'router-solicitation': 'a router solicitation that the agent answers',
+  'to-dhcp-server': 'a DHCP request in an isolated network, for the DHCP port alone',
   'no-dhcp-request': 'nothing that the agent answers',
 } as const;

@@ -1,15 +1,17 @@
 /** The flows of isolated networks. A copy that no flow permits ends, and is counted at its receiver. */
 import type { Mac } from '../../../net/mac.ts';
 import { macToBits } from '../../../net/mac.ts';
+import { icmpTypes } from '../../../net/packet/icmp.ts';
 import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import { type Draft, drop, end, flow } from '../../draft.ts';
 import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
-import { arp, groupAddress, icmp6, unicastAddress, wholePacket } from '../../matches.ts';
+import { arp, groupAddress, icmp4, icmp6, unicastAddress, wholePacket } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, outside, register } from '../../registers.ts';
 import { inward } from '../physical/physical-flows.ts';
 import type { LocalSegment } from '../physical/relations.ts';
 import type { RouterPort } from '../routing/relations.ts';
+import type { IsolatedNetwork } from './proxy-flows.ts';
 import { inOrigin, roleNumbers } from './roles.ts';
 
 const inOnePiece = {
@@ -64,6 +66,20 @@ export function enteringRouter({ port, key, networkKey, role }: RouterPort): Dra
     refused,
   ];
 }
+
+/** A gateway that sends packets back into the network must not tell senders to go straight (RFC 4562 2.3). */
+export const noRedirects = ({ network, key }: IsolatedNetwork): Draft[] =>
+  [
+    { ...icmp4, icmp_type: icmpTypes.redirect },
+    { ...icmp6, icmpv6_type: icmpv6Types.redirect },
+  ].map((redirect) =>
+    drop(
+      'isolation',
+      'redirect',
+      { [register.network]: key, ...inOnePiece, ...redirect },
+      { reason: 'redirect', drop: 'ingress', network },
+    ),
+  );
 
 const toOutside = ({ key }: LocalSegment) => ({ [register.network]: key, [register.host]: outside }) as const;
 const leaves = { goto: after('ingressRules') } as const;

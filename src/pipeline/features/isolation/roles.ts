@@ -9,11 +9,15 @@ export interface RoleIds {
 }
 
 export const newRoleIds = (): RoleIds => ({
-  communities: new IdSpace({ lowest: 16, highest: 0xffff_fffe }),
+  communities: new IdSpace({ lowest: 8, highest: 0x7fff_fffe }),
 });
 
 /** 0 outside isolated networks, and for who is unknown. */
 export const roleNumbers = { isolated: 1, promiscuous: 2 } as const;
+
+/** Isolated, or of a community: such roles are odd. */
+export const isConfined = (role: number): boolean => role % 2 === 1;
+export const anyConfined = { value: 1n << 32n, mask: 1n << 32n } as const;
 
 /** A role in its half of the register. */
 export const inOrigin = (role: number) =>
@@ -23,5 +27,7 @@ export const inOrigin = (role: number) =>
 export const byInterface = (ofport: number) => ({ value: BigInt(ofport), mask: 0xffff_ffffn }) as const;
 
 export function roleNumber({ communities }: RoleIds, network: NetworkId, role: PortRole): number {
-  return role.kind === 'community' ? communities.of(`${network}|${role.name}`) : roleNumbers[role.kind];
+  return role.kind === 'community'
+    ? communities.of(`${network}|${role.name}`) * 2 + 1
+    : roleNumbers[role.kind];
 }

@@ -19,10 +19,12 @@ export const isolationTables = {
       'eth_type',
       'ip_proto',
       'ip_frag',
+      'icmp_type',
       'icmpv6_type',
     ],
     bands: {
       ownEcho: 400,
+      redirect: 350,
       together: 300,
       outerMac: 250,
       outerForbidden: 240,

@@ -9,7 +9,9 @@ export const responder: Feature = {
   defaults: responderDefaults,
 
   ofPort: (local, { meterSpread }) => [
-    ...(isGuarded(local) ? answerLimit(local, sharedMeterOf('answer', local.key, meterSpread)) : []),
+    ...(isGuarded(local) || (local.up && local.role !== 0)
+      ? answerLimit(local, sharedMeterOf('answer', local.key, meterSpread))
+      : []),
     ...ownRequests(local),
   ],
 

@@ -61,8 +61,8 @@ const limited = (ethertype: number): readonly ActionOf<'responder'>[] => [
   resubmit('answer_limit'),
   ...throughMpls<'responder'>(etherTypes.mpls, ethertype),
 ];
-const limitedArp = limited(etherTypes.arp);
-const limitedNd = limited(etherTypes.ipv6);
+export const limitedArp = limited(etherTypes.arp);
+export const limitedNd = limited(etherTypes.ipv6);
 
 /** Limits the answers for a port; `id` is null where the switch has no meters. */
 export function answerLimit(local: LocalPort, id: number | null): Draft[] {

@@ -3,7 +3,7 @@ import { after } from '../../positions.ts';
 import { register } from '../../registers.ts';
 import type { TableRow } from '../../rows.ts';
 
-const { source, network, flags } = register;
+const { source, network, flags, origin } = register;
 
 export const responderTables = {
   /** Answers requests for known addresses. */
@@ -13,6 +13,7 @@ export const responderTables = {
       source,
       network,
       flags,
+      origin,
       'eth_type',
       'eth_dst',
       'ip_proto',
@@ -28,7 +29,20 @@ export const responderTables = {
       'nd_options_type',
     ],
     neutral: 'all',
-    bands: { unguarded: 310, probe: 300, ownAddress: 250, known: 200, none: 0 },
+    // The first six: of isolated networks (features/isolation).
+    bands: {
+      confinedOwn: 390,
+      announced: 380,
+      together: 370,
+      proxied: 360,
+      linkLocal: 355,
+      prefix: 350,
+      unguarded: 310,
+      probe: 300,
+      ownAddress: 250,
+      known: 200,
+      none: 0,
+    },
     uses: ['mpls'],
     resubmit: ['answer_limit'],
     rewrite: ['eth_src', 'eth_dst', 'arp_op', 'arp_sha', 'arp_spa', 'arp_tha', 'arp_tpa'],
@@ -38,9 +52,29 @@ export const responderTables = {
   /** The solicitation becomes an advertisement. */
   answer_nd: {
     id: 21,
-    match: [network, 'eth_type', 'ip_proto', 'icmpv6_type', 'icmpv6_code', 'nd_target'],
+    match: [
+      network,
+      flags,
+      origin,
+      'eth_type',
+      'ip_proto',
+      'ipv6_src',
+      'icmpv6_type',
+      'icmpv6_code',
+      'nd_target',
+    ],
     neutral: 'all',
-    bands: { known: 100, miss: 0 },
+    bands: {
+      probeTogether: 240,
+      together: 230,
+      probeProxied: 220,
+      proxied: 210,
+      probeLinkLocal: 206,
+      linkLocal: 204,
+      prefix: 150,
+      known: 100,
+      miss: 0,
+    },
     rewrite: ['eth_src', 'eth_dst', 'ipv6_src', 'ipv6_dst', 'icmpv6_type', 'nd_reserved', 'nd_options_type'],
     next: ['answer_tll'],
   },

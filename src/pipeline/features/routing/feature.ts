@@ -87,7 +87,7 @@ function extraRoutes(
   relations: Relations,
   read: Read,
 ): Draft[] {
-  const chosen = new Map<string, Draft>();
+  const chosen = new Map<string, Draft[]>();
   const inOrder = [...routes].sort((a, b) => (a.nextHop.bits < b.nextHop.bits ? -1 : 1));
   for (const { destination, nextHop: hop } of inOrder) {
     const name = formatCidr(destination);
@@ -99,5 +99,5 @@ function extraRoutes(
     const held = read(relations.holders, `${by.port.network}|${formatCidr(hop)}`);
     chosen.set(name, extraRoute(by, destination, held === undefined ? null : soleMac(held, relations, read)));
   }
-  return [...chosen.values()];
+  return [...chosen.values()].flat();
 }

@@ -26,6 +26,8 @@ export interface RouterPort {
   readonly zone: Zone | undefined;
   /** As of a local port. */
   readonly role: number;
+  /** Whether it may send back what came by it. */
+  readonly hairpin: boolean;
   /** The subnets in which it has an address. */
   readonly prefixes: readonly Cidr[];
 }
@@ -73,7 +75,9 @@ export function declareRouting(
       .filter((cidr) => port.fixedIps.some((ip) => contains(cidr, ip)));
     const zone = isHere ? read(facts.zones, port.network) : undefined;
     const role = read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0;
-    return { router, number: ids.routers.of(router), port, key, networkKey, zone, role, prefixes };
+    const hairpin = role === 0 || read(facts.networks, port.network)?.hairpin === true;
+    const number = ids.routers.of(router);
+    return { router, number, port, key, networkKey, zone, role, hairpin, prefixes };
   });
   const portsOfRouter = graph.index('ports-of-router', routerPorts, (_, each) => [
     [each.router, each] as const,

@@ -93,24 +93,41 @@ function leaveBy({ port, key, networkKey, zone, role }: RouterPort) {
   } as const;
 }
 
+/** The longest prefix wins. Of one prefix, what comes from the network that it leads to is looked at first. */
+const levelOf = ({ length }: Cidr): number => 2 * length;
+
+/** An isolated network may forbid that a router sends back what its ports may not send each other. */
+function notBack({ number, port, networkKey, hairpin }: RouterPort, prefix: Cidr): Draft[] {
+  if (hairpin) return [];
+  const from = { [register.router]: number, [register.network]: networkKey, ...destinationIn(prefix) };
+  const at = { band: 'prefix', level: levelOf(prefix) + 1 } as const;
+  return [drop('route', at, from, { reason: 'isolated', drop: 'egress', port: port.id })];
+}
+
 /** One flow for each prefix of a port, whatever the number of ports on its network. */
 export function connectedRoutes(of: RouterPort): Draft[] {
   const { number, port, prefixes } = of;
-  return prefixes.map((prefix) =>
+  return prefixes.flatMap((prefix) => [
     flow(
       'route',
-      { band: 'prefix', level: prefix.length },
+      { band: 'prefix', level: levelOf(prefix) },
       { [register.router]: number, ...destinationIn(prefix) },
       { ...leaveBy(of), goto: 'next_hop' },
       { reason: 'routed', port: port.id },
     ),
-  );
+    ...notBack(of, prefix),
+  ]);
 }
 
 /** `mac` is that of the next hop; null when no known port has its address. */
-export function extraRoute(of: RouterPort, destination: Cidr, mac: Mac | null): Draft {
+export const extraRoute = (of: RouterPort, destination: Cidr, mac: Mac | null): Draft[] => [
+  routeBy(of, destination, mac),
+  ...notBack(of, destination),
+];
+
+function routeBy(of: RouterPort, destination: Cidr, mac: Mac | null): Draft {
   const { number, port } = of;
-  const at = { band: 'prefix', level: destination.length } as const;
+  const at = { band: 'prefix', level: levelOf(destination) } as const;
   const match = { [register.router]: number, ...destinationIn(destination) };
   if (mac === null) return flow('route', at, match, endOf('unresolved'), { reason: 'fault', port: port.id });
   const { load, actions } = leaveBy(of);

@@ -10,6 +10,7 @@ export const routingTables = {
     id: 56,
     match: [
       router,
+      network,
       'eth_type',
       'ip_proto',
       'ip_frag',
@@ -23,7 +24,7 @@ export const routingTables = {
       'icmpv6_type',
       'icmpv6_code',
     ],
-    bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 228], none: 1, miss: 0 },
+    bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 357], none: 1, miss: 0 },
     load: [source, zone, network, flags, copy, host, fault, origin],
     uses: ['ct_clear', 'dec_ttl'],
     rewrite: [
