@@ -45,6 +45,9 @@ await build({
   outdir: 'dist',
   plugins: [apart('cli/program', 'cli/up')],
   format: 'esm',
+  // What few commands need is loaded by them alone.
+  splitting: true,
+  chunkNames: 'bin/[name]-[hash]',
   // CommonJS packages load Node's own modules with `require`.
   banner: {
     js: "import { createRequire as requireOf } from 'node:module';\nconst require = requireOf(import.meta.url);",

@@ -14,7 +14,7 @@ import { keys } from '../model/keys.ts';
 import type { Store, StoreFault } from '../store/contract.ts';
 import { refuseUnfinished } from '../store/copy.ts';
 import { startAgent } from './agent-part.ts';
-import { startServer } from './server-part.ts';
+import type { PartContext } from './server-part.ts';
 import type { Part, Settings } from './settings.ts';
 import { openChosen } from './store-part.ts';
 import { refuseNewer } from './store-schema.ts';
@@ -99,7 +99,7 @@ async function runParts({ settings, parts, log, stopped, announce }: Run): Promi
     const store = await openFor(parts, settings, log);
     onStop(() => store.close());
     const context = { settings, store, log, metrics, onStop };
-    const address = parts === 'agent' ? null : await startServer(context);
+    const address = parts === 'agent' ? null : await startApi(context);
     const agent = parts === 'server' ? null : await startAgent(context, (options) => new Agent(options));
     const ended = Promise.race([
       stopped,
@@ -129,6 +129,12 @@ async function runParts({ settings, parts, log, stopped, announce }: Run): Promi
     }
     clearTimeout(force);
   }
+}
+
+/** The server's code stays out of the memory of a process that is an agent alone. */
+async function startApi(context: PartContext): Promise<string> {
+  const { startServer } = await import('./server-part.ts');
+  return startServer(context);
 }
 
 async function replacementOf({ replaced }: Store): Promise<'replaced'> {

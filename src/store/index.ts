@@ -1,6 +1,5 @@
 /** The entry of this floor: opens the store that the configuration names. */
 import type { Store } from './contract.ts';
-import { EmbeddedStore } from './embedded.ts';
 import type { EtcdOptions } from './etcd/etcd-store.ts';
 import { MemoryStore } from './memory.ts';
 
@@ -12,8 +11,11 @@ export type StoreChoice =
 /** Throws `StoreLocked`, `StoreCorrupt` or `StoreUnavailable`. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
   if (choice.kind === 'memory') return new MemoryStore();
-  if (choice.kind === 'embedded') return EmbeddedStore.open(choice.dir);
-  // gRPC takes time and memory to load, which the embedded store has no need of.
+  // Only the chosen one is loaded: gRPC and LMDB take time and memory.
+  if (choice.kind === 'embedded') {
+    const { EmbeddedStore } = await import('./embedded.ts');
+    return EmbeddedStore.open(choice.dir);
+  }
   const { EtcdStore } = await import('./etcd/etcd-store.ts');
   return EtcdStore.open(choice);
 }
