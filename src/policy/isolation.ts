@@ -15,6 +15,10 @@ import { portsOf, subnetsOf } from './world-index.ts';
 const isIsolated = (world: World, network: NetworkId): boolean =>
   world.networks.get(network)?.isolated === true;
 
+/** A port whose role forbids some neighbours. */
+export const isConfined = (world: World, { network, role }: Port): boolean =>
+  isIsolated(world, network) && role.kind !== 'promiscuous';
+
 /** Ports of one community. Promiscuous ports are no community, but they reach each other as its ports do. */
 function areTogether(one: PortRole, other: PortRole): boolean {
   if (one.kind === 'community') return other.kind === 'community' && one.name === other.name;

@@ -9,16 +9,12 @@ import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types, parseNeighbour, solicitedNodePrefix } from '../net/packet/icmpv6.ts';
 import { coversAddress, identityOf, namesAddress, sameIp, unspecified4, unspecified6 } from './identity.ts';
-import { mayReach } from './isolation.ts';
+import { isConfined, mayReach } from './isolation.ts';
 import { icmpv6TypeOf, isDhcpFromClient, type Subject } from './packet.ts';
 import { isPortOfRouter } from './routing.ts';
 import type { Reply } from './verdict.ts';
 import type { NetworkId, Port, Subnet, World } from './world.ts';
 import { portsOf, subnetsOf } from './world-index.ts';
-
-/** A port whose role forbids some neighbours. */
-const isConfined = (world: World, { network, role }: Port): boolean =>
-  world.networks.get(network)?.isolated === true && role.kind !== 'promiscuous';
 
 interface Question {
   readonly kind: Reply['kind'];

@@ -19,7 +19,15 @@ import { addressees, replyTo, tunnelledSender } from './delivery.ts';
 import { isAnsweredDhcp, isAnsweredSolicitation } from './dhcp-service.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { guardReceiver, guardSender } from './guard.ts';
-import { outerSender, refusalAt, refusalOutside, rolesText, type SenderRole } from './isolation.ts';
+import { identityOf } from './identity.ts';
+import {
+  isConfined,
+  outerSender,
+  refusalAt,
+  refusalOutside,
+  rolesText,
+  type SenderRole,
+} from './isolation.ts';
 import { arrivalOf, asAnnounced, notSentFrom } from './moves.ts';
 import {
   icmpv6TypeOf,
@@ -83,6 +91,9 @@ function leave(world: World, sender: Port, subject: Subject, passage: Passage): 
   const { frame } = subject;
   const address = speaksFrom(frame);
   if (sender.mode === 'off') {
+    const { src } = frame.ethernet;
+    if (isConfined(world, sender) && !identityOf(world, sender).macs.has(src))
+      return drop(passage, sender.id, 'egress-guard', 'isolated', src);
     pass(passage, sender.id, 'egress-guard', 'port-security-off', { address });
     return null;
   }

@@ -4,7 +4,7 @@ import type { LocalPort } from '../../local-port.ts';
 import { ctState } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
-import { inOrigin } from '../isolation/roles.ts';
+import { inOrigin, isConfinedRole } from '../isolation/roles.ts';
 
 export function classify(local: LocalPort): Draft[] {
   const { port, up, ofport, key, networkKey, zone, set, role } = local;
@@ -27,7 +27,7 @@ export function classify(local: LocalPort): Draft[] {
           [register.origin]: BigInt(ofport) | inOrigin(role).value,
           ...(flags === 0 ? {} : { [register.flags]: flags }),
         },
-        goto: guarded ? after('classify') : after('egressRules'),
+        goto: guarded || isConfinedRole(role) ? after('classify') : after('egressRules'),
       },
       { reason: 'port', port: port.id },
     ),

@@ -18,7 +18,7 @@ import { after } from '../../positions.ts';
 import { writePuntData } from '../../punt-data.ts';
 import { register } from '../../registers.ts';
 import { sharedMeterOf } from '../../shared-meters.ts';
-import { isConfined } from '../isolation/roles.ts';
+import { isConfinedRole } from '../isolation/roles.ts';
 import { serverAddress } from './relations.ts';
 
 const why = ({ port }: LocalPort) => ({ reason: 'dhcp-request', port: port.id }) as const;
@@ -111,7 +111,7 @@ export const dhcpService: Feature = {
     install(
       graph.map('to-dhcp-server-flows', locals, (_, local, read) => {
         const servers =
-          isConfined(local.role) && local.up ? read(dhcpServers, local.port.network) : undefined;
+          isConfinedRole(local.role) && local.up ? read(dhcpServers, local.port.network) : undefined;
         const [server] = [...(servers?.keys() ?? [])]
           .map((id) => read(facts.ports, id))
           .filter((port) => port !== undefined)

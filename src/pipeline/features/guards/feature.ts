@@ -7,7 +7,7 @@ import { dhcpServerGuard, dhcpServerPieces } from './dhcp-server-guard.ts';
 import { guardArp } from './guard-arp.ts';
 import { guardIgmp, guardIgmpDefaults } from './guard-igmp.ts';
 import { guardIp } from './guard-ip.ts';
-import { guardMac } from './guard-mac.ts';
+import { guardMac, onlyOwnMacs } from './guard-mac.ts';
 import { guardNd } from './guard-nd.ts';
 import { guardType, guardTypeDefaults } from './guard-type.ts';
 import { reservedDefaults, reservedFlows } from './reserved-addresses.ts';
@@ -16,7 +16,7 @@ export const guards: Feature = {
   defaults: [...reservedDefaults, ...guardTypeDefaults, ...guardIgmpDefaults],
 
   ofPort: (local, { meterSpread }) => {
-    if (!isGuarded(local)) return [];
+    if (!isGuarded(local)) return onlyOwnMacs(local);
     const meter = sharedMeterOf('probe', local.key, meterSpread);
     const punt = meter === null ? null : { userdata: writePuntData({ kind: 'link-local', ...local }), meter };
     return [

@@ -12,7 +12,7 @@ export const guardTables = {
     match: [network, source, 'vlan_vid', 'eth_src'],
     bands: { tagged: 200, groupSource: 150, own: 100, spoofed: 1, miss: 0 },
     unwildcard: ['eth_src'],
-    next: ['reserved_source', 'guard_type'],
+    next: ['reserved_source', 'guard_type', after('egressRules')],
   },
   /** For ports with prefix pairs: marks addresses of the network that others hold, and those that no port can have. */
   reserved_source: {

@@ -19,7 +19,7 @@ import { address, arp, discovery, groupAddress } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { flag, register } from '../../registers.ts';
 import { limitedArp, limitedNd } from '../responder/responder.ts';
-import { anyConfined, inOrigin, isConfined, roleNumbers } from './roles.ts';
+import { anyConfined, inOrigin, isConfinedRole, roleNumbers } from './roles.ts';
 
 /** An isolated network here. */
 export interface IsolatedNetwork {
@@ -182,7 +182,7 @@ export const linkLocalAnswers = (of: IsolatedNetwork, mac: Mac): Draft[] =>
 /** Questions for what the sender itself may have. */
 export function ownQuestions(local: LocalPort): Draft[] {
   const { port, up, role, pairs4, pairs6 } = local;
-  if (!up || !isConfined(role)) return [];
+  if (!up || !isConfinedRole(role)) return [];
   const from = sentBy(local);
   const why = { reason: 'own-address', port: port.id } as const;
   const targets = new Map<string, Draft>();

@@ -16,7 +16,7 @@ export const newRoleIds = (): RoleIds => ({
 export const roleNumbers = { isolated: 1, promiscuous: 2 } as const;
 
 /** Isolated, or of a community: such roles are odd. */
-export const isConfined = (role: number): boolean => role % 2 === 1;
+export const isConfinedRole = (role: number): boolean => role % 2 === 1;
 export const anyConfined = { value: 1n << 32n, mask: 1n << 32n } as const;
 
 /** A role in its half of the register. */
