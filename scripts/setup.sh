@@ -63,7 +63,7 @@ need_packages() {
 
 # Open vSwitch and the other programs of the tests.
 need_test_packages() {
-  need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping traceroute \
+  need_packages openvswitch-switch iproute2 ethtool python3-openstackclient keepalived haproxy tcpdump iputils-ping iputils-tracepath traceroute \
     'arping|iputils-arping' ndisc6 curl socat netcat-openbsd iperf3 procps dnsmasq-base udhcpc isc-dhcp-client python3 python3-keystone etcd-server
 }
 

@@ -29,6 +29,13 @@ export type Action =
   | { readonly type: 'pop_vlan' }
   | { readonly type: 'push_mpls' | 'pop_mpls'; readonly ethertype: number }
   | { readonly type: 'dec_ttl' }
+  /** NXAST_CHECK_PKT_LARGER: whether the frame has more than `bytes`, in bit `offset` of a field. */
+  | {
+      readonly type: 'check_pkt_larger';
+      readonly bytes: number;
+      readonly field: FieldName;
+      readonly offset: number;
+    }
   /** OpenFlow 1.5's masked set-field. It also loads registers: OVS turns NXAST_REG_LOAD into it. */
   | {
       readonly type: 'set_field';

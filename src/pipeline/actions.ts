@@ -26,6 +26,8 @@ import type { Zone } from './zone.ts';
 declare const row: unique symbol;
 export type ActionOf<T extends TableName> = Action & { readonly [row]: T };
 
+const ethernetHeaderSize = 14;
+
 const allowed = <T extends TableName>(action: Action): ActionOf<T> => action as ActionOf<T>;
 
 /** A register's new value; with a mask, only those bits of it. */
@@ -93,6 +95,13 @@ export const clearConnection = <T extends TableUsing<'ct_clear'>>(): ActionOf<T>
 
 /** The switch ends a packet whose TTL is not above 1. */
 export const decrementTtl = <T extends TableUsing<'dec_ttl'>>(): ActionOf<T> => allowed({ type: 'dec_ttl' });
+
+/** Sets a bit of a register to whether the packet, from its IP header on, is larger than an MTU. */
+export const checkSize = <T extends TableUsing<'check_pkt_larger'>>(
+  mtu: number,
+  field: LoadField<T> & RegisterField,
+  offset: number,
+): ActionOf<T> => allowed({ type: 'check_pkt_larger', bytes: mtu + ethernetHeaderSize, field, offset });
 
 /** Copies a header field into another. */
 export const copyField = <T extends TableName>(

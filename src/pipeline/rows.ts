@@ -28,7 +28,16 @@ export interface TableRow {
   /** Tables that `learn` fills. */
   readonly learn?: readonly string[];
   readonly output?: readonly ('port' | 'in_port' | 'controller' | 'copy')[];
-  readonly uses?: readonly ('meter' | 'clone' | 'commit' | 'mpls' | 'ct_clear' | 'dec_ttl' | 'vlan')[];
+  readonly uses?: readonly (
+    | 'meter'
+    | 'clone'
+    | 'commit'
+    | 'mpls'
+    | 'ct_clear'
+    | 'dec_ttl'
+    | 'vlan'
+    | 'check_pkt_larger'
+  )[];
   /**
    * Bands, or `all`, whose flows do not decide who may talk to whom: they answer, limit, mark, un-wildcard, or choose what is
    * tracked. A change of them forbids no connection (tightening/). All other flows are compared.

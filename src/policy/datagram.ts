@@ -41,6 +41,13 @@ function isComplete(pieces: readonly Piece[]): boolean {
   });
 }
 
+/** Its pieces travel one by one, so the largest of them is its size. */
+function wholeOf(pieces: readonly Piece[], bytes: Buffer): Frame | null {
+  const whole = parseFrame(bytes);
+  const size = Math.max(...pieces.map(({ ip }) => ip.size));
+  return whole?.ip ? { ...whole, ip: { ...whole.ip, size } } : whole;
+}
+
 /** The whole datagram behind the Ethernet header of its first piece; null when pieces are missing or wrong. */
 export function reassemble(frames: readonly Frame[]): Frame | null {
   const pieces: Piece[] = [];
@@ -60,9 +67,9 @@ export function reassemble(frames: readonly Frame[]): Frame | null {
   const { src, dst, hopLimit } = first.ip;
   if (first.ip.family === 6) {
     const header = { src, dst, protocol, hopLimit, trafficClass: 0, flowLabel: 0, extensions: [] };
-    return parseFrame(buildEthernet(first.frame.ethernet, buildIpv6(header, payload)));
+    return wholeOf(pieces, buildEthernet(first.frame.ethernet, buildIpv6(header, payload)));
   }
   const fields = { tos: 0, id: 0, dontFragment: false, moreFragments: false, fragmentOffset: 0 };
   const header = { src, dst, protocol, ttl: hopLimit, ...fields, options: Buffer.alloc(0) };
-  return parseFrame(buildEthernet(first.frame.ethernet, buildIpv4(header, payload)));
+  return wholeOf(pieces, buildEthernet(first.frame.ethernet, buildIpv4(header, payload)));
 }

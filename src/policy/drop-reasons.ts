@@ -44,6 +44,7 @@ export const dropReasons = {
   'no-route': 'a router has no route to the destination, or routes no packet with such addresses',
   'ttl-exceeded': 'a router got a packet with a TTL or hop limit of 1 or 0',
   unresolved: 'a router finds no port, or several, with the address of the next hop',
+  'too-big': 'a router got a packet that is larger than the MTU of the network that it goes to',
   'router-address': 'for an address of a router, and not an echo request',
   'unknown-vlan':
     'from a physical network, of a VLAN (or without a tag) that no network with a port here has',

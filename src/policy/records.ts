@@ -69,6 +69,7 @@ export function networkOf(record: NetworkRecord): Network {
     trustsPhysical: record.trusts_physical ?? false,
     hairpin: record.hairpin ?? false,
     qosPolicy: qosPolicyIdOf(record),
+    mtu: record.mtu,
     ...carriageOf(record),
   };
 }

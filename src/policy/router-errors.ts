@@ -11,11 +11,12 @@ import type { DropReason } from './drop-reasons.ts';
 import { sameIp } from './identity.ts';
 import type { Subject } from './packet.ts';
 
-/** Type and code: time exceeded, no route, address unreachable. */
+/** Type and code: time exceeded, no route, address unreachable, the MTU is smaller. */
 const told: Partial<Record<DropReason, Readonly<Record<Family, readonly [type: number, code: number]>>>> = {
   'ttl-exceeded': { 4: [11, 0], 6: [3, 0] },
   'no-route': { 4: [3, 0], 6: [1, 0] },
   unresolved: { 4: [3, 1], 6: [1, 3] },
+  'too-big': { 4: [3, 4], 6: [2, 0] },
 };
 
 /** ICMP's errors, source quench and redirect among them; what this list does not have may be asked and answered. */
@@ -78,6 +79,7 @@ export function icmpErrorTo(
       dst: ip.src,
       protocol: ip.family === 4 ? protocols.icmp : protocols.icmpv6,
       hopLimit: 64,
+      size: 0,
       fragment: null,
       sound: true,
       payload: body,

@@ -174,6 +174,13 @@ export function errorOf(world: World, router: Router, reason: DropReason, subjec
   return icmpErrorTo(reason, subject, from, homes);
 }
 
+/** Only where networks of the router differ: guests keep to the MTU of their own. */
+function isTooBig(world: World, router: Router, { network }: Port, { size }: Ip): boolean {
+  const mtuOf = (id: NetworkId): number => world.networks.get(id)?.mtu ?? Number.POSITIVE_INFINITY;
+  const joined = portsOfRouter(world, router).map((port) => mtuOf(port.network));
+  return joined.some((mtu) => mtu > mtuOf(network)) && size > mtuOf(network);
+}
+
 export function route(world: World, { router, port }: Entrance, { frame, fragmented }: Subject): Routed {
   const { ip } = frame;
   const end = (reason: DropReason): Routed => ({ way: 'drop', reason, address: ip?.dst ?? null });
@@ -191,6 +198,7 @@ export function route(world: World, { router, port }: Entrance, { frame, fragmen
   if (way === null) return end('no-route');
   const { isolated, hairpin } = world.networks.get(port.network) ?? {};
   if (isolated === true && hairpin === false && way.port.network === port.network) return end('isolated');
+  if (isTooBig(world, router, way.port, ip)) return end('too-big');
   const dst = macAt(world, way.port.network, way.nextHop);
   if (dst === null) return end('unresolved');
   return {

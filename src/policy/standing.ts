@@ -54,7 +54,7 @@ function firstPacket(connection: ConnectionTuple): Ip {
   const { protocol, src, dst } = connection;
   const { family } = src;
   const upper = upperOf(connection);
-  return { family, src, dst, protocol, hopLimit: 64, fragment: null, payload, sound: true, upper };
+  return { family, src, dst, protocol, hopLimit: 64, size: 0, fragment: null, payload, sound: true, upper };
 }
 
 function maySend(world: World, port: Port, packet: Ip, via: Router | null): boolean {

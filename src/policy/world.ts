@@ -47,6 +47,8 @@ export interface Network {
   readonly hairpin: boolean;
   /** For ports of the network without a policy of their own. */
   readonly qosPolicy: QosPolicyId | null;
+  /** The largest IP packet in bytes; absent where any fits. */
+  readonly mtu?: number;
   /** Absent where tunnels carry it between hosts. */
   readonly physical?: PhysicalSegment;
   /** The only kind of tunnel that carries it; absent for the first that two hosts have. */

@@ -56,6 +56,7 @@ const base = worldFrom({
     { id: 'uplink', network: 'vlan', mac: '02:00:00:00:00:06', ips: ['10.9.0.5'], mode: 'off' },
   ],
   dhcp: true,
+  mtus: { lan: 1400 },
   routers: { edge: { ports: ['edge-net', 'edge-lan'], routes: [['172.16.0.0/12', '10.1.0.20']] } },
   addressGroups: { offices: ['198.51.100.0/24', '198.51.100.64/26', '203.0.113.9'] },
   rules: [

@@ -16,8 +16,8 @@ let server: Member;
 let closed: Member;
 const subnets = new Map<string, string>();
 
-async function network(name: string, at: number): Promise<string> {
-  const { id } = await cloud.create('network', { name });
+async function network(name: string, at: number, mtu = 1500): Promise<string> {
+  const { id } = await cloud.create('network', { name, mtu });
   for (const [version, cidr] of [
     [4, `10.${at}.0.0/24`],
     [6, `2001:db8:${at}::/64`],
@@ -75,7 +75,7 @@ describeRoot('a router', () => {
   beforeAll(async () => {
     cloud = await startCloud();
     const one = await network('one', 21);
-    second = await network('two', 22);
+    second = await network('two', 22, 1400);
     router = (await cloud.create('router', { name: 'edge' })).id;
     const rules = [
       { ethertype: 'IPv4', remote_ip_prefix: '10.21.0.0/24' },
@@ -131,6 +131,21 @@ describeRoot('a router', () => {
     expect(await said('2001:db8:99::1')).toContain('Destination unreachable: No route');
     expect(await said('10.22.0.250')).toContain('From 10.21.0.1 icmp_seq=1 Destination Host Unreachable');
     expect(await said('2001:db8:22::fa')).toContain('Destination unreachable: Address unreachable');
+  });
+
+  test('names the MTU of a narrower network, which its sender then keeps', async () => {
+    for (const [target, size, words] of [
+      [server.ip, '1400', 'From 10.21.0.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)'],
+      [server.ip6, '1400', 'From 2001:db8:21::1 icmp_seq=1 Packet too big: mtu=1400'],
+    ] as const) {
+      const big = ['-c', '1', '-W', '2', '-M', 'do', '-s', size, target];
+      expect((await client.runAnyway('ping', big)).stdout).toContain(words);
+      // The sender has learned it.
+      expect((await client.runAnyway('ping', big)).stderr).toContain('mtu');
+    }
+    const { stdout } = await client.runAnyway('tracepath', ['-n', server.ip]);
+    expect(stdout).toContain('pmtu 1400');
+    expect(stdout).toContain('reached');
   });
 
   test('is one hop of traceroute, and so is the next router', async () => {

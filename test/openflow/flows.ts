@@ -178,6 +178,7 @@ const bodies: readonly (readonly [Match, readonly Action[], number?])[] = [
         ],
       },
       { type: 'set_field', field: 'ip_dscp', value: 46 },
+      { type: 'check_pkt_larger', bytes: 1514, field: 'reg12', offset: 3 },
     ],
   ],
   [

@@ -23,7 +23,7 @@ import { host, openGroup, type PortText, type RuleText, wideGroup, worldFrom } f
 
 /** Instead of a port's address; mostly none. */
 const elsewheres: readonly (string | null)[] = [
-  ...Array.from({ length: 6 }, () => null),
+  ...Array.from({ length: 24 }, () => null),
   '10.9.0.1',
   '10.2.0.200',
   '10.1.0.99',
@@ -80,7 +80,7 @@ const guestArbitrary = (network: NetworkName, at: number): fc.Arbitrary<PortText
   fc
     .record({
       mode: fc.constantFrom('strict' as const, 'strict' as const, 'mac-only' as const, 'off' as const),
-      groups: fc.constantFrom(['g0'], ['g1'], ['g0', 'g1'], ['wide'], ['wide'], ['open']),
+      groups: fc.constantFrom(['g0'], ['g1'], ['g0', 'g1'], ['wide'], ['open'], ['open'], ['open']),
       // No host has all of them: it has only so many interfaces.
       place: at % 5 < 2 ? fc.constant(at % 5 === 0 ? host : 'there') : fc.constantFrom(host, host, 'there'),
       up: fc.constantFrom(true, true, true, true, true, true, false),
@@ -109,8 +109,9 @@ export const routedWorld: fc.Arbitrary<World> = fc
     down: fc.constantFrom('r', 's', 't', 'r-n2', '', '', '', ''),
     routes: fc.boolean(),
     shared: fc.boolean(),
+    narrow: fc.constantFrom('n1', 'n2', 'n2', 'n3', 'n5'),
   })
-  .map(({ guests, rules, down, routes, shared }) =>
+  .map(({ guests, rules, down, routes, shared, narrow }) =>
     worldFrom({
       subnets: ['10.1.0.0/24', '2001:db8:1::/64'],
       subnetsOf: Object.fromEntries(
@@ -139,6 +140,7 @@ export const routedWorld: fc.Arbitrary<World> = fc
           }),
         ),
       ],
+      mtus: { n1: 1500, n2: 1500, n5: 1500, [narrow]: 1400 },
       rules: [...rules, ...wideGroup('wide'), ...openGroup('open')],
       routers: {
         r: {
@@ -182,9 +184,22 @@ export function routedSteps(world: World): fc.Arbitrary<Step[]> {
   const one = fc
     .record({
       from: fc.constantFrom(...guests),
-      to: fc.constantFrom(...everybody),
+      to: fc.constantFrom(...guests, ...everybody),
       family: fc.constantFrom(4 as const, 6 as const),
-      kind: fc.constantFrom('udp', 'udp', 'tcp', 'tcp', 'echo', 'echo', 'pieces', 'ask', 'nothing'),
+      kind: fc.constantFrom(
+        'udp',
+        'udp',
+        'tcp',
+        'tcp',
+        'echo',
+        'echo',
+        'echo',
+        'big',
+        'big',
+        'pieces',
+        'ask',
+        'nothing',
+      ),
       hopLimit: fc.constantFrom(64, 64, 64, 64, 64, 64, 2, 1, 0),
       elsewhere: fc.constantFrom(...elsewheres),
       answers: fc.boolean(),
@@ -220,6 +235,8 @@ export function routedSteps(world: World): fc.Arbitrary<Step[]> {
             step(from.id, echoFrame(layer, 'request', port)),
             ...answer(echoFrame(back, 'reply', port)),
           ];
+        case 'big':
+          return [step(from.id, ipFrame(layer, 17, buildUdp(src, target, port, 80, Buffer.alloc(1440))))];
         case 'pieces': {
           const whole = ipFrame(layer, 17, buildUdp(src, target, port, 80, Buffer.alloc(1800)));
           return [step(from.id, ...fragmentsOf(whole, [1248], port))];

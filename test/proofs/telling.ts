@@ -50,10 +50,11 @@ export function worldText(world: World): string {
   const near = [...world.ports.values()].filter(({ id }) => !id.startsWith('far-'));
   const lines = [...near.map(portText), ...farText(world)];
   for (const network of world.networks.values()) {
-    const { id, adminUp, allowsReservedPairs, broadcastsPairs, qosPolicy } = network;
+    const { id, adminUp, allowsReservedPairs, broadcastsPairs, qosPolicy, mtu } = network;
     const traits = [
       ...(allowsReservedPairs ? ['lends reserved'] : []),
       ...(broadcastsPairs ? ['broadcasts pairs'] : []),
+      ...(mtu === undefined ? [] : [`MTU ${mtu}`]),
     ];
     lines.push([id, adminUp ? 'up' : 'down', ...traits, qosPolicy ?? ''].join(' ').trimEnd());
   }

@@ -105,6 +105,8 @@ export interface WorldText {
   /** Hosts with tunnels to each other. */
   readonly connectedHosts?: readonly string[];
   readonly routers?: Readonly<Record<string, RouterText>>;
+  /** Of networks that have a limit. */
+  readonly mtus?: Readonly<Record<string, number>>;
   /** `geneve`. */
   readonly tunnelType?: TunnelType;
   readonly owners?: readonly OwnerText[];
@@ -203,6 +205,7 @@ export function worldFrom(text: WorldText): World {
           trustsPhysical: text.trustsPhysical ?? false,
           hairpin: text.hairpin ?? false,
           qosPolicy: null,
+          ...(text.mtus?.[id] === undefined ? {} : { mtu: text.mtus[id] }),
         },
       ]),
     ),

@@ -78,8 +78,6 @@ export class Topology implements Known {
         const id = parts.id as NetworkId;
         setNumber(facts.networkKeys, id, record?.vni, isNetworkKey);
         setFact(facts.networks, id, record, networkOf);
-        if (record === null) facts.mtus.delete(id);
-        else facts.mtus.set(id, record.mtu);
       }),
       on(keys.bridge, ({ parts: { host }, record }) => {
         // Most hosts of a small cloud have no tunnels.

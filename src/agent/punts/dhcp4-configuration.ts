@@ -80,7 +80,7 @@ export function configurationOf(
       ];
   const { values: extra, siaddr } = extras(facts.dhcpOptions.get(port.id) ?? [], saysIpxe(request));
   const values = new Map([
-    ...usual(subnet, facts.mtus.get(port.network), domain, facts.dhcpSubnets.get(subnet.id)),
+    ...usual(subnet, facts.networks.get(port.network)?.mtu, domain, facts.dhcpSubnets.get(subnet.id)),
     ...extra,
   ]);
   const asked = request.options.find(({ code }) => code === codes.requested)?.data;

@@ -41,8 +41,8 @@ beforeEach(() => {
     trustsPhysical: false,
     hairpin: false,
     qosPolicy: null,
+    mtu: 1442,
   });
-  facts.mtus.set(network, 1442);
   facts.zones.set(network, zone(1));
   for (const each of [subnet(0), subnet(1)]) facts.subnets.set(each.id, each);
   facts.dhcpSubnets.set('s0' as SubnetId, {

@@ -18,7 +18,7 @@ import { parseFrame } from '../../net/packet/frame.ts';
 import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { buildUdp, protocols } from '../../net/packet/transport.ts';
 import { register } from '../../pipeline/registers.ts';
-import { type RoutingFault, routingFaults } from '../../pipeline/routing-faults.ts';
+import { mtuShift, type RoutingFault, routingFaults } from '../../pipeline/routing-faults.ts';
 import type { PortId } from '../../policy/world.ts';
 import { routerErrors } from './router-errors.ts';
 
@@ -90,6 +90,19 @@ test('name the fault, in both families, from the address on the side of the send
   ]);
   // Behind another router.
   expect(said(udpFrame(to('10.9.0.1', '10.3.0.7'), 5000, 53))).toBe('10.2.0.1 to 10.3.0.7 11/0');
+});
+
+test('name the MTU that a packet exceeds', () => {
+  for (const [dst, head] of [
+    ['10.9.0.1', '0304'],
+    ['2001:db8:9::1', '0200'],
+  ] as const) {
+    const outcome = handle(udpFrame(to(dst), 1, 2), routingFaults['too-big'] | (1400 << mtuShift));
+    const packet = outcome.kind === 'router-sends' ? Buffer.from(outcome.packet) : Buffer.of();
+    const message = packet.subarray(dst.includes(':') ? 40 : 20);
+    expect(message.toString('hex', 0, 2)).toBe(head);
+    expect(message.readUInt32BE(4)).toBe(1400);
+  }
 });
 
 test('fit every link', () => {

@@ -11,13 +11,19 @@ import { icmpv6Types } from '../../net/packet/icmpv6.ts';
 import { protocols } from '../../net/packet/transport.ts';
 import type { RouterPort } from '../../pipeline/features/routing/relations.ts';
 import { register } from '../../pipeline/registers.ts';
-import { type RoutingFault, routingFaultNames, routingFaults } from '../../pipeline/routing-faults.ts';
+import {
+  faultMask,
+  mtuShift,
+  type RoutingFault,
+  routingFaultNames,
+  routingFaults,
+} from '../../pipeline/routing-faults.ts';
 import type { RouterRoute } from '../../policy/world.ts';
 import { ignored, type PuntHandler } from './handler.ts';
 
 const maxWaitingPerPort = 40;
 
-const unreachable = { network: 0, host: 1, route6: 0, address6: 3 } as const;
+const unreachable = { network: 0, host: 1, tooBig: 4, route6: 0, address6: 3 } as const;
 
 /** Type and code, by family. */
 const errors: Readonly<Record<RoutingFault, Readonly<Record<4 | 6, { type: number; code: number }>>>> = {
@@ -32,6 +38,10 @@ const errors: Readonly<Record<RoutingFault, Readonly<Record<4 | 6, { type: numbe
   unresolved: {
     4: { type: icmpTypes.unreachable, code: unreachable.host },
     6: { type: icmpv6Types.unreachable, code: unreachable.address6 },
+  },
+  'too-big': {
+    4: { type: icmpTypes.unreachable, code: unreachable.tooBig },
+    6: { type: icmpv6Types.packetTooBig, code: 0 },
   },
 };
 
@@ -75,7 +85,8 @@ function addressTowards(to: Cidr, ports: readonly RouterPort[], routes: readonly
 export const routerErrors: PuntHandler = {
   maxWaitingPerPort,
   handle: ({ data, fields }, { facts, relations }) => {
-    const fault = routingFaultNames.find((name) => routingFaults[name] === fields[register.fault]);
+    const said = Number(fields[register.fault] ?? 0);
+    const fault = routingFaultNames.find((name) => routingFaults[name] === (said & faultMask));
     const router = fields[register.router];
     const bytes = Buffer.from(data);
     const ip = parseFrame(bytes)?.ip;
@@ -88,7 +99,8 @@ export const routerErrors: PuntHandler = {
     const routes = (any && facts.routers.get(any.router)?.routes) ?? [];
     const src = addressTowards(ip.src, ports, routes);
     if (src === null) return ignored;
-    const packet = buildIcmpError({ src, dst: ip.src, ...errors[fault][ip.family], about });
+    const mtu = fault === 'too-big' ? said >>> mtuShift : 0;
+    const packet = buildIcmpError({ src, dst: ip.src, ...errors[fault][ip.family], mtu, about });
     return { kind: 'router-sends', router, family: ip.family, packet };
   },
 };

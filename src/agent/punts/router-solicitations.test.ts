@@ -51,8 +51,8 @@ beforeEach(() => {
     trustsPhysical: false,
     hairpin: false,
     qosPolicy: null,
+    mtu: 1442,
   });
-  facts.mtus.set(network, 1442);
   facts.zones.set(network, zone(1));
   for (const each of [port, router]) facts.ports.set(each.id, each);
   facts.ofports.set(port.id, 1);

@@ -37,6 +37,8 @@ export interface Ip {
   readonly protocol: number;
   /** IPv4's TTL. */
   readonly hopLimit: number;
+  /** Of the whole packet, its header included, in bytes. */
+  readonly size: number;
   readonly fragment: Fragment | null;
   /** Everything above IP; of a fragment, its share of the datagram. */
   readonly payload: Buffer;
@@ -84,6 +86,7 @@ function ipv4Of(data: Buffer): Ip | null {
     dst,
     protocol,
     hopLimit: ttl,
+    size: parsed.header.options.length + 20 + payload.length,
     fragment: whole ? null : { id, offset: fragmentOffset, more: moreFragments, data: payload, protocol },
     payload,
     sound: checksumOk,
@@ -105,7 +108,8 @@ function ipv6Of(data: Buffer): Ip | null {
   const fragment = fragmentOf(parsed);
   const readable = complete && fragment === null;
   const upper = readable ? upperOf(src, dst, protocol, payload) : null;
-  return { family: 6, src, dst, protocol, hopLimit, fragment, payload, sound: complete, upper };
+  const size = 40 + data.readUInt16BE(4);
+  return { family: 6, src, dst, protocol, hopLimit, size, fragment, payload, sound: complete, upper };
 }
 
 /** Null only for a frame without a whole Ethernet header. */

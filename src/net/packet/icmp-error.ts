@@ -10,6 +10,8 @@ export interface IcmpError {
   readonly dst: Cidr;
   readonly type: number;
   readonly code: number;
+  /** Of the next network (RFC 1191, RFC 4443 3.2), where that is what the error says; else 0. */
+  readonly mtu: number;
   /** The packet that the error is about, from its IP header on. Its end is left out where it does not fit. */
   readonly about: Buffer;
 }
@@ -23,10 +25,10 @@ const precedence = 0xc0;
 const hopLimit = 64;
 
 /** The IP packet. */
-export function buildIcmpError({ src, dst, type, code, about }: IcmpError): Buffer {
+export function buildIcmpError({ src, dst, type, code, mtu, about }: IcmpError): Buffer {
   const { family } = src;
   const body = about.subarray(0, maxSize[family] - headerSize[family] - icmpHeaderSize);
-  const message = buildIcmp(src, dst, { type, code, rest: 0, body });
+  const message = buildIcmp(src, dst, { type, code, rest: mtu, body });
   if (family === 4) {
     const fragmenting = { id: 0, dontFragment: true, moreFragments: false, fragmentOffset: 0 };
     const options = Buffer.alloc(0);

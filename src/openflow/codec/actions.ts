@@ -95,6 +95,12 @@ const writers: { readonly [T in Action['type']]: (w: Writer, action: ActionOf<T>
   push_mpls: (w, { ethertype }) => void w.u16(actionTypes.push_mpls).u16(0).u16(ethertype),
   pop_mpls: (w, { ethertype }) => void w.u16(actionTypes.pop_mpls).u16(0).u16(ethertype),
   dec_ttl: (w) => void w.u16(actionTypes.dec_ttl).u16(0),
+  check_pkt_larger: (w, { bytes, field, offset }) => {
+    checkSubfield({ field, offset, bits: 1 });
+    if (!(bytes >= 0 && bytes <= 0xffff)) unencodable(`check_pkt_larger of ${bytes} bytes`);
+    experimenter(w, niciraActions.check_pkt_larger).u16(bytes).u16(offset);
+    putFieldHeader(w, field);
+  },
   set_field: (w, { field, value, mask }) => {
     w.u16(actionTypes.set_field).u16(0);
     if (!putField(w, fieldNamed(field), value, mask)) unencodable(`set_field of no bit of ${field}`);
@@ -213,6 +219,14 @@ function readController2(r: Reader): Action | undefined {
   return unknown === undefined ? action : undefined;
 }
 
+function readCheck(r: Reader): Action | undefined {
+  const bytes = r.u16();
+  const offset = r.u16();
+  const field = fieldOf(r.u32());
+  if (field === undefined || offset >= field.bits) return undefined;
+  return { type: 'check_pkt_larger', bytes, field: field.name, offset };
+}
+
 /** The padding hides a note's length: a note ends at its last nonzero byte. */
 function readNote(r: Reader): Action {
   const padded = r.rest();
@@ -274,6 +288,7 @@ const niciraReaders = new Map<number, ActionReader>([
   [niciraActions.ct, readCt],
   [niciraActions.ct_clear, () => ({ type: 'ct_clear' })],
   [niciraActions.clone, readClone],
+  [niciraActions.check_pkt_larger, readCheck],
   [niciraActions.conjunction, readConjunction],
   [niciraActions.learn, (r) => ({ type: 'learn', learn: takeLearn(r) })],
   [niciraActions.note, readNote],

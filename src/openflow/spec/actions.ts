@@ -31,6 +31,7 @@ export const niciraActions = {
   output_trunc: 39,
   clone: 42,
   ct_clear: 43,
+  check_pkt_larger: 49,
 } as const;
 
 export const controllerProperties = {

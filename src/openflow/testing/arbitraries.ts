@@ -88,6 +88,12 @@ const plainActions: fc.Arbitrary<Action> = fc.oneof(
     port: fc.oneof(fc.nat(0xfeff), fc.constant(0xfffffffd)),
     maxLen: u32,
   }),
+  fc.record({
+    type: fc.constant('check_pkt_larger' as const),
+    bytes: u16,
+    field: fc.constantFrom('reg0' as const, 'reg12' as const),
+    offset: fc.nat(31),
+  }),
   fc.record({ type: fc.constant('group' as const), group: u32 }),
   fc.record({ type: fc.constant('meter' as const), meter: u32 }),
   fc.record({ type: fc.constantFrom('push_vlan', 'push_mpls', 'pop_mpls'), ethertype: u16 }),

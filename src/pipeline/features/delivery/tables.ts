@@ -9,7 +9,7 @@ export const deliveryTables = {
     // The way to another host or to the physical network forbids nothing.
     neutral: ['tunnel', 'physical'],
     bands: { tagged: 300, tunnel: 200, physical: 160, router: 150, port: 100, gone: 0 },
-    load: [register.router],
+    load: [register.router, register.fault],
     next: ['route'],
     uses: ['vlan'],
     rewrite: ['vlan_vid', 'tun_id', 'tun_dst', 'tun_ipv6_dst', 'tun_metadata0'],

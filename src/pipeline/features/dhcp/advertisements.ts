@@ -54,7 +54,7 @@ export function declareAdvertisements(
       const router = routers.find((port) => isGateway(port, subnet))?.mac ?? null;
       byRouter.set(router, [...(byRouter.get(router) ?? []), subnet]);
     }
-    const mtu = read(facts.mtus, network) ?? null;
+    const mtu = read(facts.networks, network)?.mtu ?? null;
     // Default routers first: some clients take the first answer alone.
     const senders = [...byRouter].sort(([a], [b]) => Number(a === null) - Number(b === null));
     return senders.map(([router, of]): Advertisement => {

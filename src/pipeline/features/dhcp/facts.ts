@@ -3,7 +3,7 @@ import type { Dataflow, Input } from '../../../base/dataflow.ts';
 import type { DhcpOption, SubnetRecord } from '../../../model/records.ts';
 import { type Cidr, parseCidr, parseIp } from '../../../net/cidr.ts';
 import type { DhcpRoute } from '../../../net/packet/dhcp-values.ts';
-import type { NetworkId, PortId, SubnetId } from '../../../policy/world.ts';
+import type { PortId, SubnetId } from '../../../policy/world.ts';
 
 export interface DhcpSubnet {
   readonly dnsServers: readonly Cidr[];
@@ -34,11 +34,9 @@ export interface DhcpFacts {
   readonly dhcpSubnets: Input<SubnetId, DhcpSubnet>;
   /** `extra_dhcp_opts` of ports that have some. */
   readonly dhcpOptions: Input<PortId, readonly DhcpOption[]>;
-  readonly mtus: Input<NetworkId, number>;
 }
 
 export const declareDhcpFacts = (graph: Dataflow): DhcpFacts => ({
   dhcpSubnets: graph.input('dhcp-subnets'),
   dhcpOptions: graph.input('dhcp-options'),
-  mtus: graph.input('mtus'),
 });

@@ -29,8 +29,16 @@ export const routing: Feature = {
   ofPort: (local, { meterSpread }) => errorsOf(local, sharedMeterOf('router-error', local.key, meterSpread)),
 
   declare: ({ graph, facts, relations, ids, install }) => {
-    const { routerPorts, routersHere, portsOfRouter, networkKeyOf, holders, reachedKeyOf, routedNetworks } =
-      relations;
+    const {
+      maxMtuOf,
+      routerPorts,
+      routersHere,
+      portsOfRouter,
+      networkKeyOf,
+      holders,
+      reachedKeyOf,
+      routedNetworks,
+    } = relations;
     install(
       graph.map('router-port-flows', routerPorts, (_, port, read) => {
         if (read(routersHere, port.router) !== true) return undefined;
@@ -38,7 +46,7 @@ export const routing: Feature = {
         const asked = read(networkKeyOf, port.port.network) !== undefined;
         return [
           ...routerPort(port),
-          ...connectedRoutes(port),
+          ...connectedRoutes(port, read(maxMtuOf, port.router) ?? 0),
           ...port.port.fixedIps.flatMap((ip) => ownAddress(port, ip)),
           ...(asked ? answersOfRouter(port, answersNd) : []),
         ];
@@ -97,7 +105,9 @@ function extraRoutes(
     );
     if (by === undefined || isConnected || chosen.has(name)) continue;
     const held = read(relations.holders, `${by.port.network}|${formatCidr(hop)}`);
-    chosen.set(name, extraRoute(by, destination, held === undefined ? null : soleMac(held, relations, read)));
+    const maxMtu = read(relations.maxMtuOf, by.router) ?? 0;
+    const mac = held === undefined ? null : soleMac(held, relations, read);
+    chosen.set(name, extraRoute(by, destination, maxMtu, mac));
   }
   return [...chosen.values()].flat();
 }

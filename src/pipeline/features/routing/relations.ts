@@ -28,6 +28,8 @@ export interface RouterPort {
   readonly role: number;
   /** Whether it may send back what came by it. */
   readonly hairpin: boolean;
+  /** Of its network; infinite where it is not known. */
+  readonly mtu: number;
   /** The subnets in which it has an address. */
   readonly prefixes: readonly Cidr[];
 }
@@ -37,6 +39,8 @@ export interface RoutingRelations {
   readonly portsOfRouter: Relation<RouterId, ReadonlyMap<PortId, RouterPort>>;
   /** The same by the number that stands for the router in a register. */
   readonly portsOfNumber: Relation<number, ReadonlyMap<PortId, RouterPort>>;
+  /** The largest MTU of its networks. */
+  readonly maxMtuOf: Relation<RouterId, number>;
   readonly routersHere: Relation<RouterId, true>;
   /** The ports of routers here, by their networks. */
   readonly routersOn: Relation<NetworkId, ReadonlyMap<PortId, RouterPort>>;
@@ -77,7 +81,8 @@ export function declareRouting(
     const role = read(isolated, port.network) === true ? roleNumber(ids, port.network, port.role) : 0;
     const hairpin = role === 0 || read(facts.networks, port.network)?.hairpin === true;
     const number = ids.routers.of(router);
-    return { router, number, port, key, networkKey, zone, role, hairpin, prefixes };
+    const mtu = read(facts.networks, port.network)?.mtu ?? Number.POSITIVE_INFINITY;
+    return { router, number, port, key, networkKey, zone, role, hairpin, mtu, prefixes };
   });
   const portsOfRouter = graph.index('ports-of-router', routerPorts, (_, each) => [
     [each.router, each] as const,
@@ -85,6 +90,9 @@ export function declareRouting(
   const portsOfNumber = graph.index('ports-of-number', routerPorts, (_, each) => [
     [each.number, each] as const,
   ]);
+  const maxMtuOf = graph.map('maxMtu-of', portsOfRouter, (_, ports) =>
+    Math.max(...[...ports.values()].map(({ mtu }) => mtu)),
+  );
   const routersHere = graph.map('routers-here', portsOfRouter, (_, ports, read) =>
     [...ports.values()].some(({ port }) => read(networkKeyOf, port.network) !== undefined) ? true : undefined,
   );
@@ -95,5 +103,14 @@ export function declareRouting(
   const reachedKeyOf = graph.map('reached-key-of', facts.networkKeys, (network, key, read) =>
     read(networkKeyOf, network) !== undefined || read(routedNetworks, network) === true ? key : undefined,
   );
-  return { routerPorts, portsOfRouter, portsOfNumber, routersHere, routersOn, routedNetworks, reachedKeyOf };
+  return {
+    routerPorts,
+    portsOfRouter,
+    portsOfNumber,
+    maxMtuOf,
+    routersHere,
+    routersOn,
+    routedNetworks,
+    reachedKeyOf,
+  };
 }

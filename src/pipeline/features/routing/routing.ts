@@ -25,6 +25,7 @@ import { icmpv6Types } from '../../../net/packet/icmpv6.ts';
 import type { NetworkId } from '../../../policy/world.ts';
 import {
   type ActionOf,
+  checkSize,
   clearConnection,
   copyField,
   decrementTtl,
@@ -32,13 +33,19 @@ import {
   resubmit,
   rewrite,
 } from '../../actions.ts';
-import { type Draft, drop, flow } from '../../draft.ts';
+import { type Draft, drop, flow, type Then } from '../../draft.ts';
 import { type LocalPort, sentBy, sentTo } from '../../local-port.ts';
 import { address, arp, icmp4, icmp6, ipOf, ipv4, ipv6, rarp, wholePacket } from '../../matches.ts';
 import { after } from '../../positions.ts';
 import { writePuntData } from '../../punt-data.ts';
 import { flag, register } from '../../registers.ts';
-import { type RoutingFault, routingFaultNames, routingFaults } from '../../routing-faults.ts';
+import {
+  faultMask,
+  mtuShift,
+  type RoutingFault,
+  routingFaultNames,
+  routingFaults,
+} from '../../routing-faults.ts';
 import { byInterface, inOrigin } from '../isolation/roles.ts';
 import { piecesTo } from '../records/remember.ts';
 import { answer } from '../responder/responder.ts';
@@ -104,41 +111,61 @@ function notBack({ number, port, networkKey, hairpin }: RouterPort, prefix: Cidr
   return [drop('route', at, from, { reason: 'isolated', drop: 'egress', port: port.id })];
 }
 
+/** In the register of faults, while there is none: whether the size was looked at, and whether it is too big. */
+const measured = { bit: 16, isTooBig: 17 } as const;
+const fits = 1 << measured.bit;
+const isTooBig = fits | (1 << measured.isTooBig);
+
+/**
+ * The flows of a route. Where a wider network of the router may lead to it, the size is looked at first: the switch
+ * writes it into a register, by which the route is chosen a second time. `maxMtu` is the largest MTU.
+ */
+function routeTo(
+  { number, port, mtu }: RouterPort,
+  destination: Cidr,
+  maxMtu: number,
+  then: Then<'route'>,
+  reason: 'routed' | 'fault',
+): Draft[] {
+  const at = { band: 'prefix', level: levelOf(destination) } as const;
+  const match = { [register.router]: number, ...destinationIn(destination) };
+  const why = { reason, port: port.id } as const;
+  if (maxMtu <= mtu) return [flow('route', at, match, then, why)];
+  const measure = {
+    load: { [register.fault]: fits },
+    actions: [checkSize<'route'>(mtu, register.fault, measured.isTooBig), resubmit<'route'>('route')],
+  };
+  return [
+    flow('route', at, { ...match, [register.fault]: 0 }, measure, { reason: 'size', port: port.id }),
+    flow('route', at, { ...match, [register.fault]: fits }, then, why),
+    flow('route', at, { ...match, [register.fault]: isTooBig }, endOf('too-big', mtu), {
+      reason: 'fault',
+      port: port.id,
+    }),
+  ];
+}
+
 /** One flow for each prefix of a port, whatever the number of ports on its network. */
-export function connectedRoutes(of: RouterPort): Draft[] {
-  const { number, port, prefixes } = of;
-  return prefixes.flatMap((prefix) => [
-    flow(
-      'route',
-      { band: 'prefix', level: levelOf(prefix) },
-      { [register.router]: number, ...destinationIn(prefix) },
-      { ...leaveBy(of), goto: 'next_hop' },
-      { reason: 'routed', port: port.id },
-    ),
+export function connectedRoutes(of: RouterPort, maxMtu: number): Draft[] {
+  const then = { ...leaveBy(of), goto: 'next_hop' } as const;
+  return of.prefixes.flatMap((prefix) => [
+    ...routeTo(of, prefix, maxMtu, then, 'routed'),
     ...notBack(of, prefix),
   ]);
 }
 
 /** `mac` is that of the next hop; null when no known port has its address. */
-export const extraRoute = (of: RouterPort, destination: Cidr, mac: Mac | null): Draft[] => [
-  routeBy(of, destination, mac),
+export const extraRoute = (of: RouterPort, destination: Cidr, maxMtu: number, mac: Mac | null): Draft[] => [
+  ...routeBy(of, destination, maxMtu, mac),
   ...notBack(of, destination),
 ];
 
-function routeBy(of: RouterPort, destination: Cidr, mac: Mac | null): Draft {
-  const { number, port } = of;
-  const at = { band: 'prefix', level: levelOf(destination) } as const;
-  const match = { [register.router]: number, ...destinationIn(destination) };
-  if (mac === null) return flow('route', at, match, endOf('unresolved'), { reason: 'fault', port: port.id });
+function routeBy(of: RouterPort, destination: Cidr, maxMtu: number, mac: Mac | null): Draft[] {
+  if (mac === null) return routeTo(of, destination, maxMtu, endOf('unresolved'), 'fault');
   const { load, actions } = leaveBy(of);
   const to = rewrite<'route'>('eth_dst', macToBits(mac));
-  return flow(
-    'route',
-    at,
-    match,
-    { load, actions: [...actions, to, resubmit<'route'>('l2')] },
-    { reason: 'routed', port: port.id },
-  );
+  const then = { load, actions: [...actions, to, resubmit<'route'>('l2')] };
+  return routeTo(of, destination, maxMtu, then, 'routed');
 }
 
 /** The router's own address answers echo requests, and takes nothing else. */
@@ -199,7 +226,13 @@ export function routerPort(of: RouterPort): Draft[] {
     ),
     drop('l2', 'unknown', sentBy(of), { reason: 'unknown-destination', drop: 'egress', port: port.id }),
     ...piecesTo(of),
-    flow('dispatch', 'router', to, { load: { [register.router]: number }, goto: 'route' }, why),
+    flow(
+      'dispatch',
+      'router',
+      to,
+      { load: { [register.router]: number, [register.fault]: 0 }, goto: 'route' },
+      why,
+    ),
     flow(
       'router_answer',
       'port',
@@ -242,9 +275,9 @@ export function nextHop(key: NetworkKey, network: NetworkId, ip: Cidr, mac: Mac)
 }
 
 /** The agent may tell the sender; then the packet ends. */
-const endOf = (fault: RoutingFault) =>
+const endOf = (fault: RoutingFault, mtu = 0) =>
   ({
-    load: { [register.fault]: routingFaults[fault] },
+    load: { [register.fault]: routingFaults[fault] | (mtu << mtuShift) },
     actions: [resubmit<'route'>('router_error')],
     goto: 'router_end',
   }) as const;
@@ -282,7 +315,12 @@ export const routingDefaults: readonly Draft[] = [
     { reason: 'fault' },
   ),
   ...routingFaultNames.map((reason) =>
-    drop('router_end', 'fault', { [register.fault]: routingFaults[reason] }, { reason, drop: 'egress' }),
+    drop(
+      'router_end',
+      'fault',
+      { [register.fault]: { value: routingFaults[reason], mask: faultMask } },
+      { reason, drop: 'egress' },
+    ),
   ),
 ];
 

@@ -11,6 +11,7 @@ export const routingTables = {
     match: [
       router,
       network,
+      fault,
       'eth_type',
       'ip_proto',
       'ip_frag',
@@ -26,7 +27,7 @@ export const routingTables = {
     ],
     bands: { echo: 700, own: 600, unroutable: 500, expired: 400, prefix: [100, 357], none: 1, miss: 0 },
     load: [source, zone, network, flags, copy, host, fault, origin],
-    uses: ['ct_clear', 'dec_ttl'],
+    uses: ['ct_clear', 'dec_ttl', 'check_pkt_larger'],
     rewrite: [
       'eth_src',
       'eth_dst',
@@ -39,7 +40,7 @@ export const routingTables = {
       'icmpv6_type',
       'in_port_nxm',
     ],
-    resubmit: ['l2', 'router_error'],
+    resubmit: ['route', 'l2', 'router_error'],
     next: ['next_hop', 'router_answer', 'router_end'],
   },
   /** The MAC of a destination on the network that the packet was routed to. */
@@ -82,6 +83,7 @@ export const routingReasons = {
   routed: 'the longest prefix that holds the destination',
   'next-hop': 'one MAC has the destination',
   echo: 'the router answers',
+  size: 'the way may be too narrow: asks for the size',
   fault: 'the router cannot send it on',
   'router-error': 'the agent tells the sender',
 } as const;
