@@ -5,6 +5,7 @@
 import { type DatapathStats, isKernelDatapath } from '../ovsdb/index.ts';
 import { Pipeline } from '../pipeline/flow-derivation.ts';
 import { Cutter } from './connections/cutter.ts';
+import { LeavingConnections } from './connections/leaving.ts';
 import { Flows } from './flows/flows.ts';
 import { Rounds } from './flows/rounds.ts';
 import { Hits } from './hits/hits.ts';
@@ -36,6 +37,7 @@ export class Agent {
   readonly #connections: Cutter;
   readonly #punts: Punts;
   readonly #advertising: Advertising;
+  readonly #leaving: LeavingConnections;
   readonly #report: Report;
   #roundCount = 0;
   #resolveFirst: () => void = () => undefined;
@@ -81,6 +83,7 @@ export class Agent {
       settings: dhcp,
       send: (ofport, data) => sendOut(links, ofport, [data]),
     });
+    this.#leaving = new LeavingConnections({ ...common, connections: (zone) => links.connections(zone) });
     this.#report = new Report({
       ...common,
       links,
@@ -108,6 +111,7 @@ export class Agent {
     });
     await this.#hits.start();
     await this.#report.start();
+    await this.#leaving.start();
     this.#flows.start();
     this.#punts.start();
     // Last, because rounds begin once the store is listed.
@@ -120,6 +124,7 @@ export class Agent {
     this.#flows.stop();
     this.#punts.stop();
     this.#advertising.stop();
+    this.#leaving.stop();
     await this.#hits.stop();
     this.#interest.stop();
     await this.#links.stop();
@@ -156,6 +161,7 @@ export class Agent {
     this.#resolveFirst();
     this.#punts.send(onward);
     this.#advertising.update();
+    this.#leaving.update();
     await this.#report.acknowledged();
     void this.#report.answer(questions, cut);
   }

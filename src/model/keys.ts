@@ -18,6 +18,7 @@ import type {
   HitRecord,
   HitWatchRecord,
   HostRecord,
+  LeavingRecord,
   LinkLocalRecord,
   NetworkRecord,
   OwnerRecord,
@@ -54,6 +55,8 @@ export const keys = {
   rbacPolicy: recordsAt('rbac/:id', jsonOf<RbacPolicyRecord>(), 'server'),
   /** Written by the host that holds the port; `id` is the port's. */
   binding: recordsAt('bindings/:network/:id', jsonOf<BindingRecord>(), 'agent'),
+  /** Live connections of a port that is about to leave the host, or has just left it; `id` is the port's. */
+  leaving: recordsAt('leaving/:host/:network/:id', jsonOf<LeavingRecord>(), 'agent'),
   /** A link-local address that passed duplicate-address detection: the first port that claims it gets it. */
   linkLocal: recordsAt('link-locals/:network/:address', jsonOf<LinkLocalRecord>(), 'agent'),
   /** The port that claimed an address last, of those that may. */

@@ -135,6 +135,24 @@ export interface InactiveBinding {
   readonly made?: number;
 }
 
+/** A TCP connection of a port that leaves a host, in the direction of its first packet. */
+export interface LeavingConnection {
+  readonly src: string;
+  readonly dst: string;
+  readonly src_port: number;
+  readonly dst_port: number;
+  /** Keys of the ports that admitted it. */
+  readonly originators: readonly number[];
+  readonly responders: readonly number[];
+}
+
+/** What the connection table of a host says of a port that is about to leave it. */
+export interface LeavingRecord {
+  /** Number of the arrival that the port leaves for. */
+  readonly number: number;
+  readonly connections: readonly LeavingConnection[];
+}
+
 /** Attributes without effect here (port-notes.ts); absent or null for nothing. */
 export interface PortNotes {
   readonly numa_affinity_policy?: string | null;

@@ -4,6 +4,7 @@ import { declareSwitchFacts, type SwitchFacts } from './abilities.ts';
 import { type ClassifyFacts, declareClassifyFacts } from './features/classify/facts.ts';
 import { type DhcpFacts, declareDhcpFacts } from './features/dhcp/facts.ts';
 import { declareGuardFacts, type GuardFacts } from './features/guards/facts.ts';
+import { declareMoveFacts, type MoveFacts } from './features/moves/facts.ts';
 import { declareOwnerFacts, type OwnerFacts } from './features/owners/facts.ts';
 import { declarePhysicalFacts, type PhysicalFacts } from './features/physical/facts.ts';
 import { declareQosFacts, type QosFacts } from './features/qos/facts.ts';
@@ -21,7 +22,8 @@ export interface Facts
     TunnelFacts,
     DhcpFacts,
     RoutingFacts,
-    PhysicalFacts {}
+    PhysicalFacts,
+    MoveFacts {}
 
 export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareSwitchFacts(graph),
@@ -34,4 +36,5 @@ export const declareFacts = (graph: Dataflow): Facts => ({
   ...declareDhcpFacts(graph),
   ...declareRoutingFacts(graph),
   ...declarePhysicalFacts(graph),
+  ...declareMoveFacts(graph),
 });

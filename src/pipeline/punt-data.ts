@@ -19,6 +19,8 @@ export const puntKinds = {
   'router-solicitation': { code: 5, meter: 'solicitation' },
   /** A packet that a router cannot send on: the agent tells its sender by ICMP. */
   'router-error': { code: 6, meter: 'router-error' },
+  /** A copy of TCP amid a connection that this host does not know, of a port that has moved here. Shares the meter of answers. */
+  moved: { code: 7, meter: 'answer' },
 } as const satisfies Record<string, { readonly code: number; readonly meter: SharedMeterKind }>;
 export type PuntKind = keyof typeof puntKinds;
 

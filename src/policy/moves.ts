@@ -2,12 +2,31 @@
  * Ports that are about to move: what they may send from either host, and where they are. The guest's own announcement
  * says that it has arrived; the record follows.
  */
+import type { Cidr } from '../net/cidr.ts';
 import { etherTypes } from '../net/packet/ethernet.ts';
 import type { Frame } from '../net/packet/frame.ts';
 import { icmpv6Types } from '../net/packet/icmpv6.ts';
 import type { DropReason } from './drop-reasons.ts';
 import { icmpv6TypeOf } from './packet.ts';
 import type { Arrival, Port, World } from './world.ts';
+
+/** A TCP connection in the direction of its first packet, with the keys of the ports that admitted it. */
+export interface LeftConnection {
+  readonly src: Cidr;
+  readonly dst: Cidr;
+  readonly srcPort: number;
+  readonly dstPort: number;
+  readonly originators: readonly number[];
+  readonly responders: readonly number[];
+}
+
+/** The connections that a port had on a host when it left. */
+export interface LeftConnections {
+  readonly host: string;
+  /** Number of the arrival that it left for. */
+  readonly number: number;
+  readonly connections: readonly LeftConnection[];
+}
 
 /** Null for a port that stays. What a physical network carries is delivered by its switches, which learn by themselves. */
 export function arrivalOf({ networks }: World, { network, arrival }: Port): Arrival | null {

@@ -9,6 +9,7 @@ import type {
   AddressGroupRecord,
   BindingRecord,
   BridgeRecord,
+  LeavingRecord,
   LinkLocalRecord,
   NetworkRecord,
   OwnerRecord,
@@ -24,6 +25,7 @@ import { type Vtep, vtepFrom } from '../model/vtep.ts';
 import { type Cidr, type Family, parseCidr, parseIp } from '../net/cidr.ts';
 import { parseMac } from '../net/mac.ts';
 import { protocols } from '../net/packet/transport.ts';
+import type { LeftConnections } from './moves.ts';
 import type {
   AddressGroup,
   AddressGroupId,
@@ -293,6 +295,15 @@ export function recordedLinkLocalOf(
   const mac = parseMac(record.mac);
   if (ip === null || ip.family !== 6 || mac === null) return null;
   return { network: network as NetworkId, address: ip, port: record.port as PortId, mac };
+}
+
+/** `host` comes from the record's key. A connection that cannot be read is left out: it begins anew. */
+export function leftConnectionsOf(host: string, { number, connections }: LeavingRecord): LeftConnections {
+  const read = connections.flatMap(({ src, dst, src_port: srcPort, dst_port: dstPort, ...keys }) => {
+    const [from, to] = [parseIp(src), parseIp(dst)];
+    return from === null || to === null ? [] : [{ src: from, dst: to, srcPort, dstPort, ...keys }];
+  });
+  return { host, number, connections: read };
 }
 
 /** `network` and `address` come from the record's key. */

@@ -33,6 +33,9 @@ export function pipelineOf(world: World, maxCountedApart: number, tunnel?: Tunne
   [...world.ports].forEach(([id, port], at) =>
     facts.ports.set(id, at % 2 === 0 ? { ...port, qosPolicy: policy.id } : port),
   );
+  for (const [id, { arrival, host: former }] of world.ports)
+    if (arrival?.host === host && former !== null)
+      facts.leftConnections.set(id, { host: former, number: arrival.number, connections: [] });
   Driver.localPorts(world).forEach((id, at) => facts.ofports.set(id, at + 1));
   for (const network of world.bridged.get(host) ?? []) facts.patches.set(network, 950);
   if (tunnel !== undefined) {

@@ -23,6 +23,7 @@ import { commonPrefixes, type Known, prefixesAfter, prefixesFor } from './needs.
 
 const nothing: Known = {
   port: () => undefined,
+  formerHost: () => undefined,
   markedNetwork: () => undefined,
   network: () => undefined,
   addressGroupsOf: () => [],
@@ -41,8 +42,14 @@ const ofNetwork = (id: string): string[] => [
 const known: Known = {
   port: (id) =>
     id === port
-      ? { network: 'n' as NetworkId, groups: ['g', 'h'] as GroupId[], qosPolicy: 'gold' as QosPolicyId }
+      ? {
+          network: 'n' as NetworkId,
+          groups: ['g', 'h'] as GroupId[],
+          qosPolicy: 'gold' as QosPolicyId,
+          host: null,
+        }
       : undefined,
+  formerHost: () => undefined,
   markedNetwork: () => 'n' as NetworkId,
   network: () => ({ qosPolicy: 'slow' as QosPolicyId }),
   addressGroupsOf: (group) => (group === 'g' ? ['list' as AddressGroupId] : []),
@@ -66,7 +73,9 @@ test('of a port on a router, the router and the networks that it joins, but none
   const routed: Known = {
     ...nothing,
     port: (id) =>
-      at[id] === undefined ? undefined : { network: at[id] as NetworkId, groups: [], qosPolicy: null },
+      at[id] === undefined
+        ? undefined
+        : { network: at[id] as NetworkId, groups: [], qosPolicy: null, host: null },
     routersOf: (network) => ({ n: ['r'], m: ['r', 's'] })[network as string] as RouterId[],
     router: (id) => ({ ports: (ports[id] ?? []) as PortId[] }),
   };
@@ -142,4 +151,24 @@ test('deletions and records that cannot be read make nothing needed', () => {
   expect(after({ op: 'put', key: 'ports/n/p', value: '{' })).toEqual([]);
   const record = JSON.stringify({ ...portRecord({ id: 'p', mac }), mac_address: 'none' });
   expect(after({ op: 'put', key: 'ports/n/p', value: record })).toEqual([]);
+});
+
+test('of a port that moves, what its former host says of its connections', () => {
+  const moving: Known = {
+    ...nothing,
+    port: () => ({
+      network: 'n' as NetworkId,
+      groups: [],
+      qosPolicy: null,
+      host: 'here',
+      arrival: { host: 'there', number: 1 },
+    }),
+  };
+  expect(sorted(prefixesFor([port], [], moving))).toEqual(sorted([...ofNetwork('n'), 'leaving/here/n/p']));
+  const moved: Known = {
+    ...nothing,
+    port: () => ({ network: 'n' as NetworkId, groups: [], qosPolicy: null, host: 'there' }),
+    formerHost: () => 'here',
+  };
+  expect(sorted(prefixesFor([port], [], moved))).toContain('leaving/here/n/p');
 });

@@ -22,7 +22,9 @@ import type { StoreEvent } from '../../store/contract.ts';
 
 /** What is known of records; undefined of those that are not. */
 export interface Known {
-  port(id: PortId): Pick<Port, 'network' | 'groups' | 'qosPolicy'> | undefined;
+  port(id: PortId): Pick<Port, 'network' | 'groups' | 'qosPolicy' | 'host' | 'arrival'> | undefined;
+  /** The host that has reported the connections of a port that left it. */
+  formerHost(id: PortId): string | undefined;
   /** The network that a port's mark names. */
   markedNetwork(id: PortId): NetworkId | undefined;
   network(id: NetworkId): Pick<Network, 'qosPolicy'> | undefined;
@@ -51,6 +53,8 @@ export function prefixesFor(
     const network = port?.network ?? known.markedNetwork(id);
     if (port === undefined) prefixes.add(keys.portNetwork(id));
     if (network !== undefined) own.add(network);
+    const former = port?.arrival === undefined ? known.formerHost(id) : port.host;
+    if (network !== undefined && former) prefixes.add(keys.leaving(former, network, id));
     for (const group of port?.groups ?? []) groups.add(group);
     if (port?.qosPolicy) policies.add(port.qosPolicy);
   }

@@ -17,6 +17,7 @@ import { dhcpSubnetOf } from '../../pipeline/features/dhcp/facts.ts';
 import {
   addressGroupOf,
   groupOf,
+  leftConnectionsOf,
   networkOf,
   portOf,
   qosPolicyOf,
@@ -118,6 +119,12 @@ export class Topology implements Known {
         this.#setPort(parts.id, 'record', record);
       }),
       on(keys.binding, ({ parts, record }) => this.#setPort(parts.id, 'binding', record)),
+      factOf(
+        keys.leaving,
+        facts.leftConnections,
+        ({ id }) => id as PortId,
+        (record, { host }) => leftConnectionsOf(host, record),
+      ),
       on(keys.portNetwork, ({ parts: { port }, record }) => {
         if (record === null) this.#marks.delete(port as PortId);
         else this.#marks.set(port as PortId, record as NetworkId);
@@ -188,6 +195,10 @@ export class Topology implements Known {
 
   router(id: RouterId): Router | undefined {
     return this.#facts.routers.get(id);
+  }
+
+  formerHost(id: PortId): string | undefined {
+    return this.#facts.leftConnections.get(id)?.host;
   }
 
   lookUpNetwork(id: NetworkId): Lookup<Network> {

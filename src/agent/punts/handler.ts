@@ -5,6 +5,7 @@ import type { Facts } from '../../pipeline/facts.ts';
 import type { LocalPort } from '../../pipeline/local-port.ts';
 import type { Relations } from '../../pipeline/relations.ts';
 import type { Condition } from '../../store/contract.ts';
+import type { Resumed } from './resuming.ts';
 
 export interface PuntedPacket {
   readonly data: Uint8Array;
@@ -33,6 +34,8 @@ export type PuntOutcome =
     }
   /** The packet ends here: the guest has seen another user of an address that the DHCP server gave it. */
   | { readonly kind: 'declined'; readonly address: Cidr; readonly packets: readonly Uint8Array[] }
+  /** A copy: its connection goes on, and so does the packet. */
+  | ({ readonly kind: 'connection-moved' } & Resumed)
   /** Nothing to do: the packet ends here. */
   | { readonly kind: 'ignored' }
   /** The packet ends here because somebody else has the address; counted as a drop of the port. */

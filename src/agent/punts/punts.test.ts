@@ -84,6 +84,7 @@ function puntsWith(handle: PuntHandler['handle'], maxWaitingPerPort = 3): Punts 
       dhcp6: { maxWaitingPerPort, handle: counted },
       'router-solicitation': { maxWaitingPerPort, handle: counted },
       'router-error': { maxWaitingPerPort, handle: counted },
+      moved: { maxWaitingPerPort, handle: counted },
     },
   });
 }

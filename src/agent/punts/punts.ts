@@ -18,6 +18,7 @@ import type { Condition, Store, Write } from '../../store/contract.ts';
 import type { SwitchLinks } from '../switch/switch-links.ts';
 import { Budgets } from './budgets.ts';
 import type { ClaimedOutcome, PuntedPacket, PuntHandler, PuntOutcome } from './handler.ts';
+import { resume } from './resuming.ts';
 import { sendFromRouter, sendOut } from './send-out.ts';
 
 /** Milliseconds in which at most so many refused packets of a port are logged. */
@@ -112,6 +113,8 @@ export class Punts {
         const { links } = this.#options;
         if (outcome.kind === 'router-sends' && links.ready)
           sendFromRouter(links.session, { inPort: local.ofport, ...outcome });
+        if (outcome.kind === 'connection-moved' && links.ready)
+          resume(links.session, local, outcome, packet.data);
         if (!(await this.#carryOut(outcome, punted))) return;
         this.#onward.push({ inPort, data: packet.data });
         this.#options.onChange();
@@ -139,7 +142,8 @@ export class Punts {
       return false;
     }
     const { kind } = outcome;
-    if (kind === 'ignored' || kind === 'answered' || kind === 'router-sends') return false;
+    if (kind === 'ignored' || kind === 'answered' || kind === 'router-sends' || kind === 'connection-moved')
+      return false;
     if (outcome.kind === 'declined') {
       const address = formatCidr(outcome.address);
       this.#options.log.warn(

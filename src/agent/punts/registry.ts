@@ -9,6 +9,7 @@ import type { DhcpSettings } from './dhcp4-configuration.ts';
 import { dhcp6 } from './dhcp6.ts';
 import type { PuntHandler } from './handler.ts';
 import { linkLocals } from './link-locals.ts';
+import { movedConnections } from './moved-connections.ts';
 import { routerErrors } from './router-errors.ts';
 import { routerSolicitations } from './router-solicitations.ts';
 
@@ -19,4 +20,5 @@ export const puntHandlers = (dhcp: DhcpSettings): Readonly<Record<PuntKind, Punt
   dhcp6: dhcp6(dhcp),
   'router-solicitation': routerSolicitations(dhcp),
   'router-error': routerErrors,
+  moved: movedConnections,
 });

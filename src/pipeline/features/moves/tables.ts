@@ -44,5 +44,7 @@ export const moveReasons = {
   moving: 'the port that sent it, or is to get it, is about to move',
   'move-announced': 'the port announces itself where it arrives: the switch learns it',
   'at-home': 'the port has not announced itself on another host',
+  'moved-connection':
+    'TCP amid a connection of a port that has moved here: the agent gets a copy, rules judge',
   arrived: 'the port has announced itself where it arrives',
 } as const;

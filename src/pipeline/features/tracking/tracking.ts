@@ -94,8 +94,8 @@ export function portTracking(local: LocalPort, untracked: Untracked): Draft[] {
 }
 
 /** Loaded where the port is not on the connection's record. The receiver's bit leaves the sender's bits as they are. */
-const senderIsNew = { [register.flags]: onlyFlags(flag.senderIsNew) };
-const receiverIsNew = { [register.flags]: { value: flag.receiverIsNew, mask: flag.receiverIsNew } };
+export const senderIsNew = { [register.flags]: onlyFlags(flag.senderIsNew) };
+export const receiverIsNew = { [register.flags]: { value: flag.receiverIsNew, mask: flag.receiverIsNew } };
 
 /** What a guarded sender may send whatever its security groups say; the guards have judged it. */
 const alwaysSent = [
