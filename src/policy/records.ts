@@ -119,11 +119,9 @@ function modeOf(record: PortRecord): GuardMode {
   return record.port_security_mode;
 }
 
-/** Without a role of its own, a port is isolated. Ports of the cloud's services serve the whole network, so theirs is fixed. */
-function roleOf(record: PortRecord): PortRole {
-  if (isCloudOwned(record)) return { kind: 'promiscuous' };
-  return record.role ?? { kind: 'isolated' };
-}
+/** Ports of the cloud's services serve the whole network, unless a project attached its own to somebody else's. */
+const roleOf = (record: PortRecord): PortRole =>
+  record.role ?? { kind: isCloudOwned(record) ? 'promiscuous' : 'isolated' };
 
 /** Arrivals have 16 bits of a register. 0 means none. */
 const arrivalNumbers = { lowest: 1, highest: 0xffff };

@@ -177,4 +177,32 @@ describe('a port', () => {
     expect((await stranger.call('PUT', `/v2.0/ports/${String(made['id'])}`, wanted)).status).toBe(403);
     expect((await admin.call('PUT', `/v2.0/ports/${String(made['id'])}`, wanted)).status).toBe(200);
   });
+
+  it('of a router reaches all only where the owner of the network attaches it', async () => {
+    const network = await admin.make('networks', { isolated: true });
+    for (const [object, who] of [[network, 'foreign']] as const)
+      await admin.make('rbac-policies', {
+        object_type: 'network',
+        object_id: object['id'],
+        action: 'access_as_shared',
+        target_tenant: who,
+      });
+    const subnet = await admin.make('subnets', {
+      network_id: network['id'],
+      ip_version: 4,
+      cidr: '192.0.2.0/24',
+    });
+    const attach = (who: TestClient, router: Json, body: Json) =>
+      who.call('PUT', `/v2.0/routers/${String(router['id'])}/add_router_interface`, body);
+    const own = await stranger.make('routers', {});
+    expectRefusal(await attach(stranger, own, { subnet_id: subnet['id'] }), 400, 'BadRequest');
+    const theirs = await stranger.make('ports', { network_id: network['id'] });
+    expect((await attach(stranger, own, { port_id: theirs['id'] })).status).toBe(200);
+    expect(await stranger.show('ports', theirs['id'])).toMatchObject(role('isolated'));
+    const ours = await admin.make('ports', { network_id: network['id'] });
+    expect((await attach(admin, await admin.make('routers', {}), { port_id: ours['id'] })).status).toBe(200);
+    expect(await admin.show('ports', ours['id'])).toMatchObject(role('promiscuous'));
+    const served = await attach(admin, await admin.make('routers', {}), { subnet_id: subnet['id'] });
+    expect(await admin.show('ports', served.body['port_id'])).toMatchObject(role('promiscuous'));
+  });
 });

@@ -6,6 +6,7 @@
 import { poolRange } from '../../model/address-pools.ts';
 import { isObject, uuid } from '../../model/checks.ts';
 import { refuse } from '../../model/faults.ts';
+import { isIsolated } from '../../model/isolation.ts';
 import type { PortRecord, SubnetRecord } from '../../model/records.ts';
 import { interfaceOwner, leadsThrough, type RouterRecord } from '../../model/router.ts';
 import { objectOf, orNullSchema, type Schema, stringSchema, uuidSchema } from '../../model/schema.ts';
@@ -158,10 +159,16 @@ class RouterInterfaces {
     return { record, answer: told(router, port, subnet, [subnet]) };
   }
 
-  /** A network that is shared with all projects does not give away its subnets' gateways. */
+  /**
+   * A network that is shared with all projects does not give away its subnets' gateways. An isolated one never does: its gateway
+   * reaches everybody there.
+   */
   #admitToSubnet(subnet: SubnetRecord, caller: Caller): void {
     if (caller.admin || subnet.project_id === caller.project) return;
-    for (const { record } of this.#context.view.state.rbacPolicies.by('object', subnet.network_id))
+    const { networks, rbacPolicies } = this.#context.view.state;
+    const network = networks.get(subnet.network_id)?.record;
+    const lends = network !== undefined && !isIsolated(network);
+    for (const { record } of lends ? rbacPolicies.by('object', subnet.network_id) : [])
       if (record.action === 'access_as_shared' && record.target_tenant === caller.project) return;
     badRouterRequest(
       `Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`,
@@ -192,10 +199,21 @@ class RouterInterfaces {
       badRouterRequest('Cannot have multiple IPv4 subnets on router port');
     this.#admitAddresses(port, subnets, caller);
     change.replace(row);
-    const after = { ...port, device_id: router.id, device_owner: interfaceOwner };
+    const attached = { ...port, device_id: router.id, device_owner: interfaceOwner };
+    const after = this.#withRole(change, attached, caller);
     writePort(change, port, touched(after, change.now));
     const record = { ...router, interfaces: [...router.interfaces, id] };
     return { record, answer: told(router, port, subnets.at(-1), subnets) };
+  }
+
+  /** Of an isolated network, only its owner's routers reach everybody there. */
+  #withRole(change: Change, port: PortRecord, caller: Caller): PortRecord {
+    const network = this.#context.view.state.networks.get(port.network_id);
+    if (network === undefined || !isIsolated(network.record)) return port;
+    change.requireUnchanged(network);
+    if (caller.admin || network.record.project_id === caller.project)
+      return { ...port, role: { kind: 'promiscuous' } };
+    return { ...port, role: port.role ?? { kind: 'isolated' } };
   }
 
   #refuseSecondIpv6(router: RouterRecord, port: PortRecord): void {
