@@ -122,7 +122,7 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
 
   show({ port, binding }: BindingOfPort) {
     const { host, vnic_type, profile, active } = binding;
-    const plug = plugAt(this.#context.view.state, port.id, shownPlace(binding));
+    const plug = plugAt(this.#context.view.state, port, shownPlace(binding));
     const status = active ? 'ACTIVE' : 'INACTIVE';
     return { host, ...plug, vnic_type, profile: profileWith(profile, port), status };
   }
@@ -166,7 +166,7 @@ class BindingsOfPort implements Resource<BindingOfPort, Table> {
   /** Throws `PortBindingError` where the port cannot be plugged: a guest would wait for it. */
   #requirePlug(port: PortRecord, host: string): void {
     const place = shownPlace(bindingAt(port, this.#held, host));
-    const { vif_type: plug } = plugAt(this.#context.view.state, port.id, place);
+    const { vif_type: plug } = plugAt(this.#context.view.state, port, place);
     if (plug === 'binding_failed') refuse({ code: 'PortBindingError', port: port.id, host });
   }
 }

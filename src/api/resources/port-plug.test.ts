@@ -41,6 +41,31 @@ const listed = async (port: string, query = ''): Promise<Json[]> => {
 };
 
 describe('how a port is plugged', () => {
+  it('fails on a host without a mapping for the physical network', async () => {
+    const wire = await client.make('networks', {
+      'provider:network_type': 'flat',
+      'provider:physical_network': 'physnet1',
+    });
+    await hostIs('mapped', {
+      bridge: 'br-mapped',
+      datapath_type: 'system',
+      bridge_mappings: { physnet1: 'br-ex' },
+    });
+    await hostIs('other', {
+      bridge: 'br-other',
+      datapath_type: 'system',
+      bridge_mappings: { physnet2: 'br-ex' },
+    });
+    const port = await computePort({ network_id: wire['id'], 'binding:host_id': 'one' });
+    const plug = async () => (await client.show('ports', port))['binding:vif_type'];
+    expect(await plug()).toBe('binding_failed');
+    await client.change('ports', port, { 'binding:host_id': 'mapped' });
+    expect(await plug()).toBe('ovs');
+    expectRefusal(await bind(port, { host: 'other' }), 500, 'PortBindingError');
+    await hostIs('mapped', { bridge: 'br-mapped', datapath_type: 'system' });
+    expect(await plug()).toBe('binding_failed');
+  });
+
   it('follows from the host that has it', async () => {
     const port = await computePort({ 'binding:host_id': 'late' });
     const plug = async () => {

@@ -29,18 +29,27 @@ function canPlug({ vnic_type: kind, profile }: Wish): boolean {
   return Array.isArray(capabilities) && capabilities.includes('switchdev');
 }
 
+/** Whether the host has a bridge to the physical network that carries the port's network. */
+function reaches(state: State, host: string, network: string): boolean {
+  const provider = state.networks.get(network)?.record.provider;
+  if (provider?.type !== 'flat' && provider?.type !== 'vlan') return true;
+  return state.hosts.get(host)?.bridge_mappings?.[provider.physical_network] !== undefined;
+}
+
 /**
  * Binding fails where no agent has ever met its bridge. It also fails at a host whose agent is missing, or dead since the
- * port was to be bound there. A host that holds the port is an exception: its agent is only restarting.
+ * port was to be bound there. Nor can a host without a mapping for the physical network bind it. A host that holds the port is an
+ * exception: its agent is only restarting.
  */
-export function plugAt(state: State, port: string, wish: Wish): VifPlug {
+export function plugAt(state: State, port: Pick<PortRecord, 'id' | 'network_id'>, wish: Wish): VifPlug {
   const { host, silent } = wish;
   if (host === '') return unbound;
   const revision = state.hostRevisions.get(host);
   const bridge = state.bridges.get(host);
   const absent = revision === undefined || (!state.isLive(host) && revision === silent);
   if (bridge === undefined) return failed;
-  if ((absent || !canPlug(wish)) && state.bindings.get(port)?.host !== host) return failed;
+  const isAble = !absent && canPlug(wish) && reaches(state, host, port.network_id);
+  if (!isAble && state.bindings.get(port.id)?.host !== host) return failed;
   return {
     vif_type: 'ovs',
     vif_details: {
@@ -57,7 +66,7 @@ export function plugAt(state: State, port: string, wish: Wish): VifPlug {
 /** Of the active binding: the port itself also says what binds it. */
 export function plugOfPort(state: State, port: PortRecord): VifPlug {
   const held = state.bindings.get(port.id);
-  const plug = plugAt(state, port.id, {
+  const plug = plugAt(state, port, {
     host: holderOf(port, held),
     vnic_type: port['binding:vnic_type'],
     profile: port['binding:profile'],
