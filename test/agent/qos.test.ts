@@ -56,8 +56,8 @@ const packets = (max_kpps: number, direction: 'egress' | 'ingress' = 'egress') =
 const mark = (dscp_mark: number) => ({ type: 'dscp_marking', dscp_mark }) as const;
 const has = (qos_policy_id: string | null): Partial<PortRecord> => ({ qos_policy_id });
 
-/** Meters that each port has: for packets to the agent, and for requests that the switch answers. */
-const ofEachPort: readonly string[] = ['5 10 pktps', '200 400 pktps'];
+/** Meters that each port has: for packets to the agent, for what routers cannot send on, and for the switch's answers. */
+const ofEachPort: readonly string[] = ['5 10 pktps', '20 40 pktps', '200 400 pktps'];
 
 /** The limits of the switch's other meters. */
 async function limits(): Promise<string[]> {
