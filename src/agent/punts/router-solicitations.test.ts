@@ -8,7 +8,7 @@ import { type Cidr, formatIp, linkLocalOf } from '../../net/cidr.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { routerSolicitation } from '../../net/packet/icmpv6.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
-import type { NetworkId, PortId, SubnetId } from '../../policy/world.ts';
+import type { NetworkId, PortId, RouterId, SubnetId } from '../../policy/world.ts';
 import { Advertising } from './advertising.ts';
 import { routerSolicitations } from './router-solicitations.ts';
 
@@ -215,6 +215,21 @@ describe('without a solicitation', () => {
     expect(heads()).toEqual([]);
     vi.advanceTimersByTime(1_000_000);
     expect(heads()).toEqual([]);
+  });
+
+  test('a router that is administratively down leaves, and comes back', () => {
+    heads();
+    const known = { id: 'edge' as RouterId, ports: [router.id], routes: [] };
+    const turn = (adminUp: boolean) => {
+      pipeline.facts.routers.set(known.id, { ...known, adminUp });
+      pipeline.run();
+      advertising.update();
+      return heads();
+    };
+    expect(turn(true)).toEqual([]);
+    // The router's end, then what is advertised without it.
+    expect(turn(false)).toEqual(['40000000', '40000000']);
+    expect(turn(true)).toEqual(['4000012c']);
   });
 
   test('nothing more after it has stopped', () => {

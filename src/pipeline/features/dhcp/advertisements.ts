@@ -9,6 +9,7 @@ import type { Cidr } from '../../../net/cidr.ts';
 import type { Mac } from '../../../net/mac.ts';
 import type { NetworkId, Port, PortId, Subnet, SubnetId } from '../../../policy/world.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
+import type { RoutingFacts } from '../routing/facts.ts';
 import type { DhcpFacts } from './facts.ts';
 
 export interface AdvertisedPrefix {
@@ -35,12 +36,15 @@ const isGateway = ({ fixedIps }: Port, { gateway }: Subnet): boolean =>
 
 export function declareAdvertisements(
   graph: Dataflow,
-  facts: ClassifyFacts & DhcpFacts,
+  facts: ClassifyFacts & DhcpFacts & RoutingFacts,
   dhcpServers: Relation<NetworkId, ReadonlyMap<PortId, true>>,
   subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>,
 ): AdvertisementRelation {
   const unguardedOf = graph.index('unguarded-of', facts.ports, (_, port) =>
     port.mode === 'off' ? [[port.network, port] as const] : [],
+  );
+  const downRouterPorts = graph.index('down-router-ports', facts.routers, (id, { adminUp, ports }) =>
+    adminUp ? [] : ports.map((port) => [port, id] as const),
   );
   return graph.map('advertisements', subnetsOf, (network, all, read) => {
     const subnets = [...all.values()].filter(({ advertised }) => advertised);
@@ -48,7 +52,9 @@ export function declareAdvertisements(
     const ports = [...(read(unguardedOf, network)?.values() ?? [])];
     if (ports.some((port) => port.host !== null && subnets.some((subnet) => isGateway(port, subnet))))
       return undefined;
-    const routers = ports.filter(({ cloudOwned, adminUp }) => cloudOwned && adminUp);
+    const routers = ports.filter(
+      ({ id, cloudOwned, adminUp }) => cloudOwned && adminUp && read(downRouterPorts, id) === undefined,
+    );
     const byRouter = new Map<Mac | null, Subnet[]>();
     for (const subnet of subnets) {
       const router = routers.find((port) => isGateway(port, subnet))?.mac ?? null;

@@ -5,6 +5,7 @@ import { metadata4 } from '../../../policy/address-owners.ts';
 import type { NetworkId, Port, PortId, Subnet, SubnetId } from '../../../policy/world.ts';
 import type { ClassifyFacts } from '../classify/facts.ts';
 import type { LocalPortRelations } from '../classify/relations.ts';
+import type { RoutingFacts } from '../routing/facts.ts';
 import { type AdvertisementRelation, declareAdvertisements } from './advertisements.ts';
 import type { DhcpFacts } from './facts.ts';
 
@@ -32,7 +33,7 @@ const subnetsFor = ({ fixedIps }: Port, subnets: readonly Subnet[], family: Fami
 
 export function declareDhcp(
   graph: Dataflow,
-  facts: ClassifyFacts & DhcpFacts,
+  facts: ClassifyFacts & DhcpFacts & RoutingFacts,
   { locals }: LocalPortRelations,
   subnetsOf: Relation<NetworkId, ReadonlyMap<SubnetId, Subnet>>,
 ): DhcpRelations {
