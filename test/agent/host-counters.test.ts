@@ -57,6 +57,7 @@ test('the host counts every drop of the bridge that belongs to no port', async (
     'no-route egress',
     'router-address egress',
     'stray-fragment ingress',
+    'too-big egress',
     'ttl-exceeded egress',
     'tunnel-network ingress',
     'unknown-destination ingress',
