@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { setKeys, zone } from '../../test/lib/keys.ts';
+import { networkFrom } from '../../test/proofs/worlds.ts';
 import { cidr } from '../net/cidr.ts';
 import { macFromBits } from '../net/mac.ts';
 import { canonicalBody } from '../openflow/index.ts';
@@ -61,16 +62,7 @@ function rule(at: number, direction: Direction, family: 4 | 6, remote: Remote) {
 function installed({ members, rules }: Size): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.zones.set(network, zone(1));
   facts.groups.set(local, { id: local, stateful: true });
   facts.groups.set(far, { id: far, stateful: true });

@@ -12,6 +12,7 @@ import type {
   GuardMode,
   L4Match,
   LinkLocal,
+  Network,
   NetworkId,
   Owner,
   Pair,
@@ -117,6 +118,20 @@ export interface WorldText {
 export const vtepsOf = (hosts: readonly string[], type: TunnelType = 'geneve'): ReadonlyMap<string, Vtep> =>
   new Map(hosts.map((name, at) => [name, { address: ip(`192.0.2.${at + 1}`), types: [type] }]));
 
+/** A network as it is by default. */
+export const networkFrom = (
+  given: Pick<Network, 'id'> & { readonly [K in keyof Network]?: Network[K] },
+): Network => ({
+  adminUp: true,
+  allowsReservedPairs: false,
+  broadcastsPairs: false,
+  isolated: false,
+  trustsPhysical: false,
+  hairpin: false,
+  qosPolicy: null,
+  ...given,
+});
+
 export function portFrom(text: PortText): Port {
   const own = mac(text.mac);
   const pairs: Pair[] = (text.pairs ?? []).map(([address, other]) => ({
@@ -196,17 +211,14 @@ export function worldFrom(text: WorldText): World {
     networks: new Map(
       [...names].map((id) => [
         id,
-        {
+        networkFrom({
           id,
-          adminUp: true,
           allowsReservedPairs: text.allowsReservedPairs ?? false,
-          broadcastsPairs: false,
           isolated: text.isolated ?? false,
           trustsPhysical: text.trustsPhysical ?? false,
           hairpin: text.hairpin ?? false,
-          qosPolicy: null,
           ...(text.mtus?.[id] === undefined ? {} : { mtu: text.mtus[id] }),
-        },
+        }),
       ]),
     ),
     subnets: new Map(subnets.map((subnet) => [subnet.id, subnet])),

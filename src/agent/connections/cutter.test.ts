@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { keys } from '../../model/keys.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
 import type { NetworkId } from '../../policy/world.ts';
@@ -162,16 +162,7 @@ test('what went from many networks is looked for in one more reading', async () 
 });
 
 function setNetwork(pipeline: Pipeline, id: NetworkId): void {
-  pipeline.facts.networks.set(id, {
-    id,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  pipeline.facts.networks.set(id, networkFrom({ id }));
 }
 
 test('of a network that is not followed nothing is cut, and it is judged later', async () => {

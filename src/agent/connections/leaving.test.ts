@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '../../../test/lib/wait.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { keys } from '../../model/keys.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
@@ -28,16 +28,7 @@ beforeEach(async () => {
   pipeline = new Pipeline({ host: 'here' });
   store = new MemoryStore();
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.zones.set(network, 1 as Zone);
   facts.ports.set(port.id, port);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import { arpFrame, icmpFrame, ip, mac, noMac } from '../../../test/lib/frames.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import { broadcastMac } from '../../net/mac.ts';
 import { icmpv6Types, naFlags, neighbourMessage, targetOption } from '../../net/packet/icmpv6.ts';
@@ -39,16 +39,7 @@ let pipeline: Pipeline;
 beforeEach(() => {
   pipeline = new Pipeline();
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.zones.set(network, 1 as Zone);
   for (const [at, id] of ['p', 'q'].entries()) {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, mac, net, udpFrame } from '../../../test/lib/frames.ts';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { broadcast4, formatIp } from '../../net/cidr.ts';
 import { broadcastMac } from '../../net/mac.ts';
 import { buildDhcp, type Dhcp, emptyDhcp, parseDhcp } from '../../net/packet/dhcp.ts';
@@ -32,17 +32,7 @@ let pipeline: Pipeline;
 beforeEach(() => {
   pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-    mtu: 1442,
-  });
+  facts.networks.set(network, networkFrom({ id: network, mtu: 1442 }));
   facts.zones.set(network, zone(1));
   for (const each of [subnet(0), subnet(1)]) facts.subnets.set(each.id, each);
   facts.dhcpSubnets.set('s0' as SubnetId, {

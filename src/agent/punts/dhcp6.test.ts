@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, mac, net, udpFrame } from '../../../test/lib/frames.ts';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { dhcpServers6, formatIp, linkLocalOf } from '../../net/cidr.ts';
 import {
   associationTypes,
@@ -31,16 +31,7 @@ let pipeline: Pipeline;
 beforeEach(() => {
   pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.zones.set(network, zone(1));
   for (const [id, prefix] of [
     [stateful, 'fd00::/64'],

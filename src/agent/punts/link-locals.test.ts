@@ -1,7 +1,7 @@
 /** The parser of punted probes and the handler, on recorded frames, cut at every byte and mutated. */
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
@@ -38,16 +38,7 @@ beforeEach(() => {
   facts.ports.set(port.id, port);
   facts.ofports.set(port.id, 1);
   facts.zones.set(network, 1 as Zone);
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.portKeys.set(port.id, preferredPortKey(port.id));
   pipeline.run();

@@ -1,7 +1,7 @@
 /** An answer brings back a connection that the former host has reported and that rules allow, and no other. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ip, mac, tcpFrame } from '../../../test/lib/frames.ts';
-import { portFrom, type RuleText, ruleFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom, type RuleText, ruleFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import { tcpFlags } from '../../net/packet/transport.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
@@ -55,16 +55,7 @@ const wasAsked: LeftConnection = {
 beforeEach(() => {
   pipeline = new Pipeline({ host: 'there' });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.zones.set(network, 1 as Zone);
   const port = portFrom({

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { beforeEach, expect, test } from 'vitest';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { preferredNetworkKey, preferredPortKey } from '../../model/numbers.ts';
 import type { PacketIn } from '../../openflow/index.ts';
 import { Pipeline } from '../../pipeline/flow-derivation.ts';
@@ -48,16 +48,7 @@ beforeEach(() => {
   handled = 0;
   pipeline = new Pipeline();
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.networkKeys.set(network, preferredNetworkKey(network));
   facts.zones.set(network, 1 as Zone);
   facts.ports.set(port.id, port);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { icmpFrame, ip, mac, net } from '../../../test/lib/frames.ts';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
-import { portFrom } from '../../../test/proofs/worlds.ts';
+import { networkFrom, portFrom } from '../../../test/proofs/worlds.ts';
 import { type Cidr, formatIp, linkLocalOf } from '../../net/cidr.ts';
 import { parseFrame } from '../../net/packet/frame.ts';
 import { routerSolicitation } from '../../net/packet/icmpv6.ts';
@@ -42,17 +42,7 @@ function subnet(n: number, advertisedMode: string | null) {
 beforeEach(() => {
   pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread: 1 } });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-    mtu: 1442,
-  });
+  facts.networks.set(network, networkFrom({ id: network, mtu: 1442 }));
   facts.zones.set(network, zone(1));
   for (const each of [port, router]) facts.ports.set(each.id, each);
   facts.ofports.set(port.id, 1);

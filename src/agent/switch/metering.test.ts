@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { setKeys, zone } from '../../../test/lib/keys.ts';
+import { networkFrom } from '../../../test/proofs/worlds.ts';
 import type { PortKey } from '../../model/numbers.ts';
 import { parseMac } from '../../net/mac.ts';
 import { Session } from '../../openflow/index.ts';
@@ -37,16 +38,7 @@ function portNamed(id: string): Port {
 function pipelineWith(meterSpread: number): Pipeline {
   const pipeline = new Pipeline({ abilities: { answersNd: true, meterSpread } });
   const { facts } = pipeline;
-  facts.networks.set(network, {
-    id: network,
-    adminUp: true,
-    allowsReservedPairs: false,
-    broadcastsPairs: false,
-    isolated: false,
-    trustsPhysical: false,
-    hairpin: false,
-    qosPolicy: null,
-  });
+  facts.networks.set(network, networkFrom({ id: network }));
   facts.zones.set(network, zone(1));
   facts.qosPolicies.set(policy, {
     id: policy,
